@@ -1,0 +1,103 @@
+package protocol
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/mr-tron/base58"
+	"github.com/oasisprotocol/curve25519-voi/primitives/sr25519"
+	"golang.org/x/crypto/blake2b"
+)
+
+// Hotkey is an sr25519 public key: a node's identity on the chain and on the wire.
+// Its text form is an SS58 address with the generic Substrate prefix 42.
+type Hotkey [32]byte
+
+// Signature is an sr25519 signature under the context "substrate". It is randomised:
+// signing a message twice gives two signatures, so nothing is identified by one.
+type Signature [64]byte
+
+// Signer holds a hotkey's secret half.
+type Signer interface {
+	Hotkey() Hotkey
+	Sign(message []byte) (Signature, error)
+}
+
+const ss58Prefix = 42
+
+var signingContext = sr25519.NewSigningContext([]byte("substrate"))
+
+// Verify reports whether sig is h's signature of message.
+func (h Hotkey) Verify(message []byte, sig Signature) bool {
+	key, err := sr25519.NewPublicKeyFromBytes(h[:])
+	if err != nil {
+		return false
+	}
+	s, err := sr25519.NewSignatureFromBytes(sig[:])
+	if err != nil {
+		return false
+	}
+	return key.Verify(signingContext.NewTranscriptBytes(message), s)
+}
+
+// String returns the SS58 address.
+func (h Hotkey) String() string {
+	body := append([]byte{ss58Prefix}, h[:]...)
+	sum := ss58Checksum(body)
+	return base58.Encode(append(body, sum[:2]...))
+}
+
+// IsZero reports whether no key was set.
+func (h Hotkey) IsZero() bool { return h == Hotkey{} }
+
+// MarshalText writes the SS58 address.
+func (h Hotkey) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// UnmarshalText reads an SS58 address.
+func (h *Hotkey) UnmarshalText(b []byte) (err error) {
+	*h, err = ParseHotkey(string(b))
+	return err
+}
+
+// ParseHotkey reads an SS58 address of prefix 42.
+func ParseHotkey(address string) (Hotkey, error) {
+	const length = 1 + len(Hotkey{}) + 2
+	if len(address) > 64 {
+		return Hotkey{}, fmt.Errorf("hotkey: %d characters is too long for an SS58 address", len(address))
+	}
+	raw, err := base58.Decode(address)
+	if err != nil {
+		return Hotkey{}, fmt.Errorf("hotkey %q: not base58", address)
+	}
+	if len(raw) != length {
+		return Hotkey{}, fmt.Errorf("hotkey %q: %d bytes, want %d", address, len(raw), length)
+	}
+	if raw[0] != ss58Prefix {
+		return Hotkey{}, fmt.Errorf("hotkey %q: SS58 prefix %d, want %d", address, raw[0], ss58Prefix)
+	}
+	sum := ss58Checksum(raw[:length-2])
+	if raw[length-2] != sum[0] || raw[length-1] != sum[1] {
+		return Hotkey{}, fmt.Errorf("hotkey %q: checksum does not match", address)
+	}
+	return Hotkey(raw[1 : length-2]), nil
+}
+
+func ss58Checksum(body []byte) [64]byte {
+	return blake2b.Sum512(append([]byte("SS58PRE"), body...))
+}
+
+// String returns the signature in hexadecimal.
+func (s Signature) String() string { return hex.EncodeToString(s[:]) }
+
+// MarshalText writes the signature in hexadecimal.
+func (s Signature) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads 128 hexadecimal digits.
+func (s *Signature) UnmarshalText(b []byte) error {
+	if hex.DecodedLen(len(b)) != len(s) {
+		return errors.New("signature: want 128 hexadecimal digits")
+	}
+	_, err := hex.Decode(s[:], b)
+	return err
+}

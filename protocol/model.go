@@ -1,0 +1,108 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Model is a LLaMA configuration in the terms of Hugging Face's LlamaConfig.
+type Model struct {
+	VocabSize        int     `json:"vocab_size"`
+	HiddenSize       int     `json:"hidden_size"`
+	Layers           int     `json:"num_hidden_layers"`
+	Heads            int     `json:"num_attention_heads"`
+	KVHeads          int     `json:"num_key_value_heads"`
+	IntermediateSize int     `json:"intermediate_size"`
+	MaxPositions     int     `json:"max_position_embeddings"`
+	RopeTheta        float64 `json:"rope_theta"`
+	NormEps          float64 `json:"rms_norm_eps"`
+	TieEmbeddings    bool    `json:"tie_word_embeddings"`
+	InitStd          float64 `json:"initializer_range"` // standard deviation of the initial weights
+}
+
+// HeadDim is the width of one attention head.
+func (m *Model) HeadDim() int { return m.HiddenSize / m.Heads }
+
+// Validate reports every fault of the configuration at once.
+func (m *Model) Validate() error {
+	var errs []error
+	positive := func(name string, v int) {
+		if v <= 0 {
+			errs = append(errs, fmt.Errorf("model.%s is %d: must be positive", name, v))
+		}
+	}
+	positive("vocab_size", m.VocabSize)
+	positive("hidden_size", m.HiddenSize)
+	positive("num_hidden_layers", m.Layers)
+	positive("num_attention_heads", m.Heads)
+	positive("num_key_value_heads", m.KVHeads)
+	positive("intermediate_size", m.IntermediateSize)
+	positive("max_position_embeddings", m.MaxPositions)
+	if errs == nil && m.HiddenSize%(2*m.Heads) != 0 {
+		errs = append(errs, fmt.Errorf("model.hidden_size %d must be an even multiple of num_attention_heads %d (rotary halves)", m.HiddenSize, m.Heads))
+	}
+	if errs == nil && m.Heads%m.KVHeads != 0 {
+		errs = append(errs, fmt.Errorf("model.num_attention_heads %d must be a multiple of num_key_value_heads %d", m.Heads, m.KVHeads))
+	}
+	if !(m.RopeTheta > 0) || !(m.NormEps > 0) || !(m.InitStd > 0) {
+		errs = append(errs, errors.New("model.rope_theta, rms_norm_eps and initializer_range must be positive"))
+	}
+	return errors.Join(errs...)
+}
+
+// Tensor is one parameter tensor in the flat parameter memory: Size() values from
+// Offset on, row-major, one or two dimensions ([out, in] for a matrix).
+type Tensor struct {
+	Name   string
+	Shape  []int
+	Offset int
+}
+
+// Size is the number of values in the tensor.
+func (t Tensor) Size() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Layout is the tensor table of a model, in the order of the flat memory, without
+// gaps. It comes from the run parameters and never from another node's file.
+type Layout []Tensor
+
+// Size is the number of parameters.
+func (l Layout) Size() int {
+	if len(l) == 0 {
+		return 0
+	}
+	last := l[len(l)-1]
+	return last.Offset + last.Size()
+}
+
+// Layout returns the tensor table under Hugging Face's names.
+func (m *Model) Layout() Layout {
+	var l Layout
+	add := func(name string, shape ...int) {
+		l = append(l, Tensor{Name: name, Shape: shape, Offset: l.Size()})
+	}
+	kv := m.KVHeads * m.HeadDim()
+	add("model.embed_tokens.weight", m.VocabSize, m.HiddenSize)
+	for i := range m.Layers {
+		p := fmt.Sprintf("model.layers.%d.", i)
+		add(p+"input_layernorm.weight", m.HiddenSize)
+		add(p+"self_attn.q_proj.weight", m.HiddenSize, m.HiddenSize)
+		add(p+"self_attn.k_proj.weight", kv, m.HiddenSize)
+		add(p+"self_attn.v_proj.weight", kv, m.HiddenSize)
+		add(p+"self_attn.o_proj.weight", m.HiddenSize, m.HiddenSize)
+		add(p+"post_attention_layernorm.weight", m.HiddenSize)
+		add(p+"mlp.gate_proj.weight", m.IntermediateSize, m.HiddenSize)
+		add(p+"mlp.up_proj.weight", m.IntermediateSize, m.HiddenSize)
+		add(p+"mlp.down_proj.weight", m.HiddenSize, m.IntermediateSize)
+	}
+	add("model.norm.weight", m.HiddenSize)
+	if !m.TieEmbeddings {
+		add("lm_head.weight", m.VocabSize, m.HiddenSize)
+	}
+	return l
+}
