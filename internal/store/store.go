@@ -1,0 +1,99 @@
+// Package store is the port to object storage: a small interface, the adapters
+// behind it (memory, S3) and decorators of one concern each. Package
+// store/storetest holds the conformance suite that every adapter passes, and
+// package store/server the embedded S3 server.
+//
+// Objects are written whole and read whole. A key is written once in the protocol;
+// PutOptions.IfAbsent lets the store enforce it.
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Errors that adapters wrap. Whatever is none of these is a fault of the transport
+// or of the server, and worth a retry.
+var (
+	ErrNotFound = errors.New("no such object or bucket")
+	ErrExists   = errors.New("object exists already")
+	ErrDenied   = errors.New("access denied")
+	ErrTooLarge = errors.New("object is larger than the limit")
+	ErrInvalid  = errors.New("invalid request")
+)
+
+// Info is what a store tells of an object without sending it.
+type Info struct {
+	Key          string
+	Size         int64
+	LastModified time.Time // whole seconds in most stores
+	ETag         string    // opaque: not a portable digest
+}
+
+// Reader reads one bucket. Other nodes' buckets are Readers, so that no code path
+// can write to them.
+type Reader interface {
+	// Head returns the object's Info, or an error that wraps ErrNotFound.
+	Head(ctx context.Context, key string) (Info, error)
+	// Get returns the body. A body over limit bytes gives ErrTooLarge before a byte
+	// of it is read; limit < 0 means no limit. The body ends with an error, never
+	// with io.EOF, when it is shorter than announced. The caller closes it.
+	Get(ctx context.Context, key string, limit int64) (io.ReadCloser, Info, error)
+	// GetRange returns n bytes from offset on, fewer at the object's end.
+	GetRange(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error)
+	// List returns up to max objects whose keys begin with prefix, in ascending key
+	// order, after the key `after`. Fewer than max means there are no more.
+	List(ctx context.Context, prefix, after string, max int) ([]Info, error)
+}
+
+// PutOptions are the conditions of a Put.
+type PutOptions struct {
+	// IfAbsent makes Put fail with ErrExists when the key is taken.
+	IfAbsent bool
+}
+
+// Bucket reads and writes one bucket.
+type Bucket interface {
+	Reader
+	// Put stores body's first size bytes under key, all or nothing. Adapters send a
+	// checksum along, so that a body damaged on the way is refused.
+	Put(ctx context.Context, key string, body io.ReaderAt, size int64, o PutOptions) (Info, error)
+	// Delete removes the object. Deleting what is not there is no error.
+	Delete(ctx context.Context, key string) error
+}
+
+// Secret is a credential that prints as stars everywhere but in Reveal.
+type Secret string
+
+// Reveal returns the credential itself, for signing requests and for commitments.
+func (s Secret) Reveal() string { return string(s) }
+
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "***"
+}
+
+// GoString hides the credential from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// LogValue hides the credential from slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Location says where a bucket is and with which key to open it.
+type Location struct {
+	Endpoint  string `json:"endpoint"` // http(s)://host[:port]
+	Region    string `json:"region"`   // empty: "auto"
+	Bucket    string `json:"bucket"`
+	AccessKey string `json:"access_key"`
+	Secret    Secret `json:"secret"`
+}
+
+// Dialer opens buckets. It keeps clients per credential, so dialling again is cheap.
+type Dialer interface {
+	Dial(Location) (Bucket, error)
+}
