@@ -1,0 +1,174 @@
+package score
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"templar/protocol"
+)
+
+// Evaluation holds mean losses in nats a token, before and after a step along one
+// miner's gradient alone, on the miner's own pages and on the shared random ones.
+type Evaluation struct {
+	OwnBefore, OwnAfter       float64
+	RandomBefore, RandomAfter float64
+}
+
+// SyncObservation is what became of comparing a miner's sync sample with our
+// parameters.
+type SyncObservation struct {
+	// MeanAbsSteps is the mean of |ours - theirs| / learning rate over the sampled
+	// values; it counts only when Verdict is OK.
+	MeanAbsSteps float64
+	Verdict      protocol.Verdict
+}
+
+// Observation is what a validator saw of one registered miner in one window. A nil
+// pointer and VerdictNone mean that it did not look, which costs a miner nothing.
+type Observation struct {
+	UID     protocol.UID
+	Hotkey  protocol.Hotkey
+	Active  bool             // uploaded within the recent windows
+	Verdict protocol.Verdict // of the window's gradient
+	Drawn   bool             // was to be evaluated, whatever came of it
+	Sync    *SyncObservation
+	Eval    *Evaluation // counts only when Verdict is OK
+}
+
+// Close takes the observations of window w, one for each registered miner and in any
+// order, and returns the next book with an account of every change. A miner without
+// an observation keeps its record, unless another hotkey now has its uid: then the
+// record is gone. An error means that the caller is at fault: w was closed already,
+// or a uid or a hotkey was observed twice.
+//
+// Each step sees what the one before left: sync scores, evaluations (ratings, binary
+// averages, finals), then penalties.
+func (b *Book) Close(w protocol.Window, observed []Observation, p *protocol.Params) (Book, Report, error) {
+	if w < b.Next {
+		return Book{}, Report{}, fmt.Errorf("close window %d: windows before %d are closed already", w, b.Next)
+	}
+	observed = slices.Clone(observed)
+	slices.SortFunc(observed, func(a, b Observation) int { return cmp.Compare(a.UID, b.UID) })
+	if err := unique(observed); err != nil {
+		return Book{}, Report{}, fmt.Errorf("close window %d: %w", w, err)
+	}
+	lines, unseen := b.open(observed)
+	sync(lines, observed)
+	evaluate(lines, observed, w, p)
+	penalise(lines, observed, p)
+
+	next := Book{Next: w + 1, Records: unseen}
+	for _, l := range lines {
+		next.Records = append(next.Records, l.After)
+	}
+	slices.SortFunc(next.Records, func(a, b Record) int { return cmp.Compare(a.UID, b.UID) })
+	return next, Report{Window: w, Lines: lines}, nil
+}
+
+// unique checks observations that ascend by uid.
+func unique(observed []Observation) error {
+	seen := make(map[protocol.Hotkey]bool, len(observed))
+	for i, o := range observed {
+		if i > 0 && o.UID == observed[i-1].UID {
+			return fmt.Errorf("uid %d was observed twice", o.UID)
+		}
+		if o.Hotkey.IsZero() || seen[o.Hotkey] {
+			return fmt.Errorf("uid %d: its hotkey is missing or was observed twice", o.UID)
+		}
+		seen[o.Hotkey] = true
+	}
+	return nil
+}
+
+// open begins a line for each observation, and returns beside them the records of
+// those who were not observed and still have their uid.
+func (b *Book) open(observed []Observation) (lines []Line, unseen []Record) {
+	known := make(map[protocol.Hotkey]Record, len(b.Records))
+	for _, r := range b.Records {
+		known[r.Hotkey] = r
+	}
+	taken := make(map[protocol.UID]bool, len(observed))
+	for _, o := range observed {
+		r, ok := known[o.Hotkey]
+		if !ok {
+			r = newRecord(o.Hotkey, o.UID)
+		}
+		l := Line{Before: r, After: r}
+		l.After.UID = o.UID
+		if !ok {
+			l.note(KindNewHotkey, "uid %d has a hotkey that is new here", o.UID)
+		}
+		lines = append(lines, l)
+		taken[o.UID] = true
+		delete(known, o.Hotkey)
+	}
+	for _, r := range b.Records {
+		if _, left := known[r.Hotkey]; left && !taken[r.UID] {
+			unseen = append(unseen, r)
+		}
+	}
+	return lines, unseen
+}
+
+// sync renews the sync scores of those whose samples were looked at.
+func sync(lines []Line, observed []Observation) {
+	for i, o := range observed {
+		switch {
+		case o.Sync == nil || o.Sync.Verdict == protocol.VerdictNone:
+		case o.Sync.Verdict.OK():
+			lines[i].After.SyncScore = SyncScore(o.Sync.MeanAbsSteps)
+		case !blackout(observed, syncVerdict):
+			lines[i].After.SyncScore = 0
+		}
+	}
+}
+
+// evaluate rates the window's evaluated miners against each other and renews their
+// scores.
+func evaluate(lines []Line, observed []Observation, w protocol.Window, p *protocol.Params) {
+	var played []int
+	for i, o := range observed {
+		r := &lines[i].After
+		r.Waiting++
+		if o.Drawn || o.Eval != nil {
+			r.Waiting = 0
+		}
+		if o.Eval != nil && o.Verdict.OK() && lines[i].measure(o.Eval) {
+			played = append(played, i)
+		}
+	}
+	ratings, scores := make([]Rating, len(played)), make([]float64, len(played))
+	for k, i := range played {
+		ratings[k], scores[k] = lines[i].After.Rating, lines[i].Random
+	}
+	ratings = Rate(ratings, scores, p.OpenSkillBeta, p.OpenSkillTau)
+	for k, i := range played {
+		if len(played) == 1 {
+			lines[i].note(KindAlone, "the rating stands: no other miner was evaluated in this window")
+		}
+		lines[i].score(ratings[k], w, p.BinaryScoreAlpha)
+	}
+}
+
+// measure works out the improvements and reports whether they can be used.
+func (l *Line) measure(e *Evaluation) bool {
+	own, ownOK := Improvement(e.OwnBefore, e.OwnAfter)
+	random, randomOK := Improvement(e.RandomBefore, e.RandomAfter)
+	if !ownOK || !randomOK {
+		l.note(KindRefused, "losses before the step must be positive: own %v, random %v", e.OwnBefore, e.RandomBefore)
+		return false
+	}
+	l.Evaluated, l.Own, l.Random = true, own, random
+	return true
+}
+
+func (l *Line) score(rating Rating, w protocol.Window, alpha float64) {
+	r := &l.After
+	r.Rating = rating
+	r.GradientScore = l.Random
+	r.BinaryAverage = (1-alpha)*r.BinaryAverage + alpha*Indicator(l.Own, l.Random)
+	r.Final = Final(r.Ordinal(), r.BinaryAverage, r.SyncScore)
+	r.Evaluations++
+	r.LastEvaluated = w
+}

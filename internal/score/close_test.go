@@ -1,0 +1,381 @@
+package score
+
+import (
+	"bytes"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"templar/protocol"
+)
+
+func key(n byte) protocol.Hotkey { return protocol.Hotkey{n} }
+
+// good is an evaluation that improves random data by r and own data by twice as much.
+func good(r float64) *Evaluation {
+	return &Evaluation{OwnBefore: 5, OwnAfter: 5 * (1 - 2*r), RandomBefore: 4, RandomAfter: 4 * (1 - r)}
+}
+
+func inSync() *SyncObservation { return &SyncObservation{Verdict: protocol.VerdictOK} }
+
+func seen(n byte, eval *Evaluation) Observation {
+	return Observation{UID: protocol.UID(n), Hotkey: key(n), Active: true, Verdict: protocol.VerdictOK, Sync: inSync(), Eval: eval}
+}
+
+func mustClose(t *testing.T, b Book, w protocol.Window, obs ...Observation) (Book, Report) {
+	t.Helper()
+	p := protocol.Default()
+	next, report, err := b.Close(w, obs, &p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return next, report
+}
+
+// rated is a book in which uids 1 and 2 have good standing: 1 the better.
+func rated(t *testing.T) Book {
+	t.Helper()
+	var b Book
+	for w := range protocol.Window(20) {
+		b, _ = mustClose(t, b, w, seen(1, good(0.02)), seen(2, good(0.01)), seen(3, good(0.001)))
+	}
+	if b.Records[0].Final <= 0 {
+		t.Fatalf("uid 1 is not in good standing: %+v", b.Records[0])
+	}
+	return b
+}
+
+// One window by hand: the ratings are those of vectors/plackett_luce.json for one
+// game of two, and the rest follows from the formulas.
+func TestCloseScoresAWindow(t *testing.T) {
+	far := inSync()
+	far.MeanAbsSteps = 1
+	loser := seen(2, &Evaluation{OwnBefore: 5, OwnAfter: 5, RandomBefore: 4, RandomAfter: 3.96})
+	loser.Sync = far
+	b, report := mustClose(t, Book{}, 7, loser, seen(1, good(0.02)))
+	want := []Record{
+		{
+			Hotkey: key(1), UID: 1, Rating: Rating{26.13333505173724, 8.312947679273053},
+			GradientScore: 0.02, BinaryAverage: 0.05, SyncScore: 1, Final: 0.05 * 1.1944920139180795,
+			Evaluations: 1, LastEvaluated: 7,
+		}, {
+			Hotkey: key(2), UID: 2, Rating: Rating{23.86666494826276, 8.312947679273053},
+			GradientScore: 0.01, BinaryAverage: -0.05, SyncScore: 0.5724334022399462, Final: 0,
+			Evaluations: 1, LastEvaluated: 7,
+		},
+	}
+	for i, got := range b.Records {
+		if !sameRecord(got, want[i]) {
+			t.Errorf("got  %+v\nwant %+v", got, want[i])
+		}
+	}
+	if b.Next != 8 || len(report.Lines) != 2 || !report.Lines[0].Evaluated || !near(report.Lines[0].Own, 0.04) {
+		t.Errorf("next %d, report %+v", b.Next, report)
+	}
+}
+
+func sameRecord(a, b Record) bool {
+	for _, pair := range [][2]float64{
+		{a.Mu, b.Mu}, {a.Sigma, b.Sigma}, {a.GradientScore, b.GradientScore}, {a.BinaryAverage, b.BinaryAverage},
+		{a.SyncScore, b.SyncScore}, {a.Final, b.Final},
+	} {
+		if !near(pair[0], pair[1]) {
+			return false
+		}
+	}
+	a.Rating, a.GradientScore, a.BinaryAverage, a.SyncScore, a.Final = b.Rating, b.GradientScore, b.BinaryAverage, b.SyncScore, b.Final
+	return a == b
+}
+
+// Each case changes what is seen of uid 1, which stood well and is not evaluated.
+func TestPenalties(t *testing.T) {
+	sample := func(v protocol.Verdict, steps float64) *SyncObservation { return &SyncObservation{steps, v} }
+	cases := map[string]struct {
+		change func(*Observation)
+		factor float64
+		kinds  []Kind
+	}{
+		"nothing wrong":   {func(o *Observation) {}, 1, nil},
+		"not looked at":   {func(o *Observation) { o.Verdict, o.Sync = protocol.VerdictNone, nil }, 1, nil},
+		"inactive":        {func(o *Observation) { o.Active = false }, 0.75, []Kind{KindInactive}},
+		"missing":         {func(o *Observation) { o.Verdict = protocol.VerdictMissing }, 0.25, []Kind{KindMissing}},
+		"late":            {func(o *Observation) { o.Verdict = protocol.VerdictLate }, 0.25, []Kind{KindMissing}},
+		"unreachable":     {func(o *Observation) { o.Verdict = protocol.VerdictUnreachable }, 0.25, []Kind{KindMissing}},
+		"malformed":       {func(o *Observation) { o.Verdict = protocol.VerdictMalformed }, 0, []Kind{KindInvalid}},
+		"bad signature":   {func(o *Observation) { o.Verdict = protocol.VerdictBadSignature }, 0, []Kind{KindInvalid}},
+		"no sample":       {func(o *Observation) { o.Sync = sample(protocol.VerdictMissing, 0) }, 0.25, []Kind{KindNoSample}},
+		"at the limit":    {func(o *Observation) { o.Sync = sample(protocol.VerdictOK, 3) }, 1, nil},
+		"over the limit":  {func(o *Observation) { o.Sync = sample(protocol.VerdictOK, 3.01) }, 0.25, []Kind{KindSync}},
+		"no distance":     {func(o *Observation) { o.Sync = sample(protocol.VerdictOK, nan) }, 0.25, []Kind{KindSync}},
+		"evaluated, late": {func(o *Observation) { o.Verdict, o.Eval = protocol.VerdictLate, good(0.5) }, 0.25, []Kind{KindMissing}},
+		"our own fault": {func(o *Observation) { o.Eval = &Evaluation{OwnBefore: nan, RandomBefore: 1} }, 1,
+			[]Kind{KindRefused}},
+		"several": {func(o *Observation) { o.Active, o.Verdict = false, protocol.VerdictMissing }, 0.75 * 0.25,
+			[]Kind{KindInactive, KindMissing}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			before := rated(t)
+			o := seen(1, nil)
+			c.change(&o)
+			after, report := mustClose(t, before, before.Next, o, seen(2, nil))
+			was, is := before.Records[0], after.Records[0]
+			if !near(is.Final, was.Final*c.factor) || !near(is.BinaryAverage, was.BinaryAverage*c.factor) {
+				t.Errorf("final %v -> %v, binary average %v -> %v; want a factor of %v", was.Final, is.Final, was.BinaryAverage, is.BinaryAverage, c.factor)
+			}
+			var kinds []Kind
+			for _, r := range report.Lines[0].Reasons {
+				kinds = append(kinds, r.Kind)
+			}
+			if !slices.Equal(kinds, c.kinds) {
+				t.Errorf("reasons %v, want %v", report.Lines[0].Reasons, c.kinds)
+			}
+			if after.Records[1].Final != before.Records[1].Final || after.Records[2] != before.Records[2] {
+				t.Error("another miner's standing changed")
+			}
+		})
+	}
+}
+
+func TestPenaltiesSpareNegativeScores(t *testing.T) {
+	b := Book{Records: []Record{{Hotkey: key(1), UID: 1, Rating: Rating{20, 8}, BinaryAverage: -0.5, Final: -2}}}
+	o := seen(1, nil)
+	o.Verdict = protocol.VerdictMalformed
+	b, _ = mustClose(t, b, 0, o)
+	if r := b.Records[0]; r.Final != -2 || r.BinaryAverage != -0.5 {
+		t.Errorf("a penalty raised a negative score: %+v", r)
+	}
+}
+
+func TestInactivity(t *testing.T) {
+	b := rated(t)
+	was := b.Records[0]
+	away := seen(1, nil)
+	away.Active, away.Verdict, away.Sync = false, protocol.VerdictNone, nil
+	for range 25 {
+		b, _ = mustClose(t, b, b.Next, away)
+	}
+	if want := was.Final * math.Pow(0.75, 25); math.Abs(b.Records[0].Final/want-1) > 1e-9 || b.Records[0].Mu != was.Mu {
+		t.Errorf("after 25 windows: %+v, want a final of %v", b.Records[0], want)
+	}
+	b, report := mustClose(t, b, b.Next, away)
+	want := newRecord(key(1), 1)
+	want.InactiveWindows, want.Waiting = 26, 26
+	if b.Records[0] != want || report.Lines[0].Reasons[0].Kind != KindReset {
+		t.Errorf("after 26 windows: %+v, %v", b.Records[0], report.Lines[0].Reasons)
+	}
+	b, _ = mustClose(t, b, b.Next, seen(1, nil))
+	if b.Records[0].InactiveWindows != 0 {
+		t.Error("a miner that came back still counts as inactive")
+	}
+}
+
+func TestOneReturnEndsInactivity(t *testing.T) {
+	b := rated(t)
+	away := seen(1, nil)
+	away.Active = false
+	b, _ = mustClose(t, b, b.Next, away)
+	b, _ = mustClose(t, b, b.Next, seen(1, nil))
+	if b, _ = mustClose(t, b, b.Next, away); b.Records[0].InactiveWindows != 1 {
+		t.Errorf("got %d windows of inactivity, want 1", b.Records[0].InactiveWindows)
+	}
+}
+
+func TestNewHotkeyInheritsNothing(t *testing.T) {
+	b := rated(t)
+	taker := seen(9, nil)
+	taker.UID = 1
+	next, report := mustClose(t, b, b.Next, taker)
+	want := newRecord(key(9), 1)
+	want.SyncScore, want.Waiting = 1, 1
+	if r, ok := next.Record(key(9)); !ok || r != want {
+		t.Errorf("the new owner of uid 1 got %+v", r)
+	}
+	if _, ok := next.Record(key(1)); ok {
+		t.Error("the old owner's record is still there")
+	}
+	if len(report.Lines[0].Reasons) != 1 || report.Lines[0].Reasons[0].Kind != KindNewHotkey {
+		t.Errorf("reasons: %v", report.Lines[0].Reasons)
+	}
+	if slices.ContainsFunc(next.Weights(2), func(w Weight) bool { return w.UID == 1 }) {
+		t.Error("the new owner of uid 1 has a weight")
+	}
+}
+
+// Two hotkeys that swap uids keep their own records.
+func TestRecordsFollowHotkeys(t *testing.T) {
+	b := rated(t)
+	one, two := seen(1, nil), seen(2, nil)
+	one.UID, two.UID = 2, 1
+	next, _ := mustClose(t, b, b.Next, one, two)
+	if r, _ := next.Record(key(1)); r.UID != 2 || r.Final != b.Records[0].Final {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestBlackoutCostsNobody(t *testing.T) {
+	b := rated(t)
+	var obs []Observation
+	for n := range byte(3) {
+		o := seen(n+1, nil)
+		o.Verdict, o.Sync = protocol.VerdictUnreachable, &SyncObservation{Verdict: protocol.VerdictUnreachable}
+		obs = append(obs, o)
+	}
+	next, report := mustClose(t, b, b.Next, obs...)
+	for i, r := range next.Records {
+		if r.Final != b.Records[i].Final || r.SyncScore != b.Records[i].SyncScore || report.Lines[i].Reasons[0].Kind != KindBlackout {
+			t.Errorf("uid %d: %+v, %v", r.UID, r, report.Lines[i].Reasons)
+		}
+	}
+}
+
+func TestEvaluatedAlone(t *testing.T) {
+	b := rated(t)
+	next, report := mustClose(t, b, b.Next, seen(1, good(0.02)), seen(2, nil))
+	is, was := next.Records[0], b.Records[0]
+	if is.Rating != was.Rating || is.Evaluations != was.Evaluations+1 || is.BinaryAverage <= was.BinaryAverage {
+		t.Errorf("%+v -> %+v", was, is)
+	}
+	if len(report.Lines[0].Reasons) != 1 || report.Lines[0].Reasons[0].Kind != KindAlone {
+		t.Errorf("reasons: %v", report.Lines[0].Reasons)
+	}
+}
+
+func TestWaitingCountsFromTheLastDraw(t *testing.T) {
+	drawn := seen(1, nil)
+	drawn.Drawn, drawn.Verdict = true, protocol.VerdictMissing
+	b, _ := mustClose(t, Book{}, 0, seen(1, nil), seen(2, nil))
+	b, _ = mustClose(t, b, 1, drawn, seen(2, nil))
+	if b.Records[0].Waiting != 0 || b.Records[1].Waiting != 2 {
+		t.Errorf("waiting %d and %d, want 0 and 2", b.Records[0].Waiting, b.Records[1].Waiting)
+	}
+}
+
+func TestCloseRefuses(t *testing.T) {
+	p := protocol.Default()
+	b := Book{Next: 5}
+	for name, c := range map[string]struct {
+		w    protocol.Window
+		obs  []Observation
+		want string
+	}{
+		"a closed window":    {4, nil, "closed already"},
+		"a uid seen twice":   {5, []Observation{{UID: 1, Hotkey: key(1)}, {UID: 1, Hotkey: key(2)}}, "uid 1 was observed twice"},
+		"a key seen twice":   {5, []Observation{{UID: 1, Hotkey: key(1)}, {UID: 2, Hotkey: key(1)}}, "observed twice"},
+		"an unnamed miner":   {5, []Observation{{UID: 1}}, "hotkey is missing"},
+		"twice, not in line": {5, []Observation{{UID: 3, Hotkey: key(3)}, {UID: 1, Hotkey: key(1)}, {UID: 3, Hotkey: key(4)}}, "uid 3"},
+	} {
+		if _, _, err := b.Close(c.w, c.obs, &p); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// Whatever is observed, in whatever order: scores stay finite and in range, the same
+// set of observations gives the same bytes, the old book is untouched, and the new
+// one survives the disk.
+func TestCloseInvariants(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	value := func() float64 {
+		return []float64{0, 1, 3.9, 4, 4.1, -1, 1e300, nan, inf, -inf}[rng.IntN(10)]
+	}
+	p := protocol.Default()
+	p.ResetInactivityWindows = 2
+	var b Book
+	for w := range protocol.Window(2000) {
+		var obs []Observation
+		for _, uid := range rng.Perm(8)[:rng.IntN(9)] {
+			o := Observation{
+				UID: protocol.UID(uid), Hotkey: protocol.Hotkey{byte(uid + 1), byte(rng.IntN(30) / 29)},
+				Active: rng.IntN(3) > 0, Verdict: protocol.Verdict(rng.IntN(16)), Drawn: rng.IntN(2) == 0,
+			}
+			if rng.IntN(3) > 0 {
+				o.Verdict = protocol.VerdictOK
+			}
+			if rng.IntN(2) == 0 {
+				o.Sync = &SyncObservation{value(), protocol.Verdict(rng.IntN(3))}
+			}
+			if rng.IntN(2) == 0 {
+				o.Eval = &Evaluation{value(), value(), value(), value()}
+			}
+			obs = append(obs, o)
+		}
+		before := encode(t, b)
+		next, report, err := b.Close(w, obs, &p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rng.Shuffle(len(obs), func(i, j int) { obs[i], obs[j] = obs[j], obs[i] })
+		again, reportAgain, _ := b.Close(w, obs, &p)
+		if !bytes.Equal(encode(t, next), encode(t, again)) || !reflect.DeepEqual(report, reportAgain) {
+			t.Fatalf("window %d depends on the order of observations", w)
+		}
+		if !bytes.Equal(before, encode(t, b)) {
+			t.Fatalf("window %d changed the book it was closed on", w)
+		}
+		read, err := DecodeBook(encode(t, next)) // JSON has no NaN and validate no strange range
+		if err != nil {
+			t.Fatalf("window %d: %v", w, err)
+		}
+		if !slices.Equal(read.Records, next.Records) || read.Next != next.Next {
+			t.Fatalf("window %d: the book does not survive the disk", w)
+		}
+		b = next
+	}
+}
+
+func encode(t *testing.T, b Book) []byte {
+	t.Helper()
+	raw, err := b.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestDecodeBookRefuses(t *testing.T) {
+	b := rated(t)
+	valid := string(encode(t, b))
+	for name, c := range map[string]struct{ old, new, want string }{
+		"another schema":   {`"schema":1`, `"schema":2`, "schema 2"},
+		"an unknown key":   {`"next_window"`, `"x":1,"next_window"`, "unknown field"},
+		"a broken range":   {`"sigma":`, `"sigma":-`, "out of range"},
+		"a uid twice":      {`"uid":2`, `"uid":1`, "out of order"},
+		"a hotkey twice":   {key(2).String(), key(1).String(), "stands twice"},
+		"a broken address": {key(2).String(), "x", "hotkey"},
+		"an empty file":    {valid, "", "EOF"},
+		"half a file":      {`,"records"`, "", "scores:"},
+		"something behind": {`"schema":1`, `"schema":1}{"schema":1`, "scores:"},
+	} {
+		broken := strings.Replace(valid, c.old, c.new, 1)
+		if broken == valid {
+			t.Fatalf("%s: the case changes nothing", name)
+		}
+		if _, err := DecodeBook([]byte(broken)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+func FuzzDecodeBook(f *testing.F) {
+	b := Book{Next: 3, Records: []Record{newRecord(key(1), 1), newRecord(key(2), 4)}}
+	raw, err := b.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Add([]byte(`{"schema":1,"next_window":0,"records":[]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		b, err := DecodeBook(raw)
+		if err != nil {
+			return
+		}
+		again, err := DecodeBook(encode(t, b))
+		if err != nil || !slices.Equal(b.Records, again.Records) {
+			t.Fatalf("%v: %+v and %+v", err, b, again)
+		}
+	})
+}

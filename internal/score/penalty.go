@@ -1,0 +1,81 @@
+package score
+
+import "templar/protocol"
+
+// penalise applies every penalty that a miner's observation calls for.
+func penalise(lines []Line, observed []Observation, p *protocol.Params) {
+	gradients, samples := blackout(observed, gradientVerdict), blackout(observed, syncVerdict)
+	for i := range lines {
+		l, o := &lines[i], &observed[i]
+		l.inactivity(o.Active, p)
+		l.gradient(o.Verdict, gradients, p)
+		l.desync(o.Sync, samples, p)
+	}
+}
+
+func (l *Line) inactivity(active bool, p *protocol.Params) {
+	r := &l.After
+	if active {
+		r.InactiveWindows = 0
+		return
+	}
+	r.InactiveWindows++
+	if r.InactiveWindows <= p.ResetInactivityWindows {
+		l.penalise(KindInactive, p.InactivityPenalty, "window %d of inactivity", r.InactiveWindows)
+		return
+	}
+	reset := newRecord(r.Hotkey, r.UID)
+	reset.Waiting, reset.InactiveWindows = r.Waiting, r.InactiveWindows
+	*r = reset
+	l.Reasons = append(l.Reasons, Reason{KindReset, 0, "inactive for too many windows: begins anew when it returns"})
+}
+
+func (l *Line) gradient(v protocol.Verdict, blackout bool, p *protocol.Params) {
+	switch {
+	case v == protocol.VerdictNone || v.OK():
+	case v.Invalid():
+		l.penalise(KindInvalid, 0, "gradient is %v", v)
+	case v == protocol.VerdictUnreachable && blackout:
+		l.note(KindBlackout, "no miner's gradient could be reached")
+	default:
+		l.penalise(KindMissing, p.MissingGradientPenalty, "gradient is %v", v)
+	}
+}
+
+func (l *Line) desync(s *SyncObservation, blackout bool, p *protocol.Params) {
+	switch {
+	case s == nil || s.Verdict == protocol.VerdictNone:
+	case s.Verdict == protocol.VerdictUnreachable && blackout:
+		l.note(KindBlackout, "no miner's sync sample could be reached")
+	case !s.Verdict.OK():
+		l.penalise(KindNoSample, p.SyncPenalty, "sync sample is %v", s.Verdict)
+	case !(s.MeanAbsSteps >= 0 && s.MeanAbsSteps <= p.SyncMaxStepsBehind): // NaN is out of sync too
+		l.penalise(KindSync, p.SyncPenalty, "%.3g steps from our parameters, at most %g allowed", s.MeanAbsSteps, p.SyncMaxStepsBehind)
+	}
+}
+
+func gradientVerdict(o Observation) protocol.Verdict { return o.Verdict }
+
+func syncVerdict(o Observation) protocol.Verdict {
+	if o.Sync == nil {
+		return protocol.VerdictNone
+	}
+	return o.Sync.Verdict
+}
+
+// blackout reports whether several miners were looked at and no store of theirs
+// answered. The miners' stores are many and our own link is one, so the link is to
+// blame, and honest miners must not pay for it.
+func blackout(observed []Observation, verdict func(Observation) protocol.Verdict) bool {
+	unreachable := 0
+	for _, o := range observed {
+		switch verdict(o) {
+		case protocol.VerdictNone:
+		case protocol.VerdictUnreachable:
+			unreachable++
+		default:
+			return false
+		}
+	}
+	return unreachable > 1
+}

@@ -1,0 +1,73 @@
+package score
+
+import (
+	"fmt"
+
+	"templar/protocol"
+)
+
+// Kind says which rule changed a score, or kept it from changing.
+type Kind string
+
+// The kinds of reasons.
+const (
+	KindInactive  Kind = "inactive"           // uploaded nothing lately
+	KindReset     Kind = "inactivity-reset"   // for so long that its scores were reset
+	KindMissing   Kind = "missing-gradient"   // no gradient that counts
+	KindInvalid   Kind = "invalid-gradient"   // a gradient that cannot be used
+	KindNoSample  Kind = "no-sync-sample"     // no sync sample that can be used
+	KindSync      Kind = "out-of-sync"        // parameters too far from ours
+	KindAlone     Kind = "evaluated-alone"    // nobody to be rated against
+	KindRefused   Kind = "evaluation-refused" // our own measurement cannot be used
+	KindBlackout  Kind = "nobody-reachable"   // no store answered us: taken as our own fault
+	KindNewHotkey Kind = "new-hotkey"         // first seen: begins without history
+)
+
+// Reason is one rule that applied to a miner in a window.
+type Reason struct {
+	Kind Kind `json:"kind"`
+	// Factor multiplied the final score and the binary average where they were
+	// positive; 1 for what is no penalty.
+	Factor float64 `json:"factor"`
+	// Detail says in plain words what was seen.
+	Detail string `json:"detail"`
+}
+
+func (r Reason) String() string {
+	if r.Factor == 1 {
+		return fmt.Sprintf("%s: %s", r.Kind, r.Detail)
+	}
+	return fmt.Sprintf("%s (x %g): %s", r.Kind, r.Factor, r.Detail)
+}
+
+// Line is what one window did to one miner.
+type Line struct {
+	Before Record `json:"before"`
+	After  Record `json:"after"`
+	// Evaluated says that Own and Random, the relative improvements on the miner's
+	// own pages and on the shared ones, entered the scores.
+	Evaluated bool     `json:"evaluated"`
+	Own       float64  `json:"own_improvement"`
+	Random    float64  `json:"random_improvement"`
+	Reasons   []Reason `json:"reasons,omitempty"`
+}
+
+// Report says what a window did to every observed miner, ascending by uid.
+type Report struct {
+	Window protocol.Window `json:"window"`
+	Lines  []Line          `json:"miners"`
+}
+
+func (l *Line) note(kind Kind, format string, args ...any) {
+	l.Reasons = append(l.Reasons, Reason{kind, 1, fmt.Sprintf(format, args...)})
+}
+
+func (l *Line) penalise(kind Kind, factor float64, format string, args ...any) {
+	if l.After.Final > 0 {
+		l.After.Final *= factor
+	}
+	if l.After.BinaryAverage > 0 {
+		l.After.BinaryAverage *= factor
+	}
+	l.Reasons = append(l.Reasons, Reason{kind, factor, fmt.Sprintf(format, args...)})
+}
