@@ -1,0 +1,214 @@
+package peers
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"testing"
+
+	"templar/protocol"
+)
+
+func params() *protocol.Params {
+	p := protocol.Default()
+	p.MaxTopKPeers, p.MinimumPeers, p.PeersToReplace = 4, 2, 1
+	return &p
+}
+
+func seed(n byte) protocol.Hash { return protocol.Hash{n} }
+
+// miners returns candidates with uids from 1 on: 'a' active, 'i' inactive, 'z' active
+// without weight. Incentives are zero.
+func miners(kinds string) []Candidate {
+	var out []Candidate
+	for i, k := range kinds {
+		c := Candidate{UID: protocol.UID(i + 1), Active: k != 'i'}
+		if k == 'a' {
+			c.Weight = 0.1
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func TestSchedule(t *testing.T) {
+	p := params() // every 5 windows, margin 2
+	var due []protocol.Window
+	for w := protocol.Window(95); w < 112; w++ {
+		if Due(100, w, p) {
+			due = append(due, w)
+		}
+	}
+	if !slices.Equal(due, []protocol.Window{100, 105, 110}) || EffectiveFrom(105, p) != 107 {
+		t.Errorf("due %v, effective from %d", due, EffectiveFrom(105, p))
+	}
+}
+
+func TestBootstrap(t *testing.T) {
+	got := Bootstrap([]protocol.UID{9, 3, 3, 7, 1, 20}, params())
+	if !slices.Equal(got, []protocol.UID{1, 3, 7, 9}) {
+		t.Errorf("got %v", got)
+	}
+	if got := Bootstrap(nil, params()); len(got) != 0 {
+		t.Errorf("of nobody: %v", got)
+	}
+}
+
+func TestInitialPrefersIncentive(t *testing.T) {
+	c := miners("aaaaiaaa")
+	c[1].Incentive, c[3].Incentive, c[4].Incentive = 10, 20, 30 // uid 5 is inactive
+	newcomers := map[protocol.UID]int{}
+	for n := range byte(200) {
+		s, err := Initial(c, seed(n), params())
+		if err != nil || len(s.UIDs) != 4 || !slices.IsSorted(s.UIDs) {
+			t.Fatal(s, err)
+		}
+		if !slices.Contains(s.UIDs, 2) || !slices.Contains(s.UIDs, 4) || slices.Contains(s.UIDs, 5) {
+			t.Fatalf("got %v, want uids 2 and 4 in it and 5 not", s.UIDs)
+		}
+		for _, uid := range without(s.UIDs, []protocol.UID{2, 4}) {
+			newcomers[uid]++
+		}
+	}
+	for _, uid := range []protocol.UID{1, 3, 6, 7, 8} { // expected 80, deviation 7
+		if n := newcomers[uid]; n < 55 || n > 105 {
+			t.Errorf("uid %d filled a place %d times in 200", uid, n)
+		}
+	}
+}
+
+func TestTooFew(t *testing.T) {
+	if _, err := Initial(miners("aii"), seed(1), params()); !errors.Is(err, ErrTooFew) {
+		t.Errorf("initial: %v", err)
+	}
+	if _, err := Next([]protocol.UID{1, 2}, miners("aii"), seed(1), params()); !errors.Is(err, ErrTooFew) {
+		t.Errorf("next: %v", err)
+	}
+	p := params()
+	p.MinimumPeers = 0
+	if _, err := Initial(nil, seed(1), p); !errors.Is(err, ErrTooFew) {
+		t.Errorf("of nobody: %v", err)
+	}
+}
+
+func TestNext(t *testing.T) {
+	type uids = []protocol.UID
+	for name, c := range map[string]struct {
+		current  uids
+		miners   string
+		inactive uids // who must leave
+		zero     uids
+		rotated  int
+		size     int
+	}{
+		"all fit, all stay":              {uids{1, 2, 3}, "aaa", nil, nil, 0, 3},
+		"zero weight alone costs nobody": {uids{1, 2, 3}, "zzz", nil, nil, 0, 3},
+		"free places are filled":         {uids{1, 2}, "aaaa", nil, nil, 0, 4},
+		"inactive leaves":                {uids{1, 2, 3}, "aia", uids{2}, nil, 0, 2},
+		"inactive is replaced":           {uids{1, 2, 3, 4}, "aaiaa", uids{3}, nil, 0, 4},
+		"gone from the chain":            {uids{1, 2, 3, 77}, "aaaa", uids{77}, nil, 0, 4},
+		"one rotates":                    {uids{1, 2, 3, 4}, "aaaaaa", nil, nil, 1, 4},
+		"zero weight gives way first":    {uids{1, 2, 3, 4}, "azaaa", nil, uids{2}, 0, 4},
+		"zero weight, then rotation":     {uids{1, 2, 3, 4}, "azaaaa", nil, uids{2}, 1, 4},
+		"everything at once":             {uids{1, 2, 3, 4}, "aziaaaaaa", uids{3}, uids{2}, 1, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := Next(c.current, miners(c.miners), seed(3), params())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(s.Inactive, c.inactive) || !slices.Equal(s.ZeroWeight, c.zero) || len(s.Rotated) != c.rotated || len(s.UIDs) != c.size {
+				t.Fatalf("got %+v", s)
+			}
+			left := slices.Concat(s.Inactive, s.ZeroWeight, s.Rotated)
+			want := slices.Sorted(slices.Values(append(without(c.current, left), s.Added...)))
+			if !slices.Equal(s.UIDs, want) || !slices.Equal(s.UIDs, slices.Compact(slices.Clone(s.UIDs))) {
+				t.Errorf("list %v, the account says %v", s.UIDs, want)
+			}
+			if len(without(s.Added, c.current)) != len(s.Added) {
+				t.Errorf("added %v was in the list before", s.Added)
+			}
+		})
+	}
+}
+
+func TestSelectionsAreRecomputable(t *testing.T) {
+	c := miners("aazaaaiaazaa")
+	current := []protocol.UID{1, 3, 7, 9}
+	first, err := Next(current, c, seed(1), params())
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(c)
+	slices.Reverse(current)
+	again, _ := Next(current, c, seed(1), params())
+	if !slices.Equal(first.UIDs, again.UIDs) {
+		t.Errorf("%v in one order, %v in another", first.UIDs, again.UIDs)
+	}
+	differs := false
+	for n := range byte(10) {
+		other, _ := Next(current, c, seed(n+2), params())
+		differs = differs || !slices.Equal(first.UIDs, other.UIDs)
+	}
+	if !differs {
+		t.Error("the seed does not matter")
+	}
+}
+
+func TestDrawEvaluations(t *testing.T) {
+	pool := []Waiting{{5, 0}, {2, 3}, {9, math.MaxUint64}, {2, 3}}
+	if got := DrawEvaluations(pool, 4, seed(1), 1); !slices.Equal(got, []protocol.UID{2, 5, 9}) {
+		t.Errorf("fewer than wanted: %v", got)
+	}
+	if got := DrawEvaluations(pool, 1, seed(1), 1); !slices.Equal(got, []protocol.UID{9}) {
+		t.Errorf("who waited for ever must be drawn: %v", got)
+	}
+	if got := DrawEvaluations(nil, 3, seed(1), 1); len(got) != 0 {
+		t.Errorf("of nobody: %v", got)
+	}
+	if got := DrawEvaluations(pool, -1, seed(1), 1); len(got) != 0 {
+		t.Errorf("nobody wanted: %v", got)
+	}
+}
+
+// With weights 1, 2, 3, 4 the single draw's frequencies are 0.1, 0.2, 0.3, 0.4.
+func TestDrawFollowsWeights(t *testing.T) {
+	const rounds = 20_000
+	pool := []Waiting{{0, 0}, {1, 1}, {2, 2}, {3, 3}}
+	var counts [4]float64
+	for w := range protocol.Window(rounds) {
+		counts[DrawEvaluations(pool, 1, seed(1), w)[0]]++
+	}
+	var chi float64
+	for i, n := range counts {
+		want := rounds * float64(i+1) / 10
+		chi += (n - want) * (n - want) / want
+	}
+	if chi > 16.3 { // 3 degrees of freedom, p = 0.001
+		t.Errorf("chi-square %.1f over %v", chi, counts)
+	}
+}
+
+// Over a run every miner is evaluated about equally often, and none waits for long.
+func TestDrawsAreFair(t *testing.T) {
+	const miners, windows, n = 20, 500, 4 // 100 draws each
+	waiting := make([]Waiting, miners)
+	counts := make([]int, miners)
+	longest := uint64(0)
+	for i := range waiting {
+		waiting[i].UID = protocol.UID(i)
+	}
+	for w := range protocol.Window(windows) {
+		for i := range waiting {
+			waiting[i].Windows++
+		}
+		for _, uid := range DrawEvaluations(waiting, n, seed(7), w) {
+			longest = max(longest, waiting[uid].Windows)
+			waiting[uid].Windows = 0
+			counts[uid]++
+		}
+	}
+	if lo, hi := slices.Min(counts), slices.Max(counts); lo < 85 || hi > 115 || longest > 30 {
+		t.Errorf("draws between %d and %d, longest wait %d", lo, hi, longest)
+	}
+}
