@@ -1,0 +1,194 @@
+package dashboard
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"templar/internal/telemetry"
+	"templar/protocol"
+)
+
+// books is what events leave behind for the report.
+type books struct {
+	first, last time.Time // of all events
+	mark        time.Time // when the window now under way began: see closeWindow
+	started     bool
+	start       protocol.Window
+	parameters  int
+	heldOut     map[protocol.Window]Number
+	windows     map[protocol.Window]*windowBook
+	miners      map[protocol.UID]*minerBook
+	validators  map[string]*validatorBook
+	checkpoint  string
+}
+
+type windowBook struct {
+	Window
+	applied, closed bool
+	uploads         map[protocol.UID]int64
+}
+
+type minerBook struct {
+	node, hotkey string
+	loss         Number
+	tokens       int64
+	training     time.Duration
+	up           int64
+}
+
+type validatorBook struct {
+	uid    protocol.UID
+	window protocol.Window
+	scores map[protocol.UID]Standing
+}
+
+func newBooks(nodes []Node) books {
+	b := books{
+		heldOut:    map[protocol.Window]Number{},
+		windows:    map[protocol.Window]*windowBook{},
+		miners:     map[protocol.UID]*minerBook{},
+		validators: map[string]*validatorBook{},
+	}
+	for _, n := range nodes {
+		if n.Role != telemetry.Miner {
+			continue
+		}
+		m := b.miner(n.UID)
+		m.node = n.Name
+		if !n.Hotkey.IsZero() {
+			m.hotkey = n.Hotkey.String()
+		}
+	}
+	return b
+}
+
+func (b *books) miner(uid protocol.UID) *minerBook {
+	if b.miners[uid] == nil {
+		b.miners[uid] = &minerBook{loss: unknown()}
+	}
+	return b.miners[uid]
+}
+
+func (b *books) window(w protocol.Window) *windowBook {
+	if b.windows[w] == nil {
+		b.windows[w] = &windowBook{
+			Window: Window{
+				Window: w, Seconds: unknown(), LearningRate: unknown(),
+				StateHash: map[string]protocol.Hash{}, TrainingLoss: map[string]Number{},
+			},
+			uploads: map[protocol.UID]int64{},
+		}
+	}
+	return b.windows[w]
+}
+
+func (b *books) record(e telemetry.Event) {
+	b.see(e.Time)
+	switch body := e.Body.(type) {
+	case telemetry.Started:
+		b.recordStarted(e.Time, body)
+	case telemetry.Trained:
+		b.recordTrained(e, body)
+	case telemetry.Uploaded:
+		b.recordUploaded(e, body)
+	case telemetry.Published:
+		b.recordPublished(e, body)
+	case telemetry.Applied:
+		b.recordApplied(e, body)
+	case telemetry.Scored:
+		b.recordScored(e, body)
+	case telemetry.Checkpointed:
+		b.checkpoint = body.Prefix
+	case telemetry.HeldOut:
+		b.heldOut[e.Window] = Number(body.Loss)
+	}
+}
+
+func (b *books) see(t time.Time) {
+	if b.first.IsZero() || t.Before(b.first) {
+		b.first = t
+	}
+	if t.After(b.last) {
+		b.last = t
+	}
+	if b.mark.IsZero() {
+		b.mark = t
+	}
+}
+
+func (b *books) recordStarted(t time.Time, s telemetry.Started) {
+	if !b.started {
+		b.started, b.mark = true, t
+	}
+	b.start, b.parameters = s.StartWindow, s.Parameters
+}
+
+func (b *books) recordTrained(e telemetry.Event, t telemetry.Trained) {
+	m := b.miner(e.UID)
+	m.node, m.loss = e.Node, Number(t.Loss)
+	m.tokens += int64(t.Tokens)
+	m.training += t.Duration
+	b.window(e.Window).TrainingLoss[e.Node] = Number(t.Loss)
+}
+
+func (b *books) recordUploaded(e telemetry.Event, u telemetry.Uploaded) {
+	if e.Role != telemetry.Miner {
+		return
+	}
+	m := b.miner(e.UID)
+	m.node = e.Node
+	m.up += u.Bytes
+	if w, ok := protocol.KeyWindow(u.Key); ok && strings.HasPrefix(u.Key, "gradient-") {
+		b.window(w).uploads[e.UID] = u.Bytes
+	}
+}
+
+func (b *books) recordPublished(e telemetry.Event, p telemetry.Published) {
+	w := b.window(e.Window)
+	if w.closed { // a standby's report of the same Aggregate
+		return
+	}
+	w.closed = true
+	w.AggregateHash, w.AggregateBytes = p.Hash, p.Bytes
+	w.Gathered, w.Skipped = slices.Clone(p.Included), maps.Clone(p.Skipped)
+	w.Seconds = Number(max(0, e.Time.Sub(b.mark).Seconds()))
+	b.mark = e.Time
+}
+
+func (b *books) recordApplied(e telemetry.Event, a telemetry.Applied) {
+	if a.Provisional {
+		return
+	}
+	w := b.window(e.Window)
+	w.StateHash[e.Node] = a.State
+	w.LearningRate = Number(a.LearningRate)
+	if !w.applied && !w.closed {
+		w.AggregateHash, w.AggregateBytes = a.Aggregate, a.AggregateBytes
+		w.Gathered, w.Skipped = slices.Clone(a.Included), maps.Clone(a.Skipped)
+	}
+	w.applied = true
+}
+
+func (b *books) recordScored(e telemetry.Event, s telemetry.Scored) {
+	v := b.validators[e.Node]
+	if v == nil {
+		v = &validatorBook{scores: map[protocol.UID]Standing{}}
+		b.validators[e.Node] = v
+	}
+	v.uid, v.window = e.UID, e.Window
+	for _, m := range s.Miners {
+		b.miner(m.UID).hotkey = m.Hotkey.String()
+		gradient := unknown()
+		if m.Evaluated {
+			gradient = Number(m.GradientScore)
+		} else if old, ok := v.scores[m.UID]; ok {
+			gradient = old.GradientScore
+		}
+		v.scores[m.UID] = Standing{
+			FinalScore: Number(m.Final), Weight: Number(m.Weight), Mu: Number(m.Mu), Sigma: Number(m.Sigma), Ordinal: Number(m.Ordinal),
+			BinaryAverage: Number(m.BinaryAverage), SyncScore: Number(m.SyncScore), GradientScore: gradient, Notes: slices.Clone(m.Notes),
+		}
+	}
+}

@@ -1,0 +1,188 @@
+package dashboard
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"templar/internal/telemetry"
+)
+
+// TableOptions says how Table writes. Its zero value is plain text, 80 columns wide.
+type TableOptions struct {
+	Width  int
+	Colour bool // see UseColour
+}
+
+// Table writes the summary that stands at the end of a run.
+func Table(w io.Writer, r Report, o TableOptions) error {
+	if o.Width <= 0 {
+		o.Width = 80
+	}
+	t := &table{Report: r, width: o.Width, palette: newPalette(o.Colour)}
+	t.runSection()
+	t.minerSection()
+	t.stateSection()
+	t.skippedSection()
+	if _, err := io.WriteString(w, t.out.String()); err != nil {
+		return fmt.Errorf("write summary: %w", err)
+	}
+	return nil
+}
+
+// mostLines bounds the lists of windows in the summary.
+const mostLines = 10
+
+type table struct {
+	Report
+	width int
+	palette
+	out strings.Builder
+}
+
+func (t *table) line(format string, args ...any) {
+	fmt.Fprintf(&t.out, format+"\n", args...)
+}
+
+func (t *table) field(name, format string, args ...any) {
+	t.line("  %-16s %s", name, fmt.Sprintf(format, args...))
+}
+
+func (t *table) runSection() {
+	t.line("%s", t.title.Render(fmt.Sprintf("%s, seed %d, %s", t.Preset, t.Seed, plural(len(t.Windows), "window"))))
+	t.field("held-out loss", "%s -> %s nats per %s", t.InitialLoss.fixed(4), t.FinalLoss.fixed(4), t.TokenUnit)
+	t.field("unigram entropy", "%s%s", t.UnigramEntropy.fixed(4), t.margin())
+	t.field("corpus", "%s", t.Corpus)
+	t.field("parameters", "%s", count(int64(t.Parameters)))
+	t.field("trained on", "%s tokens, %s a second", count(t.Tokens), t.TokensPerSecond.whole())
+	if t.Seconds.Known() {
+		t.field("wall time", "%s", elapsed(time.Duration(float64(t.Seconds)*float64(time.Second))))
+	}
+	if n := int64(len(t.Windows)); n > 0 {
+		gradients, aggregates := t.traffic()
+		t.field("bytes a window", "%s of gradients, %s of aggregate", size(gradients/n), size(aggregates/n))
+	}
+	if t.Checkpoint != "" {
+		t.field("checkpoint", "%s", t.Checkpoint)
+	}
+}
+
+// margin says how the final loss compares with knowing nothing but frequencies.
+func (t *table) margin() string {
+	margin := t.UnigramEntropy - t.FinalLoss
+	switch {
+	case !margin.Known():
+		return ""
+	case margin > 0:
+		return t.good.Render(fmt.Sprintf("  (the model is %.4f under it)", float64(margin)))
+	}
+	return t.warn.Render(fmt.Sprintf("  (the model is still %.4f above it)", float64(-margin)))
+}
+
+func (t *table) traffic() (gradients, aggregates int64) {
+	for _, w := range t.Windows {
+		gradients += w.GradientBytes
+		aggregates += w.AggregateBytes
+	}
+	return gradients, aggregates
+}
+
+var minerColumns = []column{
+	{"miner", 9, true, 0}, {"own loss", 8, false, 0}, {"gradient", 8, false, 2}, {"mu", 6, false, 3}, {"sigma", 5, false, 4},
+	{"ordinal", 7, false, 1}, {"binary", 6, false, 0}, {"sync", 5, false, 0}, {"final", 6, false, 0}, {"weight", 6, false, 0},
+}
+
+func (t *table) minerSection() {
+	if len(t.Miners) == 0 {
+		return
+	}
+	by := ""
+	if t.ScoredBy != "" {
+		by = ", as " + t.ScoredBy + " scores them"
+	}
+	t.line("")
+	t.line("%s%s", t.title.Render("Miners"), by)
+	const indent = 2
+	keep := fit(minerColumns, t.width-indent)
+	t.line("  %s", t.faint.Render(row(minerColumns, keep, func(i int) string { return minerColumns[i].title })))
+	for _, m := range t.Miners {
+		t.line("  %s", row(minerColumns, keep, func(i int) string { return m.cell(i) }))
+		for _, note := range m.Notes {
+			t.line("    %s", t.warn.Render(printable(note)))
+		}
+	}
+}
+
+func (m Miner) cell(column int) string {
+	name := m.Node
+	if name == "" {
+		name = fmt.Sprintf("uid %d", m.UID)
+	}
+	return []string{
+		name, m.OwnLoss.fixed(4), m.GradientScore.fixed(5), m.Mu.fixed(2), m.Sigma.fixed(2),
+		m.Ordinal.fixed(2), m.BinaryAverage.fixed(3), m.SyncScore.fixed(3), m.FinalScore.fixed(3), m.Weight.percent(),
+	}[column]
+}
+
+func (t *table) stateSection() {
+	if len(t.Windows) == 0 {
+		return
+	}
+	t.line("")
+	t.line("%s", t.title.Render("States"))
+	var apart []string
+	for _, w := range t.Windows {
+		if nodes := w.Dissenters(); len(nodes) > 0 {
+			apart = append(apart, fmt.Sprintf("window %d: %d of %d nodes differ: %s", w.Window, len(nodes), len(w.StateHash), strings.Join(nodes, ", ")))
+		}
+	}
+	for _, l := range apart[:min(len(apart), mostLines)] { // the first: where it began
+		t.line("  %s", t.bad.Render(l))
+	}
+	if n := len(apart) - mostLines; n > 0 {
+		t.line("  %s", t.bad.Render(fmt.Sprintf("and in %s more", plural(n, "window"))))
+	}
+	last := t.Windows[len(t.Windows)-1]
+	if len(apart) == 0 {
+		t.line("  %s", t.good.Render("all nodes hold the same parameters after each window")+t.witnesses())
+	}
+	t.line("  after window %d: %s, held by %s", last.Window, last.Majority().Short(), plural(len(last.StateHash)-len(last.Dissenters()), "node"))
+}
+
+// witnesses says how many nodes' states are known, so that "all" claims no more
+// than was seen.
+func (t *table) witnesses() string {
+	low, high := len(t.Windows[0].StateHash), 0
+	for _, w := range t.Windows {
+		low, high = min(low, len(w.StateHash)), max(high, len(w.StateHash))
+	}
+	if low == high {
+		return fmt.Sprintf(" (%s)", plural(high, "node"))
+	}
+	return fmt.Sprintf(" (%d to %d nodes reported)", low, high)
+}
+
+func (t *table) skippedSection() {
+	var lines []string
+	for _, w := range t.Windows {
+		if len(w.Skipped) > 0 {
+			lines = append(lines, fmt.Sprintf("  window %d: uid %s", w.Window, telemetry.Skipped(w.Skipped)))
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	t.line("")
+	t.line("%s in %s of %d", t.title.Render("Skipped peers"), plural(len(lines), "window"), len(t.Windows))
+	for _, l := range lines[max(0, len(lines)-mostLines):] {
+		t.line("%s", l)
+	}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
