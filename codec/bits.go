@@ -1,0 +1,90 @@
+package codec
+
+import "math/bits"
+
+// bitWriter appends bits to bytes, least significant bit first.
+type bitWriter struct {
+	b    []byte
+	acc  uint64
+	fill uint // bits in acc, below 8 between calls
+}
+
+// write appends the low n bits of v, n <= 32; higher bits of v are zero.
+func (w *bitWriter) write(v uint64, n uint) {
+	w.acc |= v << w.fill
+	for w.fill += n; w.fill >= 8; w.fill -= 8 {
+		w.b = append(w.b, byte(w.acc))
+		w.acc >>= 8
+	}
+}
+
+// zeros appends n zero bits.
+func (w *bitWriter) zeros(n uint) {
+	for ; n > 32; n -= 32 {
+		w.write(0, 32)
+	}
+	w.write(0, n)
+}
+
+// flush pads the last byte with zero bits and returns all bytes.
+func (w *bitWriter) flush() []byte {
+	if w.fill > 0 {
+		w.b = append(w.b, byte(w.acc))
+		w.acc, w.fill = 0, 0
+	}
+	return w.b
+}
+
+// bitReader takes bits from bytes, least significant bit first. After the last byte
+// it delivers zeros and sets short.
+type bitReader struct {
+	b     []byte
+	acc   uint64
+	fill  uint
+	short bool
+}
+
+// need fills acc with at least n bits, n <= 56.
+func (r *bitReader) need(n uint) {
+	for r.fill < n {
+		if len(r.b) == 0 {
+			r.short = true
+			r.fill = n
+			return
+		}
+		r.acc |= uint64(r.b[0]) << r.fill
+		r.b = r.b[1:]
+		r.fill += 8
+	}
+}
+
+// read takes n bits, n <= 32.
+func (r *bitReader) read(n uint) uint {
+	r.need(n)
+	v := r.acc & (1<<n - 1)
+	r.acc >>= n
+	r.fill -= n
+	return uint(v)
+}
+
+// unary takes zero bits up to and including a one bit and returns how many zeros
+// there were, or limit+1 as soon as there are more than limit.
+func (r *bitReader) unary(limit uint) uint {
+	count := uint(0)
+	for count <= limit && !r.short {
+		r.need(1)
+		if z := uint(bits.TrailingZeros64(r.acc)); z < r.fill {
+			r.acc >>= z + 1
+			r.fill -= z + 1
+			return min(count+z, limit+1)
+		}
+		count += r.fill
+		r.acc, r.fill = 0, 0
+	}
+	return limit + 1
+}
+
+// rest ends the last byte, whose unread bits must be zero, and returns what follows.
+func (r *bitReader) rest() (after []byte, ok bool) {
+	return r.b, r.acc == 0 && r.fill < 8 && !r.short
+}

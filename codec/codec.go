@@ -1,0 +1,167 @@
+package codec
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"templar/internal/kernel"
+	"templar/protocol"
+)
+
+// maxTarget bounds TargetChunk, so that an index within a chunk fits 16 bits.
+const maxTarget = 256
+
+// Spec are the run parameters of compression, and how this node writes values.
+type Spec struct {
+	TargetChunk int // largest side of a chunk
+	TopK        int // coefficients kept of each chunk
+	// Scheme is how Compress codes values; decoders read every scheme.
+	Scheme Scheme
+}
+
+// Codec compresses, decodes, aggregates and applies for one tensor table. It is
+// immutable and safe for concurrent use.
+type Codec struct {
+	layout  protocol.Layout
+	scheme  Scheme
+	tensors []tensor
+	chunks  int
+	largest int // values in the largest chunk
+	shape   protocol.Hash
+}
+
+// tensor is a Tensor cut into chunks (spec/codec, "Chunks"). A vector is a matrix of
+// one row.
+type tensor struct {
+	protocol.Tensor
+	rows, cols int
+	chunk      *kernel.Transform
+	first      int // number of its first chunk
+	keep       int // top-k, capped at the chunk's size
+}
+
+// New checks the tensor table and prepares the transforms of its chunk shapes.
+func New(layout protocol.Layout, s Spec) (*Codec, error) {
+	if s.TargetChunk < 1 || s.TargetChunk > maxTarget {
+		return nil, fmt.Errorf("codec: target_chunk is %d: must lie in [1, %d]", s.TargetChunk, maxTarget)
+	}
+	if s.TopK < 1 {
+		return nil, fmt.Errorf("codec: top-k is %d: must be positive", s.TopK)
+	}
+	if s.Scheme == 0 {
+		s.Scheme = DefaultScheme
+	}
+	if !s.Scheme.valid() {
+		return nil, fmt.Errorf("codec: unknown value scheme %d", s.Scheme)
+	}
+	c := &Codec{layout: layout, scheme: s.Scheme}
+	transforms := map[[2]int]*kernel.Transform{}
+	for _, t := range layout {
+		if err := checkTensor(t, c.parameters()); err != nil {
+			return nil, fmt.Errorf("codec: tensor %q: %w", t.Name, err)
+		}
+		c.add(t, s, transforms)
+	}
+	c.shape = shapeHash(layout, s)
+	return c, nil
+}
+
+func checkTensor(t protocol.Tensor, offset int) error {
+	if len(t.Shape) != 1 && len(t.Shape) != 2 {
+		return fmt.Errorf("%d dimensions: want 1 or 2", len(t.Shape))
+	}
+	if t.Offset != offset {
+		return fmt.Errorf("offset %d: want %d, tensors lie without gaps", t.Offset, offset)
+	}
+	const maxParameters = math.MaxInt / 8 // so that sizes in bytes do not overflow
+	size := 1
+	for _, d := range t.Shape {
+		if d < 1 || d > (maxParameters-offset)/size {
+			return fmt.Errorf("shape %v is out of range", t.Shape)
+		}
+		size *= d
+	}
+	if t.Name == "" {
+		return errors.New("no name")
+	}
+	return nil
+}
+
+func (c *Codec) add(l protocol.Tensor, s Spec, transforms map[[2]int]*kernel.Transform) {
+	t := tensor{Tensor: l, rows: 1, cols: l.Shape[0], first: c.chunks}
+	if len(l.Shape) == 2 {
+		t.rows, t.cols = l.Shape[0], l.Shape[1]
+	}
+	shape := [2]int{Side(t.rows, s.TargetChunk), Side(t.cols, s.TargetChunk)}
+	if transforms[shape] == nil {
+		transforms[shape] = kernel.NewTransform(shape[0], shape[1])
+	}
+	t.chunk = transforms[shape]
+	t.keep = min(s.TopK, t.chunk.Size())
+	c.tensors = append(c.tensors, t)
+	c.chunks += t.chunks()
+	c.largest = max(c.largest, t.chunk.Size())
+}
+
+// Side returns the side of the chunks along a dimension: its largest divisor that is
+// not above target.
+func Side(dimension, target int) int {
+	for side := min(dimension, target); side > 1; side-- {
+		if dimension%side == 0 {
+			return side
+		}
+	}
+	return 1
+}
+
+// Layout returns the tensor table. The caller does not change it.
+func (c *Codec) Layout() protocol.Layout { return c.layout }
+
+// Shape identifies the tensor table together with chunk side and top-k: gradients
+// and updates are readable only between codecs of the same shape.
+func (c *Codec) Shape() protocol.Hash { return c.shape }
+
+// Chunks is the number of chunks of all tensors.
+func (c *Codec) Chunks() int { return c.chunks }
+
+func (c *Codec) parameters() int {
+	if len(c.tensors) == 0 {
+		return 0
+	}
+	last := &c.tensors[len(c.tensors)-1]
+	return last.Offset + last.rows*last.cols
+}
+
+func (t *tensor) chunks() int { return t.rows * t.cols / t.chunk.Size() }
+
+// at returns the offset of a chunk's first value in the flat memory. Its rows follow
+// one another t.cols apart.
+func (t *tensor) at(chunk int) int {
+	across := t.cols / t.chunk.Cols
+	return t.Offset + chunk/across*t.chunk.Rows*t.cols + chunk%across*t.chunk.Cols
+}
+
+// shapeHash is specified in spec/codec, "Shape hash".
+func shapeHash(l protocol.Layout, s Spec) protocol.Hash {
+	b := []byte("templar shape\x00")
+	b = binary.LittleEndian.AppendUint32(b, uint32(s.TargetChunk))
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.TopK))
+	return sha256.Sum256(appendTable(b, l))
+}
+
+// appendTable writes the tensor table as it is hashed.
+func appendTable(b []byte, l protocol.Layout) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(l)))
+	for _, t := range l {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(t.Name)))
+		b = append(b, t.Name...)
+		b = append(b, byte(len(t.Shape)))
+		for _, d := range t.Shape {
+			b = binary.LittleEndian.AppendUint64(b, uint64(d))
+		}
+	}
+	return b
+}

@@ -1,0 +1,82 @@
+package codec
+
+import (
+	"crypto/sha256"
+	"math/rand/v2"
+	"testing"
+
+	"templar/protocol"
+)
+
+// What a fixed case must give, everywhere and for ever. A change here splits the
+// network and needs a new protocol version.
+var golden = map[Scheme][3]string{
+	SchemeF32: {
+		"ddad13c8f39ff306cf3f51128b1383605b0efd421b454536b1e9d9be638076c8",
+		"cddd02fe7a0dca9296f7c99266fd23d86679ace6a9049996ae1ade5662389f7d",
+		"8f84aa3732630cbf516e442d6d05ff2189d42b42e2776f51e72ac0604c0727b4",
+	},
+	SchemeF16: {
+		"c67c11fcfca8f2b4e7a6292e636eed2cf479f2c1dbb911f4b2e5a6203179198f",
+		"cddd02fe7a0dca9296f7c99266fd23d86679ace6a9049996ae1ade5662389f7d",
+		"8f84aa3732630cbf516e442d6d05ff2189d42b42e2776f51e72ac0604c0727b4",
+	},
+	SchemeI8: {
+		"8345f8ecc6a39a47e4e2c6e6226cc9acd010bcd0bdce5433dd0580290dadd60f",
+		"09150bd94e208822d38228d2db736daebb57e7a6d7c03c52db476cf77139db28",
+		"3208c826e9fc3543b927662675815b2bafd81743fd962e39aaecb65f344a1af5",
+	},
+}
+
+func TestGolden(t *testing.T) {
+	for scheme, want := range golden {
+		c := newCodec(t, small(), Spec{TargetChunk: 64, TopK: 32, Scheme: scheme})
+		gs := peers(t, c, 15)
+		u := c.Aggregate(gs)
+		params := noise(99, c.parameters())
+		c.Apply(params, u, 4e-4, 0.1)
+		h := sha256.New()
+		for _, g := range gs {
+			h.Write(g.Bytes())
+		}
+		got := [3]string{
+			protocol.Hash(h.Sum(nil)).String(),
+			protocol.Hash(sha256.Sum256(u.Bytes())).String(),
+			c.StateHash(params).String(),
+		}
+		if got != want {
+			t.Errorf("%v: gradients, update and state hash to\n%q, want\n%q", scheme, got, want)
+		}
+	}
+}
+
+func peers(t testing.TB, c *Codec, n int) (gs []*Gradient) {
+	for i := range n {
+		m := noise(uint64(i), c.parameters())
+		for k := range m[:26] { // some peers send nothing of the one-value tensor
+			m[len(m)-1-k] *= float32(i % 2)
+		}
+		gs = append(gs, compress(t, c, m))
+	}
+	return gs
+}
+
+func TestAggregateDoesNotDependOnArrival(t *testing.T) {
+	c := newCodec(t, small(), Spec{TargetChunk: 64, TopK: 8})
+	gs := peers(t, c, 7)
+	want := c.Aggregate(gs)
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 5 {
+		sorted := make([]*Gradient, len(gs))
+		for _, uid := range r.Perm(len(gs)) {
+			arrived, v := c.ReadGradient(gs[uid].Bytes())
+			if !v.OK() {
+				t.Fatal(v)
+			}
+			sorted[uid] = arrived
+		}
+		if got := c.Aggregate(sorted); !got.Equal(want) {
+			t.Fatal("the update depends on the order in which gradients were read")
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package codec
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math"
+
+	"templar/protocol"
+)
+
+// tileValues is the number of parameters under one leaf of the state hash; a
+// tensor's last tile is shorter.
+const tileValues = 1 << 16
+
+// Tree is the state hash opened up: a leaf for each tile of each tensor, so that two
+// states can be compared and a difference located (spec/codec, "State hash").
+type Tree struct {
+	layout protocol.Layout
+	leaves []protocol.Hash
+}
+
+// Tile is a range of one tensor's values.
+type Tile struct {
+	Tensor string
+	Index  int // within the tensor
+	From   int // values of the tensor: [From, To)
+	To     int
+}
+
+// StateHash identifies the parameters, to the bit, under this tensor table.
+func (c *Codec) StateHash(params []float32) protocol.Hash { return c.StateTree(params).Root() }
+
+// StateTree hashes every tile of params (flat). It panics when params has not the
+// size of the Layout.
+func (c *Codec) StateTree(params []float32) Tree {
+	t := Tree{layout: c.layout}
+	buf := make([]byte, 0, 1+4*tileValues)
+	for tile := range t.tiles() {
+		t.leaves = append(t.leaves, leafHash(params[tile.offset+tile.From:tile.offset+tile.To], buf))
+	}
+	return t
+}
+
+func leafHash(values []float32, buf []byte) protocol.Hash {
+	buf = append(buf[:0], 0)
+	for _, v := range values {
+		buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+	}
+	return sha256.Sum256(buf)
+}
+
+// Root is the state hash.
+func (t Tree) Root() protocol.Hash {
+	b := appendTable([]byte("\x01templar state\x00"), t.layout)
+	for i := range t.leaves {
+		b = append(b, t.leaves[i][:]...)
+	}
+	return sha256.Sum256(b)
+}
+
+// Diff returns the tiles in which two states of the same tensor table differ.
+func (t Tree) Diff(o Tree) []Tile {
+	var diff []Tile
+	i := 0
+	for tile := range t.tiles() {
+		if i >= len(o.leaves) || t.leaves[i] != o.leaves[i] {
+			diff = append(diff, tile.Tile)
+		}
+		i++
+	}
+	return diff
+}
+
+type placedTile struct {
+	Tile
+	offset int // of the tensor
+}
+
+func (t Tree) tiles() func(yield func(placedTile) bool) {
+	return func(yield func(placedTile) bool) {
+		for _, tensor := range t.layout {
+			for i, size := 0, tensor.Size(); i*tileValues < size; i++ {
+				tile := Tile{Tensor: tensor.Name, Index: i, From: i * tileValues, To: min((i+1)*tileValues, size)}
+				if !yield(placedTile{tile, tensor.Offset}) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package codec
+
+import (
+	"bytes"
+
+	"templar/internal/kernel"
+	"templar/protocol"
+)
+
+// Update is one sign for every parameter, or none for those of chunks to which no
+// peer sent a coefficient (spec/codec, "Update body"). It is immutable.
+//
+// A set bit means that the mean is greater than zero and the parameter goes down; a
+// clear bit, and so a mean of exactly zero, that it goes up.
+type Update struct {
+	body  []byte // the two parts that follow, one after the other
+	empty []byte // a bit a chunk
+	signs []byte // a bit a parameter; clear in empty chunks
+}
+
+func (c *Codec) newUpdate() *Update { return c.splitUpdate(make([]byte, c.UpdateSize())) }
+
+func (c *Codec) splitUpdate(b []byte) *Update {
+	flags := bitBytes(c.chunks)
+	return &Update{body: b, empty: b[:flags], signs: b[flags:]}
+}
+
+func bitBytes(n int) int { return (n + 7) / 8 }
+
+// UpdateSize is the size of every Update in bytes.
+func (c *Codec) UpdateSize() int { return bitBytes(c.chunks) + bitBytes(c.parameters()) }
+
+// Bytes returns the body as it stands on the wire. The caller does not change it.
+func (u *Update) Bytes() []byte { return u.body }
+
+// Equal reports whether two updates move every parameter alike.
+func (u *Update) Equal(o *Update) bool {
+	if u == nil || o == nil {
+		return u == o
+	}
+	return bytes.Equal(u.body, o.body)
+}
+
+func (u *Update) setEmpty(chunk int) { u.empty[chunk/8] |= 1 << (chunk % 8) }
+
+func (u *Update) isEmpty(chunk int) bool { return u.empty[chunk/8]>>(chunk%8)&1 == 1 }
+
+// ReadUpdate checks a body that came from another node. The Update keeps b.
+func (c *Codec) ReadUpdate(b []byte) (*Update, protocol.Verdict) {
+	if len(b) != c.UpdateSize() {
+		return nil, protocol.VerdictBadShape
+	}
+	u := c.splitUpdate(b)
+	if !clearFrom(u.empty, c.chunks) || !clearFrom(u.signs, c.parameters()) {
+		return nil, protocol.VerdictMalformed
+	}
+	for row := range c.rows() {
+		if u.isEmpty(row.chunk) && !clearBits(u.signs, row.at, row.n) {
+			return nil, protocol.VerdictMalformed
+		}
+	}
+	return u, protocol.VerdictOK
+}
+
+// clearFrom reports whether the bits from n to the end are clear.
+func clearFrom(b []byte, n int) bool { return clearBits(b, n, 8*len(b)-n) }
+
+func clearBits(b []byte, from, n int) bool {
+	for i := from; i < from+n; i++ {
+		if b[i/8]>>(i%8)&1 != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Apply changes params in place by one signed step (spec/codec, "Applying"):
+// p <- p*(1 - lr*wd), then p <- p - lr*sign. Parameters of empty chunks stay as they
+// are, and a nil Update changes nothing.
+func (c *Codec) Apply(params []float32, u *Update, lr, wd float32) {
+	if u == nil {
+		return
+	}
+	decay := 1 - float32(lr*wd)
+	for row := range c.rows() {
+		if !u.isEmpty(row.chunk) {
+			kernel.Step(params[row.at:row.at+row.n], u.signs, row.at, decay, lr)
+		}
+	}
+}
+
+// Sign is +1 where parameter i goes down, -1 where it goes up, 0 where it stays.
+func (c *Codec) Sign(u *Update, i int) int {
+	if u == nil || u.isEmpty(c.chunkOf(i)) {
+		return 0
+	}
+	if clearBits(u.signs, i, 1) {
+		return -1
+	}
+	return 1
+}
+
+// chunkRow is one row of a chunk: n parameters from at on.
+type chunkRow struct{ chunk, at, n int }
+
+// rows yields the rows of all chunks in the order of the flat memory.
+func (c *Codec) rows() func(yield func(chunkRow) bool) {
+	return func(yield func(chunkRow) bool) {
+		for i := range c.tensors {
+			t := &c.tensors[i]
+			w := t.chunk.Cols
+			for at := 0; at < t.rows*t.cols; at += w {
+				if !yield(chunkRow{chunk: t.chunkAt(at), at: t.Offset + at, n: w}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// chunkAt returns the number of the chunk that holds the tensor's i-th value.
+func (t *tensor) chunkAt(i int) int {
+	across := t.cols / t.chunk.Cols
+	return t.first + i/t.cols/t.chunk.Rows*across + i%t.cols/t.chunk.Cols
+}
+
+func (c *Codec) chunkOf(i int) int {
+	for k := range c.tensors {
+		if t := &c.tensors[k]; i < t.Offset+t.rows*t.cols {
+			return t.chunkAt(i - t.Offset)
+		}
+	}
+	return c.chunks
+}
