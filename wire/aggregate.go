@@ -1,0 +1,222 @@
+package wire
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"templar/codec"
+	"templar/protocol"
+)
+
+// Included names a gradient that an Aggregate is computed from.
+type Included struct {
+	UID     protocol.UID
+	Hotkey  protocol.Hotkey
+	Content protocol.Hash // ContentHash of the gradient object
+}
+
+// Skipped names a selected peer whose gradient could not be used.
+type Skipped struct {
+	UID     protocol.UID
+	Verdict protocol.Verdict
+}
+
+// Aggregate is the one update of a window, and what it was made from.
+type Aggregate struct {
+	Run           protocol.Hash
+	Window        protocol.Window
+	Start         protocol.Window // start_window
+	UploadFrom    time.Time       // T, the first block of the next window
+	Delta         time.Duration   // D: uploads counted until T + D
+	LearningRate  float32
+	Previous      protocol.Hash // content hash of the Aggregate before; zero at Start
+	Included      []Included    // ascending uid
+	Skipped       []Skipped     // ascending uid
+	GatherTime    time.Duration
+	AggregateTime time.Duration
+	Aggregator    protocol.Hotkey
+	Update        *codec.Update // nil exactly when nothing is included
+}
+
+// Sizes within the body of an Aggregate.
+const (
+	includedSize   = uidSize + 32 + 32
+	skippedSize    = uidSize + 1
+	aggregateFixed = 8 + 8 + 8 + 4 + 32 + 8 + 8 + 2 + 2 + digestSize
+)
+
+// MaxAggregateSize bounds an Aggregate of up to so many selected peers.
+func MaxAggregateSize(c *codec.Codec, peers int) int64 {
+	return int64(headerSize+trailerSize+aggregateFixed) + int64(peers)*(includedSize+skippedSize) + int64(c.UpdateSize())
+}
+
+// EncodeAggregate returns a as its object's bytes, signed by s, whose hotkey must be
+// a's. It refuses an Aggregate that DecodeAggregate would.
+func EncodeAggregate(a *Aggregate, c *codec.Codec, s protocol.Signer) ([]byte, error) {
+	if s.Hotkey() != a.Aggregator {
+		return nil, fmt.Errorf("encode aggregate: hotkey %v, but the signer is %v", a.Aggregator, s.Hotkey())
+	}
+	if err := a.check(); err != nil {
+		return nil, fmt.Errorf("encode aggregate of window %d: %w", a.Window, err)
+	}
+	var update []byte
+	if a.Update != nil {
+		update = a.Update.Bytes()
+	}
+	size := aggregateFixed + len(a.Included)*includedSize + len(a.Skipped)*skippedSize + len(update)
+	b := newMessage(Header{KindAggregate, a.Run, a.Window, a.Aggregator}, int64(size))
+	b = binary.LittleEndian.AppendUint64(b, uint64(a.Start))
+	b = binary.LittleEndian.AppendUint64(b, uint64(a.UploadFrom.UnixNano()))
+	b = binary.LittleEndian.AppendUint64(b, uint64(a.Delta))
+	b = binary.LittleEndian.AppendUint32(b, math.Float32bits(a.LearningRate))
+	b = append(b, a.Previous[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(a.GatherTime))
+	b = binary.LittleEndian.AppendUint64(b, uint64(a.AggregateTime))
+	b = a.appendPeers(b)
+	shape := c.Shape()
+	b = append(b, shape[:]...)
+	return seal(append(b, update...), KindAggregate, s)
+}
+
+func (a *Aggregate) appendPeers(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(a.Included)))
+	for i := range a.Included {
+		p := &a.Included[i]
+		b = binary.LittleEndian.AppendUint16(b, uint16(p.UID))
+		b = append(append(b, p.Hotkey[:]...), p.Content[:]...)
+	}
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(a.Skipped)))
+	for _, p := range a.Skipped {
+		b = binary.LittleEndian.AppendUint16(b, uint16(p.UID))
+		b = append(b, byte(p.Verdict))
+	}
+	return b
+}
+
+// AggregateHash returns the content hash of an encoded Aggregate: of the signed bytes
+// without digest and signature, because sr25519 signatures are randomised. It is the
+// zero hash for bytes too short to be one.
+func AggregateHash(b []byte) protocol.Hash {
+	if len(b) < trailerSize {
+		return protocol.Hash{}
+	}
+	return sha256.Sum256(b[:len(b)-trailerSize])
+}
+
+// DecodeAggregate reads the Aggregate of window w, which one of the aggregators must
+// have signed, and its content hash. The Aggregate keeps b. Whether the learning rate
+// is right, and the chain unbroken, is for the caller to see.
+func DecodeAggregate(b []byte, c *codec.Codec, run protocol.Hash, w protocol.Window, aggregators []protocol.Hotkey) (*Aggregate, protocol.Hash, protocol.Verdict) {
+	h, body, v := open(b, KindAggregate, func(h Header) bool {
+		return h.Run == run && h.Window == w && slices.Contains(aggregators, h.Hotkey)
+	})
+	if !v.OK() {
+		return nil, protocol.Hash{}, v
+	}
+	a := &Aggregate{Run: run, Window: w, Aggregator: h.Hotkey}
+	if v := a.read(&reader{b: body}, c); !v.OK() {
+		return nil, protocol.Hash{}, v
+	}
+	return a, protocol.Hash(b[len(b)-trailerSize:][:digestSize]), protocol.VerdictOK
+}
+
+func (a *Aggregate) read(r *reader, c *codec.Codec) protocol.Verdict {
+	a.Start = protocol.Window(r.uint64())
+	a.UploadFrom = time.Unix(0, int64(r.uint64())).UTC()
+	a.Delta = time.Duration(r.uint64())
+	a.LearningRate = math.Float32frombits(r.uint32())
+	a.Previous = r.hash()
+	a.GatherTime, a.AggregateTime = time.Duration(r.uint64()), time.Duration(r.uint64())
+	a.readPeers(r)
+	shape := r.hash()
+	if r.short {
+		return protocol.VerdictMalformed
+	}
+	if !finite(a.LearningRate) {
+		return protocol.VerdictNonFinite
+	}
+	if shape != c.Shape() {
+		return protocol.VerdictBadShape
+	}
+	return a.readUpdate(r.b, c)
+}
+
+func (a *Aggregate) readPeers(r *reader) {
+	a.Included = make([]Included, r.count(includedSize))
+	for i := range a.Included {
+		p := &a.Included[i]
+		p.UID, p.Hotkey, p.Content = protocol.UID(r.uint16()), protocol.Hotkey(r.hash()), r.hash()
+	}
+	a.Skipped = make([]Skipped, r.count(skippedSize))
+	for i := range a.Skipped {
+		a.Skipped[i] = Skipped{protocol.UID(r.uint16()), protocol.Verdict(r.uint8())}
+	}
+}
+
+func (a *Aggregate) readUpdate(b []byte, c *codec.Codec) (v protocol.Verdict) {
+	if len(a.Included) == 0 && len(b) > 0 {
+		return protocol.VerdictMalformed
+	}
+	if len(a.Included) > 0 {
+		if a.Update, v = c.ReadUpdate(b); !v.OK() {
+			return v
+		}
+	}
+	if a.check() != nil {
+		return protocol.VerdictMalformed
+	}
+	return protocol.VerdictOK
+}
+
+// check holds the rules of spec/wire, "Aggregate", that both sides keep.
+func (a *Aggregate) check() error {
+	switch {
+	case a.Window < a.Start:
+		return fmt.Errorf("window %d is before start window %d", a.Window, a.Start)
+	case a.Delta < 0 || a.GatherTime < 0 || a.AggregateTime < 0:
+		return errors.New("a duration is negative")
+	case !finite(a.LearningRate) || a.LearningRate < 0:
+		return fmt.Errorf("learning rate is %v", a.LearningRate)
+	case len(a.Included) > math.MaxUint16 || len(a.Skipped) > math.MaxUint16:
+		return errors.New("too many peers")
+	case (a.Update == nil) != (len(a.Included) == 0):
+		return errors.New("an update goes with included gradients, and none without")
+	}
+	return a.checkPeers()
+}
+
+func (a *Aggregate) checkPeers() error {
+	seen := map[protocol.UID]bool{}
+	for i, p := range a.Included {
+		if i > 0 && p.UID <= a.Included[i-1].UID {
+			return errors.New("included uids do not ascend")
+		}
+		seen[p.UID] = true
+	}
+	for i, p := range a.Skipped {
+		if i > 0 && p.UID <= a.Skipped[i-1].UID {
+			return errors.New("skipped uids do not ascend")
+		}
+		if seen[p.UID] {
+			return fmt.Errorf("uid %d is both included and skipped", p.UID)
+		}
+		if !blames(p.Verdict) {
+			return fmt.Errorf("uid %d is skipped with verdict %v", p.UID, p.Verdict)
+		}
+	}
+	return nil
+}
+
+// blames reports whether v is one of this version's words for a gradient that was
+// not used.
+func blames(v protocol.Verdict) bool {
+	var known protocol.Verdict
+	return v != protocol.VerdictNone && !v.OK() && known.UnmarshalText([]byte(v.String())) == nil
+}
+
+func finite(v float32) bool { return math.Float32bits(v)>>23&255 != 255 }

@@ -1,0 +1,164 @@
+package wire
+
+import (
+	"bytes"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"templar/codec"
+	"templar/protocol"
+)
+
+func testAggregate(t testing.TB, c *codec.Codec, s protocol.Signer) (*Aggregate, []byte) {
+	t.Helper()
+	a := &Aggregate{
+		Run: protocol.Hash{1, 2}, Window: 77, Start: 70,
+		UploadFrom: time.Unix(1_700_000_000, 123_456_789).UTC(), Delta: 10 * time.Second,
+		LearningRate: 4e-4, Previous: protocol.Hash{7},
+		Included:   []Included{{3, protocol.Hotkey{3}, protocol.Hash{33}}, {300, protocol.Hotkey{4}, protocol.Hash{44}}},
+		Skipped:    []Skipped{{4, protocol.VerdictLate}, {5, protocol.VerdictMissing}},
+		GatherTime: time.Second, AggregateTime: time.Millisecond, Aggregator: s.Hotkey(),
+		Update: c.Aggregate([]*codec.Gradient{testBody(t, c, 1), testBody(t, c, 2)}),
+	}
+	b, err := EncodeAggregate(a, c, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, b
+}
+
+func TestAggregateRoundTrip(t *testing.T) {
+	c, s := testCodec(t), newSigner(1)
+	a, b := testAggregate(t, c, s)
+	standby := newSigner(2).Hotkey()
+	got, hash, v := DecodeAggregate(b, c, a.Run, a.Window, []protocol.Hotkey{standby, s.Hotkey()})
+	if !v.OK() || !reflect.DeepEqual(got, a) {
+		t.Fatalf("decoded %+v, %v, want %+v", got, v, a)
+	}
+	if hash != AggregateHash(b) || hash.IsZero() {
+		t.Errorf("content hash is %v for the reader, %v for the publisher", hash, AggregateHash(b))
+	}
+	if size, bound := int64(len(b)), MaxAggregateSize(c, 4); size > bound {
+		t.Errorf("%d bytes, over the bound %d", size, bound)
+	}
+}
+
+func TestAggregateHashLeavesTheSignatureOut(t *testing.T) {
+	c, s := testCodec(t), newSigner(1)
+	_, one := testAggregate(t, c, s)
+	_, two := testAggregate(t, c, s)
+	if bytes.Equal(one, two) || AggregateHash(one) != AggregateHash(two) {
+		t.Error("signing again must give another signature and the same content hash")
+	}
+}
+
+func TestEmptyAggregate(t *testing.T) {
+	c, s := testCodec(t), newSigner(1)
+	a, _ := testAggregate(t, c, s)
+	a.Included, a.Update = nil, nil
+	b, err := EncodeAggregate(a, c, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, v := DecodeAggregate(b, c, a.Run, a.Window, []protocol.Hotkey{s.Hotkey()})
+	if !v.OK() || got.Update != nil || len(got.Included) != 0 {
+		t.Errorf("decoded %+v, %v", got, v)
+	}
+}
+
+func TestEncodeAggregateRefuses(t *testing.T) {
+	c, s := testCodec(t), newSigner(1)
+	for name, change := range map[string]func(*Aggregate){
+		"another signer":        func(a *Aggregate) { a.Aggregator = newSigner(2).Hotkey() },
+		"before the start":      func(a *Aggregate) { a.Start = a.Window + 1 },
+		"negative D":            func(a *Aggregate) { a.Delta = -1 },
+		"learning rate NaN":     func(a *Aggregate) { a.LearningRate = float32(math.NaN()) },
+		"learning rate below 0": func(a *Aggregate) { a.LearningRate = -1 },
+		"no update":             func(a *Aggregate) { a.Update = nil },
+		"update of nobody":      func(a *Aggregate) { a.Included = nil },
+		"included disorder":     func(a *Aggregate) { slices.Reverse(a.Included) },
+		"included twice":        func(a *Aggregate) { a.Included[1].UID = a.Included[0].UID },
+		"skipped disorder":      func(a *Aggregate) { slices.Reverse(a.Skipped) },
+		"in and out":            func(a *Aggregate) { a.Skipped[0].UID = a.Included[0].UID },
+		"skipped though ok":     func(a *Aggregate) { a.Skipped[0].Verdict = protocol.VerdictOK },
+		"skipped unjudged":      func(a *Aggregate) { a.Skipped[0].Verdict = protocol.VerdictNone },
+		"no such verdict":       func(a *Aggregate) { a.Skipped[0].Verdict = 200 },
+	} {
+		a, _ := testAggregate(t, c, s)
+		change(a)
+		if _, err := EncodeAggregate(a, c, s); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestAggregateVerdicts(t *testing.T) {
+	c, s := testCodec(t), newSigner(1)
+	a, good := testAggregate(t, c, s)
+	inner := body(good)
+	reseal := func(body []byte) []byte { return resealed(t, s, good, body) }
+	included := 76                             // where the list begins
+	skipped := included + 2 + 2*includedSize   // and the next
+	update := skipped + 2 + 2*skippedSize + 32 // and the update
+	cases := envelopeCases(good)
+	maps.Copy(cases, map[string]verdictCase{
+		"signed by another":    {resealed(t, newSigner(2), good, inner), protocol.VerdictBadSignature},
+		"no body":              {reseal(nil), protocol.VerdictMalformed},
+		"cut in the lists":     {reseal(inner[:skipped]), protocol.VerdictMalformed},
+		"too many included":    {reseal(edited(inner, included, 0xff, 0xff)), protocol.VerdictMalformed},
+		"too many skipped":     {reseal(edited(inner, skipped, 0xff, 0xff)), protocol.VerdictMalformed},
+		"before the start":     {reseal(edited(inner, 0, le64(78)...)), protocol.VerdictMalformed},
+		"negative D":           {reseal(edited(inner, 16, le64(1<<63)...)), protocol.VerdictMalformed},
+		"learning rate NaN":    {reseal(edited(inner, 24, leFloat(float32(math.NaN()))...)), protocol.VerdictNonFinite},
+		"learning rate below":  {reseal(edited(inner, 24, leFloat(-1)...)), protocol.VerdictMalformed},
+		"included twice":       {reseal(edited(inner, included+2+includedSize, 3, 0)), protocol.VerdictMalformed},
+		"unknown verdict":      {reseal(edited(inner, skipped+4, 99)), protocol.VerdictMalformed},
+		"another shape":        {reseal(edited(inner, update-1, inner[update-1]^1)), protocol.VerdictBadShape},
+		"no update":            {reseal(inner[:update]), protocol.VerdictBadShape},
+		"update cut":           {reseal(inner[:len(inner)-1]), protocol.VerdictBadShape},
+		"trailing bytes":       {reseal(append(slices.Clone(inner), 0)), protocol.VerdictBadShape},
+		"sign of no parameter": {reseal(edited(inner, -1, 0xff)), protocol.VerdictMalformed},
+	})
+	checkVerdicts(t, cases, func(b []byte) protocol.Verdict {
+		a, _, v := DecodeAggregate(b, c, a.Run, a.Window, []protocol.Hotkey{s.Hotkey()})
+		if (a != nil) != v.OK() {
+			t.Errorf("aggregate %v with verdict %v", a, v)
+		}
+		return v
+	})
+}
+
+func TestAggregateByStranger(t *testing.T) {
+	c := testCodec(t)
+	a, b := testAggregate(t, c, newSigner(1))
+	if _, _, v := DecodeAggregate(b, c, a.Run, a.Window, []protocol.Hotkey{newSigner(2).Hotkey()}); v != protocol.VerdictWrongContext {
+		t.Errorf("verdict %v", v)
+	}
+}
+
+func FuzzDecodeAggregate(f *testing.F) {
+	c, s := testCodec(f), newSigner(1)
+	a, good := testAggregate(f, c, s)
+	f.Add(good, false)
+	f.Add(body(good), true)
+	f.Fuzz(func(t *testing.T, b []byte, sealed bool) {
+		if sealed {
+			b = resealed(t, s, good, b)
+		}
+		got, hash, v := DecodeAggregate(b, c, a.Run, a.Window, []protocol.Hotkey{s.Hotkey()})
+		if !v.OK() {
+			if got != nil || !v.Invalid() {
+				t.Fatalf("aggregate %v with verdict %v", got, v)
+			}
+			return
+		}
+		again, err := EncodeAggregate(got, c, s)
+		if err != nil || AggregateHash(again) != hash {
+			t.Fatalf("encodes to %x, %v, from %x", again, err, b)
+		}
+	})
+}

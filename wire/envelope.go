@@ -1,0 +1,154 @@
+package wire
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"templar/protocol"
+)
+
+// Kind says what a message is.
+type Kind uint8
+
+// The kinds of binary message.
+const (
+	KindGradient  Kind = 1
+	KindAggregate Kind = 2
+	KindSample    Kind = 3
+)
+
+func (k Kind) String() string {
+	switch k {
+	case KindGradient:
+		return "gradient"
+	case KindAggregate:
+		return "aggregate"
+	case KindSample:
+		return "sample"
+	}
+	return fmt.Sprintf("kind(%d)", uint8(k))
+}
+
+// The envelope (spec/wire, "Envelope"): header, body, digest, signature.
+const (
+	magic       = "TPLR"
+	headerSize  = 80
+	digestSize  = sha256.Size
+	trailerSize = digestSize + len(protocol.Signature{})
+	uidSize     = 2
+)
+
+// Header is what every binary message begins with.
+type Header struct {
+	Kind   Kind
+	Run    protocol.Hash // of the run parameters
+	Window protocol.Window
+	Hotkey protocol.Hotkey // the signer
+}
+
+// Peek reads the header of a message of this protocol version and checks that the
+// message is undamaged. Nothing is verified: for tools that show what a file holds.
+func Peek(b []byte) (Header, protocol.Verdict) {
+	if v := intact(b); !v.OK() {
+		return Header{}, v
+	}
+	r := reader{b: b[6:headerSize]}
+	h := Header{Kind: Kind(r.uint16()), Run: r.hash(), Window: protocol.Window(r.uint64())}
+	h.Hotkey = protocol.Hotkey(r.hash())
+	return h, protocol.VerdictOK
+}
+
+// intact checks magic, version and digest.
+func intact(b []byte) protocol.Verdict {
+	if len(b) < headerSize+trailerSize || string(b[:4]) != magic {
+		return protocol.VerdictMalformed
+	}
+	if binary.LittleEndian.Uint16(b[4:]) != protocol.Version {
+		return protocol.VerdictWrongVersion
+	}
+	digest := len(b) - trailerSize
+	if sha256.Sum256(b[:digest]) != [digestSize]byte(b[digest:digest+digestSize]) {
+		return protocol.VerdictMalformed
+	}
+	return protocol.VerdictOK
+}
+
+// newMessage begins a message whose body will take about size bytes.
+func newMessage(h Header, size int64) []byte {
+	b := make([]byte, 0, headerSize+size+int64(trailerSize))
+	b = append(b, magic...)
+	b = binary.LittleEndian.AppendUint16(b, protocol.Version)
+	b = binary.LittleEndian.AppendUint16(b, uint16(h.Kind))
+	b = append(b, h.Run[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.Window))
+	return append(b, h.Hotkey[:]...)
+}
+
+// seal appends digest and signature.
+func seal(b []byte, kind Kind, s protocol.Signer) ([]byte, error) {
+	digest := sha256.Sum256(b)
+	sig, err := s.Sign(signedMessage(kind, digest))
+	if err != nil {
+		return nil, fmt.Errorf("sign %v: %w", kind, err)
+	}
+	return append(append(b, digest[:]...), sig[:]...), nil
+}
+
+// signedMessage is what the signature covers: the digest under a tag, so that a
+// signature made for one use of a hotkey is worth nothing in another.
+func signedMessage(kind Kind, digest [digestSize]byte) []byte {
+	return append(fmt.Appendf(nil, "templar/v%d/%v\x00", protocol.Version, kind), digest[:]...)
+}
+
+// open checks everything about a message but its body, which it returns. accept says
+// whether a header is the one that was asked for; it is asked before the signature,
+// which is the dearest check.
+func open(b []byte, kind Kind, accept func(Header) bool) (h Header, body []byte, v protocol.Verdict) {
+	h, v = Peek(b)
+	if !v.OK() {
+		return h, nil, v
+	}
+	if h.Kind != kind {
+		return h, nil, protocol.VerdictMalformed
+	}
+	if !accept(h) {
+		return h, nil, protocol.VerdictWrongContext
+	}
+	end := len(b) - trailerSize
+	digest, sig := [digestSize]byte(b[end:]), protocol.Signature(b[end+digestSize:])
+	if !h.Hotkey.Verify(signedMessage(kind, digest), sig) {
+		return h, nil, protocol.VerdictBadSignature
+	}
+	return h, b[headerSize:end:end], protocol.VerdictOK
+}
+
+// Expect is the context in which an object was found: what its key and the chain say
+// that it must be.
+type Expect struct {
+	Run    protocol.Hash
+	Window protocol.Window
+	UID    protocol.UID
+	Hotkey protocol.Hotkey
+}
+
+// openFrom is open for a message that one uid sends: its body begins with the uid.
+func openFrom(b []byte, kind Kind, want Expect) (*reader, protocol.Verdict) {
+	_, body, v := open(b, kind, func(h Header) bool {
+		return h.Run == want.Run && h.Window == want.Window && h.Hotkey == want.Hotkey
+	})
+	if !v.OK() {
+		return nil, v
+	}
+	r := &reader{b: body}
+	switch uid := protocol.UID(r.uint16()); {
+	case r.short:
+		return nil, protocol.VerdictMalformed
+	case uid != want.UID:
+		return nil, protocol.VerdictWrongContext
+	}
+	return r, protocol.VerdictOK
+}
+
+// ContentHash identifies an object's bytes, signature and all.
+func ContentHash(b []byte) protocol.Hash { return sha256.Sum256(b) }

@@ -1,0 +1,26 @@
+package wire
+
+import "testing"
+
+// The bytes of three messages, less their signatures. A change here needs a new
+// protocol version.
+func TestFormatIsGolden(t *testing.T) {
+	c, s := testCodec(t), newSigner(1)
+	_, _, gradient := testGradient(t, c, s)
+	_, aggregate := testAggregate(t, c, s)
+	_, _, sample := testSample(t, s)
+	for _, tc := range []struct {
+		name string
+		b    []byte
+		want string
+	}{
+		{"gradient", gradient, "238a3aa1890f05dfe23ea4cb1163af88a1863ebaa3f9255fc1ba49dc890747a5"},
+		{"aggregate", aggregate, "d62aedb05f3709fccf9d347e75dca30395587b9a53a3a80578e4213aa43b6829"},
+		{"sample", sample, "0c9cf0f54fbcbfe8c79d310e3e0237cb98f0d52166187ee87788f6f682ff29f4"},
+	} {
+		// AggregateHash leaves digest and signature out whatever the message.
+		if got := AggregateHash(tc.b).String(); got != tc.want {
+			t.Errorf("%s hashes to %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}

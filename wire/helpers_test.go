@@ -1,0 +1,138 @@
+package wire
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/oasisprotocol/curve25519-voi/primitives/sr25519"
+
+	"templar/codec"
+	"templar/protocol"
+)
+
+// signer is an sr25519 key pair that is made from one byte.
+type signer struct{ pair *sr25519.KeyPair }
+
+func newSigner(seed byte) signer {
+	mini, err := sr25519.NewMiniSecretKeyFromBytes(slices.Repeat([]byte{seed}, 32))
+	if err != nil {
+		panic(err)
+	}
+	return signer{mini.ExpandEd25519().KeyPair()}
+}
+
+func (s signer) Hotkey() (h protocol.Hotkey) {
+	b, _ := s.pair.PublicKey().MarshalBinary()
+	copy(h[:], b)
+	return h
+}
+
+func (s signer) Sign(message []byte) (sig protocol.Signature, err error) {
+	signed, err := s.pair.Sign(rand.Reader, sr25519.NewSigningContext([]byte("substrate")).NewTranscriptBytes(message))
+	if err != nil {
+		return sig, err
+	}
+	b, err := signed.MarshalBinary()
+	copy(sig[:], b)
+	return sig, err
+}
+
+func testCodec(t testing.TB) *codec.Codec {
+	t.Helper()
+	layout := protocol.Layout{{Name: "a", Shape: []int{8, 6}}, {Name: "b", Shape: []int{5}, Offset: 48}}
+	c, err := codec.New(layout, codec.Spec{TargetChunk: 4, TopK: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func testBody(t testing.TB, c *codec.Codec, seed int) *codec.Gradient {
+	t.Helper()
+	m := make([]float32, c.Layout().Size())
+	for i := range m {
+		m[i] = float32((i*i*7+seed*31)%17) - 8
+	}
+	g, err := c.Compress(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// body returns what lies between envelope's header and trailer.
+func body(b []byte) []byte { return b[headerSize : len(b)-trailerSize] }
+
+// resealed returns b with another body, with digest and signature made again: what
+// a hostile node with a key of its own can send.
+func resealed(t testing.TB, s protocol.Signer, b, body []byte) []byte {
+	t.Helper()
+	kind := Kind(binary.LittleEndian.Uint16(b[6:]))
+	out, err := seal(slices.Concat(b[:headerSize], body), kind, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// edited returns a copy of b with bytes replaced from at on; a negative at counts from
+// the end.
+func edited(b []byte, at int, v ...byte) []byte {
+	b = slices.Clone(b)
+	if at < 0 {
+		at += len(b)
+	}
+	copy(b[at:], v)
+	return b
+}
+
+// rehashed returns b with the digest made again but not the signature.
+func rehashed(b []byte) []byte {
+	end := len(b) - trailerSize
+	digest := sha256.Sum256(b[:end])
+	return edited(b, end, digest[:]...)
+}
+
+func le64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }
+
+func leFloat(v float32) []byte { return binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)) }
+
+// envelopeCases are the ways in which every kind of message can be wrong before its
+// body is looked at.
+func envelopeCases(good []byte) map[string]verdictCase {
+	return map[string]verdictCase{
+		"as made":               {good, protocol.VerdictOK},
+		"nothing":               {nil, protocol.VerdictMalformed},
+		"no trailer":            {good[:headerSize], protocol.VerdictMalformed},
+		"another magic":         {edited(good, 0, 'X'), protocol.VerdictMalformed},
+		"cut short":             {good[:len(good)-1], protocol.VerdictMalformed},
+		"a byte more":           {append(slices.Clone(good), 0), protocol.VerdictMalformed},
+		"damaged in the body":   {edited(good, headerSize, good[headerSize]^1), protocol.VerdictMalformed},
+		"damaged digest":        {edited(good, -trailerSize, good[len(good)-trailerSize]^1), protocol.VerdictMalformed},
+		"another version":       {rehashed(edited(good, 4, 0xff)), protocol.VerdictWrongVersion},
+		"another kind":          {rehashed(edited(good, 6, 9)), protocol.VerdictMalformed},
+		"another run":           {rehashed(edited(good, 8, good[8]^1)), protocol.VerdictWrongContext},
+		"another window":        {rehashed(edited(good, 40, good[40]^1)), protocol.VerdictWrongContext},
+		"another hotkey":        {rehashed(edited(good, 48, good[48]^1)), protocol.VerdictWrongContext},
+		"forged":                {rehashed(edited(good, headerSize+4, good[headerSize+4]^1)), protocol.VerdictBadSignature},
+		"signature not a point": {edited(good, -1, 0xff), protocol.VerdictBadSignature},
+	}
+}
+
+type verdictCase struct {
+	b    []byte
+	want protocol.Verdict
+}
+
+func checkVerdicts(t *testing.T, cases map[string]verdictCase, decode func([]byte) protocol.Verdict) {
+	t.Helper()
+	for name, tc := range cases {
+		if got := decode(tc.b); got != tc.want {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
+	}
+}

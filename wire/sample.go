@@ -1,0 +1,89 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"templar/protocol"
+)
+
+// Sample is a node's sync sample of a window: some of its parameters after the
+// window's Aggregate was applied, and which Aggregate that was.
+type Sample struct {
+	Run        protocol.Hash
+	Window     protocol.Window
+	UID        protocol.UID
+	Hotkey     protocol.Hotkey
+	GlobalStep uint64
+	Aggregate  protocol.Hash // content hash of the window's Aggregate
+	Values     []float32     // the parameters at SamplePositions
+}
+
+const sampleFixed = uidSize + 8 + 32 + 4
+
+// MaxSampleSize is the size of a sample of so many values.
+func MaxSampleSize(values int) int64 {
+	return int64(headerSize+trailerSize+sampleFixed) + 4*int64(values)
+}
+
+// EncodeSample returns m as its object's bytes, signed by s, whose hotkey must be m's.
+func EncodeSample(m *Sample, s protocol.Signer) ([]byte, error) {
+	if s.Hotkey() != m.Hotkey {
+		return nil, fmt.Errorf("encode sample: hotkey %v, but the signer is %v", m.Hotkey, s.Hotkey())
+	}
+	b := newMessage(Header{KindSample, m.Run, m.Window, m.Hotkey}, MaxSampleSize(len(m.Values)))
+	b = binary.LittleEndian.AppendUint16(b, uint16(m.UID))
+	b = binary.LittleEndian.AppendUint64(b, m.GlobalStep)
+	b = append(b, m.Aggregate[:]...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(m.Values)))
+	for _, v := range m.Values {
+		if !finite(v) {
+			return nil, fmt.Errorf("encode sample: a value is %v", v)
+		}
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return seal(b, KindSample, s)
+}
+
+// DecodeSample reads another node's sample, which must hold just so many values.
+func DecodeSample(b []byte, want Expect, values int) (*Sample, protocol.Verdict) {
+	r, v := openFrom(b, KindSample, want)
+	if !v.OK() {
+		return nil, v
+	}
+	m := &Sample{Run: want.Run, Window: want.Window, UID: want.UID, Hotkey: want.Hotkey}
+	m.GlobalStep, m.Aggregate = r.uint64(), r.hash()
+	n := r.uint32()
+	if r.short || uint64(len(r.b)) != 4*uint64(n) {
+		return nil, protocol.VerdictMalformed
+	}
+	if uint64(n) != uint64(values) {
+		return nil, protocol.VerdictBadShape
+	}
+	m.Values = make([]float32, n)
+	for i := range m.Values {
+		m.Values[i] = math.Float32frombits(r.uint32())
+		if !finite(m.Values[i]) {
+			return nil, protocol.VerdictNonFinite
+		}
+	}
+	return m, protocol.VerdictOK
+}
+
+// SamplePositions draws n distinct positions among params parameters, in the order
+// in which a sample holds them (spec/wire, "Sample positions"). They differ for every
+// hotkey and cannot be known before the seed, a block hash, so that copying another
+// node's sample proves nothing. When n > params there are only params of them.
+func SamplePositions(seed protocol.Hash, hotkey protocol.Hotkey, n, params int) []int {
+	var words [4]uint64
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint64(hotkey[8*i:])
+	}
+	drawn := protocol.NewDraw("sync sample", seed, words[:]...).Distinct(uint64(max(params, 0)), n)
+	positions := make([]int, len(drawn))
+	for i, p := range drawn {
+		positions[i] = int(p)
+	}
+	return positions
+}

@@ -1,0 +1,105 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"templar/protocol"
+)
+
+// MaxSealedSize bounds a signed JSON document.
+const MaxSealedSize = 1 << 20
+
+// The domains of signed JSON documents.
+const (
+	DomainStartWindow = "start-window"
+	DomainPeers       = "peers"
+)
+
+type sealed struct {
+	Payload   json.RawMessage    `json:"payload"`
+	Hotkey    protocol.Hotkey    `json:"hotkey"`
+	Signature protocol.Signature `json:"signature"`
+}
+
+// Seal returns payload as a JSON document signed by s (spec/wire, "Signed JSON"). A
+// domain keeps a document of one kind from passing for one of another.
+func Seal(domain string, payload any, s protocol.Signer) ([]byte, error) {
+	raw, err := json.Marshal(payload)
+	if err != nil {
+		return nil, fmt.Errorf("seal %s: %w", domain, err)
+	}
+	sig, err := s.Sign(sealedMessage(domain, raw))
+	if err != nil {
+		return nil, fmt.Errorf("seal %s: %w", domain, err)
+	}
+	b, err := json.Marshal(sealed{raw, s.Hotkey(), sig})
+	if err != nil {
+		return nil, fmt.Errorf("seal %s: %w", domain, err)
+	}
+	if len(b) > MaxSealedSize {
+		return nil, fmt.Errorf("seal %s: %d bytes, at most %d", domain, len(b), MaxSealedSize)
+	}
+	return b, nil
+}
+
+// Open reads a document that Seal made into payload, a pointer to a zero value, and
+// returns who signed it; whether that hotkey may is for the caller to see. The bytes
+// must be exactly those that Seal writes for what was read: no unknown or repeated
+// keys, no spaces, nothing behind. Payloads with a Validate method are validated.
+func Open(domain string, b []byte, payload any) (protocol.Hotkey, error) {
+	hotkey, err := openSealed(domain, b, payload)
+	if err != nil {
+		return protocol.Hotkey{}, fmt.Errorf("open %s: %w", domain, err)
+	}
+	return hotkey, nil
+}
+
+func openSealed(domain string, b []byte, payload any) (protocol.Hotkey, error) {
+	if len(b) > MaxSealedSize {
+		return protocol.Hotkey{}, fmt.Errorf("%d bytes, at most %d", len(b), MaxSealedSize)
+	}
+	var doc sealed
+	if err := decodeExact(b, &doc); err != nil {
+		return protocol.Hotkey{}, err
+	}
+	if !doc.Hotkey.Verify(sealedMessage(domain, doc.Payload), doc.Signature) {
+		return protocol.Hotkey{}, errors.New("the signature is not the hotkey's")
+	}
+	if err := decodeExact(doc.Payload, payload); err != nil {
+		return protocol.Hotkey{}, err
+	}
+	if p, ok := payload.(interface{ Validate() error }); ok {
+		if err := p.Validate(); err != nil {
+			return protocol.Hotkey{}, err
+		}
+	}
+	return doc.Hotkey, nil
+}
+
+func sealedMessage(domain string, payload []byte) []byte {
+	return append(fmt.Appendf(nil, "templar/v%d/json/%s\x00", protocol.Version, domain), payload...)
+}
+
+// decodeExact reads JSON that is exactly what encoding/json writes for its value.
+func decodeExact(b []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("data after the document")
+	}
+	again, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(again, b) {
+		return errors.New("not in canonical form: a key is missing, repeated or misspelt, or there are spaces")
+	}
+	return nil
+}
