@@ -1,5 +1,5 @@
 // Package store is the port to object storage: a small interface, the adapters
-// behind it (memory, S3) and decorators of one concern each. Package
+// behind it (memory, directory, S3) and decorators of one concern each. Package
 // store/storetest holds the conformance suite that every adapter passes, and
 // package store/server the embedded S3 server.
 //
@@ -59,7 +59,8 @@ type PutOptions struct {
 type Bucket interface {
 	Reader
 	// Put stores body's first size bytes under key, all or nothing. Adapters send a
-	// checksum along, so that a body damaged on the way is refused.
+	// checksum along, so that a body damaged on the way is refused. Info may lack
+	// LastModified: Head has it.
 	Put(ctx context.Context, key string, body io.ReaderAt, size int64, o PutOptions) (Info, error)
 	// Delete removes the object. Deleting what is not there is no error.
 	Delete(ctx context.Context, key string) error

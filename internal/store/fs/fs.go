@@ -1,0 +1,185 @@
+// Package fs keeps objects in a directory, durably: what was acknowledged survives
+// a killed process and, with Options.Fsync, a power cut; what was not leaves nothing.
+//
+// One object is one file that holds the data and, behind it, the object's record
+// (see record.go). It is written to tmp/ and renamed into place, so that a reader
+// finds the old object or the new one, each with its own record. Parts of an upload
+// are files of the same form. Layout:
+//
+//	buckets/<bucket>/<name>=   an object, its key encoded (see names.go)
+//	uploads/<id>/              an upload in parts: upload.json, part-<number>
+//	tmp/                       files being written; emptied by Open
+//
+// One process at a time may have a directory open.
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"templar/internal/store"
+)
+
+// Options of Open.
+type Options struct {
+	// Fsync makes every acknowledged write survive a power cut, at a few
+	// milliseconds a write on a real disk.
+	Fsync bool
+	// Now dates objects; nil is time.Now.
+	Now func() time.Time
+}
+
+// Store is a directory of buckets. It is safe for concurrent use.
+type Store struct {
+	dir   string
+	fsync bool
+	now   func() time.Time
+	seed  maphash.Seed
+	// locks serialise the writers of a key, which picks its lock by hash: a
+	// condition is checked and the object replaced under one lock.
+	locks [64]sync.Mutex
+}
+
+// staleUpload is the age at which Open drops an upload that nobody completed.
+const staleUpload = 7 * 24 * time.Hour
+
+// Open opens the directory, making it if need be, and clears away what an earlier
+// process left unfinished.
+func Open(dir string, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Store{dir: dir, fsync: o.Fsync, now: o.Now, seed: maphash.MakeSeed()}
+	if err := os.RemoveAll(s.tmp()); err != nil {
+		return nil, fmt.Errorf("open object store: %w", err)
+	}
+	for _, d := range []string{s.path("buckets"), s.path("uploads"), s.tmp()} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, fmt.Errorf("open object store: %w", err)
+		}
+	}
+	if err := s.dropUploads(s.now().Add(-staleUpload)); err != nil {
+		return nil, fmt.Errorf("open object store: %w", err)
+	}
+	return s, s.syncDir(dir)
+}
+
+func (s *Store) path(elem ...string) string {
+	return filepath.Join(append([]string{s.dir}, elem...)...)
+}
+
+func (s *Store) tmp() string { return s.path("tmp") }
+
+func (s *Store) lock(bucket, key string) *sync.Mutex {
+	return &s.locks[maphash.String(s.seed, bucket+"/"+key)%uint64(len(s.locks))]
+}
+
+// bucketDir returns an existing bucket's directory, or an error that wraps
+// store.ErrNotFound.
+func (s *Store) bucketDir(name string) (string, error) {
+	if err := store.CheckBucketName(name); err != nil {
+		return "", fmt.Errorf("%w: %w", store.ErrNotFound, err)
+	}
+	dir := s.path("buckets", name)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("bucket %q: %w", name, store.ErrNotFound)
+	} else if err != nil {
+		return "", err
+	}
+	return dir, nil
+}
+
+// BucketInfo describes a bucket.
+type BucketInfo struct {
+	Name    string
+	Created time.Time
+}
+
+// Buckets lists the buckets by name.
+func (s *Store) Buckets() ([]BucketInfo, error) {
+	entries, err := os.ReadDir(s.path("buckets"))
+	if err != nil {
+		return nil, fmt.Errorf("list buckets: %w", err)
+	}
+	var out []BucketInfo
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && e.IsDir() {
+			out = append(out, BucketInfo{Name: e.Name(), Created: info.ModTime()})
+		}
+	}
+	return out, nil
+}
+
+// HasBucket tells whether the bucket is there.
+func (s *Store) HasBucket(name string) bool {
+	_, err := s.bucketDir(name)
+	return err == nil
+}
+
+// CreateBucket makes a bucket. Its error wraps store.ErrExists when it is there
+// already.
+func (s *Store) CreateBucket(name string) error {
+	if err := store.CheckBucketName(name); err != nil {
+		return err
+	}
+	err := os.Mkdir(s.path("buckets", name), 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("bucket %q: %w", name, store.ErrExists)
+	}
+	if err != nil {
+		return fmt.Errorf("create bucket: %w", err)
+	}
+	return s.syncDir(s.path("buckets"))
+}
+
+// ErrNotEmpty is wrapped when a bucket that holds objects is to be removed.
+var ErrNotEmpty = errors.New("bucket is not empty")
+
+// DeleteBucket removes an empty bucket.
+func (s *Store) DeleteBucket(name string) error {
+	dir, err := s.bucketDir(name)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil {
+		if keys, listErr := s.Keys(name, ""); listErr == nil && len(keys) > 0 {
+			return fmt.Errorf("bucket %q: %w", name, ErrNotEmpty)
+		}
+		return fmt.Errorf("delete bucket: %w", err)
+	}
+	return s.syncDir(s.path("buckets"))
+}
+
+// Keys returns the keys that begin with prefix, in ascending order.
+func (s *Store) Keys(bucket, prefix string) ([]string, error) {
+	dir, err := s.bucketDir(bucket)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := readKeys(nil, dir, "", prefix)
+	if err != nil {
+		return nil, fmt.Errorf("list bucket %q: %w", bucket, err)
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
+// syncDir makes the names in dir durable.
+func (s *Store) syncDir(dir string) error {
+	if !s.fsync {
+		return nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}

@@ -1,0 +1,258 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"templar/internal/store"
+)
+
+// MaxParts is the number of parts of an upload, as in S3.
+const MaxParts = 10_000
+
+// Errors of uploads.
+var (
+	ErrNoUpload = errors.New("no such upload")
+	ErrBadPart  = errors.New("part is missing, has another ETag or is out of order")
+)
+
+// Upload is an upload in parts that was neither completed nor aborted.
+type Upload struct {
+	ID        string            `json:"-"`
+	Bucket    string            `json:"bucket"`
+	Key       string            `json:"key"`
+	Initiated time.Time         `json:"initiated"`
+	Header    map[string]string `json:"header,omitempty"`
+}
+
+// Part is an uploaded part.
+type Part struct {
+	Number   int
+	Size     int64
+	ETag     []byte
+	Modified time.Time
+}
+
+// CreateUpload begins an upload in parts.
+func (s *Store) CreateUpload(bucket, key string, header map[string]string) (Upload, error) {
+	if err := store.CheckKey(key); err != nil {
+		return Upload{}, err
+	}
+	if _, err := s.bucketDir(bucket); err != nil {
+		return Upload{}, err
+	}
+	u := Upload{ID: strings.ToLower(rand.Text()), Bucket: bucket, Key: key, Initiated: s.now().UTC(), Header: header}
+	if err := s.writeUpload(u); err != nil {
+		return Upload{}, fmt.Errorf("create upload: %w", err)
+	}
+	return u, nil
+}
+
+// writeUpload fills the directory under tmp first, so that no upload without its
+// description is ever found.
+func (s *Store) writeUpload(u Upload) error {
+	b, err := json.Marshal(u)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(s.tmp(), u.ID)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(dir, "upload.json"))
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil && s.fsync {
+		err = errors.Join(f.Sync(), s.syncDir(dir))
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, s.path("uploads", u.ID)); err != nil {
+		return err
+	}
+	return s.syncDir(s.path("uploads"))
+}
+
+// Upload finds an upload of that bucket and key.
+func (s *Store) Upload(bucket, key, id string) (Upload, error) {
+	if id == "" || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+		return Upload{}, ErrNoUpload
+	}
+	u, err := s.readUpload(id)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (u.Bucket != bucket || u.Key != key) {
+		return Upload{}, ErrNoUpload
+	}
+	return u, err
+}
+
+func (s *Store) readUpload(id string) (Upload, error) {
+	b, err := os.ReadFile(s.path("uploads", id, "upload.json"))
+	if err != nil {
+		return Upload{}, err
+	}
+	u := Upload{ID: id}
+	if err := json.Unmarshal(b, &u); err != nil {
+		return Upload{}, fmt.Errorf("upload %s: %w", id, err)
+	}
+	return u, nil
+}
+
+// Uploads lists a bucket's uploads by key, then by when they began.
+func (s *Store) Uploads(bucket string) ([]Upload, error) {
+	entries, err := os.ReadDir(s.path("uploads"))
+	if err != nil {
+		return nil, fmt.Errorf("list uploads: %w", err)
+	}
+	var out []Upload
+	for _, e := range entries {
+		if u, err := s.readUpload(e.Name()); err == nil && u.Bucket == bucket {
+			out = append(out, u)
+		}
+	}
+	slices.SortFunc(out, func(a, b Upload) int {
+		if c := strings.Compare(a.Key, b.Key); c != 0 {
+			return c
+		}
+		return a.Initiated.Compare(b.Initiated)
+	})
+	return out, nil
+}
+
+// PutPart stores a part; one of the same number is replaced.
+func (s *Store) PutPart(ctx context.Context, u Upload, number int, body io.Reader, size int64) (Part, error) {
+	if number < 1 || number > MaxParts {
+		return Part{}, fmt.Errorf("%w: part number %d, not within 1 to %d", store.ErrInvalid, number, MaxParts)
+	}
+	f, err := os.CreateTemp(s.tmp(), "part-*")
+	if err != nil {
+		return Part{}, fmt.Errorf("put part: %w", err)
+	}
+	defer discard(f)
+	o := Object{Key: strconv.Itoa(number), Modified: s.now().UTC()}
+	if o.Size, o.ETag, err = receive(ctx, f, body, size); err != nil {
+		return Part{}, fmt.Errorf("put part %d: %w", number, err)
+	}
+	if err := s.seal(f, o, s.partPath(u, number)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // aborted meanwhile
+			return Part{}, ErrNoUpload
+		}
+		return Part{}, fmt.Errorf("put part %d: %w", number, err)
+	}
+	return Part{Number: number, Size: o.Size, ETag: o.ETag, Modified: o.Modified}, nil
+}
+
+func (s *Store) partPath(u Upload, number int) string {
+	return s.path("uploads", u.ID, fmt.Sprintf("part-%05d", number))
+}
+
+// Parts lists an upload's parts by number.
+func (s *Store) Parts(u Upload) ([]Part, error) {
+	entries, err := os.ReadDir(s.path("uploads", u.ID))
+	if err != nil {
+		return nil, fmt.Errorf("list parts: %w", err)
+	}
+	var out []Part
+	for _, e := range entries {
+		digits, ok := strings.CutPrefix(e.Name(), "part-")
+		number, err := strconv.Atoi(digits)
+		if !ok || err != nil {
+			continue
+		}
+		if f, o, err := open(s.partPath(u, number)); err == nil {
+			f.Close()
+			out = append(out, Part{Number: number, Size: o.Size, ETag: o.ETag, Modified: o.Modified})
+		}
+	}
+	return out, nil
+}
+
+// Complete joins the parts, of which only Number and ETag are looked at, in
+// ascending order. The object's ETag is the MD5 of the parts' ETags with the number of parts
+// behind it as two bytes: the same everywhere, and too long to be taken for the MD5
+// of the data.
+func (s *Store) Complete(ctx context.Context, u Upload, parts []Part, o PutOptions) (Object, error) {
+	if len(parts) == 0 || len(parts) > MaxParts {
+		return Object{}, fmt.Errorf("%w: %d parts", ErrBadPart, len(parts))
+	}
+	f, err := os.CreateTemp(s.tmp(), "join-*")
+	if err != nil {
+		return Object{}, fmt.Errorf("complete upload: %w", err)
+	}
+	defer discard(f)
+	obj := Object{Key: u.Key, Header: u.Header}
+	h := md5.New()
+	for i, p := range parts {
+		if i > 0 && p.Number <= parts[i-1].Number {
+			return Object{}, fmt.Errorf("%w: %d after %d", ErrBadPart, p.Number, parts[i-1].Number)
+		}
+		n, err := s.appendPart(ctx, f, u, p)
+		if err != nil {
+			return Object{}, err
+		}
+		obj.Size += n
+		h.Write(p.ETag)
+	}
+	obj.ETag = append(h.Sum(nil), byte(len(parts)>>8), byte(len(parts)))
+	if obj, err = s.publish(f, u.Bucket, obj, o.Check); err != nil {
+		return Object{}, err
+	}
+	return obj, s.Abort(u)
+}
+
+func (s *Store) appendPart(ctx context.Context, dst *os.File, u Upload, p Part) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	f, o, err := open(s.partPath(u, p.Number))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Equal(o.ETag, p.ETag) {
+		err = fmt.Errorf("%w: number %d", ErrBadPart, p.Number)
+	}
+	if f != nil {
+		defer f.Close()
+	}
+	if err != nil {
+		return 0, err
+	}
+	return io.CopyN(dst, f, o.Size)
+}
+
+// Abort drops an upload and its parts.
+func (s *Store) Abort(u Upload) error {
+	if err := os.RemoveAll(s.path("uploads", u.ID)); err != nil {
+		return fmt.Errorf("drop upload: %w", err)
+	}
+	return nil
+}
+
+// dropUploads drops what began before t, or tells nothing of itself.
+func (s *Store) dropUploads(t time.Time) error {
+	entries, err := os.ReadDir(s.path("uploads"))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if u, err := s.readUpload(e.Name()); err == nil && u.Initiated.After(t) {
+			continue
+		}
+		if err := os.RemoveAll(s.path("uploads", e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}

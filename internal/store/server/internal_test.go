@@ -1,0 +1,64 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"templar/internal/store"
+)
+
+// TestStorageFaults: what a client is told, and that the rest goes to the log only.
+func TestStorageFaults(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+		says   string
+		logged bool
+	}{
+		{syscall.ENOSPC, 507, "disk of this server is full", true},
+		{syscall.EDQUOT, 507, "disk of this server is full", true},
+		{syscall.EROFS, 500, "cannot be written", true},
+		{syscall.EIO, 500, "its log says how", true},
+		{io.ErrUnexpectedEOF, 400, "IncompleteBody", false},
+		{fmt.Errorf("%w: why", store.ErrInvalid), 400, "why", false},
+		{&http.MaxBytesError{Limit: 1}, 400, "EntityTooLarge", false},
+	} {
+		var log bytes.Buffer
+		s := &Server{log: slog.New(slog.NewTextHandler(&log, nil))}
+		w := httptest.NewRecorder()
+		s.fail(w, httptest.NewRequest(http.MethodPut, "/", nil), fmt.Errorf("put: %w", &os.PathError{Op: "write", Path: "/secret/path", Err: c.err}))
+		body := w.Body.String()
+		if w.Code != c.status || !strings.Contains(body, c.says) || strings.Contains(body, "/secret/path") != (c.status == 400 && strings.Contains(c.says, "why")) {
+			t.Errorf("%v: %d %s", c.err, w.Code, body)
+		}
+		if logged := strings.Contains(log.String(), "/secret/path"); logged != c.logged {
+			t.Errorf("%v: log %q", c.err, log.String())
+		}
+	}
+}
+
+// FuzzChunkReader: whatever the framing, no more bytes come out than were announced,
+// and fewer only with an error.
+func FuzzChunkReader(f *testing.F) {
+	f.Add([]byte("5\r\nhello\r\n0\r\n\r\n"), int64(5))
+	f.Add([]byte("3;chunk-signature=00\r\nhel\r\n2;chunk-signature=00\r\nlo\r\n0;chunk-signature=00\r\n\r\n"), int64(5))
+	f.Add([]byte("5\r\nhello\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n"), int64(5))
+	f.Add([]byte("0\r\n\r\n"), int64(0))
+	f.Add([]byte("-1\r\nx"), int64(1))
+	f.Add([]byte("ffffffffffffffff\r\nx"), int64(1))
+	f.Fuzz(func(t *testing.T, in []byte, length int64) {
+		length = max(0, length)
+		n, err := io.Copy(io.Discard, newChunkReader(io.NopCloser(bytes.NewReader(in)), length, nil))
+		if n > length || err == nil && n != length {
+			t.Errorf("%d of %d bytes, %v", n, length, err)
+		}
+	})
+}

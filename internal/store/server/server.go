@@ -1,0 +1,141 @@
+// Package server is an S3 server for one machine, embedded in the process: several
+// can run side by side, each on a directory of its own.
+//
+// It speaks what S3 clients use: objects with ranges, conditions and metadata,
+// lists, multipart uploads that survive a restart, presigned addresses. Addresses
+// are path-style. Objects are kept by package fs, durably. The request handling of
+// plain objects and lists is gofakes3's; before it stands a front of our own that
+// checks every signature, every key's right to the bucket and every body's digest
+// (front.go, payload.go), and uploads in parts never reach it (multipart.go), since
+// it would forget them at a restart.
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/rclone/gofakes3"
+
+	"templar/internal/store"
+	"templar/internal/store/fs"
+)
+
+// Key and Grant are the port's: a credential, and what it may do.
+type (
+	Key   = store.Key
+	Grant = store.Grant
+)
+
+// DefaultMaxBody is the largest body of one request, 5 GiB as in S3.
+const DefaultMaxBody = 5 << 30
+
+const (
+	headerTimeout = 10 * time.Second // for a request's header to arrive
+	idleTimeout   = time.Minute      // for a connection's next request
+	shutdownGrace = 5 * time.Second  // for running requests when Serve is to end
+	maxHeader     = 64 << 10
+)
+
+// Config of a Server.
+type Config struct {
+	Dir   string // where the objects are; one server at a time
+	Keys  []Key  // who may ask; AddKeys adds more
+	Fsync bool   // survive power cuts, not only kills
+	// Now gives LastModified; nil is time.Now. Signatures are always checked
+	// against the machine's clock.
+	Now     func() time.Time
+	MaxBody int64        // largest body of a request in bytes; 0 is DefaultMaxBody
+	Log     *slog.Logger // faults of this server; nil is silent
+}
+
+// Server serves the buckets of a directory. It is safe for concurrent use.
+type Server struct {
+	files   *fs.Store
+	keys    store.Keyring
+	objects http.Handler // gofakes3, for requests that the front let pass
+	maxBody int64
+	log     *slog.Logger
+}
+
+// Open opens the directory, making it if need be, and readies a server for it.
+func Open(c Config) (*Server, error) {
+	files, err := fs.Open(c.Dir, fs.Options{Fsync: c.Fsync, Now: c.Now})
+	if err != nil {
+		return nil, fmt.Errorf("s3 server: %w", err)
+	}
+	s := &Server{files: files, maxBody: cmp.Or(c.MaxBody, DefaultMaxBody), log: c.Log}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if err := s.keys.Add(c.Keys...); err != nil {
+		return nil, fmt.Errorf("s3 server: %w", err)
+	}
+	s.objects = gofakes3.New(&backend{files: files, log: s.log},
+		gofakes3.WithLogger(libraryLog{s.log}),
+		gofakes3.WithTimeSkewLimit(0), // the signature check has its own
+	).Server()
+	return s, nil
+}
+
+// CreateBucket makes the bucket unless it is there.
+func (s *Server) CreateBucket(name string) error {
+	if err := s.files.CreateBucket(name); err != nil && !errors.Is(err, store.ErrExists) {
+		return fmt.Errorf("s3 server: %w", err)
+	}
+	return nil
+}
+
+// AddKeys makes the keys valid; one that is there already gets the new rights.
+func (s *Server) AddKeys(keys ...Key) error { return s.keys.Add(keys...) }
+
+// Handler answers S3 requests. Give it the root of a host.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+
+// Serve answers requests on l, and closes it, until ctx ends; it returns nil then,
+// when all requests have been answered or, after a few seconds, cut off.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	var running sync.WaitGroup
+	srv := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			running.Add(1)
+			defer running.Done()
+			s.serve(w, r)
+		}),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("s3 server: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	defer cancel()
+	if srv.Shutdown(grace) != nil {
+		srv.Close()
+	}
+	<-done
+	running.Wait()
+	return nil
+}
+
+// libraryLog passes on the faults that gofakes3 logs; its account of each request
+// is dropped.
+type libraryLog struct{ log *slog.Logger }
+
+func (l libraryLog) Print(level gofakes3.LogLevel, v ...any) {
+	if level == gofakes3.LogErr {
+		l.log.Error("s3 request", "err", fmt.Sprint(v...))
+	}
+}
