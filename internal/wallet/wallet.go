@@ -1,0 +1,135 @@
+// Package wallet holds hotkeys in Bittensor's folder layout: the key file of hotkey h
+// of wallet w is <path>/<w>/hotkeys/<h>, plain JSON with mode 0600. A node signs with
+// its hotkey only; coldkeys, which hold funds, are never read.
+//
+// A Wallet shows its address and nothing else: no method, format verb or log line
+// reveals the secret.
+package wallet
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/oasisprotocol/curve25519-voi/primitives/sr25519"
+
+	"templar/protocol"
+)
+
+// DefaultPath is where Bittensor's own tools keep wallets.
+const DefaultPath = "~/.bittensor/wallets"
+
+// ErrExists is wrapped when Create finds a key file in its way.
+var ErrExists = errors.New("key file exists already")
+
+// Wallet is an sr25519 hotkey with its secret half. It is safe for concurrent use.
+type Wallet struct {
+	hotkey protocol.Hotkey
+	pair   *sr25519.KeyPair
+}
+
+var _ protocol.Signer = (*Wallet)(nil)
+
+// FromSeed expands a 32-byte mini-secret as Substrate does (Ed25519 expansion).
+func FromSeed(seed [32]byte) (*Wallet, error) {
+	mini, err := sr25519.NewMiniSecretKeyFromBytes(seed[:])
+	if err != nil {
+		return nil, fmt.Errorf("expand seed: %w", err)
+	}
+	pair := mini.ExpandEd25519().KeyPair()
+	public, err := pair.PublicKey().MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("expand seed: %w", err)
+	}
+	return &Wallet{hotkey: protocol.Hotkey(public), pair: pair}, nil
+}
+
+// Hotkey returns the public key.
+func (w *Wallet) Hotkey() protocol.Hotkey { return w.hotkey }
+
+// Sign signs under Substrate's context; protocol.Hotkey.Verify checks it.
+func (w *Wallet) Sign(message []byte) (protocol.Signature, error) {
+	context := sr25519.NewSigningContext([]byte("substrate"))
+	s, err := w.pair.Sign(rand.Reader, context.NewTranscriptBytes(message))
+	if err != nil {
+		return protocol.Signature{}, fmt.Errorf("sign: %w", err)
+	}
+	b, err := s.MarshalBinary()
+	if err != nil {
+		return protocol.Signature{}, fmt.Errorf("sign: %w", err)
+	}
+	return protocol.Signature(b), nil
+}
+
+// String returns the SS58 address.
+func (w *Wallet) String() string { return w.hotkey.String() }
+
+// Format writes the address for every verb, so that %#v cannot print the secret.
+func (w *Wallet) Format(f fmt.State, _ rune) { fmt.Fprint(f, w.hotkey.String()) }
+
+// LogValue is the address.
+func (w *Wallet) LogValue() slog.Value { return slog.StringValue(w.String()) }
+
+// Create draws a new hotkey and writes its key file. It never overwrites: a key file
+// in the way gives ErrExists.
+func Create(path, name, hotkey string) (*Wallet, error) {
+	file, err := keyFile(path, name, hotkey)
+	if err != nil {
+		return nil, err
+	}
+	var seed [32]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return nil, fmt.Errorf("create wallet: %w", err)
+	}
+	w, err := FromSeed(seed)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeKey(file, w.hotkey, seed); err != nil {
+		return nil, fmt.Errorf("create wallet %s/%s: %w", name, hotkey, err)
+	}
+	return w, nil
+}
+
+// Load reads a hotkey. It refuses files that others may read, encrypted files, and
+// files whose address is not that of their seed.
+func Load(path, name, hotkey string) (*Wallet, error) {
+	file, err := keyFile(path, name, hotkey)
+	if err != nil {
+		return nil, err
+	}
+	seed, claimed, err := readKey(file)
+	if err != nil {
+		return nil, fmt.Errorf("load wallet %s/%s: %w", name, hotkey, err)
+	}
+	w, err := FromSeed(seed)
+	if err != nil {
+		return nil, fmt.Errorf("load wallet %s/%s: %w", name, hotkey, err)
+	}
+	if claimed != "" && claimed != w.String() {
+		return nil, fmt.Errorf("load wallet %s/%s: the seed belongs to %s, but the file says %s", name, hotkey, w, claimed)
+	}
+	return w, nil
+}
+
+// keyFile returns the path of a key file. Names are single path elements, so that a
+// name from a config file cannot lead out of the wallet folder.
+func keyFile(path, name, hotkey string) (string, error) {
+	for _, s := range []string{name, hotkey} {
+		if !filepath.IsLocal(s) || s == "." || strings.ContainsAny(s, `/\`) {
+			return "", fmt.Errorf("wallet: %q is not a name", s)
+		}
+	}
+	if rest, ok := strings.CutPrefix(path, "~"); ok && (rest == "" || rest[0] == '/') {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("wallet: %w", err)
+		}
+		path = filepath.Join(home, rest)
+	}
+	return filepath.Join(path, name, "hotkeys", hotkey), nil
+}
