@@ -137,7 +137,8 @@ type Receipt struct {
 type Chain interface {
 	// Head returns the newest block.
 	Head(ctx context.Context) (Block, error)
-	// Block returns a past block, or an error that wraps ErrFuture.
+	// Block returns a past block, or an error that wraps ErrFuture. Block 0 is the
+	// genesis: its hash is the parent of block 1, and nothing is in it.
 	Block(ctx context.Context, number uint64) (Block, error)
 	// Wait returns block number as soon as it exists. Waiting for n, n+1, ... is the
 	// stream of heads: without gaps or repeats, over reconnections.

@@ -1,0 +1,223 @@
+package cometbft
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	dbm "github.com/cometbft/cometbft-db"
+	abci "github.com/cometbft/cometbft/abci/types"
+
+	"templar/internal/chain/ledger"
+	"templar/protocol"
+)
+
+// Codes of CheckTx and of queries beside the ledger's.
+const (
+	codeBusy  uint32 = 100 // another transaction of the hotkey waits for the next block
+	codeQuery uint32 = 101
+)
+
+// Paths of ABCI queries. Answers are JSON but for the nonce, 8 bytes big-endian.
+const (
+	queryGenesis     = "/genesis"
+	queryMetagraph   = "/metagraph"
+	queryCommitments = "/commitments"
+	queryNonce       = "/nonce" // data: the hotkey
+)
+
+// pruneEvery is how many blocks go by between prunings.
+const pruneEvery = 25
+
+// app is the ledger as an ABCI application. The state lives in memory; each block's
+// changed records go to db in one atomic, synced batch, so that a killed node finds
+// the state after some block and CometBFT replays the rest.
+type app struct {
+	abci.BaseApplication
+	db     dbm.DB
+	retain int64 // blocks kept
+
+	mu struct {
+		sync.Mutex
+		ledger  *ledger.Ledger               // nil before InitChain
+		height  int64                        // of the newest block in db
+		pending map[protocol.Hotkey]struct{} // who has a transaction in the mempool
+		advance chan struct{}                // closed and replaced by each Commit
+	}
+}
+
+func newApp(db dbm.DB, retain int64) (*app, error) {
+	a := &app{db: db, retain: retain}
+	a.mu.pending, a.mu.advance = map[protocol.Hotkey]struct{}{}, make(chan struct{})
+	records, err := readRecords(db)
+	if err != nil || len(records) == 0 {
+		return a, err
+	}
+	a.mu.ledger, err = ledger.Restore(records)
+	if err != nil {
+		return nil, fmt.Errorf("application state: %w", err)
+	}
+	block, _ := a.mu.ledger.Block()
+	a.mu.height = int64(block)
+	return a, nil
+}
+
+func readRecords(db dbm.DB) (map[string][]byte, error) {
+	records := map[string][]byte{}
+	it, err := db.Iterator(nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("application state: %w", err)
+	}
+	defer it.Close()
+	for ; it.Valid(); it.Next() {
+		records[string(it.Key())] = append([]byte(nil), it.Value()...)
+	}
+	return records, it.Error()
+}
+
+// persist needs the lock.
+func (a *app) persist() error {
+	batch := a.db.NewBatch()
+	defer batch.Close()
+	for k, v := range a.mu.ledger.Changes() {
+		var err error
+		if v == nil {
+			err = batch.Delete([]byte(k))
+		} else {
+			err = batch.Set([]byte(k), v)
+		}
+		if err != nil {
+			return fmt.Errorf("application state: %w", err)
+		}
+	}
+	if err := batch.WriteSync(); err != nil {
+		return fmt.Errorf("application state: %w", err)
+	}
+	return nil
+}
+
+// Info tells CometBFT from which block on to replay.
+func (a *app) Info(context.Context, *abci.RequestInfo) (*abci.ResponseInfo, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := &abci.ResponseInfo{Data: "templar", AppVersion: protocol.Version, LastBlockHeight: a.mu.height}
+	if a.mu.height > 0 {
+		root := a.mu.ledger.Root()
+		r.LastBlockAppHash = root[:]
+	}
+	return r, nil
+}
+
+// InitChain makes the state after block 0.
+func (a *app) InitChain(_ context.Context, r *abci.RequestInitChain) (*abci.ResponseInitChain, error) {
+	g, err := ledger.DecodeGenesis(r.AppStateBytes)
+	if err != nil {
+		return nil, err
+	}
+	if g.ChainID != r.ChainId {
+		return nil, fmt.Errorf("the ledger's genesis is of chain %q, CometBFT's of %q", g.ChainID, r.ChainId)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.mu.ledger, err = ledger.New(g); err != nil {
+		return nil, err
+	}
+	root := a.mu.ledger.Root()
+	return &abci.ResponseInitChain{AppHash: root[:]}, a.persist()
+}
+
+// CheckTx admits what the next block could include, one transaction a hotkey: without
+// fees, that is what bounds a hotkey's share of the mempool.
+func (a *app) CheckTx(_ context.Context, r *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
+	tx, err := ledger.DecodeTx(r.Tx)
+	if err != nil {
+		return &abci.ResponseCheckTx{Code: uint32(ledger.CodeMalformed), Log: err.Error()}, nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, busy := a.mu.pending[tx.Hotkey]; busy {
+		return &abci.ResponseCheckTx{Code: codeBusy, Log: "another transaction of the hotkey waits for the next block"}, nil
+	}
+	var refusal *ledger.Refusal
+	if err := a.mu.ledger.Check(r.Tx); errors.As(err, &refusal) {
+		return &abci.ResponseCheckTx{Code: uint32(refusal.Code), Log: refusal.Reason}, nil
+	}
+	a.mu.pending[tx.Hotkey] = struct{}{}
+	return &abci.ResponseCheckTx{GasWanted: 1}, nil
+}
+
+// FinalizeBlock applies a decided block.
+func (a *app) FinalizeBlock(_ context.Context, r *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	results, err := a.mu.ledger.Apply(uint64(r.Height), r.Time, r.Txs)
+	if err != nil {
+		return nil, err
+	}
+	root := a.mu.ledger.Root()
+	out := &abci.ResponseFinalizeBlock{AppHash: root[:], TxResults: make([]*abci.ExecTxResult, len(results))}
+	for i, res := range results {
+		out.TxResults[i] = &abci.ExecTxResult{Code: uint32(res.Code), Log: res.Reason}
+	}
+	return out, nil
+}
+
+// Commit makes the block durable and wakes who waits for it.
+func (a *app) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.persist(); err != nil {
+		return nil, err
+	}
+	a.mu.height++
+	clear(a.mu.pending) // what stays in the mempool is checked again now
+	close(a.mu.advance)
+	a.mu.advance = make(chan struct{})
+	out := &abci.ResponseCommit{}
+	if a.mu.height%pruneEvery == 0 {
+		out.RetainHeight = max(a.mu.height-a.retain, 0)
+	}
+	return out, nil
+}
+
+// head returns the newest height, and a channel that the next Commit closes.
+func (a *app) head() (int64, <-chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.mu.height, a.mu.advance
+}
+
+// Query answers about the newest state.
+func (a *app) Query(_ context.Context, r *abci.RequestQuery) (*abci.ResponseQuery, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.mu.ledger == nil {
+		return &abci.ResponseQuery{Code: codeQuery, Log: "the chain has not begun"}, nil
+	}
+	value, err := a.answer(r)
+	if err != nil {
+		return &abci.ResponseQuery{Code: codeQuery, Log: err.Error()}, nil
+	}
+	return &abci.ResponseQuery{Value: value, Height: a.mu.height}, nil
+}
+
+func (a *app) answer(r *abci.RequestQuery) ([]byte, error) {
+	switch r.Path {
+	case queryGenesis:
+		g := a.mu.ledger.Genesis()
+		return g.Encode()
+	case queryMetagraph:
+		return json.Marshal(a.mu.ledger.Metagraph())
+	case queryCommitments:
+		return json.Marshal(a.mu.ledger.Commitments())
+	case queryNonce:
+		if len(r.Data) != len(protocol.Hotkey{}) {
+			return nil, errors.New("the data of a nonce query is a hotkey of 32 bytes")
+		}
+		return binary.BigEndian.AppendUint64(nil, a.mu.ledger.Nonce(protocol.Hotkey(r.Data))), nil
+	}
+	return nil, fmt.Errorf("unknown path %q", r.Path)
+}

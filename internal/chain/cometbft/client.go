@@ -1,0 +1,238 @@
+package cometbft
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	ctypes "github.com/cometbft/cometbft/rpc/core/types"
+	"github.com/cometbft/cometbft/types"
+
+	"templar/internal/chain"
+	"templar/internal/chain/ledger"
+	"templar/internal/clock"
+	"templar/protocol"
+)
+
+// Opts say which chain to connect to.
+type Opts struct {
+	// Endpoint is the RPC server: http(s)://host:port, or host:port.
+	Endpoint string
+	// ChainID and NetUID must be the chain's; empty and 0 accept any.
+	ChainID string
+	NetUID  uint16
+	// Clock defaults to the machine's.
+	Clock clock.Clock
+}
+
+// patience is how long a call bears a server that does not answer. Wait and Submit go
+// on until their context ends.
+const patience = 15 * time.Second
+
+// Client is a chain.Chain over a node's RPC server. It is safe for concurrent use, and
+// survives restarts of the server.
+type Client struct {
+	rpc     *rpcClient
+	clock   clock.Clock
+	domain  ledger.Domain
+	genesis chain.Block
+	seen    atomic.Int64 // the highest height that the server has told of
+}
+
+var _ chain.Chain = (*Client)(nil)
+
+// Dial connects to a chain. It waits, until ctx ends, for the server to come up.
+func Dial(ctx context.Context, o Opts) (*Client, error) {
+	if o.Clock == nil {
+		o.Clock = clock.Wall{}
+	}
+	rpc, err := newRPCClient(o.Endpoint, o.Clock)
+	if err != nil {
+		return nil, fmt.Errorf("dial chain: %w", err)
+	}
+	c := &Client{rpc: rpc, clock: o.Clock}
+	if err := c.open(ctx, o); err != nil {
+		rpc.close()
+		return nil, fmt.Errorf("dial chain at %s: %w", o.Endpoint, err)
+	}
+	return c, nil
+}
+
+// open reads the genesis.
+func (c *Client) open(ctx context.Context, o Opts) error {
+	raw, err := c.query(ctx, queryGenesis, nil)
+	if err != nil {
+		return err
+	}
+	g, err := ledger.DecodeGenesis(raw)
+	if err != nil {
+		return err
+	}
+	if o.ChainID != "" && g.ChainID != o.ChainID {
+		return fmt.Errorf("it is chain %q, not %q", g.ChainID, o.ChainID)
+	}
+	if o.NetUID != 0 && g.NetUID != o.NetUID {
+		return fmt.Errorf("it has netuid %d, not %d", g.NetUID, o.NetUID)
+	}
+	c.domain, c.genesis.Time = g.Domain(), g.Time
+	c.genesis.Hash, err = g.Hash()
+	return err
+}
+
+// Close drops idle connections.
+func (c *Client) Close() error {
+	c.rpc.close()
+	return nil
+}
+
+// Genesis returns block 0.
+func (c *Client) Genesis() chain.Block { return c.genesis }
+
+// Head returns the newest block.
+func (c *Client) Head(ctx context.Context) (chain.Block, error) {
+	ctx, cancel := clock.WithTimeout(ctx, c.clock, patience)
+	defer cancel()
+	b, err := c.next(ctx, -1)
+	if err != nil {
+		return chain.Block{}, fmt.Errorf("chain head: %w", err)
+	}
+	return b, nil
+}
+
+// Block returns a block; number 0 is the genesis.
+func (c *Client) Block(ctx context.Context, number uint64) (chain.Block, error) {
+	ctx, cancel := clock.WithTimeout(ctx, c.clock, patience)
+	defer cancel()
+	if number > uint64(c.seen.Load()) {
+		head, err := c.next(ctx, -1)
+		if err != nil {
+			return chain.Block{}, fmt.Errorf("block %d: %w", number, err)
+		}
+		if number > head.Number {
+			return chain.Block{}, fmt.Errorf("block %d: %w, the head is %d", number, chain.ErrFuture, head.Number)
+		}
+	}
+	return c.header(ctx, number)
+}
+
+// Wait returns block number as soon as it exists, however long the server is away.
+func (c *Client) Wait(ctx context.Context, number uint64) (chain.Block, error) {
+	for number > uint64(c.seen.Load()) {
+		b, err := c.next(ctx, int64(min(number-1, 1<<62)))
+		if err != nil {
+			return chain.Block{}, fmt.Errorf("wait for block %d: %w", number, err)
+		}
+		if b.Number == number {
+			return b, nil
+		}
+	}
+	return c.header(ctx, number)
+}
+
+// next returns the newest block, if it can one after the given height.
+func (c *Client) next(ctx context.Context, after int64) (chain.Block, error) {
+	var r ctypes.ResultHeader
+	if err := c.rpc.persist(ctx, methodNext, map[string]any{"after": after}, &r); err != nil {
+		return chain.Block{}, err
+	}
+	b, err := c.block(r.Header)
+	if err == nil {
+		c.saw(int64(b.Number))
+	}
+	return b, err
+}
+
+func (c *Client) saw(height int64) {
+	for {
+		old := c.seen.Load()
+		if height <= old || c.seen.CompareAndSwap(old, height) {
+			return
+		}
+	}
+}
+
+func (c *Client) header(ctx context.Context, number uint64) (chain.Block, error) {
+	if number == 0 {
+		return c.genesis, ctx.Err()
+	}
+	var r ctypes.ResultHeader
+	if err := c.rpc.persist(ctx, "header", map[string]any{"height": int64(number)}, &r); err != nil {
+		return chain.Block{}, fmt.Errorf("block %d: %w", number, err)
+	}
+	if r.Header == nil || r.Header.Height != int64(number) {
+		return chain.Block{}, fmt.Errorf("block %d: the server does not have it (pruned?)", number)
+	}
+	return c.block(r.Header)
+}
+
+// block converts a header; a nil one stands for the genesis.
+func (c *Client) block(h *types.Header) (chain.Block, error) {
+	if h == nil {
+		return c.genesis, nil
+	}
+	hash := h.Hash()
+	if h.Height < 1 || len(hash) != len(protocol.Hash{}) || h.ChainID != c.domain.ChainID {
+		return chain.Block{}, fmt.Errorf("the server sent a broken header, or one of another chain (%q, height %d)", h.ChainID, h.Height)
+	}
+	b := chain.Block{Number: uint64(h.Height), Hash: protocol.Hash(hash), Parent: c.genesis.Hash, Time: h.Time}
+	if h.Height > 1 {
+		if len(h.LastBlockID.Hash) != len(protocol.Hash{}) {
+			return chain.Block{}, fmt.Errorf("the server sent header %d without a parent", h.Height)
+		}
+		b.Parent = protocol.Hash(h.LastBlockID.Hash)
+	}
+	return b, nil
+}
+
+// Metagraph returns the newest state of the neurons.
+func (c *Client) Metagraph(ctx context.Context) (m chain.Metagraph, err error) {
+	if err = c.queryJSON(ctx, queryMetagraph, &m); err != nil {
+		return chain.Metagraph{}, fmt.Errorf("metagraph: %w", err)
+	}
+	return m, nil
+}
+
+// Commitments returns everybody's newest commitment.
+func (c *Client) Commitments(ctx context.Context) (all []chain.Commitment, err error) {
+	if err = c.queryJSON(ctx, queryCommitments, &all); err != nil {
+		return nil, fmt.Errorf("commitments: %w", err)
+	}
+	return all, nil
+}
+
+func (c *Client) nonce(ctx context.Context, h protocol.Hotkey) (uint64, error) {
+	raw, err := c.query(ctx, queryNonce, h[:])
+	if err != nil {
+		return 0, fmt.Errorf("nonce: %w", err)
+	}
+	if len(raw) != 8 {
+		return 0, fmt.Errorf("nonce: the server sent %d bytes", len(raw))
+	}
+	return binary.BigEndian.Uint64(raw), nil
+}
+
+func (c *Client) queryJSON(ctx context.Context, path string, v any) error {
+	ctx, cancel := clock.WithTimeout(ctx, c.clock, patience)
+	defer cancel()
+	raw, err := c.query(ctx, path, nil)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(raw, v)
+}
+
+func (c *Client) query(ctx context.Context, path string, data []byte) ([]byte, error) {
+	var r ctypes.ResultABCIQuery
+	params := map[string]any{"path": path, "data": hexBytes(data), "height": int64(0), "prove": false}
+	if err := c.rpc.persist(ctx, "abci_query", params, &r); err != nil {
+		return nil, err
+	}
+	if r.Response.Code != 0 {
+		return nil, errors.New(r.Response.Log)
+	}
+	return r.Response.Value, nil
+}

@@ -1,0 +1,265 @@
+package cometbft_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"templar/internal/chain"
+	"templar/internal/chain/chaintest"
+	"templar/internal/chain/cometbft"
+)
+
+// proxy stands between client and node; fault may answer in the node's place.
+func proxy(t *testing.T, endpoint string, fault func(w http.ResponseWriter, body []byte, forward func()) (handled bool)) string {
+	t.Helper()
+	target, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rp := httputil.NewSingleHostReverseProxy(target)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		again := func() *http.Request {
+			c := r.Clone(r.Context())
+			c.Body = io.NopCloser(bytes.NewReader(body))
+			return c
+		}
+		if fault(w, body, func() { rp.ServeHTTP(httptest.NewRecorder(), again()) }) {
+			return
+		}
+		rp.ServeHTTP(w, again())
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// Whatever gets lost on the way, a call takes effect exactly once.
+func TestSubmitOverLossyLine(t *testing.T) {
+	g, _ := chaintest.Genesis(t)
+	n := start(t, initHome(t, g), "127.0.0.1:0")
+	for i, c := range []struct {
+		name, method string
+		forward      bool // the node gets the request; its answer is lost
+	}{
+		{"request lost", "broadcast_tx_sync", false},
+		{"answer lost", "broadcast_tx_sync", true},
+		{"no news of the block", "templar_next", false},
+		{"block lost", `"block"`, false},
+		{"result lost", "block_results", false},
+		{"nonce lost", "abci_query", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var faults atomic.Int32
+			armed := atomic.Bool{}
+			address := proxy(t, n.Endpoint(), func(_ http.ResponseWriter, body []byte, forward func()) bool {
+				if !armed.Load() || !bytes.Contains(body, []byte(c.method)) || faults.Add(1) > 2 {
+					return false
+				}
+				if c.forward {
+					forward()
+				}
+				panic(http.ErrAbortHandler) // drops the connection
+			})
+			client := dial(t, address)
+			armed.Store(true)
+			target := chaintest.Key(t, 2).Hotkey()
+			r, err := client.Submit(t.Context(), chaintest.Key(t, 0), chain.Stake{Hotkey: target, Amount: 10})
+			if err != nil || r.Status != chain.StatusIncluded {
+				t.Fatal(r, err)
+			}
+			m, err := client.Metagraph(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := m.ByHotkey(target); got.Stake != uint64(10*(i+1)) {
+				t.Errorf("stake %d after %d calls of 10", got.Stake, i+1)
+			}
+			if faults.Load() == 0 {
+				t.Error("no fault happened")
+			}
+		})
+	}
+}
+
+// A call whose context ends says that its outcome is open, and until when.
+func TestSubmitOpenOutcome(t *testing.T) {
+	g, validator := chaintest.Genesis(t)
+	n := start(t, initHome(t, g), "127.0.0.1:0")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	address := proxy(t, n.Endpoint(), func(_ http.ResponseWriter, body []byte, _ func()) bool {
+		if bytes.Contains(body, []byte("broadcast_tx_sync")) {
+			cancel()
+		}
+		return false
+	})
+	_, err := dial(t, address).Submit(ctx, validator, chain.Commit{Data: []byte("x")})
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "open until block") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A server that lies makes errors, never a panic or a wrong value.
+func TestHostileServer(t *testing.T) {
+	g, _ := chaintest.Genesis(t)
+	n := start(t, initHome(t, g), "127.0.0.1:0")
+	for name, answer := range map[string]string{
+		"empty":        ``,
+		"not json":     `<html>`,
+		"null":         `{"jsonrpc":"2.0","id":%d,"result":null}`,
+		"other type":   `{"jsonrpc":"2.0","id":%d,"result":[1,2]}`,
+		"other chain":  `{"jsonrpc":"2.0","id":%d,"result":{"header":{"chain_id":"x","height":"7"}}}`,
+		"negative":     `{"jsonrpc":"2.0","id":%d,"result":{"header":{"chain_id":"chaintest","height":"-7"}}}`,
+		"empty header": `{"jsonrpc":"2.0","id":%d,"result":{"header":{}}}`,
+		"endless":      strings.Repeat(" ", 17<<20),
+		"refusal":      `{"jsonrpc":"2.0","id":%d,"error":{"code":-32603,"message":"no"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var armed atomic.Bool
+			address := proxy(t, n.Endpoint(), func(w http.ResponseWriter, body []byte, _ func()) bool {
+				if !armed.Load() {
+					return false
+				}
+				if strings.Contains(answer, "%d") {
+					_, id, _ := bytes.Cut(body, []byte(`"id":`))
+					var number int
+					fmt.Sscan(string(id[:bytes.IndexByte(id, ',')]), &number)
+					fmt.Fprintf(w, answer, number)
+				} else {
+					io.WriteString(w, answer)
+				}
+				return true
+			})
+			c := dial(t, address)
+			armed.Store(true)
+			ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+			defer cancel()
+			// An empty result is CometBFT's way to say that there is no block yet.
+			if b, err := c.Head(ctx); err == nil && b != c.Genesis() {
+				t.Errorf("head %+v", b)
+			}
+			if b, err := c.Wait(ctx, 5); err == nil {
+				t.Errorf("wait %+v", b)
+			}
+			if m, err := c.Metagraph(ctx); err == nil {
+				t.Errorf("metagraph %+v", m)
+			}
+		})
+	}
+}
+
+// After Run has returned, no goroutine of this package is left.
+func TestRunLeavesNoGoroutine(t *testing.T) {
+	g, validator := chaintest.Genesis(t)
+	n := start(t, initHome(t, g), "127.0.0.1:0")
+	c := dial(t, n.Endpoint())
+	if _, err := c.Submit(t.Context(), validator, chain.Commit{Data: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	n.stop()
+	buf := make([]byte, 1<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	for _, stack := range strings.Split(string(buf), "\n\n") {
+		if strings.Contains(stack, "templar/internal/chain/cometbft.") || strings.Contains(stack, "cometbft/consensus") {
+			t.Errorf("left behind:\n%s", stack)
+		}
+	}
+}
+
+const childHome = "TEMPLAR_TEST_CHAIN_HOME"
+
+// TestMain lets the test binary be the node that TestKill kills.
+func TestMain(m *testing.M) {
+	if home := os.Getenv(childHome); home != "" {
+		n, err := cometbft.New(cometbft.Config{Home: home, Listen: "127.0.0.1:0", BlockInterval: 10 * time.Millisecond})
+		if err == nil {
+			err = os.WriteFile(filepath.Join(home, "endpoint"), []byte(n.Endpoint()), 0o600)
+		}
+		if err == nil {
+			err = n.Run(context.Background())
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// A node that is killed without warning keeps every call that it acknowledged.
+func TestKill(t *testing.T) {
+	g, _ := chaintest.Genesis(t)
+	home := initHome(t, g)
+	authority, target := chaintest.Key(t, 0), chaintest.Key(t, 2).Hotkey()
+	var acknowledged uint64
+	var last chain.Block
+	for range 6 {
+		child := exec.CommandContext(t.Context(), os.Args[0])
+		child.Env = append(os.Environ(), childHome+"="+home)
+		child.Stderr = os.Stderr
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		c := dial(t, childEndpoint(t, home))
+		if last.Number > 0 {
+			if b, err := c.Block(t.Context(), last.Number); err != nil || b != last {
+				t.Errorf("block %+v became %+v, %v", last, b, err)
+			}
+		}
+		for range 5 {
+			if r, err := c.Submit(t.Context(), authority, chain.Stake{Hotkey: target, Amount: 1}); err != nil || r.Status != chain.StatusIncluded {
+				t.Fatal(r, err)
+			}
+			acknowledged++
+		}
+		m, err := c.Metagraph(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, _ := m.ByHotkey(target); n.Stake != acknowledged {
+			t.Fatalf("stake %d after %d acknowledged calls", n.Stake, acknowledged)
+		}
+		if last, err = c.Head(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = child.Wait()
+	}
+}
+
+// childEndpoint waits for the child to say where it listens.
+func childEndpoint(t *testing.T, home string) string {
+	t.Helper()
+	file := filepath.Join(home, "endpoint")
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.After(20 * time.Second); ; {
+		if b, err := os.ReadFile(file); err == nil && len(b) > 0 {
+			os.Remove(file)
+			return string(b)
+		}
+		select {
+		case <-poll.C:
+		case <-deadline:
+			t.Fatal("the node did not start")
+		}
+	}
+}

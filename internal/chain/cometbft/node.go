@@ -1,0 +1,208 @@
+package cometbft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	dbm "github.com/cometbft/cometbft-db"
+	cfg "github.com/cometbft/cometbft/config"
+	"github.com/cometbft/cometbft/node"
+	"github.com/cometbft/cometbft/p2p"
+	"github.com/cometbft/cometbft/proxy"
+	"github.com/cometbft/cometbft/types"
+	"golang.org/x/net/netutil"
+
+	"templar/internal/chain/ledger"
+	"templar/internal/clock"
+)
+
+// Config is what a Node needs.
+type Config struct {
+	// Home is a folder that Init made. One process at a time may use it.
+	Home string
+	// Listen is the RPC server's host:port; port 0 picks a free one.
+	Listen string
+	// BlockInterval is the pause between two blocks.
+	BlockInterval time.Duration
+	// RetainBlocks is how many past blocks are kept; 0 means DefaultRetainBlocks.
+	RetainBlocks uint64
+	// Logger gets CometBFT's own messages, at level debug; nil drops them.
+	Logger *slog.Logger
+}
+
+// DefaultRetainBlocks is a week of 12-second blocks: nodes ask for the time and hash
+// of blocks as far back as the windows that anyone may still recompute.
+const DefaultRetainBlocks = 50_000
+
+const (
+	maxBlockBytes   = 1 << 20
+	maxConnections  = 1024
+	shortestTimeout = 500 * time.Millisecond
+)
+
+// Node is one CometBFT node with its RPC server.
+type Node struct {
+	config   Config
+	listener net.Listener
+	openDB   cfg.DBProvider
+}
+
+// New binds the RPC address, so that clients may already dial. Run must follow.
+func New(c Config) (*Node, error) {
+	if c.BlockInterval <= 0 {
+		return nil, errors.New("chain node: the block interval must be positive")
+	}
+	if c.RetainBlocks == 0 {
+		c.RetainBlocks = DefaultRetainBlocks
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("chain node: RPC address %s: %w (is another node running?)", c.Listen, err)
+	}
+	return &Node{config: c, listener: netutil.LimitListener(l, maxConnections), openDB: cfg.DefaultDBProvider}, nil
+}
+
+// Endpoint is the URL of the RPC server.
+func (n *Node) Endpoint() string { return "http://" + n.listener.Addr().String() }
+
+// Run serves until ctx ends, and then returns nil. It returns an error when the node
+// cannot start, or when its consensus fails: a node that makes no more blocks must not
+// go on answering. CometBFT leaves two idle goroutines behind for its log file.
+func (n *Node) Run(ctx context.Context) error {
+	defer n.listener.Close()
+	if err := n.run(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("chain node: %w", err)
+	}
+	return nil
+}
+
+func (n *Node) run(ctx context.Context) error {
+	dbs := &databases{provider: n.openDB}
+	defer dbs.close()
+	logger := newLogger(n.config.Logger)
+	var core *node.Node
+	var a *app
+	if err := recovered(func() (err error) {
+		core, a, err = n.build(ctx, dbs, logger)
+		return err
+	}); err != nil {
+		return err
+	}
+	defer core.ProxyApp().Stop() //nolint:errcheck // its clients cannot fail
+	env, err := core.ConfigureRPC()
+	if err != nil {
+		return err
+	}
+	consensus, ok := env.ConsensusState.(interface{ Wait() })
+	if !ok {
+		return fmt.Errorf("cometbft's consensus %T cannot be waited for", env.ConsensusState)
+	}
+	if err := recovered(core.Start); err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer core.Stop() //nolint:errcheck // its only error is that it was stopped before
+	halted := make(chan struct{})
+	wg.Go(func() {
+		consensus.Wait()
+		close(halted)
+	})
+	server := newServer(env, a, logger)
+	defer server.Close()
+	wg.Go(func() { server.Serve(n.listener) }) //nolint:errcheck // always ErrServerClosed
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-halted:
+		return fmt.Errorf("consensus stopped: %w", logger.failure())
+	}
+}
+
+// build puts the node together and replays blocks that the application lacks.
+func (n *Node) build(ctx context.Context, dbs *databases, logger *cometLogger) (*node.Node, *app, error) {
+	c := n.nodeConfig()
+	doc, err := readGenesis(c)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("%s has no genesis: the folder was never initialised", n.config.Home)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	// CometBFT would wait for it too, but not for ctx.
+	if err := clock.SleepUntil(ctx, clock.Wall{}, doc.GenesisTime); err != nil {
+		return nil, nil, err
+	}
+	authority, err := readAuthority(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	nodeKey, err := p2p.LoadNodeKey(c.NodeKeyFile())
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := dbs.open(&cfg.DBContext{ID: "app", Config: c})
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := newApp(db, int64(n.config.RetainBlocks))
+	if err != nil {
+		return nil, nil, err
+	}
+	core, err := node.NewNodeWithContext(ctx, c, authority, nodeKey, proxy.NewLocalClientCreator(a),
+		func() (*types.GenesisDoc, error) { return doc, nil }, dbs.open, node.DefaultMetricsProvider(c.Instrumentation), logger)
+	return core, a, err
+}
+
+func homeConfig(home string) *cfg.Config {
+	c := cfg.DefaultConfig()
+	c.SetRoot(home)
+	return c
+}
+
+func (n *Node) nodeConfig() *cfg.Config {
+	c := homeConfig(n.config.Home)
+	c.Moniker = "templar"
+	c.RPC.ListenAddress = "" // we serve it ourselves, to own the listener
+	c.P2P.ListenAddress = "tcp://127.0.0.1:0"
+	c.P2P.PexReactor, c.P2P.AddrBookStrict, c.P2P.AllowDuplicateIP = false, false, true
+	c.P2P.FlushThrottleTimeout = 10 * time.Millisecond
+	c.Mempool.MaxTxBytes = ledger.MaxTxSize
+	c.TxIndex.Indexer = "null" // clients look into blocks instead
+	c.Consensus.PeerGossipSleepDuration = 10 * time.Millisecond
+	c.Consensus.TimeoutCommit = n.config.BlockInterval
+	c.Consensus.TimeoutPropose = max(n.config.BlockInterval, shortestTimeout)
+	return c
+}
+
+// databases remembers what CometBFT opens: it leaves them open, and the home locked,
+// when it fails to start.
+type databases struct {
+	provider cfg.DBProvider
+	opened   []dbm.DB
+}
+
+func (d *databases) open(c *cfg.DBContext) (dbm.DB, error) {
+	db, err := d.provider(c)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s in %s: %w (is another node using the folder?)", c.ID, c.Config.DBDir(), err)
+	}
+	d.opened = append(d.opened, db)
+	return db, nil
+}
+
+// close ignores errors: most are closed already, and each block was synced.
+func (d *databases) close() {
+	for _, db := range d.opened {
+		_ = db.Close()
+	}
+}

@@ -1,0 +1,21 @@
+// Package ledger holds the rules of our own chain as a pure, deterministic state
+// machine: no clock, no I/O, no goroutine. The same genesis and the same blocks give
+// the same state root on every architecture. chain/cometbft drives it on a network,
+// chain/manual by hand.
+//
+// The state is a set of key/value records (state.go). A transaction (tx.go) is a
+// chain.Call signed by an sr25519 hotkey over the chain's id and netuid, a nonce and
+// an expiry block. It takes effect entirely or not at all: a refused one leaves the
+// state as it was, its nonce included, and can no longer be included after its expiry.
+//
+// There are no coins and no fees. Who may add stake is a matter of authority: the
+// hotkeys that the genesis lists, which stand for the people who run the network.
+// Stake is lost with the slot. Against floods, a driver admits one pending transaction
+// a hotkey, and an operator can close registration.
+//
+// Every Tempo blocks an epoch runs Yuma consensus (package yuma), which sets
+// incentive, dividends and validator permits.
+//
+// The driver's duties: blocks numbered without gaps, the same transactions in the same
+// order on every node, no concurrent calls.
+package ledger

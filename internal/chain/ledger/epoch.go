@@ -1,0 +1,45 @@
+package ledger
+
+import (
+	"fmt"
+
+	"templar/internal/chain/ledger/yuma"
+)
+
+// epoch runs Yuma consensus at the end of a block. At block 0 there are no weights
+// yet, and it only hands out permits.
+func (l *Ledger) epoch(block uint64) error {
+	all, clock := l.state.neurons(), l.state.clock()
+	out, err := yuma.Run(l.yumaInput(all, block, clock.lastEpoch))
+	if err != nil {
+		return fmt.Errorf("ledger: epoch at block %d: %w", block, err)
+	}
+	for i, n := range all {
+		n.Permit = out.Permit[i]
+		n.Incentive, n.Dividends, n.Emission = out.Incentive[i], out.Dividends[i], out.Emission[i]
+		l.state.putNeuron(n)
+		l.state.putRow(keyBonds, n.UID, out.Bonds[i])
+	}
+	clock.lastEpoch = block
+	l.state.putClock(clock)
+	return nil
+}
+
+func (l *Ledger) yumaInput(all []neuron, block, lastEpoch uint64) yuma.Input {
+	g := &l.genesis
+	in := yuma.Input{
+		Block: block, LastEpochBlock: lastEpoch, Tempo: g.Tempo,
+		ActivityCutoff: g.ActivityCutoff, StakeThreshold: g.StakeThreshold, MaxValidators: g.MaxValidators, Owner: yuma.NoOwner,
+		Kappa: g.Kappa, BondsPenalty: g.BondsPenalty, BondsAverage: g.BondsAverage,
+		Emission: g.EmissionPerBlock * (block - lastEpoch),
+	}
+	for _, n := range all {
+		in.Stake = append(in.Stake, n.Stake)
+		in.Registered = append(in.Registered, n.Registered)
+		in.LastUpdate = append(in.LastUpdate, n.LastUpdate)
+		in.Permit = append(in.Permit, n.Permit)
+		in.Weights = append(in.Weights, l.state.row(keyWeights, n.UID))
+		in.Bonds = append(in.Bonds, l.state.row(keyBonds, n.UID))
+	}
+	return in
+}
