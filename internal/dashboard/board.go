@@ -87,6 +87,10 @@ func (b *board) record(e telemetry.Event, books *books) {
 		b.recordPublished(e, n, body)
 	case telemetry.Applied:
 		b.recordApplied(e, n, body, books)
+	case telemetry.Audited:
+		if !body.Honest {
+			b.note(e.Time, slog.LevelError, fmt.Sprintf("window %d: %s found that the aggregator lied", e.Window, e.Node))
+		}
 	case telemetry.WeightsSet:
 		b.recordWeights(e, n, body)
 	case telemetry.Checkpointed:

@@ -103,6 +103,12 @@ type Applied struct {
 	Provisional    bool
 }
 
+// Audited: a validator recomputed the window's Aggregate from the gradients it names.
+type Audited struct {
+	Honest    bool
+	Gradients int
+}
+
 // Scored: a validator closed the window's books.
 type Scored struct{ Miners []MinerScore }
 
@@ -148,6 +154,7 @@ func (Uploaded) kind() string     { return "uploaded" }
 func (Gathered) kind() string     { return "gathered" }
 func (Published) kind() string    { return "published" }
 func (Applied) kind() string      { return "applied" }
+func (Audited) kind() string      { return "audited" }
 func (Scored) kind() string       { return "scored" }
 func (WeightsSet) kind() string   { return "weights-set" }
 func (Checkpointed) kind() string { return "checkpointed" }

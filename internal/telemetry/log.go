@@ -44,6 +44,12 @@ func logEvent(log *slog.Logger, e Event) {
 		log.Info("published", "aggregate", b.Hash.Short(), "bytes", b.Bytes, "included", uids(b.Included), "skipped", Skipped(b.Skipped), "ours", b.Ours)
 	case Applied:
 		logApplied(log, b)
+	case Audited:
+		if !b.Honest {
+			log.Warn("aggregate is not the sum of its gradients", "gradients", b.Gradients)
+			return
+		}
+		log.Debug("audited", "gradients", b.Gradients)
 	case Scored:
 		for _, m := range b.Miners {
 			logScore(log, m)
