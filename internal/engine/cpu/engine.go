@@ -1,0 +1,153 @@
+package cpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+
+	"templar/internal/engine"
+	"templar/internal/kernel/gemm"
+	"templar/protocol"
+)
+
+// Options tune an Engine.
+type Options struct {
+	// Threads that compute, the caller's among them; 0 means one for each core that
+	// Go may use.
+	Threads int
+}
+
+// Engine is an engine.Engine on the processor. It is not for concurrent use.
+type Engine struct {
+	model  protocol.Model
+	layout protocol.Layout
+	index  index
+	pool   *pool
+	mul    *gemm.Multiplier
+	act    buffers
+	ops    ops
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// ops has a place for each kind of task, so that starting one allocates nothing.
+type ops struct {
+	embed         embed
+	embedBackward embedBackward
+	norm          norm
+	normBackward  normBackward
+	normWeight    normWeight
+	rope          rope
+	attend        attend
+	attendBack    attendBackward
+	swiglu        swiglu
+	swigluBack    swigluBackward
+	entropy       entropy
+}
+
+// New returns an Engine for a model. Close it to end its threads.
+func New(model protocol.Model, o Options) (*Engine, error) {
+	if err := model.Validate(); err != nil {
+		return nil, fmt.Errorf("cpu engine: %w", err)
+	}
+	if o.Threads < 0 {
+		return nil, fmt.Errorf("cpu engine: %d threads", o.Threads)
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	e := &Engine{model: model, layout: model.Layout(), pool: newPool(o.Threads)}
+	e.index = newIndex(e.layout, model)
+	e.mul = gemm.New(e.pool)
+	return e, nil
+}
+
+// Layout is the tensor table of the model.
+func (e *Engine) Layout() protocol.Layout { return e.layout }
+
+// Close ends the threads and frees the buffers.
+func (e *Engine) Close() error {
+	e.pool.close()
+	e.act = buffers{}
+	return nil
+}
+
+// Loss runs the model forward.
+func (e *Engine) Loss(ctx context.Context, params []float32, b engine.Batch) (engine.Loss, error) {
+	if err := e.check(params, b); err != nil {
+		return engine.Loss{}, err
+	}
+	e.reserve(b.Rows, b.Cols, false)
+	if err := e.forward(ctx, params, b.Inputs); err != nil {
+		return engine.Loss{}, err
+	}
+	return e.head(ctx, params, nil, b.Targets, 0)
+}
+
+// Gradient adds scale times the gradient of the summed loss to grads. When it
+// returns an error, grads may hold a part of it.
+func (e *Engine) Gradient(ctx context.Context, params, grads []float32, b engine.Batch, scale float32) (engine.Loss, error) {
+	if err := e.check(params, b); err != nil {
+		return engine.Loss{}, err
+	}
+	if len(grads) != len(params) {
+		return engine.Loss{}, fmt.Errorf("%d gradients for %d parameters", len(grads), len(params))
+	}
+	e.reserve(b.Rows, b.Cols, true)
+	if err := e.forward(ctx, params, b.Inputs); err != nil {
+		return engine.Loss{}, err
+	}
+	loss, err := e.head(ctx, params, grads, b.Targets, scale)
+	if err != nil {
+		return engine.Loss{}, err
+	}
+	return loss, e.backward(ctx, params, grads, b.Inputs)
+}
+
+// Logits runs the model on one sequence and returns the scores of the token that
+// follows it, one for each of the vocabulary.
+func (e *Engine) Logits(ctx context.Context, params []float32, tokens []int32) ([]float32, error) {
+	if err := e.check(params, engine.Batch{Rows: 1, Cols: len(tokens), Inputs: tokens, Targets: tokens}); err != nil {
+		return nil, err
+	}
+	e.reserve(1, len(tokens), false)
+	if err := e.forward(ctx, params, tokens); err != nil {
+		return nil, err
+	}
+	h, last := e.model.HiddenSize, len(tokens)-1
+	e.ops.norm = norm{y: e.act.normed, x: e.act.top[last*h:], w: params[e.index.norm:], rstd: e.act.rstd, width: h, eps: e.model.NormEps}
+	e.pool.Run(1, 1, &e.ops.norm)
+	logits := make([]float32, e.model.VocabSize)
+	e.linear(logits, e.act.normed, params[e.index.head:], 1, e.model.VocabSize, h, false)
+	return logits, nil
+}
+
+// check refuses what would index out of a buffer.
+func (e *Engine) check(params []float32, b engine.Batch) error {
+	if e.pool.closed {
+		return errors.New("cpu engine: closed")
+	}
+	if len(params) != e.layout.Size() {
+		return fmt.Errorf("%d parameters for a model of %d", len(params), e.layout.Size())
+	}
+	if b.Rows < 1 || b.Cols < 1 || b.Rows > math.MaxInt32/b.Cols {
+		return fmt.Errorf("batch of %d x %d tokens", b.Rows, b.Cols)
+	}
+	if n := b.Rows * b.Cols; len(b.Inputs) != n || len(b.Targets) != n {
+		return fmt.Errorf("batch of %d x %d tokens has %d inputs and %d targets", b.Rows, b.Cols, len(b.Inputs), len(b.Targets))
+	}
+	if b.Cols > e.model.MaxPositions {
+		return fmt.Errorf("sequence of %d tokens is over max_position_embeddings %d", b.Cols, e.model.MaxPositions)
+	}
+	for i, id := range b.Inputs {
+		if id < 0 || int(id) >= e.model.VocabSize {
+			return fmt.Errorf("input %d is token %d: the vocabulary has %d", i, id, e.model.VocabSize)
+		}
+		if t := b.Targets[i]; t != engine.Ignore && (t < 0 || int(t) >= e.model.VocabSize) {
+			return fmt.Errorf("target %d is token %d: the vocabulary has %d", i, t, e.model.VocabSize)
+		}
+	}
+	return nil
+}

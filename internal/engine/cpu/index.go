@@ -1,0 +1,36 @@
+package cpu
+
+import (
+	"fmt"
+
+	"templar/protocol"
+)
+
+// index is where each tensor begins in the flat memory.
+type index struct {
+	embed, norm, head int
+	layers            []layerIndex
+}
+
+type layerIndex struct{ attnNorm, q, k, v, o, mlpNorm, gate, up, down int }
+
+func newIndex(l protocol.Layout, m protocol.Model) index {
+	at := make(map[string]int, len(l))
+	for _, t := range l {
+		at[t.Name] = t.Offset
+	}
+	x := index{embed: at["model.embed_tokens.weight"], norm: at["model.norm.weight"]}
+	x.head = x.embed
+	if !m.TieEmbeddings {
+		x.head = at["lm_head.weight"]
+	}
+	for i := range m.Layers {
+		find := func(name string) int { return at[fmt.Sprintf("model.layers.%d.%s.weight", i, name)] }
+		x.layers = append(x.layers, layerIndex{
+			attnNorm: find("input_layernorm"), mlpNorm: find("post_attention_layernorm"),
+			q: find("self_attn.q_proj"), k: find("self_attn.k_proj"), v: find("self_attn.v_proj"), o: find("self_attn.o_proj"),
+			gate: find("mlp.gate_proj"), up: find("mlp.up_proj"), down: find("mlp.down_proj"),
+		})
+	}
+	return x
+}

@@ -1,0 +1,317 @@
+// Package enginetest is the conformance suite of the engine port.
+package enginetest
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"templar/internal/engine"
+	"templar/protocol"
+)
+
+// New makes an engine for a model that computes with so many threads.
+type New func(model protocol.Model, threads int) (engine.Engine, error)
+
+// Run checks everything that the port promises.
+func Run(t *testing.T, open New) {
+	for name, m := range Models() {
+		t.Run(name, func(t *testing.T) {
+			t.Run("finite differences", func(t *testing.T) { finiteDifferences(t, open, m) })
+			t.Run("same bits for any threads", func(t *testing.T) { sameBits(t, open, m) })
+			t.Run("gradient adds and scales", func(t *testing.T) { addsAndScales(t, open, m) })
+			t.Run("batches add up", func(t *testing.T) { batchesAddUp(t, open, m) })
+			t.Run("ignored targets", func(t *testing.T) { ignored(t, open, m) })
+			t.Run("causal", func(t *testing.T) { causal(t, open, m) })
+		})
+	}
+	t.Run("refusals", func(t *testing.T) { refusals(t, open) })
+}
+
+// Models are small configurations that differ in what engines get wrong.
+func Models() map[string]protocol.Model {
+	base := protocol.Model{
+		VocabSize: 23, HiddenSize: 16, Layers: 2, Heads: 4, KVHeads: 4, IntermediateSize: 24,
+		MaxPositions: 80, RopeTheta: 10000, NormEps: 1e-5, InitStd: 0.3,
+	}
+	grouped, tied, odd := base, base, base
+	grouped.KVHeads = 2
+	tied.TieEmbeddings, tied.KVHeads, tied.Layers = true, 1, 1
+	odd.HiddenSize, odd.Heads, odd.KVHeads, odd.IntermediateSize, odd.VocabSize, odd.Layers = 42, 7, 7, 35, 37, 3
+	return map[string]protocol.Model{"plain": base, "grouped": grouped, "tied": tied, "odd": odd}
+}
+
+// fixture is an engine with parameters and a batch.
+type fixture struct {
+	engine.Engine
+	params []float32
+	batch  engine.Batch
+}
+
+func newFixture(t *testing.T, open New, m protocol.Model, threads, rows, cols int) fixture {
+	t.Helper()
+	e, err := open(m, threads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	rng := rand.New(rand.NewPCG(1, 2))
+	params := make([]float32, e.Layout().Size())
+	for _, tensor := range e.Layout() {
+		for i := range tensor.Size() {
+			v := float32(rng.NormFloat64() * m.InitStd)
+			if len(tensor.Shape) == 1 {
+				v = 1 + v/3
+			}
+			params[tensor.Offset+i] = v
+		}
+	}
+	return fixture{e, params, batch(rng, m, rows, cols)}
+}
+
+func batch(rng *rand.Rand, m protocol.Model, rows, cols int) engine.Batch {
+	b := engine.Batch{Rows: rows, Cols: cols}
+	for range rows * cols {
+		b.Inputs = append(b.Inputs, rng.Int32N(int32(m.VocabSize)))
+		b.Targets = append(b.Targets, rng.Int32N(int32(m.VocabSize)))
+	}
+	return b
+}
+
+func (f fixture) gradient(t *testing.T, b engine.Batch, grads []float32, scale float32) engine.Loss {
+	t.Helper()
+	l, err := f.Gradient(t.Context(), f.params, grads, b, scale)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (f fixture) loss(t *testing.T, params []float32, b engine.Batch) engine.Loss {
+	t.Helper()
+	l, err := f.Loss(t.Context(), params, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// finiteDifferences moves each tensor along its own gradient, where the central
+// difference of the loss is largest against rounding, and along random signs.
+func finiteDifferences(t *testing.T, open New, m protocol.Model) {
+	f := newFixture(t, open, m, 1, 2, 7)
+	f.batch.Targets[3] = engine.Ignore
+	grads := make([]float32, len(f.params))
+	f.gradient(t, f.batch, grads, 1)
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, tensor := range f.Layout() {
+		g := grads[tensor.Offset:][:tensor.Size()]
+		norm := math.Sqrt(dot(g, g))
+		if norm == 0 {
+			t.Fatalf("%s has no gradient", tensor.Name)
+		}
+		along, signs := make([]float32, len(g)), make([]float32, len(g))
+		for i := range g {
+			along[i] = float32(float64(g[i]) / norm)
+			signs[i] = float32(1-2*rng.IntN(2)) / float32(math.Sqrt(float64(len(g))))
+		}
+		f.difference(t, tensor, along, dot(g, along), norm)
+		f.difference(t, tensor, signs, dot(g, signs), norm)
+	}
+}
+
+// difference compares the slope along a unit direction with the gradient's. The
+// central difference at two widths gives its own error (Richardson).
+func (f fixture) difference(t *testing.T, tensor protocol.Tensor, direction []float32, want, norm float64) {
+	t.Helper()
+	slope := func(h float64) float64 {
+		var l [2]float64
+		for side, sign := range []float64{1, -1} {
+			p := slices.Clone(f.params)
+			for i, d := range direction {
+				p[tensor.Offset+i] += float32(sign * h * float64(d))
+			}
+			l[side] = f.loss(t, p, f.batch).Sum
+		}
+		return (l[0] - l[1]) / (2 * h)
+	}
+	const h = 1e-2
+	got := (4*slope(h/2) - slope(h)) / 3
+	if math.Abs(got-want) > 3e-3*norm+3e-3 {
+		t.Errorf("%s: loss rises by %g along a direction, the gradient says %g (norm %g)", tensor.Name, got, want, norm)
+	}
+}
+
+func dot(x, y []float32) (sum float64) {
+	for i := range x {
+		sum += float64(x[i]) * float64(y[i])
+	}
+	return sum
+}
+
+// sameBits computes with other numbers of threads, again, and after another shape.
+func sameBits(t *testing.T, open New, m protocol.Model) {
+	var want []float32
+	var wantLoss engine.Loss
+	for _, threads := range []int{1, 2, 3, 5} {
+		f := newFixture(t, open, m, threads, 3, 41)
+		for range 2 {
+			grads := make([]float32, len(f.params))
+			loss := f.gradient(t, f.batch, grads, 0.25)
+			if want == nil {
+				want, wantLoss = grads, loss
+			}
+			if loss != wantLoss || f.loss(t, f.params, f.batch) != wantLoss {
+				t.Fatalf("%d threads: loss %v, want %v", threads, loss, wantLoss)
+			}
+			sameFloats(t, grads, want)
+			f.gradient(t, batch(rand.New(rand.NewPCG(8, 8)), m, 1, 50), make([]float32, len(grads)), 1)
+			f.gradient(t, batch(rand.New(rand.NewPCG(8, 8)), m, 5, 40), make([]float32, len(grads)), 1)
+		}
+	}
+}
+
+func sameFloats(t *testing.T, got, want []float32) {
+	t.Helper()
+	for i := range want {
+		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+			t.Fatalf("value %d is %v, want %v", i, got[i], want[i])
+		}
+	}
+}
+
+func addsAndScales(t *testing.T, open New, m protocol.Model) {
+	f := newFixture(t, open, m, 2, 2, 9)
+	once, twice := make([]float32, len(f.params)), make([]float32, len(f.params))
+	f.gradient(t, f.batch, once, 1)
+	f.gradient(t, f.batch, twice, 0.5)
+	f.gradient(t, f.batch, twice, 1.5)
+	for i := range once {
+		once[i] *= 2
+	}
+	near(t, twice, once)
+}
+
+func batchesAddUp(t *testing.T, open New, m protocol.Model) {
+	f := newFixture(t, open, m, 2, 4, 9)
+	whole, parts := make([]float32, len(f.params)), make([]float32, len(f.params))
+	want := f.gradient(t, f.batch, whole, 1)
+	var got engine.Loss
+	for _, r := range [][2]int{{0, 1}, {1, 4}} {
+		b := engine.Batch{Rows: r[1] - r[0], Cols: 9, Inputs: f.batch.Inputs[r[0]*9 : r[1]*9], Targets: f.batch.Targets[r[0]*9 : r[1]*9]}
+		got.Add(f.gradient(t, b, parts, 1))
+	}
+	if got.Tokens != want.Tokens || math.Abs(got.Sum-want.Sum) > 1e-5*want.Sum {
+		t.Errorf("parts lose %v, the whole %v", got, want)
+	}
+	near(t, parts, whole)
+}
+
+// near demands a relative distance of the vectors below rounding of float32 sums.
+func near(t *testing.T, got, want []float32) {
+	t.Helper()
+	var apart float64
+	for i := range want {
+		apart += math.Pow(float64(got[i]-want[i]), 2)
+	}
+	if d := math.Sqrt(apart / dot(want, want)); !(d < 1e-5) {
+		t.Errorf("gradients differ by %g of their norm", d)
+	}
+}
+
+// ignored pads a batch: the padding may not change the loss or the gradient.
+func ignored(t *testing.T, open New, m protocol.Model) {
+	f := newFixture(t, open, m, 1, 1, 8)
+	padded := engine.Batch{Rows: 1, Cols: 12, Inputs: append(slices.Clone(f.batch.Inputs), 1, 1, 1, 1), Targets: slices.Clone(f.batch.Targets)}
+	for range 4 {
+		padded.Targets = append(padded.Targets, engine.Ignore)
+	}
+	want, got := make([]float32, len(f.params)), make([]float32, len(f.params))
+	a, b := f.gradient(t, f.batch, want, 1), f.gradient(t, padded, got, 1)
+	if b.Tokens != 8 || math.Abs(a.Sum-b.Sum) > 1e-5*a.Sum {
+		t.Errorf("padding makes the loss %v, want %v", b, a)
+	}
+	near(t, got, want)
+	for i := range padded.Targets {
+		padded.Targets[i] = engine.Ignore
+	}
+	clear(got)
+	if l := f.gradient(t, padded, got, 1); l != (engine.Loss{}) {
+		t.Errorf("a batch of padding loses %v", l)
+	}
+	sameFloats(t, got, make([]float32, len(got)))
+}
+
+// causal changes the last token: the losses before it may not change.
+func causal(t *testing.T, open New, m protocol.Model) {
+	f := newFixture(t, open, m, 1, 1, 40)
+	for i := 30; i < 40; i++ {
+		f.batch.Targets[i] = engine.Ignore
+	}
+	before := f.loss(t, f.params, f.batch)
+	f.batch.Inputs[30] = (f.batch.Inputs[30] + 1) % int32(m.VocabSize)
+	if after := f.loss(t, f.params, f.batch); after != before {
+		t.Errorf("a later token changes the loss from %v to %v", before, after)
+	}
+}
+
+func refusals(t *testing.T, open New) {
+	m := Models()["plain"]
+	if e, err := open(protocol.Model{}, 1); err == nil {
+		e.Close()
+		t.Error("an empty model is taken")
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	cases := map[string]func(f *fixture, ctx *context.Context){
+		"token past the vocabulary":  func(f *fixture, _ *context.Context) { f.batch.Inputs[3] = int32(m.VocabSize) },
+		"negative token":             func(f *fixture, _ *context.Context) { f.batch.Inputs[3] = -1 },
+		"target past the vocabulary": func(f *fixture, _ *context.Context) { f.batch.Targets[3] = int32(m.VocabSize) },
+		"negative target":            func(f *fixture, _ *context.Context) { f.batch.Targets[3] = -1 },
+		"too few parameters":         func(f *fixture, _ *context.Context) { f.params = f.params[1:] },
+		"too few targets":            func(f *fixture, _ *context.Context) { f.batch.Targets = f.batch.Targets[1:] },
+		"empty batch":                func(f *fixture, _ *context.Context) { f.batch = engine.Batch{} },
+		"sizes that overflow":        func(f *fixture, _ *context.Context) { f.batch.Rows, f.batch.Cols = 1<<62, 1<<62 },
+		"sequence over the limit":    func(f *fixture, _ *context.Context) { f.batch = longBatch(m) },
+		"cancelled":                  func(_ *fixture, ctx *context.Context) { *ctx = cancelled },
+	}
+	for name, spoil := range cases {
+		t.Run(name, func(t *testing.T) {
+			f, ctx := newFixture(t, open, m, 1, 2, 4), t.Context()
+			spoil(&f, &ctx)
+			if _, err := f.Loss(ctx, f.params, f.batch); err == nil {
+				t.Error("Loss succeeds")
+			}
+			if _, err := f.Gradient(ctx, f.params, make([]float32, len(f.params)), f.batch, 1); err == nil {
+				t.Error("Gradient succeeds")
+			}
+		})
+	}
+	t.Run("too few gradients", func(t *testing.T) {
+		f := newFixture(t, open, m, 1, 2, 4)
+		if _, err := f.Gradient(t.Context(), f.params, make([]float32, len(f.params)-1), f.batch, 1); err == nil {
+			t.Error("Gradient succeeds")
+		}
+	})
+	t.Run("closed", func(t *testing.T) {
+		f := newFixture(t, open, m, 2, 2, 4)
+		for i := range 2 {
+			if err := f.Close(); err != nil {
+				t.Errorf("Close number %d: %v", i+1, err)
+			}
+		}
+		if _, err := f.Loss(t.Context(), f.params, f.batch); err == nil {
+			t.Error("Loss succeeds")
+		}
+	})
+}
+
+func longBatch(m protocol.Model) engine.Batch {
+	return batch(rand.New(rand.NewPCG(1, 1)), m, 1, m.MaxPositions+1)
+}
