@@ -129,7 +129,7 @@ func Preset(name string) (Params, error) {
 func (p *Params) tiny() {
 	p.Model = Model{
 		VocabSize: 256, HiddenSize: 128, Layers: 2, Heads: 4, KVHeads: 4, IntermediateSize: 384,
-		MaxPositions: 256, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.1,
+		MaxPositions: 256, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.05,
 	}
 	p.SequenceLength, p.PageTokens, p.PagesPerWindow, p.BatchSize = 64, 512, 6, 8
 	p.LearningRate, p.WarmupSteps, p.TMax, p.MomentumDecay = 6e-3, 5, 30, 0.5

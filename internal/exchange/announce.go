@@ -1,0 +1,160 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// PostStart announces the run, or repeats the announcement, in the node's own bucket.
+func (x *Exchange) PostStart(ctx context.Context, s wire.StartWindow) error {
+	b, err := wire.Seal(wire.DomainStartWindow, s, x.Signer)
+	if err != nil {
+		return err
+	}
+	return x.Put(ctx, protocol.StartWindowKey(), b)
+}
+
+// ErrOtherRun is wrapped when the lead validator announced other run parameters.
+var ErrOtherRun = errors.New("the lead validator announced other run parameters")
+
+// FetchStart looks the start window up at the validators, highest stake first. They all
+// repeat the announcement, so that a run outlives the validator that made it: one that
+// cannot be read is passed over. An error that wraps store.ErrNotFound means that nobody
+// has announced a run yet; one that wraps ErrOtherRun, that the highest stake announced
+// another than ours.
+func (x *Exchange) FetchStart(ctx context.Context) (wire.StartWindow, Peer, error) {
+	failed := fmt.Errorf("start window: %w", store.ErrNotFound)
+	for i, p := range x.Validators() {
+		s, err := x.startOf(ctx, p)
+		switch {
+		case err == nil || i == 0 && errors.Is(err, ErrOtherRun):
+			return s, p, err
+		case errors.Is(err, ErrOtherRun): // a lower stake cannot keep us from our run
+		case errors.Is(failed, store.ErrNotFound):
+			failed = err
+		}
+	}
+	return wire.StartWindow{}, Peer{}, failed
+}
+
+func (x *Exchange) startOf(ctx context.Context, p Peer) (wire.StartWindow, error) {
+	ctx, cancel := x.withPatience(ctx)
+	defer cancel()
+	var s wire.StartWindow
+	if err := x.document(ctx, p, protocol.StartWindowKey(), wire.DomainStartWindow, &s); err != nil {
+		return s, fmt.Errorf("start window of %s: %w", p.Hotkey, err)
+	}
+	if s.Run != x.Hash {
+		return s, fmt.Errorf("%w: theirs %s, ours %s; take the run parameters from the run's owner", ErrOtherRun, s.Run.Short(), x.Hash.Short())
+	}
+	return s, nil
+}
+
+// Validators returns the peers with a permit and a bucket, highest stake first.
+func (x *Exchange) Validators() []Peer {
+	var out []Peer
+	for _, p := range x.Directory.Peers() {
+		if p.Permit && p.Bucket != nil {
+			out = append(out, p)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Peer) int {
+		switch {
+		case a.Stake > b.Stake:
+			return -1
+		case a.Stake < b.Stake:
+			return 1
+		}
+		return 0
+	})
+	return out
+}
+
+// PostPeers publishes a peer list in the node's own bucket.
+func (x *Exchange) PostPeers(ctx context.Context, l wire.PeerList) error {
+	b, err := wire.Seal(wire.DomainPeers, l, x.Signer)
+	if err != nil {
+		return err
+	}
+	return x.Put(ctx, protocol.PeersKey(l.EffectiveFrom), b)
+}
+
+// FetchPeers returns the lead validator's newest peer list that is in force at w. An
+// error that wraps store.ErrNotFound means that there is none.
+func (x *Exchange) FetchPeers(ctx context.Context, w protocol.Window) (wire.PeerList, error) {
+	lead, ok := x.Directory.Lead()
+	if !ok || lead.Bucket == nil {
+		return wire.PeerList{}, fmt.Errorf("peer list: no lead validator with a bucket: %w", store.ErrNotFound)
+	}
+	ctx, cancel := x.withPatience(ctx)
+	defer cancel()
+	from, found, err := newestWindow(ctx, lead.Bucket, protocol.PeersPrefix, w)
+	if err == nil && !found {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return wire.PeerList{}, fmt.Errorf("peer lists of %s: %w", lead.Hotkey, err)
+	}
+	var l wire.PeerList
+	if err := x.document(ctx, lead, protocol.PeersKey(from), wire.DomainPeers, &l); err != nil {
+		return l, fmt.Errorf("peer list from window %d of %s: %w", from, lead.Hotkey, err)
+	}
+	if l.Run != x.Hash || l.EffectiveFrom != from || len(l.Peers) > x.Params.MaxTopKPeers {
+		return l, fmt.Errorf("peer list from window %d of %s: it is another run's or another window's, or too long", from, lead.Hotkey)
+	}
+	return l, nil
+}
+
+// document reads a sealed document that p must have signed.
+func (x *Exchange) document(ctx context.Context, p Peer, key, domain string, into any) error {
+	b, _, err := read(ctx, p.Bucket, key, wire.MaxSealedSize)
+	if err != nil {
+		return err
+	}
+	by, err := wire.Open(domain, b, into)
+	if err != nil {
+		return err
+	}
+	if by != p.Hotkey {
+		return fmt.Errorf("signed by %s, not by its owner", by)
+	}
+	return nil
+}
+
+// Selected returns the peers to gather w from: the lead validator's list, or the
+// bootstrap list while there is none. An error beside the bootstrap list says why the
+// lead validator's could not be had, which must stop nobody. all asks for every
+// candidate (--test); only restricts to given uids (--peers).
+func (x *Exchange) Selected(ctx context.Context, w protocol.Window, all bool, only []protocol.UID) ([]Peer, error) {
+	candidates := x.Directory.Candidates()
+	keep := func(uids []protocol.UID) []Peer {
+		return slices.DeleteFunc(slices.Clone(candidates), func(p Peer) bool { return !slices.Contains(uids, p.UID) })
+	}
+	switch {
+	case len(only) > 0:
+		return keep(only), nil
+	case all:
+		return candidates, nil
+	}
+	list, err := x.FetchPeers(ctx, w)
+	if errors.Is(err, store.ErrNotFound) {
+		return x.Bootstrap(), nil
+	}
+	if err != nil {
+		return x.Bootstrap(), err
+	}
+	return keep(list.Peers), nil
+}
+
+// Bootstrap is the peer list while the lead validator has published none: all candidates,
+// ascending by uid, capped.
+func (x *Exchange) Bootstrap() []Peer {
+	candidates := x.Directory.Candidates()
+	return candidates[:min(len(candidates), x.Params.MaxTopKPeers)]
+}

@@ -1,0 +1,124 @@
+package exchange
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"templar/internal/chain"
+	"templar/internal/store"
+	"templar/internal/telemetry"
+	"templar/protocol"
+)
+
+// Peer is a registered neuron with what it committed. Bucket is nil when it committed
+// nothing usable.
+type Peer struct {
+	chain.Neuron
+	Role   telemetry.Role // empty when the commitment does not tell
+	Bucket store.Reader
+}
+
+// Directory knows who is registered and where they keep their objects. Refresh
+// replaces what it knows; the rest only reads.
+type Directory struct {
+	params *protocol.Params
+	chain  chain.Chain
+	dialer store.Dialer
+
+	mu struct {
+		sync.Mutex
+		block uint64
+		peers []Peer // ascending uid
+	}
+}
+
+// NewDirectory returns an empty directory.
+func NewDirectory(p *protocol.Params, c chain.Chain, d store.Dialer) *Directory {
+	return &Directory{params: p, chain: c, dialer: d}
+}
+
+// Refresh reads the metagraph and the commitments.
+func (d *Directory) Refresh(ctx context.Context) error {
+	graph, err := d.chain.Metagraph(ctx)
+	if err != nil {
+		return fmt.Errorf("metagraph: %w", err)
+	}
+	commitments, err := d.chain.Commitments(ctx)
+	if err != nil {
+		return fmt.Errorf("commitments: %w", err)
+	}
+	byHotkey := make(map[protocol.Hotkey][]byte, len(commitments))
+	for _, c := range commitments {
+		byHotkey[c.Hotkey] = c.Data
+	}
+	peers := make([]Peer, len(graph.Neurons))
+	for i, n := range graph.Neurons {
+		peers[i] = d.resolve(n, byHotkey[n.Hotkey])
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.mu.block, d.mu.peers = graph.Block, peers
+	return nil
+}
+
+// resolve opens a neuron's bucket. Whatever is wrong with its commitment leaves the
+// Bucket nil, and costs nobody but its owner.
+func (d *Directory) resolve(n chain.Neuron, commitment []byte) Peer {
+	p := Peer{Neuron: n}
+	c, err := DecodeCommitment(commitment)
+	if err != nil {
+		return p
+	}
+	p.Role = c.Role
+	if !d.params.TrustsStore(c.Location.Endpoint) {
+		return p
+	}
+	if b, err := d.dialer.Dial(c.Location); err == nil {
+		p.Bucket = store.ReadOnly(b)
+	}
+	return p
+}
+
+// Peers returns everybody, ascending by uid.
+func (d *Directory) Peers() []Peer {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mu.peers // replaced by Refresh, never changed
+}
+
+// Candidates returns the peers that may be gathered from: those with a bucket that
+// did not commit to another role.
+func (d *Directory) Candidates() []Peer {
+	var out []Peer
+	for _, p := range d.Peers() {
+		if p.Bucket != nil && (p.Role == telemetry.Miner || p.Role == "") {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Peer finds a uid.
+func (d *Directory) Peer(uid protocol.UID) (Peer, bool) {
+	for _, p := range d.Peers() {
+		if p.UID == uid {
+			return p, true
+		}
+	}
+	return Peer{}, false
+}
+
+// Lead returns the lead validator: the highest stake with a permit.
+func (d *Directory) Lead() (Peer, bool) {
+	peers := d.Peers()
+	graph := chain.Metagraph{Neurons: make([]chain.Neuron, len(peers))}
+	for i, p := range peers {
+		graph.Neurons[i] = p.Neuron
+	}
+	lead, ok := graph.Lead()
+	if !ok {
+		return Peer{}, false
+	}
+	return d.Peer(lead.UID)
+}

@@ -1,0 +1,179 @@
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"templar/codec"
+	"templar/internal/chain"
+	"templar/internal/clock"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// Run is what all objects of a run have in common.
+type Run struct {
+	Params *protocol.Params
+	Hash   protocol.Hash
+	Codec  *codec.Codec
+}
+
+// NewRun checks the run parameters and prepares their codec.
+func NewRun(p protocol.Params) (Run, error) {
+	if err := p.Validate(); err != nil {
+		return Run{}, err
+	}
+	c, err := codec.New(p.Model.Layout(), codec.Spec{TargetChunk: p.TargetChunk, TopK: p.TopK, Scheme: codec.DefaultScheme})
+	if err != nil {
+		return Run{}, err
+	}
+	return Run{Params: &p, Hash: p.Hash(), Codec: c}, nil
+}
+
+// Exchange is one node's access to the others.
+type Exchange struct {
+	Run
+	Clock      clock.Clock
+	Chain      chain.Chain
+	Directory  *Directory
+	Signer     protocol.Signer
+	UID        protocol.UID
+	Own        store.Bucket // this node's bucket
+	Aggregator store.Bucket // the aggregator bucket; only an aggregator holds a key that writes
+}
+
+// Poll is the pause between two looks at something that is not there yet: short
+// beside a block, and never a burden to a store.
+func (x *Exchange) Poll() time.Duration {
+	return min(max(x.Params.BlockTime()/4, 20*time.Millisecond), 2*time.Second)
+}
+
+// Put stores body under key in the node's own bucket.
+func (x *Exchange) Put(ctx context.Context, key string, body []byte) error {
+	return put(ctx, x.Own, key, body, store.PutOptions{})
+}
+
+func put(ctx context.Context, b store.Bucket, key string, body []byte, o store.PutOptions) error {
+	if _, err := b.Put(ctx, key, bytes.NewReader(body), int64(len(body)), o); err != nil {
+		return fmt.Errorf("upload %s: %w", key, err)
+	}
+	return nil
+}
+
+// read fetches a whole object of at most limit bytes.
+func read(ctx context.Context, r store.Reader, key string, limit int64) ([]byte, store.Info, error) {
+	body, info, err := r.Get(ctx, key, limit)
+	if err != nil {
+		return nil, info, err
+	}
+	defer body.Close()
+	b, err := readAll(body, limit)
+	return b, info, err
+}
+
+// readAll does not believe the announced size: a body over limit is ErrTooLarge.
+func readAll(body io.Reader, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = store.ErrTooLarge
+	}
+	return b, err
+}
+
+// verdictOf says what a failed read means for the object's owner.
+func verdictOf(err error) protocol.Verdict {
+	switch {
+	case err == nil:
+		return protocol.VerdictOK
+	case errors.Is(err, store.ErrNotFound):
+		return protocol.VerdictMissing
+	case errors.Is(err, store.ErrDenied):
+		return protocol.VerdictDenied
+	case errors.Is(err, store.ErrTooLarge):
+		return protocol.VerdictTooLarge
+	}
+	return protocol.VerdictUnreachable
+}
+
+// EndOf returns the first block of the window after w, as soon as it exists: its time
+// is T, from which the deadlines of w are counted.
+func (x *Exchange) EndOf(ctx context.Context, w protocol.Window) (chain.Block, error) {
+	return x.Chain.Wait(ctx, x.Params.FirstBlock(w+1))
+}
+
+// EvaluationSeed returns the hash of the first block after the upload deadline of the
+// window that ended with block end: no miner could know it when it uploaded, and
+// everyone can look it up afterwards.
+func (x *Exchange) EvaluationSeed(ctx context.Context, end chain.Block) (protocol.Hash, error) {
+	deadline := x.Params.UploadBounds(end.Time).Max
+	for n := end.Number + 1; ; n++ {
+		b, err := x.Chain.Wait(ctx, n)
+		if err != nil {
+			return protocol.Hash{}, err
+		}
+		if b.Time.After(deadline) {
+			return b.Hash, nil
+		}
+	}
+}
+
+// Sample fetches and checks a peer's sync sample of w.
+func (x *Exchange) Sample(ctx context.Context, p Peer, w protocol.Window) (*wire.Sample, protocol.Verdict) {
+	if p.Bucket == nil {
+		return nil, protocol.VerdictNoBucket
+	}
+	ctx, cancel := x.withPatience(ctx)
+	defer cancel()
+	n := x.SampleSize()
+	b, _, err := read(ctx, p.Bucket, protocol.SampleKey(w, p.UID), wire.MaxSampleSize(n))
+	if err != nil {
+		return nil, verdictOf(err)
+	}
+	return wire.DecodeSample(b, wire.Expect{Run: x.Hash, Window: w, UID: p.UID, Hotkey: p.Hotkey}, n)
+}
+
+// SamplesDue returns from when on the samples of w can be expected of everybody: a
+// window's time after the Aggregate was published, which may have been late.
+func (x *Exchange) SamplesDue(ctx context.Context, w protocol.Window) (time.Time, error) {
+	info, err := x.Aggregator.Head(ctx, protocol.AggregateKey(w))
+	return info.LastModified.Add(x.Params.WindowTime()), err
+}
+
+// SampleSize is the number of parameters in a sync sample.
+func (x *Exchange) SampleSize() int {
+	return min(x.Params.SampleValues, x.Codec.Layout().Size())
+}
+
+// SampleOf picks a node's sampled values out of params; end is the block that ended the window.
+func (x *Exchange) SampleOf(params []float32, end chain.Block, hotkey protocol.Hotkey) []float32 {
+	positions := wire.SamplePositions(end.Hash, hotkey, x.SampleSize(), len(params))
+	values := make([]float32, len(positions))
+	for i, at := range positions {
+		values[i] = params[at]
+	}
+	return values
+}
+
+// PutSample uploads this node's sync sample of w: params stand after w was applied.
+func (x *Exchange) PutSample(ctx context.Context, w protocol.Window, step uint64, aggregate protocol.Hash, params []float32) error {
+	end, err := x.EndOf(ctx, w)
+	if err != nil {
+		return err
+	}
+	me := x.Signer.Hotkey()
+	b, err := wire.EncodeSample(&wire.Sample{
+		Run: x.Hash, Window: w, UID: x.UID, Hotkey: me, GlobalStep: step, Aggregate: aggregate,
+		Values: x.SampleOf(params, end, me),
+	}, x.Signer)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := x.WithTimeout(ctx)
+	defer cancel()
+	return x.Put(ctx, protocol.SampleKey(w, x.UID), b)
+}

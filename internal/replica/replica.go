@@ -1,0 +1,138 @@
+// Package replica holds one node's copy of the model and moves it from window to
+// window by the only thing that may move it: the chain of Aggregates.
+//
+// The committed state is what every honest node holds, bit for bit. A node that
+// could not get an Aggregate in time may train on a provisional state meanwhile; that
+// one is never hashed, sampled, checkpointed or scored from, and goes away as soon as
+// the Aggregate arrives.
+package replica
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"templar/codec"
+	"templar/internal/exchange"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// Replica is the state of one node. It is not for concurrent use.
+type Replica struct {
+	run   exchange.Run
+	start protocol.Window
+
+	next     protocol.Window // the first window that is not applied
+	params   []float32       // committed
+	previous protocol.Hash   // of the Aggregate of next-1; zero at the start
+
+	ahead       protocol.Window // the first window that is not in provisional
+	provisional []float32       // nil: nothing provisional
+}
+
+// New takes over the parameters that stand before window next.
+func New(run exchange.Run, start, next protocol.Window, previous protocol.Hash, params []float32) *Replica {
+	return &Replica{run: run, start: start, next: next, previous: previous, params: params, ahead: next}
+}
+
+// Next is the first window that is not committed.
+func (r *Replica) Next() protocol.Window { return r.next }
+
+// Start is the run's first window.
+func (r *Replica) Start() protocol.Window { return r.start }
+
+// Previous is the hash of the last committed Aggregate, zero at the start.
+func (r *Replica) Previous() protocol.Hash { return r.previous }
+
+// Step is the global step of the next window: the number of committed windows.
+func (r *Replica) Step() uint64 { return r.run.Params.Step(r.start, r.next) }
+
+// Params is the committed state. The caller must not change it.
+func (r *Replica) Params() []float32 { return r.params }
+
+// Working is the state to train on: the provisional one if there is one. The caller must not change it.
+func (r *Replica) Working() []float32 {
+	if r.provisional != nil {
+		return r.provisional
+	}
+	return r.params
+}
+
+// StateHash is the hash of the committed state.
+func (r *Replica) StateHash() protocol.Hash { return r.run.Codec.StateHash(r.params) }
+
+// Check says what is wrong with an Aggregate as the successor of the committed state.
+func (r *Replica) Check(a *wire.Aggregate) error {
+	step := r.Step()
+	switch {
+	case a.Window != r.next:
+		return fmt.Errorf("aggregate of window %d where %d is next", a.Window, r.next)
+	case a.Start != r.start:
+		return fmt.Errorf("aggregate of a run that starts at window %d, ours at %d", a.Start, r.start)
+	case a.Previous != r.previous:
+		return fmt.Errorf("aggregate of window %d follows %s, ours is %s", a.Window, a.Previous.Short(), r.previous.Short())
+	case !r.run.Params.AcceptsRate(step, a.LearningRate):
+		return fmt.Errorf("aggregate of window %d has learning rate %g; at step %d it is %g", a.Window, a.LearningRate, step, r.run.Params.LearningRateAt(step))
+	}
+	return nil
+}
+
+// Commit applies the Aggregate of the next window and drops what was provisional.
+func (r *Replica) Commit(a *wire.Aggregate, hash protocol.Hash) error {
+	if err := r.Check(a); err != nil {
+		return err
+	}
+	r.run.Codec.Apply(r.params, a.Update, a.LearningRate, float32(r.run.Params.WeightDecay))
+	r.next, r.previous = a.Window+1, hash
+	r.provisional, r.ahead = nil, r.next
+	return nil
+}
+
+// Ahead is the first window that is neither committed nor provisional.
+func (r *Replica) Ahead() protocol.Window { return r.ahead }
+
+// Guess applies the node's own update of window Ahead provisionally. A nil update
+// stands for a window without gradients.
+func (r *Replica) Guess(u *codec.Update) {
+	if r.provisional == nil {
+		r.provisional = slices.Clone(r.params)
+	}
+	lr := float32(r.run.Params.LearningRateAt(r.run.Params.Step(r.start, r.ahead)))
+	r.run.Codec.Apply(r.provisional, u, lr, float32(r.run.Params.WeightDecay))
+	r.ahead++
+}
+
+// Committed is called for each window that a Follow committed.
+type Committed func(a *wire.Aggregate, hash protocol.Hash, bytes int64) error
+
+// Follow fetches and commits Aggregates in order until the target window is next. It
+// waits for them until the deadline, and for each as long as a gather takes all the
+// same, so that a node that is far behind catches up in one go. done is false when an
+// Aggregate was not to be had in time; an Aggregate that contradicts the committed
+// state is an error.
+func (r *Replica) Follow(ctx context.Context, x *exchange.Exchange, target protocol.Window, deadline time.Time, each Committed) (done bool, err error) {
+	for r.next < target {
+		if soon := x.Clock.Now().Add(r.run.Params.Gather()); soon.After(deadline) {
+			deadline = soon
+		}
+		a, hash, size, verdict := x.FetchAggregate(ctx, r.next, deadline)
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		switch {
+		case verdict == protocol.VerdictMissing || verdict == protocol.VerdictUnreachable:
+			return false, nil
+		case !verdict.OK():
+			return false, fmt.Errorf("aggregate of window %d: %s", r.next, verdict)
+		}
+		if err := r.Commit(a, hash); err != nil {
+			return false, err
+		}
+		if err := each(a, hash, size); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
