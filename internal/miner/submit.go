@@ -1,0 +1,71 @@
+package miner
+
+import (
+	"context"
+	"fmt"
+
+	"templar/internal/telemetry"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// submit waits for T, folds the window's gradient into the momentum, and uploads its
+// compressed form. Only what the store has taken is subtracted from the momentum
+// (error feedback; Wang et al. 2023, CocktailSGD, and DeMo, Peng et al. 2024).
+func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
+	x := m.Exchange
+	m.Phase(w, "waiting for the window's end")
+	if _, err := x.EndOf(ctx, w); err != nil {
+		return err
+	}
+	if m.trained.loss.Tokens == 0 {
+		m.Log.Warn("no batch was trained: nothing to upload", "window", w)
+		return nil
+	}
+	m.Phase(w, "uploading")
+	m.accumulate()
+	body, err := x.Codec.Compress(m.momentum)
+	if err != nil {
+		return err
+	}
+	uploadErr := m.upload(ctx, w, &wire.Gradient{
+		Run: x.Hash, Window: w, UID: x.UID, Hotkey: x.Signer.Hotkey(), Pages: m.trained.pages,
+		Tokens: uint64(m.trained.loss.Tokens), GlobalStep: m.model.Step(), Body: body,
+	})
+	if uploadErr == nil && m.iteration >= uint64(x.Params.MomentumWarmup) {
+		x.Codec.Subtract(m.momentum, body)
+	}
+	m.iteration++
+	m.mu.Lock()
+	m.mu.status.Loss = m.trained.loss.Mean()
+	m.mu.Unlock()
+	return uploadErr
+}
+
+// accumulate is m <- decay*m + lr*g with g the gradient of the mean loss; in the very
+// first iteration m = lr*g, which the zeroed momentum gives by itself.
+func (m *Miner) accumulate() {
+	p := m.Exchange.Params
+	decay := float32(p.MomentumDecay)
+	rate := float32(p.LearningRateAt(m.model.Step()) / float64(m.trained.loss.Tokens))
+	for i, g := range m.gradient {
+		m.momentum[i] = decay*m.momentum[i] + rate*g
+	}
+}
+
+func (m *Miner) upload(ctx context.Context, w protocol.Window, g *wire.Gradient) error {
+	x := m.Exchange
+	began := x.Clock.Now()
+	b, err := wire.EncodeGradient(g, x.Codec, x.Signer)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := x.WithTimeout(ctx)
+	defer cancel()
+	key := protocol.GradientKey(w, x.UID)
+	if err := x.Put(ctx, key, b); err != nil {
+		return fmt.Errorf("gradient: %w", err)
+	}
+	m.Report.Emit(w, telemetry.Uploaded{Key: key, Bytes: int64(len(b)), Duration: x.Clock.Now().Sub(began)})
+	return nil
+}

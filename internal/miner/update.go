@@ -1,0 +1,89 @@
+package miner
+
+import (
+	"context"
+	"fmt"
+
+	"templar/codec"
+	"templar/internal/exchange"
+	"templar/internal/telemetry"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// update moves the model past window w: by the Aggregates if they come in time, else
+// provisionally by the miner's own gather. The private state is saved, a sync sample of
+// each window uploaded, and old objects deleted.
+func (m *Miner) update(ctx context.Context, w protocol.Window) error {
+	x := m.Exchange
+	end, err := x.EndOf(ctx, w)
+	if err != nil {
+		return err
+	}
+	m.Phase(w, "waiting for the aggregate")
+	before := m.model.Next()
+	done, err := m.model.Follow(ctx, x, w+1, x.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+		m.applied(a, hash, size)
+		if err := x.PutSample(ctx, a.Window, m.model.Step(), hash, m.model.Params()); err != nil {
+			m.Log.Warn("sync sample not uploaded", "window", a.Window, "err", err)
+		}
+		return nil
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if m.model.Next() > before {
+		if err := m.save(ctx); err != nil {
+			return err
+		}
+	}
+	if !done {
+		m.Log.Warn("no aggregate in time: gathering from the peers", "window", w, "err", err)
+		return m.provisional(ctx, w)
+	}
+	return x.PruneOwn(ctx, m.model.Next())
+}
+
+func (m *Miner) applied(a *wire.Aggregate, hash protocol.Hash, size int64) {
+	m.mu.Lock()
+	m.mu.status.UID, m.mu.status.Window = m.Exchange.UID, m.model.Next()
+	m.mu.Unlock()
+	m.Applied(m.model, a, hash, size)
+}
+
+// provisional brings the working state past w by what this miner can gather itself.
+func (m *Miner) provisional(ctx context.Context, w protocol.Window) error {
+	x := m.Exchange
+	for m.model.Ahead() <= w {
+		at := m.model.Ahead()
+		update, err := m.gather(ctx, at)
+		if err != nil {
+			return fmt.Errorf("own gather: %w", err)
+		}
+		m.model.Guess(update)
+		m.Report.Emit(at, telemetry.Applied{Provisional: true, Step: x.Params.Step(m.model.Start(), at)})
+	}
+	return nil
+}
+
+func (m *Miner) gather(ctx context.Context, w protocol.Window) (*codec.Update, error) {
+	x := m.Exchange
+	end, err := x.EndOf(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.Directory.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	peers := m.Selected(ctx, w, m.cfg)
+	began := x.Clock.Now()
+	payloads := x.Gather(ctx, w, peers, x.Params.UploadBounds(end.Time), began.Add(x.Params.PeerGather()))
+	verdicts, size := exchange.PeerVerdicts(payloads)
+	m.Report.Emit(w, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: x.Clock.Now().Sub(began)})
+	if m.cfg.StoreGathers {
+		if err := exchange.Keep(ctx, m.Local, w, payloads); err != nil {
+			return nil, err
+		}
+	}
+	return x.Fold(payloads), nil
+}

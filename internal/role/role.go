@@ -1,0 +1,103 @@
+// Package role holds what the roles have in common: what an operator chooses, the parts
+// they work with, and the steps of their start and of their loop. Roles share steps, not
+// state; there is no base node.
+package role
+
+import (
+	"context"
+	"log/slog"
+
+	"templar/internal/checkpoint"
+	"templar/internal/data"
+	"templar/internal/engine"
+	"templar/internal/exchange"
+	"templar/internal/replica"
+	"templar/internal/store"
+	"templar/internal/telemetry"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// Config is what an operator chooses.
+type Config struct {
+	// Windows to take part in, counted from the run's start window; 0 means no end.
+	Windows uint64
+	// AllPeers gathers from every candidate, without the lead validator's selection (--test).
+	AllPeers bool
+	// Peers restricts gathers to these uids (--peers).
+	Peers []protocol.UID
+	// StoreGathers keeps gathered payloads in Deps.Local (--store-gathers).
+	StoreGathers bool
+}
+
+// Deps are the parts that a role works with. An aggregator has no bucket of its own, no
+// engine and no data.
+type Deps struct {
+	Exchange  *exchange.Exchange
+	Committed store.Reader        // the own bucket as peers will read it
+	Bucket    exchange.Commitment // what to commit to the chain
+	Engine    engine.Engine
+	Data      *data.Dataset
+	Local     store.Bucket // durable private state
+	Log       *slog.Logger
+	Report    telemetry.Reporter
+}
+
+// Phase reports what the node is doing.
+func (d *Deps) Phase(w protocol.Window, name string) {
+	d.Report.Emit(w, telemetry.Phase{Name: name})
+}
+
+// Enter checks the node's bucket and commits its read key to the chain.
+func (d *Deps) Enter(ctx context.Context) error {
+	d.Phase(0, "starting")
+	if err := d.Exchange.CheckOwn(ctx, d.Committed); err != nil {
+		return err
+	}
+	return d.Exchange.Commit(ctx, d.Bucket)
+}
+
+// Restore takes over the newest state that can be had, and the private state with it.
+func (d *Deps) Restore(ctx context.Context, announced wire.StartWindow) (*replica.Replica, checkpoint.State, error) {
+	s, err := checkpoint.Restore(ctx, d.Exchange, d.Local, announced, d.Log)
+	if err != nil {
+		return nil, s, err
+	}
+	r := replica.New(d.Exchange.Run, s.Start, s.Next, s.Previous, s.Params)
+	d.Report.Emit(s.Next, telemetry.Started{StartWindow: s.Start, Parameters: len(s.Params), StateHash: r.StateHash()})
+	return r, s, nil
+}
+
+// Selected returns the peers to gather w from, and logs when these are not the lead
+// validator's for a fault of its own.
+func (d *Deps) Selected(ctx context.Context, w protocol.Window, cfg Config) []exchange.Peer {
+	peers, err := d.Exchange.Selected(ctx, w, cfg.AllPeers, cfg.Peers)
+	if err != nil {
+		d.Log.Warn("peer list: using the bootstrap list", "window", w, "err", err)
+	}
+	return peers
+}
+
+// Repeat calls window while more says so. A fault is logged and costs a pause; only the end
+// of ctx ends it early.
+func (d *Deps) Repeat(ctx context.Context, more func() bool, window func(context.Context) error) error {
+	for more() {
+		err := window(ctx)
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		d.Log.Error("window failed, trying again", "err", err)
+		if err := d.Exchange.Clock.Sleep(ctx, d.Exchange.Params.BlockTime()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Applied reports what an Aggregate did to a model that it was just applied to.
+func (d *Deps) Applied(m *replica.Replica, a *wire.Aggregate, hash protocol.Hash, size int64) {
+	d.Report.Emit(a.Window, exchange.Applied(a, hash, m.StateHash(), m.Step()-1, size))
+}

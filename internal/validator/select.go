@@ -1,0 +1,77 @@
+package validator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"templar/internal/exchange"
+	"templar/internal/peers"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// selectPeers publishes a new peer list when this validator leads and one is due. The
+// list is in force peer_list_window_margin windows after the current one, so that every
+// node has time to fetch it.
+func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window) error {
+	x := v.Exchange
+	lead, ok := x.Directory.Lead()
+	if !ok || lead.Hotkey != x.Signer.Hotkey() || !peers.Due(v.model.Start(), w, x.Params) {
+		return nil
+	}
+	v.Phase(w, "selecting peers")
+	seed, err := x.EndOf(ctx, w)
+	if err != nil {
+		return err
+	}
+	from := peers.EffectiveFrom(current, x.Params)
+	candidates := v.candidates(ctx, current)
+	now, err := x.FetchPeers(ctx, from)
+	var next peers.Selection
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		next, err = peers.Initial(candidates, seed.Hash, x.Params)
+	case err == nil:
+		next, err = peers.Next(now.Peers, candidates, seed.Hash, x.Params)
+	}
+	if errors.Is(err, peers.ErrTooFew) {
+		v.Log.Info("peer list unchanged", "window", w, "err", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	v.Log.Info("peer list published", "window", from, "peers", fmt.Sprint(next.UIDs), "added", fmt.Sprint(next.Added))
+	return x.PostPeers(ctx, wire.PeerList{Run: x.Hash, EffectiveFrom: from, Peers: next.UIDs})
+}
+
+// candidates returns the miners with what this validator and the chain think of them.
+func (v *Validator) candidates(ctx context.Context, current protocol.Window) []peers.Candidate {
+	weight := make(map[protocol.UID]float64)
+	for _, w := range v.book.Weights(v.Exchange.Params.PowerNormalisation) {
+		weight[w.UID] = w.Share
+	}
+	all := v.Exchange.Directory.Candidates()
+	active := v.active.check(ctx, v.Exchange, all, current)
+	out := make([]peers.Candidate, len(all))
+	for i, p := range all {
+		out[i] = peers.Candidate{UID: p.UID, Active: active[p.UID], Incentive: p.Incentive, Weight: weight[p.UID]}
+	}
+	return out
+}
+
+// activity remembers who was active at the last check.
+type activity struct {
+	at     protocol.Window
+	active map[protocol.UID]bool
+}
+
+// check reports who uploaded a gradient within the recent windows, once a window.
+func (a *activity) check(ctx context.Context, x *exchange.Exchange, all []exchange.Peer, current protocol.Window) map[protocol.UID]bool {
+	if a.active == nil || a.at != current {
+		a.at, a.active = current, x.Active(ctx, all, current)
+	}
+	return a.active
+}
