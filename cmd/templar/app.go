@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+
+	"templar/internal/cli"
+	"templar/internal/clock"
+	"templar/internal/config"
+	"templar/internal/localnet"
+	"templar/internal/node"
+	"templar/internal/telemetry"
+)
+
+// app wires the commands to the packages that do the work.
+func app() cli.App {
+	return cli.App{Version: version(), Role: role, Localnet: localnet.Run, Prepare: localnet.Prepare}
+}
+
+func role(ctx context.Context, role telemetry.Role, n config.Node, log *slog.Logger) error {
+	return node.Run(ctx, n, role, node.Env{Log: log, Sink: telemetry.LogSink(log), Clock: clock.Wall{}})
+}
+
+// version is the module's, or that of the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	return info.Main.Version
+}

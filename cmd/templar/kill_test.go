@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"templar/internal/dashboard"
+	"templar/internal/store/fs"
+	"templar/protocol"
+)
+
+// TestKilledLocalnetGoesOn: after kill -9 the same command goes on. Nothing published is
+// contradicted, every node holds the same state after every window, and no score is lost.
+func TestKilledLocalnetGoesOn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some windows of wall time")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	dir := filepath.Join(t.TempDir(), "net")
+	args := []string{"localnet", "--data-dir", dir, "--miners", "2", "--validators", "2", "--windows", "8", "--no-live"}
+
+	first := command(ctx, t, args...)
+	before := awaitWindows(ctx, t, first, filepath.Join(dir, "report.json"), 5)
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait() // it says that it was killed
+	scores := evaluations(t, dir)
+
+	second := command(ctx, t, args...)
+	second.mustEnd(t)
+	after, err := dashboard.ReadJSON(filepath.Join(dir, "report.json"))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, second.stderr.String())
+	}
+	if len(after.Windows) != 8 {
+		t.Errorf("%d windows in the report, want 8", len(after.Windows))
+	}
+	for i, w := range after.Windows {
+		if strays := w.Dissenters(); len(strays) > 0 {
+			t.Errorf("window %d: %v hold other parameters", w.Window, strays)
+		}
+		if i < len(before.Windows) && w.AggregateHash != before.Windows[i].AggregateHash {
+			t.Errorf("window %d: aggregate %s was published, now it is %s", w.Window, before.Windows[i].AggregateHash, w.AggregateHash)
+		}
+	}
+	for hotkey, now := range evaluations(t, dir) {
+		if now < scores[hotkey] || scores[hotkey] == 0 {
+			t.Errorf("%s: %d evaluations before the kill, %d after", hotkey, scores[hotkey], now)
+		}
+	}
+}
+
+// awaitWindows waits until the report tells of some windows.
+func awaitWindows(ctx context.Context, t *testing.T, p *process, path string, windows int) dashboard.Report {
+	t.Helper()
+	for tick := time.NewTicker(100 * time.Millisecond); ; {
+		if r, err := dashboard.ReadJSON(path); err == nil && len(r.Windows) >= windows {
+			return r
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s reported no %d windows:\n%s", p.name, windows, p.stderr.String())
+		case <-tick.C:
+		}
+	}
+}
+
+// evaluations reads how often the lead validator has evaluated each miner.
+func evaluations(t *testing.T, dir string) map[protocol.Hotkey]uint64 {
+	t.Helper()
+	files, err := fs.Open(filepath.Join(dir, "nodes", "validator-0"), fs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _, err := files.Bucket("state").Get(t.Context(), "scores.json", -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var book struct {
+		Records []struct {
+			Hotkey      protocol.Hotkey
+			Evaluations uint64
+		}
+	}
+	if err := json.Unmarshal(b, &book); err != nil {
+		t.Fatal(err)
+	}
+	out := map[protocol.Hotkey]uint64{}
+	for _, r := range book.Records {
+		out[r.Hotkey] = r.Evaluations
+	}
+	return out
+}
+
+// TestInterruptedLocalnetExitsCleanly: Ctrl-C is no failure, and says how to go on.
+func TestInterruptedLocalnetExitsCleanly(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dir := filepath.Join(t.TempDir(), "net")
+	p := command(ctx, t, "localnet", "--data-dir", dir, "--miners", "1", "--validators", "1", "--no-live")
+	awaitWindows(ctx, t, p, filepath.Join(dir, "report.json"), 1)
+	if err := p.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	p.mustEnd(t)
+	if !strings.Contains(p.stdout.String(), "the same command goes on from here") {
+		t.Errorf("standard output:\n%s\nstandard error:\n%s", p.stdout.String(), p.stderr.String())
+	}
+}

@@ -1,0 +1,146 @@
+// Package cli is templar's command line: each command reads its flags, checks them,
+// calls the package that does the work, and turns its error into one clear line.
+//
+// Exit codes: 0 done, or a service that was interrupted and stopped cleanly; 1 failed
+// while it ran; 2 the input is wrong (flags, arguments, configuration) and nothing was
+// begun; 130 interrupted before there was a result.
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"templar/internal/config"
+	"templar/internal/dashboard"
+	"templar/internal/localnet"
+	"templar/internal/telemetry"
+)
+
+// App is the work behind the commands. Its functions return when their context ends,
+// with nil or an error that wraps context.Canceled.
+type App struct {
+	Version string
+	// Role runs one role until it is done.
+	Role func(ctx context.Context, role telemetry.Role, n config.Node, log *slog.Logger) error
+	// Localnet runs a whole network in this process.
+	Localnet func(ctx context.Context, o localnet.Options) error
+	// Prepare writes a localnet's data directory without running it, and returns the
+	// commands that form the same network from separate processes.
+	Prepare func(ctx context.Context, o localnet.Options) (commands []string, err error)
+}
+
+// Std is what a process gives to a command.
+type Std struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Environ  []string // as os.Environ
+}
+
+// getenv returns the last value of a variable, "" when there is none.
+func (s Std) getenv(name string) (value string) {
+	for _, pair := range s.Environ {
+		if v, ok := strings.CutPrefix(pair, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// Run executes one command line, without the program's name, and returns the exit code.
+func (a App) Run(ctx context.Context, args []string, std Std) int {
+	root := a.root(std)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case ctx.Err() != nil && errors.Is(err, context.Canceled), errors.Is(err, dashboard.ErrInterrupted):
+		report(std.Err, errors.New("interrupted"))
+		return exitInterrupted
+	case errors.As(err, &usage):
+		report(std.Err, err)
+		return exitUsage
+	}
+	report(std.Err, advise(err))
+	return exitFailed
+}
+
+func (a App) root(std Std) *cobra.Command {
+	root := group("templar", "Train one language model over the open internet",
+		`Templar trains one LLaMA model on machines that need not trust each other: miners train
+and upload compressed gradients, an aggregator folds each window's gradients into one
+update, validators measure what every miner contributed and set weights on a chain.`)
+	root.Example = `  templar localnet                      # a whole network on this machine, in minutes
+  templar generate --model templar-localnet/model --prompt "Light is"
+  templar miner --config miner.yaml     # take part in a run`
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetIn(std.In)
+	root.SetOut(std.Out)
+	root.SetErr(std.Err)
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(helpCommand())
+	logFlags(root.PersistentFlags())
+	root.AddCommand(
+		a.localnet(std), generate(),
+		a.role(std, telemetry.Miner), a.role(std, telemetry.Validator), a.role(std, telemetry.Aggregator),
+		chainGroup(std), storeGroup(std), walletGroup(), a.version(),
+	)
+	return root
+}
+
+// group is a command that only holds others.
+func group(use, short, long string) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs, DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
+	}
+}
+
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [command]", Short: "Explain a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(about, strings.Join(rest, " "))
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
+}
+
+// untilInterrupted is the outcome of a service: being told to stop is no failure.
+func untilInterrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

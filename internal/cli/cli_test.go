@@ -1,0 +1,258 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"templar/internal/config"
+	"templar/internal/dashboard"
+	"templar/internal/localnet"
+	"templar/internal/model"
+	"templar/internal/telemetry"
+	"templar/protocol"
+)
+
+// stub is an App that tells what it was asked to do.
+func stub() App {
+	return App{
+		Version: "v0-test",
+		Role: func(ctx context.Context, role telemetry.Role, n config.Node, log *slog.Logger) error {
+			log.Debug("stub", "role", role, "chain", n.Chain.Endpoint, "netuid", n.Chain.NetUID, "peers", n.Options.Peers,
+				"windows", n.Options.Windows, "test", n.Options.Test, "store", n.Options.StoreGathers, "config", n)
+			log.Log(ctx, LevelTrace, "deep")
+			return fmt.Errorf("stub: %w", os.ErrPermission)
+		},
+		Localnet: func(ctx context.Context, o localnet.Options) error {
+			fmt.Fprintf(o.Out, "windows %d miners %d validators %d preset %s seed %d dir %s corpus %q include %q json %q plot %q live %v\n",
+				o.Windows, o.Miners, o.Validators, o.Preset, o.Seed, o.DataDir, o.Corpus, o.Include, o.JSON, o.Plot, o.Live)
+			return nil
+		},
+		Prepare: func(ctx context.Context, o localnet.Options) ([]string, error) {
+			return []string{"templar chain start --home " + o.DataDir, "templar miner"}, nil
+		},
+	}
+}
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"templar": func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer stop()
+		os.Exit(stub().Run(ctx, os.Args[1:], Std{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ()}))
+	}})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:       "testdata/script",
+		Condition: func(cond string) (bool, error) { return cond == "root" && os.Geteuid() == 0, nil },
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits, "freeport": freePort, "busyport": busyPort, "waitport": waitPort, "mkmodel": makeModel, "mkrun": makeRun,
+		},
+	})
+}
+
+// exits CODE WORD...: runs the words and checks the exit code, which exec does not, and
+// that each line on standard error has the program's name.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if exit := (interface{ ExitCode() int })(nil); errors.As(err, &exit) {
+		got = fmt.Sprint(exit.ExitCode())
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+	for line := range strings.Lines(ts.ReadFile("stderr")) {
+		if got == "2" && !strings.HasPrefix(line, "templar: ") && !strings.Contains(line, "level=WARN") {
+			ts.Fatalf("standard error has the line %q", line)
+		}
+	}
+}
+
+// freeport NAME: sets a variable to an address that nobody listens on.
+func freePort(ts *testscript.TestScript, neg bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Check(l.Close())
+}
+
+// busyport NAME: sets a variable to an address that is listened on.
+func busyPort(ts *testscript.TestScript, neg bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Defer(func() { l.Close() })
+}
+
+// waitport ADDR: waits until somebody listens.
+func waitPort(ts *testscript.TestScript, neg bool, args []string) {
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		c, err := net.Dial("tcp", args[0])
+		if err == nil {
+			ts.Check(c.Close())
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%v", err)
+		}
+	}
+}
+
+// mkmodel DIR VOCABULARY: writes a model with random weights.
+func makeModel(ts *testscript.TestScript, neg bool, args []string) {
+	p, err := protocol.Preset("tiny")
+	ts.Check(err)
+	if args[1] != "256" {
+		p.Model.VocabSize = 512
+	}
+	ts.Check(model.Save(ts.MkAbs(args[0]), p.Model, model.Init(p.Model, 1)))
+}
+
+// mkrun FILE PRESET: writes run parameters.
+func makeRun(ts *testscript.TestScript, neg bool, args []string) {
+	b, err := runFile(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+func TestInterruption(t *testing.T) {
+	run := func(app App, args ...string) (code int, stderr string) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var out, err bytes.Buffer
+		return app.Run(ctx, args, Std{Out: &out, Err: &err}), err.String()
+	}
+	app := stub()
+	app.Localnet = func(ctx context.Context, o localnet.Options) error { return fmt.Errorf("window 3: %w", ctx.Err()) }
+	if code, stderr := run(app, "localnet"); code != exitOK || stderr != "" {
+		t.Errorf("a service that stopped cleanly: %d %q", code, stderr)
+	}
+	app.Localnet = func(context.Context, localnet.Options) error { return errors.New("lost the disk") }
+	if code, stderr := run(app, "localnet"); code != exitFailed || stderr != "templar: lost the disk\n" {
+		t.Errorf("a service that failed while it stopped: %d %q", code, stderr)
+	}
+	app.Localnet = func(context.Context, localnet.Options) error { return dashboard.ErrInterrupted }
+	if code, _ := run(app, "localnet"); code != exitInterrupted {
+		t.Errorf("a second Ctrl-C: %d", code)
+	}
+	if code, stderr := run(app, "chain", "head", "--endpoint", "http://127.0.0.1:1"); code != exitInterrupted || stderr != "templar: interrupted\n" {
+		t.Errorf("a question without an answer: %d %q", code, stderr)
+	}
+}
+
+func TestAdvice(t *testing.T) {
+	for err, want := range map[error]string{
+		syscall.ENOSPC:     "no space left on device: free some space",
+		syscall.EROFS:      "read-only file system: choose a data directory",
+		syscall.EADDRINUSE: "address already in use: stop what listens there",
+		syscall.EACCES:     "permission denied: change its mode",
+	} {
+		if got := advise(fmt.Errorf("open: %w", err)).Error(); !strings.Contains(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestLogLevelOrder(t *testing.T) {
+	for line, want := range map[string]slog.Level{
+		"":                          slog.LevelInfo,
+		"--log-level warn":          slog.LevelWarn,
+		"--debug":                   slog.LevelDebug,
+		"--debug --trace":           LevelTrace,
+		"--log-level error --debug": slog.LevelDebug,
+		"DEBUG=1":                   slog.LevelDebug,
+		"DEBUG=no":                  slog.LevelInfo,
+		"DEBUG=1 --log-level error": slog.LevelError,
+	} {
+		std, app := Std{Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}, stub()
+		app.Localnet = func(ctx context.Context, o localnet.Options) error {
+			if !o.Log.Enabled(ctx, want) || o.Log.Enabled(ctx, want-1) {
+				t.Errorf("%q: the least level is not %v", line, want)
+			}
+			return nil
+		}
+		args := []string{"localnet"}
+		for _, word := range strings.Fields(line) {
+			if strings.HasPrefix(word, "-") || !strings.Contains(word, "=") {
+				args = append(args, word)
+			} else {
+				std.Environ = append(std.Environ, word)
+			}
+		}
+		if code := app.Run(t.Context(), args, std); code != exitOK {
+			t.Errorf("%q: exit %d: %s", line, code, std.Err)
+		}
+	}
+}
+
+func TestTextWriter(t *testing.T) {
+	for in, want := range map[string]string{
+		"Light is":         "Light is\n",
+		"ą—\n\tx":          "ą—\n\tx\n",
+		"a\xffb":           "a\uFFFDb\n",
+		"\x1b[31mred":      "\uFFFD[31mred\n",
+		"cut \xe2\x80":     "cut \uFFFD\n",
+		"\xc2\x9bc1 \x00 ": "\uFFFDc1 \uFFFD \n",
+	} {
+		var out bytes.Buffer
+		w := &textWriter{w: &out}
+		for i := range len(in) {
+			if n, err := w.Write([]byte{in[i]}); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		if err := w.Close(); err != nil || out.String() != want {
+			t.Errorf("%q: got %q, want %q", in, out.String(), want)
+		}
+	}
+}
+
+// TestEveryCommandExplainsItself: an example for each, and no usage dump on errors.
+func TestEveryCommandExplainsItself(t *testing.T) {
+	var walk func(path []string)
+	walk = func(path []string) {
+		cmd, _, err := stub().root(Std{}).Find(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cmd.Commands() {
+			walk(append(path[:len(path):len(path)], c.Name()))
+		}
+		if len(cmd.Commands()) > 0 || cmd.Name() == "help" {
+			return
+		}
+		if cmd.Short == "" || !strings.Contains(cmd.Example, "templar "+strings.Join(path, " ")) {
+			t.Errorf("%v: no description, or no example of it", path)
+		}
+		var out, stderr bytes.Buffer
+		code := stub().Run(t.Context(), append(path, "--no-such-flag"), Std{Out: &out, Err: &stderr})
+		if code != exitUsage || out.Len() > 0 || strings.Count(stderr.String(), "\n") != 1 {
+			t.Errorf("%v --no-such-flag: exit %d, out %q, err %q", path, code, out.String(), stderr.String())
+		}
+	}
+	walk(nil)
+}
+
+func runFile(preset string) ([]byte, error) {
+	p, err := protocol.Preset(preset)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(p)
+}

@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"templar/internal/data"
+	"templar/internal/engine/cpu"
+	"templar/internal/model"
+)
+
+func generate() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "generate", Short: "Continue a text with a trained model",
+		Long: `Continue a text with a model, token by token as it thinks. The model is a folder with
+config.json and model.safetensors, as runs and checkpoints write it, with a byte vocabulary.`,
+		Example: `  templar generate --model templar-localnet/model --prompt "Light is"
+  templar generate --model m --prompt "The Rays" --tokens 500 --temperature 0 # always the likeliest`,
+		Args: noArgs,
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	var s model.Sampling
+	dir := f.String("model", "", "folder of the model")
+	prompt := f.String("prompt", "", "text to continue")
+	tokens := f.Int("tokens", 200, "tokens to generate")
+	f.Float64Var(&s.Temperature, "temperature", 0.8, "0 takes the likeliest token, more is more daring")
+	f.IntVar(&s.TopK, "top-k", 0, "draw from the likeliest K tokens only (default all)")
+	f.Uint64Var(&s.Seed, "seed", 1, "the same seed gives the same text")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		switch {
+		case *dir == "":
+			return usagef("--model: missing: name the folder of a trained model")
+		case *prompt == "":
+			return usagef("--prompt: missing: give a text to continue")
+		case *tokens < 1:
+			return usagef("--tokens: %d is not valid: want 1 or more", *tokens)
+		case !(s.Temperature >= 0) || s.Temperature > 100:
+			return usagef("--temperature: %v is not valid: want 0 to 100", s.Temperature)
+		case s.TopK < 0:
+			return usagef("--top-k: %d is not valid: want 0 or more", s.TopK)
+		}
+		return continueText(cmd, *dir, *prompt, *tokens, s)
+	}
+	return cmd
+}
+
+func continueText(cmd *cobra.Command, dir, prompt string, n int, s model.Sampling) (err error) {
+	m, params, err := model.Load(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: name a folder with config.json and model.safetensors", err)
+	}
+	if err != nil {
+		return err
+	}
+	var bytes data.Bytes
+	if m.VocabSize != bytes.VocabSize() {
+		return fmt.Errorf("model %s has a vocabulary of %d: this build generates with byte vocabularies (%d) only", dir, m.VocabSize, bytes.VocabSize())
+	}
+	e, err := cpu.New(m, cpu.Options{})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	s.Context = m.MaxPositions
+	out := &textWriter{w: cmd.OutOrStdout()}
+	err = model.Generate(cmd.Context(), e, params, ids(bytes.Encode(nil, []byte(prompt))), n, s, func(token int32) error {
+		_, err := out.Write(bytes.Decode([]uint16{uint16(token)}))
+		return err
+	})
+	return errors.Join(err, out.Close())
+}
+
+func ids(tokens []uint16) []int32 {
+	out := make([]int32, len(tokens))
+	for i, t := range tokens {
+		out[i] = int32(t)
+	}
+	return out
+}

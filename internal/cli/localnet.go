@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"templar/internal/dashboard"
+	"templar/internal/localnet"
+	"templar/protocol"
+)
+
+const (
+	defaultWindows = 24
+	maxNodes       = 64 // of each role: more than one machine carries
+)
+
+func (a App) localnet(std Std) *cobra.Command {
+	o := localnet.Options{In: std.In, Out: std.Out, Environ: std.Environ}
+	cmd := &cobra.Command{
+		Use: "localnet", Short: "Train a real model with a whole network on this machine",
+		Long: `Localnet runs miners, validators, an aggregator, a chain and an object store in this one
+process, over loopback, and trains one model on a text: Newton's Opticks, or yours.
+
+While it runs it shows the network at work; at the end every node's scores, the loss before
+and after, and where the model is. Ctrl-C stops cleanly. The same command with the same
+--data-dir goes on from where it stopped; name another one, or remove it, to begin anew.`,
+		Example: `  templar localnet
+  templar localnet --windows 8 --json out.json
+  templar localnet --corpus "$(go env GOROOT)/src" --include '*.go' --data-dir gosrc`,
+		Args: noArgs,
+	}
+	localnetFlags(cmd.Flags(), &o)
+	f := cmd.Flags()
+	f.StringVar(&o.JSON, "json", "", "write a report to this file")
+	f.StringVar(&o.Plot, "plot", "", "file of the loss plot (default loss.png in the data directory)")
+	noLive := f.Bool("no-live", false, "log lines instead of the live view")
+	f.Bool("chaos", false, "inject faults (not in this build)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if isSet(cmd.Flags(), "chaos") {
+			return usagef("--chaos: this build cannot inject faults yet: leave it out")
+		}
+		if err := checkLocalnet(&o); err != nil {
+			return err
+		}
+		log, err := logger(cmd, std)
+		if err != nil {
+			return err
+		}
+		o.Log, o.Colour = log, dashboard.UseColour(std.Out, std.getenv)
+		o.Live = !*noLive && !isSet(cmd.Flags(), "log-json") && isTerminal(std.Out)
+		return untilInterrupted(cmd.Context(), a.Localnet(cmd.Context(), o))
+	}
+	cmd.AddCommand(a.prepare(std))
+	return cmd
+}
+
+func (a App) prepare(std Std) *cobra.Command {
+	o := localnet.Options{In: std.In, Out: std.Out, Environ: std.Environ}
+	cmd := &cobra.Command{
+		Use: "prepare", Short: "Write a localnet's wallets, keys and configurations, to run its parts by hand",
+		Long: `Prepare writes the data directory of a localnet (wallets, keys, the run parameters, a
+configuration for each node) and prints the commands that form the same network from
+separate processes, one to a terminal.`,
+		Example: `  templar localnet prepare --data-dir net --miners 2`,
+		Args:    noArgs,
+	}
+	localnetFlags(cmd.Flags(), &o)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkLocalnet(&o); err != nil {
+			return err
+		}
+		log, err := logger(cmd, std)
+		if err != nil {
+			return err
+		}
+		o.Log = log
+		commands, err := a.Prepare(cmd.Context(), o)
+		for _, c := range commands {
+			fmt.Fprintln(std.Out, c)
+		}
+		return err
+	}
+	return cmd
+}
+
+// localnetFlags are those of localnet and prepare both.
+func localnetFlags(f *pflag.FlagSet, o *localnet.Options) {
+	f.SortFlags = false
+	f.Uint64Var(&o.Windows, "windows", defaultWindows, "windows to train")
+	f.IntVar(&o.Miners, "miners", 3, "miners")
+	f.IntVar(&o.Validators, "validators", 2, "validators")
+	f.StringVar(&o.Preset, "preset", "tiny", "model and run parameters: tiny, 150m or 1b")
+	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first parameters")
+	f.StringVar(&o.DataDir, "data-dir", "templar-localnet", "folder for everything that the network keeps")
+	f.StringVar(&o.Corpus, "corpus", "", "text file or directory to train on (default Newton's Opticks)")
+	f.StringVar(&o.Include, "include", "", "files of the corpus directory to take, like '*.go' (default all text)")
+}
+
+func checkLocalnet(o *localnet.Options) error {
+	switch {
+	case o.Windows < 1:
+		return usagef("--windows: 0 windows train nothing: want 1 or more")
+	case o.Miners < 1 || o.Miners > maxNodes:
+		return usagef("--miners: %d is not valid: want 1 to %d", o.Miners, maxNodes)
+	case o.Validators < 1 || o.Validators > maxNodes:
+		return usagef("--validators: %d is not valid: want 1 to %d", o.Validators, maxNodes)
+	case o.DataDir == "":
+		return usagef("--data-dir: the name is empty: leave the flag out for templar-localnet")
+	case o.Include != "" && o.Corpus == "":
+		return usagef("--include chooses files of a directory: name it with --corpus")
+	}
+	if _, err := filepath.Match(o.Include, ""); err != nil {
+		return usagef("--include: %q is not a pattern: want one like '*.go'", o.Include)
+	}
+	if _, err := protocol.Preset(o.Preset); err != nil {
+		return usagef("--preset: %w", err)
+	}
+	for flag, file := range map[string]string{"json": o.JSON, "plot": o.Plot} {
+		if _, err := os.Stat(filepath.Dir(file)); err != nil { // better now than after the training
+			return usagef("--%s: %w: make the folder first", flag, err)
+		}
+	}
+	return checkCorpus(o.Corpus)
+}
+
+func checkCorpus(path string) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return usagef("--corpus: %w: want a text file or a directory that you can read", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		_, err = f.ReadDir(1)
+	}
+	if err != nil {
+		return usagef("--corpus: %w: want a text file, or a directory with text files", err)
+	}
+	return nil
+}

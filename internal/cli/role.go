@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"templar/internal/config"
+	"templar/internal/telemetry"
+	"templar/protocol"
+)
+
+// purpose says what a role is for.
+func purpose(role telemetry.Role) (short, long string) {
+	switch role {
+	case telemetry.Miner:
+		return "Train, and upload a compressed gradient each window",
+			`A miner trains on the pages assigned to it, uploads one compressed gradient a window to a
+bucket of its own, and applies the window's update.`
+	case telemetry.Validator:
+		return "Measure what every miner contributed, and set weights",
+			`A validator evaluates miners' gradients on data that it can prove to have drawn fairly,
+keeps their ratings, and sets weights on the chain.`
+	}
+	return "Fold each window's gradients into one signed update",
+		`An aggregator gathers the selected peers' gradients after each window and publishes one
+signed update. Its hotkey must be among the run's aggregators.`
+}
+
+// role is the command of a miner, a validator or an aggregator.
+func (a App) role(std Std, role telemetry.Role) *cobra.Command {
+	short, long := purpose(role)
+	cmd := &cobra.Command{
+		Use: string(role), Short: short,
+		Long: long + `
+
+Settings come from the configuration file (JSON or YAML), then from the environment
+(R2_*, WALLET_NAME, WALLET_HOTKEY, NETWORK, NETUID, TEMPLAR_*), then from flags; the later
+one counts. Ctrl-C stops cleanly, a second one at once; the same command goes on from
+where it stopped.`,
+		Example: fmt.Sprintf(`  templar localnet prepare              # writes configurations to start from
+  templar %[1]s --config %[1]s.yaml
+  templar %[1]s --config %[1]s.yaml --wallet.name alice --wallet.hotkey default --debug`, role),
+		Args: noArgs,
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	file := f.String("config", "", "configuration file, .json or .yaml")
+	config.RoleFlags(f)
+	local := f.Bool("local", false, "expect a run of the tiny preset, refuse any other")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		log, err := logger(cmd, std)
+		if err != nil {
+			return err
+		}
+		n, warnings, err := config.Load(role, config.Sources{File: *file, Environ: std.Environ, Flags: cmd.Flags()})
+		for _, w := range warnings {
+			log.Warn(w)
+		}
+		if err != nil {
+			return usageError{err}
+		}
+		if err := n.Validate(role); err != nil {
+			if *file == "" {
+				err = fmt.Errorf("%w\nno --config was given: \"templar localnet prepare\" writes examples", err)
+			}
+			return usageError{err}
+		}
+		if *local {
+			if err := checkLocal(n.Run); err != nil {
+				return err
+			}
+		}
+		return untilInterrupted(cmd.Context(), a.Role(cmd.Context(), role, n, log))
+	}
+	return cmd
+}
+
+// checkLocal refuses a run whose model is not the toy preset's.
+func checkLocal(run string) error {
+	b, err := os.ReadFile(run)
+	if errors.Is(err, fs.ErrNotExist) {
+		return usagef("--local: %w: name the run parameters' file with --run", err)
+	}
+	if err != nil {
+		return fmt.Errorf("--local: %w", err)
+	}
+	p, err := protocol.DecodeParams(b)
+	if err != nil {
+		return usagef("--local: %s: %w", run, err)
+	}
+	tiny, err := protocol.Preset("tiny")
+	if err != nil {
+		return err
+	}
+	if p.Model != tiny.Model {
+		return usagef("--local: the run in %s does not train the tiny preset's model: leave --local out to join it", run)
+	}
+	return nil
+}

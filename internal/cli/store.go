@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"templar/internal/config"
+	"templar/internal/store"
+	"templar/internal/store/server"
+)
+
+func storeGroup(std Std) *cobra.Command {
+	cmd := group("store", "Serve buckets", "Commands for the object store that the program carries: an S3 server over a folder.")
+	cmd.AddCommand(storeServe(std))
+	return cmd
+}
+
+func storeServe(std Std) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Serve buckets to any S3 client",
+		Long: `Serve an S3 endpoint over a folder. The configuration file is JSON:
+
+  {
+    "dir": "objects",
+    "buckets": ["alice", "dataset"],
+    "keys": [
+      {"id": "alice-write", "secret": "...", "write": ["alice"]},
+      {"id": "everybody", "secret": "...", "read": ["alice", "dataset"]}
+    ]
+  }`,
+		Example: `  templar store serve --config store.json --addr 127.0.0.1:9000`,
+		Args:    noArgs,
+	}
+	file := cmd.Flags().String("config", "", "file with the folder, buckets and keys")
+	addr := cmd.Flags().String("addr", "127.0.0.1:9000", "host:port to listen on; port 0 takes a free one")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *file == "" {
+			return usagef("--config: missing: name the store's file, see %q", cmd.CommandPath()+" --help")
+		}
+		return untilInterrupted(cmd.Context(), serveStore(cmd, std, *file, *addr))
+	}
+	return cmd
+}
+
+func serveStore(cmd *cobra.Command, std Std, file, addr string) error {
+	log, err := logger(cmd, std)
+	if err != nil {
+		return err
+	}
+	c, err := config.LoadStore(file)
+	if err != nil {
+		return usageError{err}
+	}
+	var keys []store.Key
+	for _, k := range c.Keys {
+		keys = append(keys, k.Key())
+	}
+	s, err := server.Open(server.Config{Dir: c.Dir, Keys: keys, Fsync: true, Log: log})
+	if err != nil {
+		return err
+	}
+	for _, b := range c.Buckets {
+		if err := s.CreateBucket(b); err != nil {
+			return err
+		}
+	}
+	l, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", addr)
+	if err != nil {
+		return err
+	}
+	log.Info("store serves", "endpoint", "http://"+l.Addr().String(), "buckets", len(c.Buckets))
+	return s.Serve(cmd.Context(), l)
+}

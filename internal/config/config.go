@@ -1,0 +1,130 @@
+// Package config is what an operator tells a node: one struct whose comments are the
+// manual, filled from defaults, a file, the environment and flags, in this order.
+//
+// The file is JSON or YAML, by its extension, with the names in the koanf tags. The
+// environment has the names of the Python original; see environment.go.
+package config
+
+import (
+	"encoding/json"
+
+	"templar/internal/store"
+	"templar/protocol"
+)
+
+// Node configures one role on one machine. Relative paths start at the working
+// directory, "~/" at the home directory.
+type Node struct {
+	// Name stands in logs and in the live view. Default: role and uid.
+	Name string `koanf:"name"`
+	// DataDir holds the node's private durable state. Created if need be, mode 0700.
+	DataDir string `koanf:"data_dir"`
+	// Run is the file with the run parameters (JSON), as the run's owner hands it out.
+	Run string `koanf:"run"`
+
+	Wallet  Wallet  `koanf:"wallet"`
+	Chain   Chain   `koanf:"chain"`
+	Buckets Buckets `koanf:"buckets"`
+	Options Options `koanf:"options"`
+}
+
+// Wallet names a hotkey file in Bittensor's layout: <path>/<name>/hotkeys/<hotkey>.
+type Wallet struct {
+	Path   string `koanf:"path"`   // default ~/.bittensor/wallets
+	Name   string `koanf:"name"`   // default "default"
+	Hotkey string `koanf:"hotkey"` // default "default"
+}
+
+// Chain says where the chain is.
+type Chain struct {
+	// Network is a name for an endpoint: local, or an endpoint itself. A source (file,
+	// environment, flags) that gives an endpoint too means the endpoint.
+	Network  string `koanf:"network"`
+	Endpoint string `koanf:"endpoint"` // http://host:port of a node's RPC
+	NetUID   uint16 `koanf:"netuid"`   // default 1
+}
+
+// Buckets are the three kinds of bucket that a node works with.
+type Buckets struct {
+	// Gradients is the node's own: it writes with the write key, and commits the read
+	// key to the chain for everybody. An aggregator has none.
+	Gradients OwnBucket `koanf:"gradients"`
+	// Dataset holds the token shards; read only. An aggregator needs none.
+	Dataset Bucket `koanf:"dataset"`
+	// Aggregator holds the Aggregates. Only an aggregator has a key that writes.
+	Aggregator Bucket `koanf:"aggregator"`
+}
+
+// Bucket is a bucket with one key.
+type Bucket struct {
+	// AccountID names an account of Cloudflare R2 and stands for its endpoint. A
+	// source that gives an endpoint too means the endpoint.
+	AccountID string `koanf:"account_id"`
+	Endpoint  string `koanf:"endpoint"` // http(s)://host[:port]
+	Region    string `koanf:"region"`   // default auto
+	Name      string `koanf:"name"`
+	Key       Key    `koanf:"key"`
+}
+
+// OwnBucket is a bucket with a key for peers and a key for its owner.
+type OwnBucket struct {
+	AccountID string `koanf:"account_id"` // as in Bucket
+	Endpoint  string `koanf:"endpoint"`
+	Region    string `koanf:"region"`
+	Name      string `koanf:"name"`
+	Read      Key    `koanf:"read"`
+	Write     Key    `koanf:"write"`
+}
+
+// Key is an S3 credential. It prints, logs and marshals without its secret; Save is
+// the one way to write the secret down.
+type Key struct {
+	ID     string       `koanf:"id"`
+	Secret store.Secret `koanf:"secret"`
+}
+
+// MarshalJSON masks the secret: log handlers marshal whatever they are given.
+func (k Key) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"id": k.ID, "secret": k.Secret.String()})
+}
+
+// Options are the switches of the roles.
+type Options struct {
+	// Windows to take part in, counted from the run's start window; 0 means no end.
+	Windows uint64 `koanf:"windows"`
+	// Device that the engine computes on: cpu, also when empty.
+	Device string `koanf:"device"`
+	// Threads of the engine; 0 means all cores.
+	Threads int `koanf:"threads"`
+	// Peers restricts gathers to these uids.
+	Peers []protocol.UID `koanf:"peers"`
+	// Test uses all peers, without the lead validator's selection.
+	Test bool `koanf:"test"`
+	// StoreGathers keeps gathered payloads in the data directory.
+	StoreGathers bool `koanf:"store_gathers"`
+}
+
+// Default returns what holds where no source says otherwise.
+func Default() Node {
+	return Node{
+		DataDir: "templar-data",
+		Wallet:  Wallet{Path: "~/.bittensor/wallets", Name: "default", Hotkey: "default"},
+		Chain:   Chain{NetUID: 1},
+		Options: Options{Device: "cpu"},
+	}
+}
+
+// Location is the bucket as the store package opens it.
+func (b Bucket) Location() store.Location {
+	return store.Location{Endpoint: b.Endpoint, Region: b.Region, Bucket: b.Name, AccessKey: b.Key.ID, Secret: b.Key.Secret}
+}
+
+// Reading is the own bucket as peers will open it.
+func (b OwnBucket) Reading() store.Location {
+	return Bucket{Endpoint: b.Endpoint, Region: b.Region, Name: b.Name, Key: b.Read}.Location()
+}
+
+// Writing is the own bucket as its owner opens it.
+func (b OwnBucket) Writing() store.Location {
+	return Bucket{Endpoint: b.Endpoint, Region: b.Region, Name: b.Name, Key: b.Write}.Location()
+}

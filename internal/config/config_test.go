@@ -1,0 +1,352 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+
+	"templar/internal/telemetry"
+	"templar/protocol"
+)
+
+func TestGoodFiles(t *testing.T) {
+	for role, file := range map[telemetry.Role]string{
+		telemetry.Miner: "miner.yaml", telemetry.Validator: "miner.yaml", telemetry.Aggregator: "aggregator.json",
+	} {
+		n, _, err := Load(role, Sources{File: filepath.Join("testdata/good", file)})
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		if err := n.Validate(role); err != nil {
+			t.Errorf("%s as %s: %v", file, role, err)
+		}
+	}
+}
+
+func TestBadFiles(t *testing.T) {
+	wants, err := filepath.Glob("testdata/bad/*.want")
+	if err != nil || len(wants) == 0 {
+		t.Fatal("no fixtures", err)
+	}
+	for _, want := range wants {
+		file := strings.TrimSuffix(want, ".want")
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			lines, err := os.ReadFile(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, err = Load(telemetry.Miner, Sources{File: file})
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			got := strings.Split(err.Error(), "\n")
+			texts := strings.Split(strings.TrimSpace(string(lines)), "\n")
+			if len(got) != len(texts) {
+				t.Errorf("%d faults, want %d:\n%v", len(got), len(texts), err)
+			}
+			for i := range min(len(got), len(texts)) {
+				if !strings.HasPrefix(got[i], file+": "+texts[i]) {
+					t.Errorf("fault %q\nwant prefix %q", got[i], file+": "+texts[i])
+				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error quotes a value: %v", err)
+			}
+		})
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	RoleFlags(flags)
+	if err := flags.Parse([]string{"--netuid=7", "--peers=4,5", "--store-gathers=false"}); err != nil {
+		t.Fatal(err)
+	}
+	n, _, err := Load(telemetry.Miner, Sources{
+		File: "testdata/good/miner.yaml",
+		Environ: []string{"NETUID=5", "WALLET_NAME=bob", "WALLET_HOTKEY=", "NETWORK=local",
+			"R2_GRADIENTS_ACCOUNT_ID=ffffffffffffffffffffffffffffffff"},
+		Flags: flags,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type want struct{ got, want any }
+	for name, c := range map[string]want{
+		"default":                       {n.Options.Device, "cpu"},
+		"file":                          {n.Options.Threads, 2},
+		"environment over file":         {n.Wallet.Name, "bob"},
+		"empty variable is unset":       {n.Wallet.Hotkey, "miner"},
+		"network over file's endpoint":  {n.Chain.Endpoint, "http://127.0.0.1:26657"},
+		"account over file's account":   {n.Buckets.Gradients.Endpoint, "https://ffffffffffffffffffffffffffffffff.r2.cloudflarestorage.com"},
+		"flag over environment":         {n.Chain.NetUID, uint16(7)},
+		"false flag over file":          {n.Options.StoreGathers, false},
+		"flag's list replaces the file": {n.Options.Peers, []protocol.UID{4, 5}},
+		"flag not given leaves file":    {n.DataDir, "/var/lib/templar"},
+	} {
+		if diff := cmp.Diff(c.want, c.got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// original is a .env of the Python system.
+func original() []string {
+	env := []string{"WALLET_NAME=w", "WALLET_HOTKEY=h", "NETUID=3", "NETWORK=http://127.0.0.1:1", "TEMPLAR_RUN=run.json", "CUDA_DEVICE=cpu"}
+	for _, b := range []string{"GRADIENTS", "DATASET", "AGGREGATOR"} {
+		env = append(env, "R2_"+b+"_ACCOUNT_ID=0123456789abcdef0123456789abcdef", "R2_"+b+"_BUCKET_NAME="+strings.ToLower(b))
+		for _, k := range []string{"READ", "WRITE"} {
+			env = append(env, "R2_"+b+"_"+k+"_ACCESS_KEY_ID="+b+k+"ID", "R2_"+b+"_"+k+"_SECRET_ACCESS_KEY="+b+k+"SECRET")
+		}
+	}
+	return env
+}
+
+func TestOriginalEnvironmentIsEnough(t *testing.T) {
+	for role, keys := range map[telemetry.Role][4]string{
+		telemetry.Miner:      {"GRADIENTSREAD", "GRADIENTSWRITE", "DATASETREAD", "AGGREGATORREAD"},
+		telemetry.Validator:  {"GRADIENTSREAD", "GRADIENTSWRITE", "DATASETREAD", "AGGREGATORREAD"},
+		telemetry.Aggregator: {"GRADIENTSREAD", "GRADIENTSWRITE", "DATASETREAD", "AGGREGATORWRITE"},
+	} {
+		n, warnings, err := Load(role, Sources{Environ: original()})
+		if err != nil || len(warnings) > 0 {
+			t.Fatal(err, warnings)
+		}
+		if err := n.Validate(role); err != nil {
+			t.Errorf("%s: %v", role, err)
+		}
+		b := n.Buckets
+		for i, k := range []Key{b.Gradients.Read, b.Gradients.Write, b.Dataset.Key, b.Aggregator.Key} {
+			if k.ID != keys[i]+"ID" || k.Secret.Reveal() != keys[i]+"SECRET" {
+				t.Errorf("%s: key %d is %s, want %s", role, i, k.ID, keys[i])
+			}
+		}
+	}
+}
+
+func TestEnvironmentThatSetsNothing(t *testing.T) {
+	_, warnings, err := Load(telemetry.Miner, Sources{Environ: []string{
+		"WANDB_API_KEY=hunter2", "LOKI_URL=http://x", "INFLUXDB_HOST=", "R2_GRADIENT_BUCKET_NAME=b", "PATH=/bin",
+	}})
+	want := []string{
+		"R2_GRADIENT_BUCKET_NAME ignored: no such setting, did you mean R2_GRADIENTS_BUCKET_NAME?",
+		"LOKI_URL, WANDB_API_KEY ignored: this build sends metrics and logs nowhere",
+	}
+	if err != nil || !slices.Equal(warnings, want) {
+		t.Errorf("got %q, %v", warnings, err)
+	}
+	_, _, err = Load(telemetry.Miner, Sources{Environ: []string{"R2_DATASET_BUCKET_LIST=[{\"k\":\"hunter2\"}]", "NETUID=x"}})
+	if err == nil || !strings.Contains(err.Error(), "NETUID: want a whole number from 0 to 65535\nR2_DATASET_BUCKET_LIST: ") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestValidateNamesEveryFault(t *testing.T) {
+	n := Default()
+	n.Chain.Network = "finney"
+	n.Options.Device = "cuda:0"
+	n.Buckets.Aggregator = Bucket{Endpoint: "https://u:hunter2@h", Name: "Aggregates", Key: Key{ID: "id"}}
+	err := n.Validate(telemetry.Aggregator)
+	if err == nil {
+		t.Fatal("valid")
+	}
+	want := []string{
+		"run: missing: set --run, TEMPLAR_RUN, run in the configuration file",
+		`chain.endpoint: network "finney" is not one that this build can join (it has: local): set --subtensor.chain_endpoint, --subtensor.network, NETWORK, TEMPLAR_CHAIN_ENDPOINT, chain.endpoint in the configuration file`,
+		`options.device: "cuda:0" is not a device of this build (it has: cpu): set --device, CUDA_DEVICE, options.device in the configuration file`,
+		"buckets.aggregator.endpoint: want http(s)://host[:port]: set R2_AGGREGATOR_ACCOUNT_ID, R2_AGGREGATOR_ENDPOINT, buckets.aggregator.endpoint in the configuration file",
+		"buckets.aggregator.name: want 3 to 63 of a-z, 0-9, '-' and '.': set R2_AGGREGATOR_BUCKET_NAME, buckets.aggregator.name in the configuration file",
+		"buckets.aggregator.key.secret: missing: set R2_AGGREGATOR_WRITE_SECRET_ACCESS_KEY, buckets.aggregator.key.secret in the configuration file",
+	}
+	if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestValidateRefusesOneKeyForReadingAndWriting(t *testing.T) {
+	n, _, err := Load(telemetry.Miner, Sources{File: "testdata/good/miner.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Buckets.Gradients.Read = n.Buckets.Gradients.Write
+	if err := n.Validate(telemetry.Miner); err == nil || !strings.HasPrefix(err.Error(), "buckets.gradients.read.id: the same key") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSaveLoads(t *testing.T) {
+	for _, file := range []string{"node.json", "node.yaml"} {
+		want, _, err := Load(telemetry.Miner, Sources{File: "testdata/good/miner.yaml"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), file)
+		if err := Save(path, want); err != nil {
+			t.Fatal(err)
+		}
+		got, warnings, err := Load(telemetry.Miner, Sources{File: path})
+		if err != nil || len(warnings) > 0 {
+			t.Fatal(err, warnings)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", file, diff)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: mode %v, %v", file, info.Mode(), err)
+		}
+		if err := os.Chmod(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, warnings, _ := Load(telemetry.Miner, Sources{File: path}); len(warnings) != 1 || !strings.Contains(warnings[0], "chmod 600") {
+			t.Errorf("%s: warnings %q for a file that others may read", file, warnings)
+		}
+	}
+}
+
+func TestSaveLeavesNothingBehind(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "node.json"), 0o700); err != nil { // cannot be replaced by a file
+		t.Fatal(err)
+	}
+	if err := Save(filepath.Join(dir, "node.json"), Default()); err == nil {
+		t.Fatal("saved over a folder")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestNothingPrintsSecrets(t *testing.T) {
+	n, _, err := Load(telemetry.Miner, Sources{Environ: original()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	for _, v := range []any{n, &n, n.Buckets, n.Buckets.Gradients, n.Buckets.Dataset, n.Buckets.Gradients.Write, n.Buckets.Dataset.Location()} {
+		fmt.Fprintf(&out, "%v %+v %#v %s %q %x\n", v, v, v, v, v, v)
+		for _, h := range []slog.Handler{slog.NewJSONHandler(&out, nil), slog.NewTextHandler(&out, nil)} {
+			slog.New(h).Info("loaded", "config", v)
+		}
+	}
+	if err := json.NewEncoder(&out).Encode(n); err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.Index(out.String(), "SECRET"); i >= 0 {
+		t.Errorf("a secret is out: ...%s...", out.String()[max(0, i-80):i+6])
+	}
+	if !strings.Contains(out.String(), "***") {
+		t.Error("nothing was masked: the test is blind")
+	}
+}
+
+func TestSettingsNameKeysOfTheFile(t *testing.T) {
+	l, _, err := Load(telemetry.Miner, Sources{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Default().Options, l.Options); diff != "" {
+		t.Errorf("the flags' or environment's absence changed the defaults: %s", diff)
+	}
+	known := schemaOf(reflect.TypeFor[Node]())
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	RoleFlags(flags)
+	for name, key := range flagKeys() {
+		if known[key] == nil || flags.Lookup(name) == nil {
+			t.Errorf("--%s sets %s: one of them does not exist", name, key)
+		}
+	}
+	for _, role := range []telemetry.Role{telemetry.Miner, telemetry.Validator, telemetry.Aggregator} {
+		for name, key := range variables(role) {
+			if key != "" && known[key] == nil {
+				t.Errorf("%s sets %s, which does not exist", name, key)
+			}
+		}
+	}
+}
+
+func TestStoreServer(t *testing.T) {
+	want := StoreServer{Dir: "objects", Buckets: []string{"alice", "dataset"}, Keys: []Access{
+		{ID: "alice", Secret: "s1", Write: []string{"alice"}, Read: []string{"dataset"}}, {ID: "root", Secret: "s2", Admin: true},
+	}}
+	path := filepath.Join(t.TempDir(), "store.json")
+	if err := SaveStore(path, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := LoadStore(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	k := got.Keys[0].Key()
+	if !k.Allows("alice", true) || !k.Allows("dataset", false) || k.Allows("dataset", true) {
+		t.Errorf("rights %+v", k.Grants)
+	}
+	for text, want := range map[string]string{
+		`{"dir":"d","bukets":[]}`:                                                        "unknown field",
+		`{"keys":[{"id":"abc","secret":"hunter2","read":["x"]}]}`:                        "dir is missing",
+		`{"dir":"d","keys":[{"id":"abc","secret":"hunter2","read":["nowhere"]}]}`:        `bucket "nowhere" is not in buckets`,
+		`{"dir":"d","keys":[{"id":"abc","secret":"s"},{"id":"abc","secret":"hunter2"}]}`: "stands twice",
+		`{"dir":"d"}`: "keys is empty",
+		`{"dir":"d","buckets":["UP"],"keys":[{"id":"abc","secret":"hunter2"}]}`: "bucket name",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadStore(path); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if _, err := LoadStore("nowhere.json"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+}
+
+// FuzzFile: whatever stands in a file, Load returns, and what it accepts survives Save.
+func FuzzFile(f *testing.F) {
+	for _, dir := range []string{"good", "bad"} {
+		files, err := filepath.Glob("testdata/" + dir + "/*")
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			if b, err := os.ReadFile(file); err == nil {
+				f.Add(b, strings.HasSuffix(file, ".json"))
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte, isJSON bool) {
+		path := filepath.Join(t.TempDir(), "node.yaml")
+		if isJSON {
+			path = filepath.Join(filepath.Dir(path), "node.json")
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n, _, err := Load(telemetry.Miner, Sources{File: path})
+		if err != nil {
+			return
+		}
+		if err := Save(path, n); err != nil {
+			t.Fatalf("cannot save what was loaded: %v", err)
+		}
+		again, _, err := Load(telemetry.Miner, Sources{File: path})
+		if diff := cmp.Diff(n, again); err != nil || diff != "" {
+			t.Fatalf("saved and loaded: %v %s", err, diff)
+		}
+	})
+}

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"templar/internal/telemetry"
+)
+
+// variables returns the environment variables that a role reads, each with the key
+// that it sets. They are the Python original's, and a few of our own: the R2_*_ENDPOINT
+// of stores that are not R2, and TEMPLAR_*.
+//
+// The original knows two keys of each bucket. The dataset is read only; the aggregator
+// bucket is written by the aggregator and read by everybody else. A key that the role
+// has no use for sets nothing ("").
+func variables(role telemetry.Role) map[string]string {
+	v := map[string]string{
+		"WALLET_NAME": "wallet.name", "WALLET_HOTKEY": "wallet.hotkey",
+		"NETWORK": "chain.network", "NETUID": "chain.netuid", "CUDA_DEVICE": "options.device",
+		"TEMPLAR_CHAIN_ENDPOINT": "chain.endpoint", "TEMPLAR_DATA_DIR": "data_dir", "TEMPLAR_RUN": "run",
+	}
+	bucket := func(name, read, write string) {
+		env, key := "R2_"+strings.ToUpper(name)+"_", "buckets."+name+"."
+		v[env+"ACCOUNT_ID"], v[env+"BUCKET_NAME"], v[env+"ENDPOINT"] = key+"account_id", key+"name", key+"endpoint"
+		for kind, field := range map[string]string{"READ": read, "WRITE": write} {
+			id, secret := env+kind+"_ACCESS_KEY_ID", env+kind+"_SECRET_ACCESS_KEY"
+			v[id], v[secret] = "", ""
+			if field != "" {
+				v[id], v[secret] = key+field+".id", key+field+".secret"
+			}
+		}
+	}
+	bucket("gradients", "read", "write")
+	bucket("dataset", "key", "")
+	if role == telemetry.Aggregator {
+		bucket("aggregator", "", "key")
+	} else {
+		bucket("aggregator", "key", "")
+	}
+	return v
+}
+
+// exporter tells whether a variable of the original's says where metrics or logs go.
+func exporter(name string) bool {
+	return name == "WANDB_API_KEY" || name == "LOKI_URL" || strings.HasPrefix(name, "INFLUXDB_")
+}
+
+// bucketList is the original's way to spread the dataset over buckets.
+const bucketList = "R2_DATASET_BUCKET_LIST"
+
+// review looks at the variables that set nothing.
+func review(environ []string, known map[string]string) (warnings []string, err error) {
+	var ignored []string
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		_, ours := known[name]
+		switch {
+		case value == "" || ours:
+		case name == bucketList:
+			err = fmt.Errorf("%s: a dataset in many buckets is not supported yet: unset it and name one bucket with R2_DATASET_BUCKET_NAME", name)
+		case exporter(name):
+			ignored = append(ignored, name)
+		case strings.HasPrefix(name, "R2_"):
+			warnings = append(warnings, strangeVariable(name, known))
+		}
+	}
+	if len(ignored) > 0 {
+		slices.Sort(ignored)
+		warnings = append(warnings, strings.Join(ignored, ", ")+" ignored: this build sends metrics and logs nowhere")
+	}
+	return warnings, err
+}
+
+func strangeVariable(name string, known map[string]string) string {
+	names := make([]string, 0, len(known))
+	for n := range known {
+		names = append(names, n)
+	}
+	if near := Nearest(name, names); near != "" {
+		return fmt.Sprintf("%s ignored: no such setting, did you mean %s?", name, near)
+	}
+	return name + " ignored: no such setting"
+}

@@ -1,0 +1,45 @@
+package config
+
+import "github.com/spf13/pflag"
+
+// flagKeys returns the flags of the roles, each with the key that it sets.
+func flagKeys() map[string]string {
+	return map[string]string{
+		"name": "name", "data-dir": "data_dir", "run": "run",
+		"wallet.path": "wallet.path", "wallet.name": "wallet.name", "wallet.hotkey": "wallet.hotkey",
+		"netuid": "chain.netuid", "subtensor.network": "chain.network", "subtensor.chain_endpoint": "chain.endpoint",
+		"device": "options.device", "threads": "options.threads", "peers": "options.peers", "windows": "options.windows",
+		"test": "options.test", "store-gathers": "options.store_gathers",
+	}
+}
+
+// WalletFlags adds the flags that name a hotkey.
+func WalletFlags(f *pflag.FlagSet) {
+	d := Default().Wallet
+	f.String("wallet.path", d.Path, "folder of the wallets")
+	f.String("wallet.name", d.Name, "wallet")
+	f.String("wallet.hotkey", d.Hotkey, "hotkey of the wallet")
+}
+
+// ChainFlags adds the flags that say where the chain is.
+func ChainFlags(f *pflag.FlagSet) {
+	f.Uint16("netuid", Default().Chain.NetUID, "subnet")
+	f.String("subtensor.network", "", "network: local, or a URL")
+	f.String("subtensor.chain_endpoint", "", "URL of a chain node's RPC, http://host:port")
+}
+
+// RoleFlags adds every flag that Load knows.
+func RoleFlags(f *pflag.FlagSet) {
+	d := Default()
+	WalletFlags(f)
+	ChainFlags(f)
+	f.String("name", "", "name in logs (default role and uid)")
+	f.String("data-dir", d.DataDir, "folder of the node's own state")
+	f.String("run", "", "file with the run parameters, from the run's owner")
+	f.String("device", d.Options.Device, "device to compute on: cpu")
+	f.Int("threads", 0, "threads to compute with (default all cores)")
+	f.String("peers", "", "gather from these uids only: 1,2,3")
+	f.Uint64("windows", 0, "windows to take part in, counted from the run's start (default no end)")
+	f.Bool("test", false, "use all peers, without the lead validator's selection")
+	f.Bool("store-gathers", false, "keep gathered gradients in the data directory")
+}

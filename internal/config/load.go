@@ -1,0 +1,195 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/providers/structs"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+
+	"templar/internal/telemetry"
+)
+
+// Sources are what a Node is loaded from; a later one overrides an earlier one.
+type Sources struct {
+	File    string         // .json, .yaml or .yml; "" for none
+	Environ []string       // "NAME=value", as from os.Environ; empty values count as unset
+	Flags   *pflag.FlagSet // made with RoleFlags; nil for none. Only flags that were given count.
+}
+
+// Load fills a Node for a role and reports every fault of the sources at once. It does
+// not tell whether the Node is complete: Validate does. The warnings are lines for the
+// operator about settings that have no effect or that endanger a secret.
+func Load(role telemetry.Role, s Sources) (n Node, warnings []string, err error) {
+	l := loader{schema: schemaOf(reflect.TypeFor[Node]()), merged: koanf.New(".")}
+	l.check(l.merged.Load(structs.Provider(Default(), "koanf"), nil))
+	l.file(s.File)
+	l.environ(s.Environ, variables(role))
+	l.flags(s.Flags)
+	slices.SortStableFunc(l.faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	if err := errors.Join(l.faults...); err != nil {
+		return Node{}, l.warnings, err
+	}
+	if err := l.merged.Unmarshal("", &n); err != nil {
+		return Node{}, l.warnings, fmt.Errorf("configuration: %w", err)
+	}
+	for _, path := range []*string{&n.DataDir, &n.Run} {
+		if *path, err = expandHome(*path); err != nil {
+			return Node{}, l.warnings, err
+		}
+	}
+	return n, l.warnings, nil
+}
+
+type loader struct {
+	schema   schema
+	merged   *koanf.Koanf
+	warnings []string
+	faults   []error
+}
+
+func (l *loader) check(err error) {
+	if err != nil {
+		l.faults = append(l.faults, err)
+	}
+}
+
+func (l *loader) file(path string) {
+	if path == "" {
+		return
+	}
+	values, err := readFile(path)
+	if err != nil {
+		l.check(err)
+		return
+	}
+	given := map[string]any{}
+	for key, v := range values {
+		if v, ok := l.fromFile(path, key, v); ok {
+			given[key] = v
+		}
+	}
+	if w := exposed(path, given); w != "" {
+		l.warnings = append(l.warnings, w)
+	}
+	l.merge(given)
+}
+
+// fromFile checks one value of the file. ok is false for an empty one and for a fault.
+func (l *loader) fromFile(path, key string, v any) (_ any, ok bool) {
+	t, known := l.schema[key]
+	section, isSection := v.(map[string]any)
+	switch {
+	case known && v != nil:
+		v, err := typed(t, v)
+		if err != nil {
+			l.check(fmt.Errorf("%s: %s: %w", path, key, err))
+		}
+		return v, err == nil
+	case known:
+	case !l.schema.isSection(key):
+		l.check(fmt.Errorf("%s: %s: %w", path, key, l.schema.unknown(key)))
+	case v != nil && !(isSection && len(section) == 0):
+		l.check(fmt.Errorf("%s: %s: want a section with keys, not a value", path, key))
+	}
+	return nil, false
+}
+
+func (l *loader) environ(environ []string, known map[string]string) {
+	warnings, err := review(environ, known)
+	l.warnings = append(l.warnings, warnings...)
+	l.check(err)
+	l.texts(env.Provider(".", env.Opt{
+		EnvironFunc: func() []string { return environ },
+		TransformFunc: func(name, value string) (string, any) {
+			if value == "" {
+				return "", nil
+			}
+			return known[name], value
+		},
+	}), known, "")
+}
+
+func (l *loader) flags(f *pflag.FlagSet) {
+	if f == nil {
+		return
+	}
+	known := flagKeys()
+	l.texts(posflag.ProviderWithFlag(f, ".", nil, func(f *pflag.Flag) (string, any) {
+		return known[f.Name], f.Value.String()
+	}), known, "--")
+}
+
+// texts merges a source whose values are text. names are the source's own names of
+// keys; errors show them behind prefix.
+func (l *loader) texts(p koanf.Provider, names map[string]string, prefix string) {
+	k := koanf.New(".")
+	l.check(k.Load(p, nil))
+	given := map[string]any{}
+	for name, key := range names {
+		if key == "" || !k.Exists(key) {
+			continue
+		}
+		v, err := parse(l.schema[key], k.String(key))
+		if err != nil {
+			l.check(fmt.Errorf("%s%s: %w", prefix, name, err))
+			continue
+		}
+		given[key] = v
+	}
+	l.merge(given)
+}
+
+// merge lays one source over those before it.
+func (l *loader) merge(given map[string]any) {
+	resolve(given)
+	l.check(l.merged.Load(confmap.Provider(given, "."), nil))
+}
+
+const (
+	r2Endpoint    = "https://%s.r2.cloudflarestorage.com"
+	localEndpoint = "http://127.0.0.1:26657" // where CometBFT listens unless told otherwise
+)
+
+// resolve replaces a source's names for endpoints by the endpoints, so that a network
+// or account from the environment overrides an endpoint from the file.
+func resolve(given map[string]any) {
+	for _, bucket := range []string{"buckets.gradients.", "buckets.dataset.", "buckets.aggregator."} {
+		account, ok := given[bucket+"account_id"].(string)
+		if _, explicit := given[bucket+"endpoint"]; ok && account != "" && !explicit {
+			given[bucket+"endpoint"] = fmt.Sprintf(r2Endpoint, account)
+		}
+	}
+	network, ok := given["chain.network"].(string)
+	if _, explicit := given["chain.endpoint"]; !ok || network == "" || explicit {
+		return
+	}
+	given["chain.endpoint"] = "" // Validate explains
+	switch {
+	case network == "local":
+		given["chain.endpoint"] = localEndpoint
+	case strings.Contains(network, "://"):
+		given["chain.endpoint"] = network
+	}
+}
+
+func expandHome(path string) (string, error) {
+	rest, ok := strings.CutPrefix(path, "~/")
+	if !ok {
+		return path, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return filepath.Join(home, rest), nil
+}

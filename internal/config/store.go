@@ -1,0 +1,108 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"templar/internal/store"
+)
+
+// StoreServer configures `templar store serve`. Its file is JSON.
+type StoreServer struct {
+	// Dir holds the objects. Created if need be.
+	Dir string `json:"dir"`
+	// Buckets are created if they are not there.
+	Buckets []string `json:"buckets"`
+	Keys    []Access `json:"keys"`
+}
+
+// LogValue keeps the secrets out of logs.
+func (s StoreServer) LogValue() slog.Value { return slog.StringValue(s.Dir) }
+
+// Access is one key that the server accepts, with its rights. A key that is in no list
+// may do nothing.
+type Access struct {
+	ID     string       `json:"id"`
+	Secret store.Secret `json:"secret"`
+	// Read and Write name buckets. The right to write includes the right to read.
+	Read  []string `json:"read,omitempty"`
+	Write []string `json:"write,omitempty"`
+	// Admin may do everything in every bucket.
+	Admin bool `json:"admin,omitempty"`
+}
+
+// Key is the access in the store package's terms.
+func (a Access) Key() store.Key {
+	k := store.Key{AccessKey: a.ID, Secret: a.Secret, Admin: a.Admin}
+	for _, b := range a.Read {
+		k.Grants = append(k.Grants, store.Grant{Bucket: b})
+	}
+	for _, b := range a.Write {
+		k.Grants = append(k.Grants, store.Grant{Bucket: b, Write: true})
+	}
+	return k
+}
+
+// LoadStore reads and checks a store server's file. Unknown keys are errors.
+func LoadStore(path string) (StoreServer, error) {
+	b, err := readBytes(path)
+	if err != nil {
+		return StoreServer{}, err
+	}
+	var s StoreServer
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&s); err != nil {
+		return StoreServer{}, fmt.Errorf("%s: %w%s", path, err, where(b, err))
+	}
+	return s, s.validate(path)
+}
+
+// SaveStore writes s in the form that LoadStore reads, secrets included, mode 0600.
+func SaveStore(path string, s StoreServer) error {
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("save configuration: %w", err)
+	}
+	return writePrivate(path, append(b, '\n'))
+}
+
+// validate reports every fault at once.
+func (s *StoreServer) validate(path string) error {
+	var errs []error
+	fault := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %w", path, fmt.Errorf(format, args...)))
+	}
+	if s.Dir == "" {
+		fault("dir is missing: name the folder for the objects")
+	}
+	if len(s.Keys) == 0 {
+		fault("keys is empty, so nobody could open a bucket: add {\"id\", \"secret\", \"read\": [...], \"write\": [...]}")
+	}
+	known := map[string]bool{}
+	for _, b := range s.Buckets {
+		known[b] = true
+		if err := store.CheckBucketName(b); err != nil {
+			fault("buckets: %w", err)
+		}
+	}
+	seen := map[string]bool{}
+	for i, k := range s.Keys {
+		if len(k.ID) < 3 || k.Secret == "" {
+			fault("keys[%d]: want an id of 3 characters or more, and a secret", i)
+		}
+		if seen[k.ID] {
+			fault("keys[%d]: id %q stands twice", i, k.ID)
+		}
+		seen[k.ID] = true
+		for _, g := range k.Key().Grants {
+			if !known[g.Bucket] {
+				fault("keys[%d]: bucket %q is not in buckets", i, g.Bucket)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

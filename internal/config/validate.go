@@ -1,0 +1,129 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"templar/internal/store"
+	"templar/internal/telemetry"
+)
+
+// Validate reports every fault that would keep the role from starting, each with what
+// to set. It looks at no file and no network.
+func (n *Node) Validate(role telemetry.Role) error {
+	v := validator{role: role}
+	v.need("data_dir", n.DataDir)
+	v.need("run", n.Run)
+	v.need("wallet.path", n.Wallet.Path)
+	v.need("wallet.name", n.Wallet.Name)
+	v.need("wallet.hotkey", n.Wallet.Hotkey)
+	v.chain(n.Chain)
+	v.options(n.Options)
+	v.bucket("buckets.aggregator", n.Buckets.Aggregator)
+	if role != telemetry.Aggregator {
+		v.bucket("buckets.dataset", n.Buckets.Dataset)
+		v.ownBucket("buckets.gradients", n.Buckets.Gradients)
+	}
+	return errors.Join(v.faults...)
+}
+
+type validator struct {
+	role   telemetry.Role
+	faults []error
+}
+
+func (v *validator) fault(key, format string, args ...any) {
+	v.faults = append(v.faults, fmt.Errorf("%s: %s: set %s", key, fmt.Sprintf(format, args...), v.how(key)))
+}
+
+// how names the ways to set a key. An account or a network stands for its endpoint.
+func (v *validator) how(key string) string {
+	sets := func(k string) bool {
+		place, ok := strings.CutSuffix(key, "endpoint")
+		return k == key || ok && (k == place+"account_id" || k == place+"network")
+	}
+	var flags, env []string
+	for name, k := range flagKeys() {
+		if sets(k) {
+			flags = append(flags, "--"+name)
+		}
+	}
+	for name, k := range variables(v.role) {
+		if sets(k) {
+			env = append(env, name)
+		}
+	}
+	slices.Sort(flags)
+	slices.Sort(env)
+	return strings.Join(append(append(flags, env...), key+" in the configuration file"), ", ")
+}
+
+// need reports whether the value is there.
+func (v *validator) need(key, value string) bool {
+	if value == "" {
+		v.fault(key, "missing")
+	}
+	return value != ""
+}
+
+func (v *validator) url(key, value string) {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
+		v.fault(key, "want http(s)://host[:port]") // a URL may hold a password: not quoted
+	}
+}
+
+func (v *validator) chain(c Chain) {
+	switch {
+	case c.Endpoint == "" && c.Network != "":
+		v.fault("chain.endpoint", "network %q is not one that this build can join (it has: local)", c.Network)
+	case v.need("chain.endpoint", c.Endpoint):
+		v.url("chain.endpoint", c.Endpoint)
+	}
+}
+
+func (v *validator) options(o Options) {
+	if o.Device != "" && o.Device != "cpu" {
+		v.fault("options.device", "%q is not a device of this build (it has: cpu)", o.Device)
+	}
+	if o.Threads < 0 {
+		v.fault("options.threads", "must not be negative")
+	}
+}
+
+func (v *validator) bucket(key string, b Bucket) {
+	v.place(key, b.AccountID, b.Endpoint, b.Name)
+	v.credential(key+".key", b.Key)
+}
+
+func (v *validator) ownBucket(key string, b OwnBucket) {
+	v.place(key, b.AccountID, b.Endpoint, b.Name)
+	v.credential(key+".read", b.Read)
+	v.credential(key+".write", b.Write)
+	if b.Read == b.Write && b.Write.ID != "" {
+		v.fault(key+".read.id", "the same key as for writing, and every peer is told it")
+	}
+}
+
+var accountID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+func (v *validator) place(key, account, endpoint, name string) {
+	switch {
+	case account != "" && !accountID.MatchString(account):
+		v.fault(key+".account_id", "want 32 hexadecimal digits")
+	case v.need(key+".endpoint", endpoint):
+		v.url(key+".endpoint", endpoint)
+	}
+	if v.need(key+".name", name) && store.CheckBucketName(name) != nil {
+		v.fault(key+".name", "want 3 to 63 of a-z, 0-9, '-' and '.'")
+	}
+}
+
+func (v *validator) credential(key string, k Key) {
+	v.need(key+".id", k.ID)
+	v.need(key+".secret", string(k.Secret))
+}

@@ -1,0 +1,177 @@
+// Package localnet runs a whole Templar network in one process: an S3 server, a chain,
+// miners, validators and an aggregator, talking over loopback. The roles are started
+// by the same constructor as the commands, from the same configuration files.
+//
+// Everything is kept in one data directory: an interrupted or killed run goes on from it.
+package localnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"templar/internal/clock"
+	"templar/internal/dashboard"
+	"templar/internal/model"
+	"templar/internal/telemetry"
+)
+
+// Options say which network to run.
+type Options struct {
+	Windows    uint64 // counted from the run's start
+	Miners     int
+	Validators int
+	Preset     string
+	Seed       uint64
+	DataDir    string
+	Corpus     string // text file or directory; empty is the embedded book
+	Include    string // glob on a directory's files
+	JSON       string // file for the report; empty for none
+	Plot       string // file for the loss plot; empty is loss.png in DataDir
+
+	Live    bool // draw the live view on Out
+	Log     *slog.Logger
+	In      io.Reader
+	Out     io.Writer
+	Environ []string
+	Colour  bool
+}
+
+// path is a file of the data directory.
+func (o *Options) path(elem ...string) string {
+	return filepath.Join(append([]string{o.DataDir}, elem...)...)
+}
+
+// Run prepares the network if need be, runs it for its windows, and leaves a report, a
+// plot and a trained model. When ctx ends it stops cleanly and reports what there is.
+func Run(ctx context.Context, o Options) error {
+	n, err := prepare(ctx, &o)
+	if err != nil {
+		return err
+	}
+	unlock, err := lock(o.path("lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	c, err := o.collector(n)
+	if err != nil {
+		return err
+	}
+	obs, err := o.live(ctx, n, c)
+	stopped := errors.Is(err, context.Canceled)
+	if err != nil && !stopped {
+		return err
+	}
+	return o.finish(c, obs, stopped)
+}
+
+// collector goes on with the report that an earlier process left.
+func (o *Options) collector(n *network) (*dashboard.Collector, error) {
+	meta := dashboard.Meta{
+		Preset: n.Preset, Seed: n.Seed, Windows: int(o.Windows), Corpus: n.Corpus, TokenUnit: "byte",
+		UnigramEntropy: n.UnigramEntropy, BlocksPerWindow: n.params.BlocksPerWindow, BlockTime: n.params.BlockTime(), DataDir: o.DataDir,
+	}
+	for _, m := range n.members() {
+		meta.Nodes = append(meta.Nodes, dashboard.Node{Name: m.name, Role: m.role, UID: m.uid, Hotkey: m.hotkey})
+	}
+	c := dashboard.NewCollector(meta)
+	earlier, err := dashboard.ReadJSON(o.path(reportFile))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("report of the earlier run: %w; remove it to go on without", err)
+	default:
+		c.Resume(earlier)
+	}
+	return c, nil
+}
+
+// live runs the network under the live view, or with log lines.
+func (o *Options) live(ctx context.Context, n *network, c *dashboard.Collector) (*observer, error) {
+	if !o.Live {
+		return o.operate(ctx, n, telemetry.Tee(c, telemetry.LogSink(o.Log)), c)
+	}
+	o.Log = slog.New(c.LogHandler(slog.LevelWarn))
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	drawing, erase := context.WithCancel(context.WithoutCancel(ctx))
+	defer erase()
+	type outcome struct {
+		obs *observer
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		obs, err := o.operate(running, n, c, c)
+		done <- outcome{obs, err}
+		erase()
+	}()
+	view := dashboard.Live{Collector: c, Clock: clock.Wall{}, In: o.In, Out: o.Out, Environ: o.Environ, Colour: o.Colour, Cancel: cancel}
+	err := view.Run(drawing)
+	if errors.Is(err, dashboard.ErrInterrupted) {
+		return nil, err // the person does not want to wait; what runs on ends with the process
+	}
+	if err != nil {
+		cancel() // nobody could see it any more
+	}
+	out := <-done
+	if err != nil {
+		return nil, err
+	}
+	return out.obs, out.err
+}
+
+const reportFile = "report.json"
+
+// finish writes what a run leaves behind: model, report, plot, and the summary.
+func (o *Options) finish(c *dashboard.Collector, obs *observer, stopped bool) error {
+	r := c.Report()
+	if obs != nil && obs.model != nil {
+		dir := o.path("model")
+		if err := model.Save(dir, obs.Exchange.Params.Model, obs.model.Params()); err != nil {
+			return fmt.Errorf("export model: %w", err)
+		}
+		r.Checkpoint = dir
+	}
+	for _, path := range []string{o.path(reportFile), o.JSON} {
+		if path == "" {
+			continue
+		}
+		if err := r.WriteJSON(path); err != nil {
+			return err
+		}
+	}
+	plot := o.Plot
+	if plot == "" {
+		plot = o.path("loss.png")
+	}
+	if err := dashboard.Plot(plot, r); err != nil {
+		return err
+	}
+	if err := dashboard.Table(o.Out, r, dashboard.TableOptions{Colour: o.Colour}); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Out, "\nloss plot   %s\n", plot)
+	if missing := o.Windows - min(o.Windows, uint64(len(r.Windows))); stopped || missing > 0 {
+		fmt.Fprintf(o.Out, "stopped with %d of %d windows to go; the same command goes on from here\n", missing, o.Windows)
+	} else {
+		fmt.Fprintf(o.Out, "try         templar generate --model %s --prompt \"Light is\"\n", r.Checkpoint)
+	}
+	return agreed(r)
+}
+
+// agreed reports a broken promise: nodes that hold different parameters.
+func agreed(r dashboard.Report) error {
+	for _, w := range r.Windows {
+		if strays := w.Dissenters(); len(strays) > 0 {
+			return fmt.Errorf("after window %d these nodes hold other parameters than the rest: %s; keep the data directory and report it", w.Window, strings.Join(strays, ", "))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+package localnet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image/png"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"templar/internal/dashboard"
+	"templar/internal/model"
+)
+
+// options are those of the smallest network that trains.
+func options(t *testing.T, windows uint64) Options {
+	return Options{
+		Windows: windows, Miners: 1, Validators: 1, Preset: "tiny", Seed: 7, DataDir: filepath.Join(t.TempDir(), "net"),
+		Log: slog.New(slog.DiscardHandler), Out: &bytes.Buffer{},
+	}
+}
+
+// TestTwoNetworksInOneProcess: two runs at once disturb each other in nothing, and each
+// leaves what a run should leave.
+func TestTwoNetworksInOneProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some windows of wall time")
+	}
+	for _, name := range []string{"one", "other"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := options(t, 2)
+			o.Miners, o.Validators = 2, 2
+			o.JSON = filepath.Join(t.TempDir(), "report.json")
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			if err := Run(ctx, o); err != nil {
+				t.Fatal(err)
+			}
+			checkReport(t, o)
+			checkLeftovers(t, o)
+		})
+	}
+}
+
+func checkReport(t *testing.T, o Options) {
+	t.Helper()
+	r, err := dashboard.ReadJSON(o.JSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uint64(len(r.Windows)) != o.Windows {
+		t.Fatalf("%d windows reported, want %d", len(r.Windows), o.Windows)
+	}
+	for _, w := range r.Windows {
+		if want := o.Miners + o.Validators + 1; len(w.StateHash) != want {
+			t.Errorf("window %d: %d nodes reported a state, want %d", w.Window, len(w.StateHash), want)
+		}
+		if strays := w.Dissenters(); len(strays) > 0 {
+			t.Errorf("window %d: %v hold other parameters", w.Window, strays)
+		}
+		if len(w.Gathered) == 0 || w.GradientBytes == 0 {
+			t.Errorf("window %d: no gradient was aggregated (skipped: %v)", w.Window, w.Skipped)
+		}
+	}
+	if !(r.FinalLoss < r.InitialLoss) {
+		t.Errorf("held-out loss went from %v to %v", r.InitialLoss, r.FinalLoss)
+	}
+	for _, m := range r.Miners {
+		if m.SyncScore != 1 {
+			t.Errorf("%s: sync score %v, want 1 for a node in sync", m.Node, m.SyncScore)
+		}
+	}
+}
+
+func checkLeftovers(t *testing.T, o Options) {
+	t.Helper()
+	if _, _, err := model.Load(filepath.Join(o.DataDir, "model")); err != nil {
+		t.Errorf("trained model: %v", err)
+	}
+	f, err := os.Open(filepath.Join(o.DataDir, "loss.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := png.DecodeConfig(f); err != nil {
+		t.Errorf("loss plot: %v", err)
+	}
+	if out := o.Out.(*bytes.Buffer).String(); !strings.Contains(out, "all nodes hold the same parameters") {
+		t.Errorf("summary does not tell of the states:\n%s", out)
+	}
+}
+
+// TestInterruptedRunReports: when its context ends, a run reports what there is.
+func TestInterruptedRunReports(t *testing.T) {
+	o := options(t, 50)
+	ctx, cancel := context.WithCancel(t.Context())
+	log := &trigger{text: "msg=published", then: cancel}
+	o.Log = slog.New(slog.NewTextHandler(log, nil))
+	if err := Run(ctx, o); err != nil {
+		t.Fatal(err)
+	}
+	if out := o.Out.(*bytes.Buffer).String(); !strings.Contains(out, "the same command goes on from here") {
+		t.Errorf("summary does not tell how to go on:\n%s", out)
+	}
+	if _, err := dashboard.ReadJSON(o.path(reportFile)); err != nil {
+		t.Error(err)
+	}
+}
+
+// trigger calls then at the first log line that holds text.
+type trigger struct {
+	text string
+	then func()
+}
+
+func (w *trigger) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte(w.text)) {
+		w.then()
+	}
+	return len(b), nil
+}
+
+func TestPrepareRefuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("short\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	full := t.TempDir()
+	if err := os.WriteFile(filepath.Join(full, "theirs"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]struct {
+		change func(*Options)
+		want   string
+	}{
+		"short corpus":     {func(o *Options) { o.Corpus = file }, "too short"},
+		"missing corpus":   {func(o *Options) { o.Corpus = file + "-not" }, "no such file"},
+		"a file as folder": {func(o *Options) { o.DataDir = filepath.Join(file, "net") }, "not a directory"},
+		"somebody's files": {func(o *Options) { o.DataDir = full }, "holds no network"},
+		"unknown preset":   {func(o *Options) { o.Preset = "huge" }, "unknown preset"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			o := options(t, 1)
+			c.change(&o)
+			if _, err := Prepare(t.Context(), o); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+			if left, _ := filepath.Glob(o.DataDir + ".preparing-*"); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+func TestPrepareIsIdempotentAndTellsNetworksApart(t *testing.T) {
+	o := options(t, 1)
+	first, err := Prepare(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Prepare(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Join(first, "\n") != strings.Join(again, "\n") {
+		t.Errorf("commands changed from\n%v\nto\n%v", first, again)
+	}
+	o.Seed++
+	if _, err := Prepare(t.Context(), o); err == nil || !strings.Contains(err.Error(), "--seed is 7 there, not 8") {
+		t.Errorf("another seed: %v", err)
+	}
+}
+
+func TestRunRefusesABusyAddress(t *testing.T) {
+	o := options(t, 1)
+	if _, err := Prepare(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	n, err := load(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", n.StoreAddr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestRunRefusesADirectoryInUse(t *testing.T) {
+	o := options(t, 1)
+	if _, err := Prepare(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := lock(o.path("lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "in use by another localnet") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := Run(ctx, options(t, 1)); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,136 @@
+package localnet
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"templar/internal/config"
+	"templar/internal/node"
+	"templar/internal/telemetry"
+	"templar/internal/wallet"
+	"templar/protocol"
+)
+
+// networkVersion is the version of network.json.
+const networkVersion = 1
+
+// network is network.json: what a data directory was prepared for. It is written
+// last, so that a directory without one was never complete.
+type network struct {
+	Version        int     `json:"version"`
+	Preset         string  `json:"preset"`
+	Seed           uint64  `json:"seed"`
+	Miners         int     `json:"miners"`
+	Validators     int     `json:"validators"`
+	Corpus         string  `json:"corpus"`
+	Source         string  `json:"corpus_path"` // as given; empty is the embedded book
+	Include        string  `json:"include"`
+	UnigramEntropy float64 `json:"unigram_entropy"` // of the corpus, nats a token
+	StoreAddr      string  `json:"store"`           // host:port
+	ChainAddr      string  `json:"chain"`           // host:port
+
+	params *protocol.Params
+	dir    string
+}
+
+// member is one node of the network.
+type member struct {
+	name   string
+	role   telemetry.Role
+	uid    protocol.UID // as the chain will give it
+	hotkey protocol.Hotkey
+}
+
+const walletName = "localnet"
+
+// names lists all nodes with their roles: validators first, since the genesis gives
+// them the first uids.
+func (n *network) names() []member {
+	var out []member
+	add := func(role telemetry.Role, count int) {
+		for i := range count {
+			out = append(out, member{name: fmt.Sprintf("%s-%d", role, i), role: role})
+		}
+	}
+	add(telemetry.Validator, n.Validators)
+	add(telemetry.Miner, n.Miners)
+	add(telemetry.Aggregator, 1)
+	add(telemetry.Observer, 1)
+	for i := range out {
+		if out[i].role == telemetry.Validator || out[i].role == telemetry.Miner {
+			out[i].uid = protocol.UID(i)
+		}
+	}
+	return out
+}
+
+// members is names with the hotkeys of those who take part.
+func (n *network) members() []member {
+	var out []member
+	for _, m := range n.names() {
+		if w, err := wallet.Load(n.walletPath(), walletName, m.name); err == nil && m.role != telemetry.Observer {
+			m.hotkey = w.Hotkey()
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (n *network) path(elem ...string) string {
+	o := Options{DataDir: n.dir}
+	return o.path(elem...)
+}
+
+func (n *network) walletPath() string { return n.path("wallets") }
+
+// config reads a node's configuration file.
+func (n *network) config(m member) (config.Node, error) {
+	c, _, err := config.Load(m.role, config.Sources{File: n.path("nodes", m.name+".json")})
+	return c, err
+}
+
+// load reads network.json and holds it against what is asked for.
+func load(o *Options) (*network, error) {
+	b, err := os.ReadFile(o.path("network.json"))
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	n := &network{dir: o.DataDir}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(n); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.path("network.json"), err)
+	}
+	if err := n.accepts(o); err != nil {
+		return nil, fmt.Errorf("%s holds another network: %w; use its flags, or another --data-dir", o.DataDir, err)
+	}
+	run, err := node.LoadRun(o.path("run.json"))
+	if err != nil {
+		return nil, err
+	}
+	n.params = run.Params
+	return n, nil
+}
+
+// accepts reports in which flags o differs from what the directory was made for.
+func (n *network) accepts(o *Options) error {
+	var errs []error
+	differ := func(flag string, have, want any) {
+		if have != want {
+			errs = append(errs, fmt.Errorf("--%s is %v there, not %v", flag, have, want))
+		}
+	}
+	differ("preset", n.Preset, o.Preset)
+	differ("seed", n.Seed, o.Seed)
+	differ("miners", n.Miners, o.Miners)
+	differ("validators", n.Validators, o.Validators)
+	differ("corpus", n.Source, o.Corpus)
+	differ("include", n.Include, o.Include)
+	if n.Version != networkVersion {
+		errs = append(errs, fmt.Errorf("its version is %d, this release's %d", n.Version, networkVersion))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,128 @@
+package localnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"templar/internal/chain"
+	"templar/internal/checkpoint"
+	"templar/internal/dashboard"
+	"templar/internal/data"
+	"templar/internal/engine"
+	"templar/internal/exchange"
+	"templar/internal/node"
+	"templar/internal/replica"
+	"templar/internal/telemetry"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// observer follows the run from outside, as anyone with the read keys could: it applies
+// the Aggregates to a model of its own and measures it on the held-out text.
+type observer struct {
+	*node.Node
+	windows   uint64
+	collector *dashboard.Collector
+	report    string // file that is renewed after each window
+	client    interface{ Close() error }
+
+	model   *replica.Replica
+	heldOut []engine.Batch // of the whole held-out text
+	sample  []engine.Batch // every few of them, for each window
+}
+
+// sampleBatches is how many batches a window's held-out loss is measured on.
+const sampleBatches = 8
+
+func (o *Options) observe(ctx context.Context, n *network, env node.Env, client interface {
+	chain.Chain
+	Close() error
+}, c *dashboard.Collector) (*observer, error) {
+	cfg, err := n.config(member{name: "observer-0", role: telemetry.Observer})
+	if err != nil {
+		return nil, err
+	}
+	nd, err := node.Open(ctx, cfg, telemetry.Observer, env)
+	if err != nil {
+		return nil, fmt.Errorf("observer: %w", err)
+	}
+	return &observer{Node: nd, windows: o.Windows, collector: c, report: o.path(reportFile), client: client}, nil
+}
+
+func (o *observer) close() error { return errors.Join(o.Node.Close(), o.client.Close()) }
+
+// run measures until the last window.
+func (o *observer) run(ctx context.Context) error {
+	start, err := o.join(ctx)
+	if err != nil {
+		return fmt.Errorf("observer: %w", err)
+	}
+	stop := exchange.StopAfter(start.StartWindow, o.windows)
+	for o.model.Next() < stop {
+		if err := o.window(ctx, o.model.Next()); err != nil {
+			return fmt.Errorf("observer: %w", err)
+		}
+	}
+	if err := o.measure(ctx, o.model.Next()-1, o.heldOut); err != nil {
+		return fmt.Errorf("observer: %w", err)
+	}
+	o.Phase(o.model.Next()-1, "done")
+	return nil
+}
+
+// join takes over the newest state and measures theta_0, if it is that.
+func (o *observer) join(ctx context.Context) (wire.StartWindow, error) {
+	x := o.Exchange
+	tokens, err := o.Data.HeldOut(ctx)
+	if err != nil {
+		return wire.StartWindow{}, err
+	}
+	o.heldOut = data.Batches(tokens, x.Params.SequenceLength, x.Params.BatchSize)
+	for i := 0; i < len(o.heldOut); i += max(1, len(o.heldOut)/sampleBatches) {
+		o.sample = append(o.sample, o.heldOut[i])
+	}
+	start, _, err := x.AwaitStart(ctx, o.Report)
+	if err != nil {
+		return start, err
+	}
+	var s checkpoint.State
+	if o.model, s, err = o.Restore(ctx, start); err != nil || s.Next > s.Start {
+		return start, err
+	}
+	return start, o.measure(ctx, s.Start-1, o.heldOut)
+}
+
+// window follows the Aggregate of w.
+func (o *observer) window(ctx context.Context, w protocol.Window) error {
+	x := o.Exchange
+	o.Phase(w, "waiting for the aggregate")
+	end, err := x.EndOf(ctx, w)
+	if err != nil {
+		return err
+	}
+	_, err = o.model.Follow(ctx, x, w+1, x.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+		o.Applied(o.model, a, hash, size)
+		return o.measure(ctx, w, o.sample)
+	})
+	if err != nil {
+		return err
+	}
+	r := o.collector.Report()
+	return r.WriteJSON(o.report)
+}
+
+// measure reports the loss on held-out text after window w.
+func (o *observer) measure(ctx context.Context, w protocol.Window, batches []engine.Batch) error {
+	o.Phase(w, "measuring")
+	var sum engine.Loss
+	for _, b := range batches {
+		l, err := o.Engine.Loss(ctx, o.model.Params(), b)
+		if err != nil {
+			return err
+		}
+		sum.Add(l)
+	}
+	o.Report.Emit(w, telemetry.HeldOut{Loss: sum.Mean(), Tokens: sum.Tokens})
+	return nil
+}

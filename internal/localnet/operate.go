@@ -1,0 +1,181 @@
+package localnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"templar/internal/chain"
+	"templar/internal/chain/cometbft"
+	"templar/internal/clock"
+	"templar/internal/config"
+	"templar/internal/dashboard"
+	"templar/internal/node"
+	"templar/internal/store/server"
+	"templar/internal/telemetry"
+	"templar/internal/wallet"
+)
+
+// operate runs the services until the roles are done. It returns the observer, which
+// holds the trained model.
+func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, c *dashboard.Collector) (*observer, error) {
+	objects, addr, err := openStore(n, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	blocks, err := cometbft.New(cometbft.Config{
+		Home: n.path("chain"), Listen: n.ChainAddr, BlockInterval: n.params.BlockTime(), Logger: o.Log,
+	})
+	if err != nil {
+		addr.Close()
+		return nil, err
+	}
+	// The services outlive the roles, so that these can finish what they are at. When a
+	// service fails, the roles cannot go on.
+	serviceCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	roleCtx, abandon := context.WithCancel(ctx)
+	defer abandon()
+	var services errgroup.Group
+	serve := func(run func(context.Context) error) {
+		services.Go(func() error {
+			defer abandon()
+			return run(serviceCtx)
+		})
+	}
+	serve(func(ctx context.Context) error { return objects.Serve(ctx, addr) })
+	serve(blocks.Run)
+
+	obs, err := o.runRoles(roleCtx, n, node.Env{Log: o.Log, Sink: sink, Clock: clock.Wall{}}, c)
+	stop()
+	if failed := services.Wait(); failed != nil {
+		err = failed
+	}
+	return obs, err
+}
+
+// runRoles runs the roles and the observer until all are done, or one fails.
+func (o *Options) runRoles(ctx context.Context, n *network, env node.Env, c *dashboard.Collector) (*observer, error) {
+	running, ctx := errgroup.WithContext(ctx)
+	obs, err := o.start(ctx, n, env, running, c)
+	if err != nil {
+		running.Go(func() error { return err })
+	}
+	err = running.Wait()
+	if obs != nil {
+		err = errors.Join(err, obs.close())
+	}
+	return obs, err
+}
+
+// openStore opens the S3 server and its address.
+func openStore(n *network, log *slog.Logger) (*server.Server, net.Listener, error) {
+	c, err := config.LoadStore(n.path("store.json"))
+	if err != nil {
+		return nil, nil, err
+	}
+	var keys []server.Key
+	for _, a := range c.Keys {
+		keys = append(keys, a.Key())
+	}
+	s, err := server.Open(server.Config{Dir: c.Dir, Keys: keys, Fsync: true, Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, b := range c.Buckets {
+		if err := s.CreateBucket(b); err != nil {
+			return nil, nil, err
+		}
+	}
+	l, err := net.Listen("tcp", n.StoreAddr)
+	if err != nil {
+		return nil, nil, fmt.Errorf("object store, which this network's nodes know by its address: %w", err)
+	}
+	return s, l, nil
+}
+
+// start registers the miners and starts the roles and the observer in g.
+func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgroup.Group, c *dashboard.Collector) (*observer, error) {
+	client, err := cometbft.Dial(ctx, cometbft.Opts{Endpoint: "http://" + n.ChainAddr, NetUID: netUID, Clock: env.Clock})
+	if err != nil {
+		return nil, err
+	}
+	members := n.names()
+	if err := register(ctx, n, client, members); err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	obs, err := o.observe(ctx, n, env, client, c)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	watching, done := context.WithCancel(ctx)
+	g.Go(func() error { return watch(watching, client, env) })
+	g.Go(func() error {
+		defer done()
+		return obs.run(ctx)
+	})
+	for _, m := range members {
+		if m.role == telemetry.Observer {
+			continue
+		}
+		cfg, err := n.config(m)
+		if err != nil {
+			return obs, err
+		}
+		cfg.Options.Windows = o.Windows
+		cfg.Options.Threads = max(1, runtime.GOMAXPROCS(0)/o.Miners) // miners train at the same time
+		g.Go(func() error {
+			if err := node.Run(ctx, cfg, m.role, env); err != nil {
+				return fmt.Errorf("%s: %w", m.name, err)
+			}
+			return nil
+		})
+	}
+	return obs, nil
+}
+
+// register gives each miner its uid, in order.
+func register(ctx context.Context, n *network, c chain.Chain, members []member) error {
+	graph, err := c.Metagraph(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if m.role != telemetry.Miner {
+			continue
+		}
+		w, err := wallet.Load(n.walletPath(), walletName, m.name)
+		if err != nil {
+			return err
+		}
+		if _, ok := graph.ByHotkey(w.Hotkey()); ok {
+			continue
+		}
+		r, err := c.Submit(ctx, w, chain.Register{})
+		if err != nil {
+			return fmt.Errorf("register %s: %w", m.name, err)
+		}
+		if r.Status == chain.StatusFailed {
+			return fmt.Errorf("register %s: the chain refused it: %s", m.name, r.Reason)
+		}
+	}
+	return nil
+}
+
+// watch reports each block until ctx ends.
+func watch(ctx context.Context, c chain.Chain, env node.Env) error {
+	report := telemetry.Reporter{Node: "chain", Clock: env.Clock, Sink: env.Sink}
+	b, err := c.Head(ctx)
+	for ; err == nil; b, err = c.Wait(ctx, b.Number+1) {
+		report.Emit(0, telemetry.Block{Number: b.Number, Time: b.Time})
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,202 @@
+// Package node assembles a role from its configuration: the wallet, the chain, the
+// buckets with their decorators, the engine and the dataset. The commands and the localnet
+// start roles only through it, so that what runs in one process runs the same in many.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"templar/internal/aggregator"
+	"templar/internal/chain/cometbft"
+	"templar/internal/clock"
+	"templar/internal/config"
+	"templar/internal/data"
+	"templar/internal/engine/cpu"
+	"templar/internal/exchange"
+	"templar/internal/miner"
+	"templar/internal/role"
+	"templar/internal/store"
+	"templar/internal/store/fs"
+	"templar/internal/store/s3"
+	"templar/internal/telemetry"
+	"templar/internal/validator"
+	"templar/internal/wallet"
+	"templar/protocol"
+)
+
+// Env is what a process gives to the roles in it.
+type Env struct {
+	Log   *slog.Logger
+	Sink  telemetry.Sink
+	Clock clock.Clock
+}
+
+// Node is an assembled node, before it has a role. Close releases it.
+type Node struct {
+	role.Deps
+
+	closers []func() error
+}
+
+// Open assembles a node. Everything that can be wrong with its configuration is found here.
+func Open(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ *Node, err error) {
+	n := &Node{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	run, err := LoadRun(c.Run)
+	if err != nil {
+		return nil, err
+	}
+	hotkey, err := wallet.Load(c.Wallet.Path, c.Wallet.Name, c.Wallet.Hotkey)
+	if err != nil {
+		return nil, err
+	}
+	client, err := cometbft.Dial(ctx, cometbft.Opts{Endpoint: c.Chain.Endpoint, NetUID: c.Chain.NetUID, Clock: env.Clock})
+	if err != nil {
+		return nil, err
+	}
+	n.closers = append(n.closers, client.Close)
+	dialer := s3.NewDialer(s3.Options{})
+	n.closers = append(n.closers, dialer.Close)
+	n.Exchange = &exchange.Exchange{
+		Run: run, Clock: env.Clock, Chain: client, Signer: hotkey,
+		Directory: exchange.NewDirectory(run.Params, client, dialer),
+	}
+	if err := n.openBuckets(c, r, dialer, env.Clock); err != nil {
+		return nil, err
+	}
+	if r == telemetry.Miner || r == telemetry.Validator {
+		if n.Exchange.UID, err = exchange.Registered(ctx, client, hotkey.Hotkey()); err != nil {
+			return nil, err
+		}
+	}
+	n.identify(c, r, env)
+	if r != telemetry.Aggregator {
+		err = n.openModel(ctx, c, dialer, env.Clock)
+	}
+	return n, err
+}
+
+// LoadRun reads a run parameters' file.
+func LoadRun(path string) (exchange.Run, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return exchange.Run{}, fmt.Errorf("run parameters: %w", err)
+	}
+	p, err := protocol.DecodeParams(b)
+	if err != nil {
+		return exchange.Run{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return exchange.NewRun(p)
+}
+
+// openBuckets opens what the role works with. The node's own calls are retried; peers'
+// buckets are not, since a gather has a deadline and retries of its own.
+func (n *Node) openBuckets(c config.Node, r telemetry.Role, d store.Dialer, clk clock.Clock) error {
+	open := func(what string, l store.Location) (store.Bucket, error) {
+		b, err := d.Dial(l)
+		if err != nil {
+			return nil, fmt.Errorf("%s bucket: %w", what, err)
+		}
+		return store.Retry(b, store.RetryPolicy{}, clk), nil
+	}
+	var err error
+	if n.Exchange.Aggregator, err = open("aggregator", c.Buckets.Aggregator.Location()); err != nil {
+		return err
+	}
+	if r == telemetry.Miner || r == telemetry.Validator {
+		n.Bucket = exchange.Commitment{Role: r, Location: c.Buckets.Gradients.Reading()}
+		if !n.Exchange.Params.TrustsStore(n.Bucket.Location.Endpoint) {
+			return fmt.Errorf("own bucket: %s is not one of the run's stores %v: nobody would read it", n.Bucket.Location.Endpoint, n.Exchange.Params.Stores)
+		}
+		if n.Exchange.Own, err = open("own", c.Buckets.Gradients.Writing()); err != nil {
+			return err
+		}
+		if n.Committed, err = open("own", n.Bucket.Location); err != nil {
+			return err
+		}
+	}
+	files, err := fs.Open(c.DataDir, fs.Options{Fsync: true})
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if !files.HasBucket("state") {
+		if err := files.CreateBucket("state"); err != nil {
+			return fmt.Errorf("data directory: %w", err)
+		}
+	}
+	n.Local = files.Bucket("state")
+	return nil
+}
+
+func (n *Node) openModel(ctx context.Context, c config.Node, d store.Dialer, clk clock.Clock) error {
+	p := n.Exchange.Params
+	if c.Options.Device != "" && c.Options.Device != "cpu" {
+		return fmt.Errorf("device %q: this build computes on cpu", c.Options.Device)
+	}
+	e, err := cpu.New(p.Model, cpu.Options{Threads: c.Options.Threads})
+	if err != nil {
+		return err
+	}
+	n.Engine = e
+	n.closers = append(n.closers, e.Close)
+	b, err := d.Dial(c.Buckets.Dataset.Location())
+	if err != nil {
+		return fmt.Errorf("dataset bucket: %w", err)
+	}
+	n.Data, err = data.Open(ctx, store.Retry(b, store.RetryPolicy{}, clk), p.DatasetHash)
+	return err
+}
+
+func (n *Node) identify(c config.Node, r telemetry.Role, env Env) {
+	name := c.Name
+	if name == "" {
+		name = fmt.Sprintf("%s-%d", r, n.Exchange.UID)
+	}
+	n.Log = env.Log.With("node", name)
+	n.Report = telemetry.Reporter{Node: name, Role: r, UID: n.Exchange.UID, Clock: env.Clock, Sink: env.Sink}
+}
+
+// Close releases connections and memory.
+func (n *Node) Close() error {
+	var errs []error
+	for i := len(n.closers) - 1; i >= 0; i-- {
+		errs = append(errs, n.closers[i]())
+	}
+	n.closers = nil
+	return errors.Join(errs...)
+}
+
+// New gives an assembled node its role.
+func (n *Node) New(r telemetry.Role, o config.Options) (interface{ Run(context.Context) error }, error) {
+	c := role.Config{Windows: o.Windows, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers}
+	switch r {
+	case telemetry.Miner:
+		return miner.New(c, n.Deps), nil
+	case telemetry.Validator:
+		return validator.New(c, n.Deps), nil
+	case telemetry.Aggregator:
+		return aggregator.New(c, n.Deps), nil
+	}
+	return nil, fmt.Errorf("no role %q", r)
+}
+
+// Run assembles a node and runs its role.
+func Run(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
+	n, err := Open(ctx, c, r, env)
+	if err != nil {
+		return err
+	}
+	work, err := n.New(r, c.Options)
+	if err == nil {
+		err = work.Run(ctx)
+	}
+	return errors.Join(err, n.Close())
+}
