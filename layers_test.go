@@ -1,0 +1,116 @@
+package templar_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// floors lists the house from the ground up. A package may import those of lower floors,
+// and those under its own folder.
+var floors = [][]string{
+	{"protocol", "internal/safetensors"},
+	{"internal/clock", "internal/kernel"},
+	{"codec", "internal/engine", "internal/score", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model"},
+	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config"},
+	{"internal/exchange"},
+	{"internal/checkpoint", "internal/replica"},
+	{"internal/role"},
+	{"internal/miner", "internal/validator", "internal/aggregator"},
+	{"internal/node"},
+	{"internal/localnet"},
+	{"internal/cli"},
+	{"cmd/templar"},
+}
+
+// pure packages hold rules: values in, values out.
+var pure = []string{"protocol", "codec", "wire", "internal/kernel", "internal/score", "internal/peers", "internal/chain/ledger"}
+
+// impure is what a rule must not reach for.
+var impure = []string{"context", "log", "log/slog", "net", "net/http", "os", "os/signal", "sync", "math/rand"}
+
+type goPackage struct {
+	ImportPath string
+	Doc        string
+	GoFiles    []string
+	Imports    []string
+}
+
+// packages lists the module's packages with their non-test imports.
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Doc,GoFiles,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []goPackage
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := dec.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.GoFiles) > 0 {
+			all = append(all, p)
+		}
+	}
+}
+
+// place returns the room of the house that a package is in, and its floor.
+func place(importPath string) (room string, floor int) {
+	path := strings.TrimPrefix(importPath, "templar/")
+	for i, rooms := range floors {
+		for _, r := range rooms {
+			if path == r || strings.HasPrefix(path, r+"/") {
+				return r, i
+			}
+		}
+	}
+	return "", -1
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for _, p := range packages(t) {
+		room, floor := place(p.ImportPath)
+		if floor < 0 {
+			t.Errorf("%s has no room in the house: give it one here and in ARCHITECTURE.md", p.ImportPath)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if !strings.HasPrefix(imported, "templar/") {
+				continue
+			}
+			if to, below := place(imported); to != room && below >= floor {
+				t.Errorf("%s (floor %d) imports %s (floor %d)", p.ImportPath, floor, imported, below)
+			}
+		}
+	}
+}
+
+func TestRulesArePure(t *testing.T) {
+	for _, p := range packages(t) {
+		path := strings.TrimPrefix(p.ImportPath, "templar/")
+		if !slices.ContainsFunc(pure, func(r string) bool { return path == r || strings.HasPrefix(path, r+"/") }) || strings.HasPrefix(path, "internal/kernel/gemm") {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if slices.Contains(impure, imported) {
+				t.Errorf("%s imports %s: it holds rules, which take values and return values", p.ImportPath, imported)
+			}
+		}
+	}
+}
+
+func TestEveryPackageIsDocumented(t *testing.T) {
+	for _, p := range packages(t) {
+		if want := fmt.Sprintf("Package %s ", p.ImportPath[strings.LastIndex(p.ImportPath, "/")+1:]); !strings.HasPrefix(p.Doc, want) && !strings.HasPrefix(p.ImportPath, "templar/cmd/") {
+			t.Errorf("%s: its doc does not begin with %q", p.ImportPath, want)
+		}
+	}
+}
