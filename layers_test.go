@@ -14,7 +14,7 @@ import (
 // floors lists the house from the ground up. A package may import those of lower floors,
 // and those under its own folder.
 var floors = [][]string{
-	{"protocol", "internal/safetensors"},
+	{"protocol", "internal/safetensors", "internal/tokenizer"},
 	{"internal/clock", "internal/kernel"},
 	{"codec", "internal/engine", "internal/score", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model"},
 	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config"},
@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"internal/checkpoint", "internal/replica"},
 	{"internal/role"},
 	{"internal/miner", "internal/validator", "internal/aggregator"},
-	{"internal/node"},
+	{"internal/node", "internal/simnet"},
 	{"internal/localnet"},
 	{"internal/cli"},
 	{"cmd/templar"},

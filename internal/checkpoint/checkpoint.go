@@ -143,7 +143,7 @@ func Load(ctx context.Context, r store.Reader, run exchange.Run, next protocol.W
 func load(ctx context.Context, r store.Reader, prefix string, run exchange.Run, next protocol.Window, owner protocol.Hotkey) (State, error) {
 	m, err := manifest(ctx, r, prefix, owner)
 	if err != nil {
-		return State{}, err
+		return State{}, fmt.Errorf("%s: %w", manifestName, err)
 	}
 	if m.Run != run.Hash || m.Next != next || m.Next < m.Start {
 		return State{}, errors.New("it is another run's or another window's")

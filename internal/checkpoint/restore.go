@@ -24,10 +24,10 @@ type place struct {
 	name   string
 }
 
-// Restore returns the newest state that can be had: of the node's own directory and
-// of the validators' buckets, highest stake first, and theta_0 at the least. A
-// miner's private state survives even when its parameters come from elsewhere. A torn or
-// lying checkpoint is named in the log, and the next one is tried.
+// Restore returns the newest state that can be had: of the node's own directory and of
+// the validators' buckets, highest stake first, and theta_0 at the least. A miner's
+// private state survives even when its parameters come from elsewhere. A torn or lying
+// checkpoint is named in the log, and the next one is tried.
 func Restore(ctx context.Context, x *exchange.Exchange, local store.Reader, announced wire.StartWindow, log *slog.Logger) (State, error) {
 	places, err := find(ctx, x, local, log)
 	if err != nil {
@@ -37,6 +37,9 @@ func Restore(ctx context.Context, x *exchange.Exchange, local store.Reader, anno
 		s, err := p.load(ctx, x)
 		if err == nil {
 			err = check(s, announced, x.Run)
+		}
+		if err == nil && p.owner != x.Signer.Hotkey() && s.Next > s.Start {
+			err = vote(ctx, x, s, p.owner)
 		}
 		if ctx.Err() != nil {
 			return State{}, ctx.Err()
@@ -86,6 +89,35 @@ func check(s State, a wire.StartWindow, run exchange.Run) error {
 	}
 	if !s.Previous.IsZero() {
 		return errors.New("theta_0 follows no aggregate")
+	}
+	return nil
+}
+
+// vote holds a validator's state against the sync samples of the others. Who joins
+// cannot recompute a state, but each validator has told what it holds: the state is
+// refused when more stake contradicts its owner than agrees.
+func vote(ctx context.Context, x *exchange.Exchange, s State, owner protocol.Hotkey) error {
+	end, err := x.Chain.Block(ctx, x.Params.FirstBlock(s.Next))
+	if err != nil {
+		return fmt.Errorf("end of window %d: %w", s.Next-1, err)
+	}
+	var agree, against uint64
+	for _, v := range x.Validators() {
+		if v.Hotkey == owner {
+			agree += v.Stake
+			continue
+		}
+		sample, verdict := x.Sample(ctx, v, s.Next-1)
+		switch {
+		case !verdict.OK():
+		case sample.Aggregate == s.Previous && slices.Equal(sample.Values, x.SampleOf(s.Params, end, v.Hotkey)):
+			agree += v.Stake
+		default:
+			against += v.Stake
+		}
+	}
+	if against > agree {
+		return fmt.Errorf("validators with a stake of %d hold other parameters, with %d these", against, agree)
 	}
 	return nil
 }

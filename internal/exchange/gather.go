@@ -15,6 +15,10 @@ import (
 // gatherLimit bounds the concurrent downloads of one gather.
 const gatherLimit = 32
 
+// maxPeers bounds how many gradients an Aggregate can name: no subnet has more slots. An
+// operator may gather from all of them (--test), beyond max_topk_peers.
+const maxPeers = 4096
+
 // Payload is one peer's gradient with what this node makes of it. Gradient and Raw
 // are set only when the verdict is OK.
 type Payload struct {
@@ -84,6 +88,21 @@ func (x *Exchange) fetchOnce(ctx context.Context, w protocol.Window, p Peer, bou
 	return out
 }
 
+// Archived returns the gradient that the Aggregate of w names, from the aggregator's
+// archive. Every verdict but VerdictUnreachable says that the aggregator cannot show it.
+func (x *Exchange) Archived(ctx context.Context, w protocol.Window, in wire.Included) (*wire.Gradient, protocol.Verdict) {
+	ctx, cancel := x.WithTimeout(ctx)
+	defer cancel()
+	raw, _, err := read(ctx, x.Aggregator, protocol.ArchiveKey(w, in.UID), x.maxGradient())
+	if err != nil {
+		return nil, verdictOf(err)
+	}
+	if wire.ContentHash(raw) != in.Content {
+		return nil, protocol.VerdictWrongContext
+	}
+	return wire.DecodeGradient(raw, x.Codec, wire.Expect{Run: x.Hash, Window: w, UID: in.UID, Hotkey: in.Hotkey})
+}
+
 func (x *Exchange) maxGradient() int64 {
 	return wire.MaxGradientSize(x.Codec, x.Params.PagesPerWindow)
 }
@@ -114,7 +133,7 @@ func Usable(payloads []Payload) (ok []Payload, skipped []wire.Skipped) {
 func (x *Exchange) FetchAggregate(ctx context.Context, w protocol.Window, deadline time.Time) (*wire.Aggregate, protocol.Hash, int64, protocol.Verdict) {
 	ctx, cancel := x.Clock.WithDeadline(ctx, deadline)
 	defer cancel()
-	limit := wire.MaxAggregateSize(x.Codec, x.Params.MaxTopKPeers)
+	limit := wire.MaxAggregateSize(x.Codec, maxPeers)
 	for {
 		b, _, err := read(ctx, x.Aggregator, protocol.AggregateKey(w), limit)
 		if err == nil {

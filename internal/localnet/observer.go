@@ -28,12 +28,28 @@ type observer struct {
 	client    interface{ Close() error }
 
 	model   *replica.Replica
-	heldOut []engine.Batch // of the whole held-out text
-	sample  []engine.Batch // every few of them, for each window
+	heldOut []engine.Batch // for the loss before and after
+	sample  []engine.Batch // fewer, for the loss after each window
 }
 
-// sampleBatches is how many batches a window's held-out loss is measured on.
-const sampleBatches = 8
+// Held-out batches, spread over the whole held-out text: all of the embedded book's for the
+// loss before and after, and some for each window.
+const (
+	heldOutBatches = 128
+	sampleBatches  = 8
+)
+
+// spread picks n batches at equal distances, or all when there are fewer.
+func spread(all []engine.Batch, n int) []engine.Batch {
+	if len(all) <= n {
+		return all
+	}
+	out := make([]engine.Batch, n)
+	for i := range out {
+		out[i] = all[i*len(all)/n]
+	}
+	return out
+}
 
 func (o *Options) observe(ctx context.Context, n *network, env node.Env, client interface {
 	chain.Chain
@@ -78,10 +94,8 @@ func (o *observer) join(ctx context.Context) (wire.StartWindow, error) {
 	if err != nil {
 		return wire.StartWindow{}, err
 	}
-	o.heldOut = data.Batches(tokens, x.Params.SequenceLength, x.Params.BatchSize)
-	for i := 0; i < len(o.heldOut); i += max(1, len(o.heldOut)/sampleBatches) {
-		o.sample = append(o.sample, o.heldOut[i])
-	}
+	all := data.Batches(tokens, x.Params.SequenceLength, x.Params.BatchSize)
+	o.heldOut, o.sample = spread(all, heldOutBatches), spread(all, sampleBatches)
 	start, _, err := x.AwaitStart(ctx, o.Report)
 	if err != nil {
 		return start, err

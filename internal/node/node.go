@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"templar/internal/aggregator"
 	"templar/internal/chain/cometbft"
@@ -42,6 +43,9 @@ type Node struct {
 	closers []func() error
 }
 
+// patience is how long a node waits for the chain before it says so.
+const patience = 3 * time.Second
+
 // Open assembles a node. Everything that can be wrong with its configuration is found here.
 func Open(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ *Node, err error) {
 	n := &Node{}
@@ -58,6 +62,11 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ *Nod
 	if err != nil {
 		return nil, err
 	}
+	env.Log.Debug("connecting", "chain", c.Chain.Endpoint)
+	slow := time.AfterFunc(patience, func() {
+		env.Log.Warn("the chain does not answer yet: is its node running, and is the address right?", "chain", c.Chain.Endpoint)
+	})
+	defer slow.Stop()
 	client, err := cometbft.Dial(ctx, cometbft.Opts{Endpoint: c.Chain.Endpoint, NetUID: c.Chain.NetUID, Clock: env.Clock})
 	if err != nil {
 		return nil, err

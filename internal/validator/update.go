@@ -22,7 +22,7 @@ func (v *Validator) update(ctx context.Context, w protocol.Window) error {
 	}
 	done, err := v.model.Follow(ctx, x, w+1, x.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
 		v.Applied(v.model, a, hash, size)
-		v.audit(a)
+		v.audit(ctx, a)
 		return nil
 	})
 	if err != nil {

@@ -1,0 +1,98 @@
+package exchange_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"templar/internal/exchange"
+	"templar/internal/store"
+	"templar/internal/telemetry"
+)
+
+func commitment() exchange.Commitment {
+	return exchange.Commitment{Role: telemetry.Validator, Location: store.Location{
+		Endpoint: "https://store.test:9000", Region: "auto", Bucket: "validator-0", AccessKey: "read", Secret: "secret",
+	}}
+}
+
+func TestCommitmentRoundTrip(t *testing.T) {
+	for _, secret := range []int{0, 6, 70, 74, 200} { // 74 makes 128 bytes, as long as Bittensor's form
+		want := commitment()
+		want.Location.Secret = store.Secret(strings.Repeat("s", secret))
+		b, err := want.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if secret == 74 && len(b) != 128 {
+			t.Fatalf("%d bytes: change the test to make 128", len(b))
+		}
+		if got, err := exchange.DecodeCommitment(b); err != nil || got != want {
+			t.Errorf("%+v, %v; want %+v", got, err, want)
+		}
+	}
+}
+
+func TestCommitmentEncodeRefuses(t *testing.T) {
+	long := commitment()
+	long.Location.Bucket = strings.Repeat("b", 1<<16+3) // its length does not fit the field
+	for name, c := range map[string]exchange.Commitment{"no role": {Location: commitment().Location}, "too long": long} {
+		if b, err := c.Encode(); err == nil {
+			t.Errorf("%s: %d bytes", name, len(b))
+		}
+	}
+}
+
+func TestCommitmentOfBittensor(t *testing.T) {
+	account, access, secret := strings.Repeat("aB", 16), strings.Repeat("c3", 16), strings.Repeat("D4", 32)
+	got, err := exchange.DecodeCommitment([]byte(account + access + secret))
+	want := exchange.Commitment{Location: store.Location{
+		Endpoint: "https://" + strings.ToLower(account) + ".r2.cloudflarestorage.com",
+		Bucket:   account, AccessKey: access, Secret: store.Secret(secret),
+	}}
+	if err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+}
+
+func TestCommitmentDecodeRefuses(t *testing.T) {
+	good, err := commitment().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(at int, to byte) []byte {
+		b := bytes.Clone(good)
+		b[at] = to
+		return b
+	}
+	for name, b := range map[string][]byte{
+		"nothing": nil, "one byte": good[:1], "cut short": good[:len(good)-1], "no fields": good[:2],
+		"left over": append(bytes.Clone(good), 0), "version": change(0, 2), "role": change(1, 9),
+		"length": change(3, 0xff), "too long": append(bytes.Clone(good), make([]byte, exchange.MaxCommitment)...),
+		"a host": []byte("evil.test/" + strings.Repeat("a", 118)), "128 zeros": make([]byte, 128),
+	} {
+		if c, err := exchange.DecodeCommitment(b); err == nil {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
+
+// What decodes is a commitment that encodes to the same bytes, or Bittensor's form.
+func FuzzDecodeCommitment(f *testing.F) {
+	good, err := commitment().Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(strings.Repeat("a", 128)))
+	f.Add([]byte{1, 1, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := exchange.DecodeCommitment(b)
+		if err != nil || c.Role == "" {
+			return
+		}
+		if again, err := c.Encode(); err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("%x, %v; want %x", again, err, b)
+		}
+	})
+}

@@ -1,0 +1,91 @@
+package exchange_test
+
+import (
+	"slices"
+	"testing"
+
+	"templar/internal/exchange"
+	"templar/internal/simnet"
+	"templar/internal/store"
+	"templar/internal/telemetry"
+	"templar/protocol"
+)
+
+func uids(peers []exchange.Peer) (out []protocol.UID) {
+	for _, p := range peers {
+		out = append(out, p.UID)
+	}
+	return out
+}
+
+// refreshed returns a node's exchange with an up-to-date directory.
+func refreshed(t *testing.T, net *simnet.Network, node string) *exchange.Exchange {
+	t.Helper()
+	x := net.Node(node).Exchange()
+	if err := x.Directory.Refresh(net.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func TestDirectory(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 2, Validators: 2}, func(net *simnet.Network) {
+		net.CommitAll()
+		d := refreshed(t, net, "miner-0").Directory
+		if got := uids(d.Candidates()); !slices.Equal(got, []protocol.UID{2, 3}) {
+			t.Errorf("candidates %v, want the two miners", got)
+		}
+		if lead, ok := d.Lead(); !ok || lead.UID != 0 || lead.Role != telemetry.Validator {
+			t.Errorf("lead %+v, want validator-0", lead)
+		}
+		for _, p := range d.Peers() {
+			if _, writes := p.Bucket.(store.Bucket); writes {
+				t.Errorf("uid %d: its bucket can be made to write", p.UID)
+			}
+		}
+		if _, ok := d.Peer(9); ok {
+			t.Error("a peer that is not registered")
+		}
+	})
+}
+
+// A commitment that cannot be used costs its owner its bucket, and nobody else
+// anything.
+func TestDirectoryHostileCommitments(t *testing.T) {
+	elsewhere := func(c exchange.Commitment) exchange.Commitment {
+		c.Location.Endpoint = "http://127.0.0.1:80"
+		return c
+	}
+	climbing := func(c exchange.Commitment) exchange.Commitment {
+		c.Location.Bucket = "../miner-0"
+		return c
+	}
+	for name, data := range map[string]func(exchange.Commitment) []byte{
+		"garbage":         func(exchange.Commitment) []byte { return []byte("garbage") },
+		"untrusted store": func(c exchange.Commitment) []byte { return encode(t, elsewhere(c)) },
+		"bad bucket name": func(c exchange.Commitment) []byte { return encode(t, climbing(c)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			simnet.Test(t, simnet.Config{Miners: 3, Validators: 1}, func(net *simnet.Network) {
+				net.CommitAll()
+				net.Commit("miner-1", data(net.Node("miner-1").Commitment()))
+				d := refreshed(t, net, "validator-0").Directory
+				if got := uids(d.Candidates()); !slices.Equal(got, []protocol.UID{1, 3}) {
+					t.Errorf("candidates %v, want all miners but miner-1", got)
+				}
+				if p, ok := d.Peer(2); !ok || p.Bucket != nil {
+					t.Errorf("miner-1 is %+v", p)
+				}
+			})
+		})
+	}
+}
+
+func encode(t *testing.T, c exchange.Commitment) []byte {
+	t.Helper()
+	b, err := c.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

@@ -1,0 +1,136 @@
+package exchange_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"templar/internal/exchange"
+	"templar/internal/simnet"
+	"templar/internal/store"
+	"templar/internal/telemetry"
+	"templar/protocol"
+)
+
+// endless is a bucket whose listing goes on for ever.
+type endless struct {
+	store.Reader
+	calls *int
+}
+
+func (e endless) List(_ context.Context, prefix, _ string, max int) ([]store.Info, error) {
+	*e.calls++
+	out := make([]store.Info, max)
+	for i := range out {
+		out[i].Key = fmt.Sprintf("%s%012d", prefix, *e.calls*max+i)
+	}
+	return out, nil
+}
+
+func keys(t *testing.T, net *simnet.Network, bucket string) (out []string) {
+	t.Helper()
+	objects, err := net.Bucket(bucket).List(net.Context(), "", "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range objects {
+		out = append(out, o.Key)
+	}
+	return out
+}
+
+func TestPruneKeepsWhatIsNotOurs(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+		x := net.Node("miner-0").Exchange()
+		next := 2*x.Retention() + 4
+		old, edge := next-x.Retention()-1, next-x.Retention()
+		foreign := []string{
+			"gradient-notes.txt", "gradients", "gradient-1-0-v999", "gradient-x-0-v1", "debug.log", "gradient-1", "gradient-1-0",
+			protocol.CheckpointPrefix(1) + "model.safetensors", protocol.PeersKey(1), protocol.StartWindowKey(), "photo.jpg",
+		}
+		kept := append([]string{protocol.GradientKey(edge, 1), protocol.SampleKey(next, 1)}, foreign...)
+		for _, key := range append([]string{protocol.GradientKey(old, 1), protocol.GradientKey(1, 7), protocol.SampleKey(old, 1)}, kept...) {
+			upload(t, net, "miner-0", key, []byte("x"))
+		}
+		if err := x.PruneOwn(net.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(kept)
+		if got := keys(t, net, "miner-0"); !slices.Equal(got, kept) {
+			t.Errorf("left are %v, want %v", got, kept)
+		}
+	})
+}
+
+func TestNewestWindow(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		b := net.Bucket("aggregator")
+		if _, found, err := exchange.NewestWindow(net.Context(), b, "aggregator-"); found || err != nil {
+			t.Errorf("found %v, %v in an empty bucket", found, err)
+		}
+		for w := range protocol.Window(1100) { // over a page, and not in the order of keys
+			upload(t, net, "aggregator", protocol.AggregateKey(w), nil)
+		}
+		upload(t, net, "aggregator", "aggregator-99999-v0", nil)
+		if w, found, err := exchange.NewestWindow(net.Context(), b, "aggregator-"); w != 1099 || !found || err != nil {
+			t.Errorf("window %d, %v, %v; want 1099", w, found, err)
+		}
+	})
+}
+
+func TestActive(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 5}, func(net *simnet.Network) {
+		net.CommitAll()
+		recent := protocol.Window(net.Run.Params.RecentWindows)
+		upload(t, net, "miner-0", protocol.GradientKey(window-1, 0), nil)
+		upload(t, net, "miner-1", protocol.GradientKey(window-recent, 1), nil)
+		upload(t, net, "miner-2", protocol.GradientKey(window-recent-1, 2), nil) // too long ago
+		upload(t, net, "miner-2", protocol.GradientKey(window, 2), nil)          // the window is not over
+		upload(t, net, "miner-2", protocol.GradientKey(window-1, 9), nil)        // another's name
+		net.Break("miner-3", simnet.Hanging)                                     // not its fault
+		net.Break("miner-4", simnet.Denied)
+		x := refreshed(t, net, "aggregator-0")
+		for uid, active := range x.Active(net.Context(), x.Directory.Peers(), window) {
+			if want := uid == 0 || uid == 1 || uid == 3; active != want {
+				t.Errorf("uid %d is active: %v", uid, active)
+			}
+		}
+		if got := x.Active(net.Context(), x.Directory.Peers(), 0); got[0] {
+			t.Error("active before the first window")
+		}
+	})
+}
+
+func TestCheckOwnAndCommit(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 2}, func(net *simnet.Network) {
+		x := net.Node("miner-0").Exchange()
+		reads := func(bucket string) store.Reader {
+			b, err := net.Store.Dial(simnet.Location(bucket, false))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		if err := x.CheckOwn(net.Context(), reads("miner-0")); err != nil {
+			t.Error(err)
+		}
+		if left := keys(t, net, "miner-0"); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+		if err := x.CheckOwn(net.Context(), reads("miner-1")); err == nil {
+			t.Error("the read key of another bucket was accepted")
+		}
+		x.Own = net.Node("miner-0").Exchange().Aggregator // a key that only reads
+		if err := x.CheckOwn(net.Context(), reads("aggregator")); err == nil {
+			t.Error("a write key that cannot write was accepted")
+		}
+		net.Start("miner-0", "miner-1", "aggregator-0") // blocks
+		c := exchange.Commitment{Role: telemetry.Miner, Location: simnet.Location("miner-0", false)}
+		for range 2 { // the second time it stands there already
+			if err := x.Commit(net.Context(), c); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

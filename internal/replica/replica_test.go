@@ -1,0 +1,228 @@
+package replica_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"templar/codec"
+	"templar/internal/clock"
+	"templar/internal/model"
+	"templar/internal/replica"
+	"templar/internal/simnet"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+const start = protocol.Window(3)
+
+func newReplica(net *simnet.Network) *replica.Replica {
+	return replica.New(net.Run, start, start, protocol.Hash{}, model.Init(net.Run.Params.Model, 1))
+}
+
+// update is some Update; seeds tell them apart.
+func update(t *testing.T, net *simnet.Network, seed uint64) *codec.Update {
+	t.Helper()
+	g, err := net.Run.Codec.Compress(model.Init(net.Run.Params.Model, seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net.Run.Codec.Aggregate([]*codec.Gradient{g})
+}
+
+// successor is an Aggregate that r accepts.
+func successor(t *testing.T, net *simnet.Network, r *replica.Replica, seed uint64) *wire.Aggregate {
+	t.Helper()
+	return &wire.Aggregate{
+		Run: net.Run.Hash, Window: r.Next(), Start: start, Previous: r.Previous(), UploadFrom: time.Now(), Delta: time.Second,
+		LearningRate: float32(net.Run.Params.LearningRateAt(r.Step())), Aggregator: net.Node("aggregator-0").Signer.Hotkey(),
+		Included: []wire.Included{{UID: 1}}, Update: update(t, net, seed),
+	}
+}
+
+func TestCommitChecksEachField(t *testing.T) {
+	simnet.Test(t, simnet.Config{}, func(net *simnet.Network) {
+		for says, change := range map[string]func(*wire.Aggregate){
+			"is next":              func(a *wire.Aggregate) { a.Window++ },
+			"where 3 is next":      func(a *wire.Aggregate) { a.Window-- },
+			"starts at window":     func(a *wire.Aggregate) { a.Start-- },
+			"follows":              func(a *wire.Aggregate) { a.Previous[31]++ },
+			"learning rate":        func(a *wire.Aggregate) { a.LearningRate *= 1.001 },
+			"has learning rate 0;": func(a *wire.Aggregate) { a.LearningRate = 0 },
+		} {
+			r := newReplica(net)
+			a, before := successor(t, net, r, 2), r.StateHash()
+			change(a)
+			if err := r.Commit(a, protocol.Hash{9}); err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("%v, want an error that says %q", err, says)
+			}
+			if r.Next() != start || r.StateHash() != before || !r.Previous().IsZero() {
+				t.Errorf("%q: a refused Aggregate left something behind", says)
+			}
+		}
+	})
+}
+
+func TestCommit(t *testing.T) {
+	simnet.Test(t, simnet.Config{}, func(net *simnet.Network) {
+		r := newReplica(net)
+		want := slices.Clone(r.Params())
+		for i := range 3 {
+			a := successor(t, net, r, uint64(i))
+			if i == 1 {
+				a.Included, a.Update = nil, nil // an empty window: a step, and nothing moves
+			}
+			net.Run.Codec.Apply(want, a.Update, a.LearningRate, float32(net.Run.Params.WeightDecay))
+			if err := r.Commit(a, protocol.Hash{byte(i + 1)}); err != nil {
+				t.Fatal(err)
+			}
+			if r.Step() != uint64(i+1) || r.Next() != start+protocol.Window(i)+1 || r.Previous() != (protocol.Hash{byte(i + 1)}) {
+				t.Errorf("step %d, next %d, previous %s", r.Step(), r.Next(), r.Previous())
+			}
+			if !slices.Equal(r.Params(), want) || &r.Working()[0] != &r.Params()[0] {
+				t.Errorf("window %d: other parameters than Apply gives", a.Window)
+			}
+		}
+	})
+}
+
+// Guesses move only the working state, and the Aggregates put it right to the last bit.
+func TestGuessThenCommit(t *testing.T) {
+	simnet.Test(t, simnet.Config{}, func(net *simnet.Network) {
+		guessing, sure := newReplica(net), newReplica(net)
+		theta0 := guessing.StateHash()
+		for seed := range uint64(3) {
+			guessing.Guess(update(t, net, 50+seed))
+		}
+		guessing.Guess(nil)
+		if guessing.Next() != start || guessing.Ahead() != start+4 || guessing.StateHash() != theta0 {
+			t.Errorf("next %d, ahead %d: a guess moved the committed state", guessing.Next(), guessing.Ahead())
+		}
+		if slices.Equal(guessing.Working(), guessing.Params()) {
+			t.Error("the working state did not move")
+		}
+		for seed := range uint64(4) {
+			a := successor(t, net, sure, seed)
+			for _, r := range []*replica.Replica{guessing, sure} {
+				if err := r.Commit(a, protocol.Hash{byte(seed + 1)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if guessing.StateHash() != sure.StateHash() || guessing.Ahead() != guessing.Next() || !slices.Equal(guessing.Working(), sure.Working()) {
+				t.Errorf("window %d: the guesses left a trace", a.Window)
+			}
+		}
+	})
+}
+
+// slow is a store that answers after a second.
+func slow(ctx context.Context) error { return clock.Wall{}.Sleep(ctx, time.Second) }
+
+// publish signs an Aggregate and stores it under its window, or under another's.
+func publish(t *testing.T, net *simnet.Network, by string, at protocol.Window, a *wire.Aggregate) protocol.Hash {
+	t.Helper()
+	a.Aggregator = net.Node(by).Signer.Hotkey()
+	b, err := wire.EncodeAggregate(a, net.Run.Codec, net.Node(by).Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := net.Bucket("aggregator").Put(net.Context(), protocol.AggregateKey(at), bytes.NewReader(b), int64(len(b)), store.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return wire.AggregateHash(b)
+}
+
+// chain publishes so many good Aggregates and returns the replica that applied them.
+func chain(t *testing.T, net *simnet.Network, n int) *replica.Replica {
+	t.Helper()
+	r := newReplica(net)
+	for i := range n {
+		a := successor(t, net, r, uint64(i))
+		if err := r.Commit(a, publish(t, net, "aggregator-0", a.Window, a)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+func TestFollow(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		want := chain(t, net, 30)
+		r := newReplica(net)
+		var seen []protocol.Window
+		// Far behind: each takes a second to fetch, and the deadline is long past.
+		net.Break("aggregator", slow)
+		done, err := r.Follow(net.Context(), net.Node("miner-0").Exchange(), start+30, time.Now(), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+			if hash != r.Previous() || a.Window+1 != r.Next() || size < 100 {
+				t.Errorf("window %d: hash %s, %d bytes", a.Window, hash, size)
+			}
+			seen = append(seen, a.Window)
+			return nil
+		})
+		if !done || err != nil || len(seen) != 30 || r.StateHash() != want.StateHash() || r.Previous() != want.Previous() {
+			t.Errorf("done %v, %v after %d windows", done, err, len(seen))
+		}
+	})
+}
+
+func TestFollowStops(t *testing.T) {
+	none := func(*testing.T, *simnet.Network, *wire.Aggregate) {}
+	as := func(by string, shift protocol.Window, change func(*wire.Aggregate)) func(*testing.T, *simnet.Network, *wire.Aggregate) {
+		return func(t *testing.T, net *simnet.Network, a *wire.Aggregate) {
+			change(a)
+			publish(t, net, by, a.Window+shift, a)
+		}
+	}
+	nothing := func(*wire.Aggregate) {}
+	for name, c := range map[string]struct {
+		third func(*testing.T, *simnet.Network, *wire.Aggregate) // after two good ones
+		says  string                                             // empty: no error
+	}{
+		"missing": {none, ""},
+		"unreachable": {func(_ *testing.T, net *simnet.Network, _ *wire.Aggregate) {
+			net.Break("aggregator", simnet.Unreachable)
+		}, ""},
+		"hanging":         {func(_ *testing.T, net *simnet.Network, _ *wire.Aggregate) { net.Break("aggregator", simnet.Hanging) }, ""},
+		"denied":          {func(_ *testing.T, net *simnet.Network, _ *wire.Aggregate) { net.Break("aggregator", simnet.Denied) }, "denied"},
+		"not its place":   {as("aggregator-0", 0, func(a *wire.Aggregate) { a.Run[0]++ }), "wrong-context"},
+		"not its signer":  {as("miner-0", 0, nothing), "wrong-context"},
+		"wrong rate":      {as("aggregator-0", 0, func(a *wire.Aggregate) { a.LearningRate *= 2 }), "learning rate"},
+		"a broken chain":  {as("aggregator-0", 0, func(a *wire.Aggregate) { a.Previous[0]++ }), "follows"},
+		"another's start": {as("aggregator-0", 0, func(a *wire.Aggregate) { a.Start-- }), "starts at"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+				two := chain(t, net, 2)
+				c.third(t, net, successor(t, net, two, 7))
+				r, began := two, time.Now()
+				done, err := r.Follow(net.Context(), net.Node("miner-0").Exchange(), start+3, began.Add(5*time.Second), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
+				if done || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+					t.Errorf("done %v, %v; want an error that says %q", done, err, c.says)
+				}
+				if r.Next() != start+2 {
+					t.Errorf("next is window %d, want %d", r.Next(), start+2)
+				}
+				if took := time.Since(began); c.says == "" && took != 5*time.Second || took > 5*time.Second {
+					t.Errorf("gave up after %v, the deadline was at 5 s", took)
+				}
+			})
+		})
+	}
+}
+
+func TestFollowEndsWithItsContextAndCaller(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		chain(t, net, 3)
+		stop := errors.New("stop")
+		r := newReplica(net)
+		_, err := r.Follow(net.Context(), net.Node("miner-0").Exchange(), start+3, time.Now().Add(time.Second), func(*wire.Aggregate, protocol.Hash, int64) error { return stop })
+		if !errors.Is(err, stop) || r.Next() != start+1 {
+			t.Errorf("%v at window %d", err, r.Next())
+		}
+	})
+}

@@ -1,0 +1,190 @@
+package simnet
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"templar/internal/aggregator"
+	"templar/internal/data"
+	"templar/internal/engine/cpu"
+	"templar/internal/exchange"
+	"templar/internal/miner"
+	"templar/internal/role"
+	"templar/internal/store"
+	"templar/internal/telemetry"
+	"templar/internal/validator"
+	"templar/internal/wallet"
+	"templar/protocol"
+)
+
+// Node is one member of the network. Its buckets outlive its instances.
+type Node struct {
+	net    *Network
+	Name   string
+	Role   telemetry.Role
+	UID    protocol.UID
+	Signer *wallet.Wallet
+	Local  store.Bucket
+
+	// Config is the operator's; change it before Start.
+	Config role.Config
+	// Tamper makes the node hostile: it sees each object before the node stores it and
+	// returns what is stored instead; an empty key stores nothing. Set it before Start.
+	Tamper func(key string, body []byte) (string, []byte)
+
+	mu struct {
+		sync.Mutex
+		cancel context.CancelFunc // nil: not running
+		done   chan struct{}
+		again  bool                       // start a new instance when this one has ended
+		when   func(telemetry.Event) bool // kill on this event
+	}
+}
+
+// Start runs the node until it is stopped.
+func (n *Node) Start() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.cancel != nil {
+		return
+	}
+	var ctx context.Context
+	ctx, n.mu.cancel = context.WithCancel(n.net.ctx)
+	done := make(chan struct{})
+	n.mu.done = done
+	go func() {
+		defer close(done)
+		for ctx != nil {
+			ctx = n.instance(ctx)
+		}
+	}()
+}
+
+// instance runs the role once. It returns the context of the instance that is to
+// follow, or nil.
+func (n *Node) instance(ctx context.Context) (next context.Context) {
+	err := n.work(ctx)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		n.net.t.Errorf("%s: %v", n.Name, err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.again && n.mu.cancel != nil { // nil: stopped meanwhile
+		next, n.mu.cancel = context.WithCancel(n.net.ctx)
+	}
+	n.mu.again = false
+	return next
+}
+
+func (n *Node) work(ctx context.Context) error {
+	d, err := n.deps(ctx)
+	if err != nil {
+		return err
+	}
+	if d.Engine != nil {
+		defer d.Engine.Close()
+	}
+	switch n.Role {
+	case telemetry.Miner:
+		return miner.New(n.Config, d).Run(ctx)
+	case telemetry.Validator:
+		return validator.New(n.Config, d).Run(ctx)
+	}
+	return aggregator.New(n.Config, d).Run(ctx)
+}
+
+// Stop kills the node and waits until it has ended.
+func (n *Node) Stop() {
+	n.mu.Lock()
+	cancel, done := n.mu.cancel, n.mu.done
+	n.mu.cancel = nil
+	n.mu.Unlock()
+	if cancel != nil {
+		cancel()
+		<-done
+	}
+}
+
+// KillWhen kills the node at the first event that fits, before it does anything else,
+// and starts a new instance.
+func (n *Node) KillWhen(fits func(telemetry.Event) bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.when = fits
+}
+
+// InPhase fits the beginning of a phase in a window.
+func InPhase(w protocol.Window, name string) func(telemetry.Event) bool {
+	return func(e telemetry.Event) bool {
+		p, ok := e.Body.(telemetry.Phase)
+		return ok && e.Window == w && p.Name == name
+	}
+}
+
+// Emit is the node's telemetry.Sink.
+func (n *Node) Emit(e telemetry.Event) {
+	n.net.events.add(e)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.when != nil && n.mu.cancel != nil && n.mu.when(e) {
+		n.mu.when, n.mu.again = nil, true
+		n.mu.cancel()
+	}
+}
+
+func (n *Node) running() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.cancel != nil
+}
+
+// Commitment is what the node commits.
+func (n *Node) Commitment() exchange.Commitment {
+	return exchange.Commitment{Role: n.Role, Location: Location(n.Name, false)}
+}
+
+// Exchange returns a new view of the network with the node's identity.
+func (n *Node) Exchange() *exchange.Exchange {
+	net := n.net
+	x := &exchange.Exchange{
+		Run: net.Run, Clock: clk, Chain: net.Chain, Signer: n.Signer, UID: n.UID,
+		Directory:  exchange.NewDirectory(net.Run.Params, net.Chain, &net.faults),
+		Aggregator: n.dial("aggregator", n.Role == telemetry.Aggregator),
+	}
+	if n.Role != telemetry.Aggregator {
+		x.Own = n.dial(n.Name, true)
+	}
+	return x
+}
+
+// dial opens a bucket as package node does, with retries, and with what Tamper does.
+func (n *Node) dial(bucket string, write bool) store.Bucket {
+	n.net.t.Helper()
+	b, err := n.net.faults.Dial(Location(bucket, write))
+	n.net.must(err)
+	b = store.Retry(b, store.RetryPolicy{Rand: func() float64 { return 0.5 }}, clk)
+	if n.Tamper != nil && write {
+		b = tampering{Bucket: b, tamper: n.Tamper}
+	}
+	return b
+}
+
+func (n *Node) deps(ctx context.Context) (role.Deps, error) {
+	d := role.Deps{
+		Exchange: n.Exchange(), Local: n.Local, Log: n.net.logger(n.Name),
+		Report: telemetry.Reporter{Node: n.Name, Role: n.Role, UID: n.UID, Clock: clk, Sink: n},
+	}
+	if n.Role == telemetry.Aggregator {
+		return d, nil
+	}
+	d.Committed = n.dial(n.Name, false)
+	d.Bucket = n.Commitment()
+	engine, err := cpu.New(n.net.Run.Params.Model, cpu.Options{Threads: 1})
+	if err != nil {
+		return d, err
+	}
+	d.Engine = engine
+	d.Data, err = data.Open(ctx, n.dial("dataset", false), n.net.Run.Params.DatasetHash)
+	return d, err
+}

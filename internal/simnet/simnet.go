@@ -1,0 +1,293 @@
+// Package simnet runs a whole network in memory for tests: the real roles, codec, wire
+// formats and signatures, a tiny real model on the real engine, blocks made on time by a
+// driver, and buckets that can be made to fail.
+//
+// A network lives in a testing/synctest bubble, where the wall clock is virtual: waiting
+// costs nothing, computing takes no time, and nothing sleeps for real. Test makes both:
+//
+//	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+//		net.Start()
+//		net.RunWindows(6)
+//		net.RequireSameState()
+//	})
+package simnet
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"templar/internal/chain"
+	"templar/internal/chain/ledger"
+	"templar/internal/chain/manual"
+	"templar/internal/clock"
+	"templar/internal/data"
+	"templar/internal/exchange"
+	"templar/internal/store"
+	"templar/internal/store/mem"
+	"templar/internal/telemetry"
+	"templar/internal/wallet"
+	"templar/protocol"
+)
+
+// Config says which network to make.
+type Config struct {
+	Miners, Validators int
+	Aggregators        int // 0 means one
+	// Params changes the run parameters, when set.
+	Params func(*protocol.Params)
+}
+
+// Network is a network under test. Its nodes are named miner-0, validator-0,
+// aggregator-0 and so on; uids go to the validators first, validator-0 leads.
+type Network struct {
+	t   *testing.T
+	ctx context.Context
+
+	Run   exchange.Run
+	Chain *manual.Chain
+	Store *mem.Server // objects as they are, without faults
+
+	nodes  []*Node
+	faults faults
+	log    logBuffer
+	events events
+	passed uint64 // windows that RunWindows waited for
+}
+
+// Test makes a network in a bubble of its own and passes it to f. It stops the nodes
+// when f returns.
+func Test(t *testing.T, c Config, f func(*Network)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		net := build(t, c)
+		defer net.close()
+		f(net)
+	})
+}
+
+const (
+	endpoint = "http://store.test"
+	stake    = 1000
+)
+
+func build(t *testing.T, c Config) *Network {
+	t.Helper()
+	n := &Network{t: t, ctx: t.Context(), Store: mem.New(time.Now)}
+	n.faults.dialer, n.faults.byBucket = n.Store, make(map[string]Fault)
+	for i := range c.Validators {
+		n.add(telemetry.Validator, i)
+	}
+	for i := range c.Miners {
+		n.add(telemetry.Miner, i)
+	}
+	for i := range max(c.Aggregators, 1) {
+		n.add(telemetry.Aggregator, i)
+	}
+	n.createBuckets()
+	n.createRun(c)
+	n.createChain(c)
+	return n
+}
+
+func (n *Network) add(r telemetry.Role, i int) {
+	node := &Node{net: n, Name: fmt.Sprintf("%s-%d", r, i), Role: r, Signer: Key(n.t, uint64(len(n.nodes)))}
+	if r != telemetry.Aggregator {
+		node.UID = protocol.UID(len(n.nodes))
+	}
+	private := mem.New(time.Now)
+	n.must(private.CreateBucket("state"))
+	n.must(private.AddKeys(store.Key{AccessKey: "owner", Secret: "owner", Admin: true}))
+	var err error
+	node.Local, err = private.Dial(store.Location{Bucket: "state", AccessKey: "owner", Secret: "owner"})
+	n.must(err)
+	n.nodes = append(n.nodes, node)
+}
+
+// Key returns the n-th of a fixed list of hotkeys.
+func Key(t testing.TB, n uint64) *wallet.Wallet {
+	t.Helper()
+	w, err := wallet.FromSeed([32]byte(binary.LittleEndian.AppendUint64(make([]byte, 24), n)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// Location is where a bucket lies, with the key that reads it or the one that writes.
+func Location(bucket string, write bool) store.Location {
+	l := store.Location{Endpoint: endpoint, Bucket: bucket, AccessKey: bucket + "-read", Secret: "secret"}
+	if write {
+		l.AccessKey = bucket + "-write"
+	}
+	return l
+}
+
+func (n *Network) createBuckets() {
+	names := []string{"dataset", "aggregator"}
+	for _, node := range n.nodes {
+		if node.Role != telemetry.Aggregator {
+			names = append(names, node.Name)
+		}
+	}
+	for _, name := range names {
+		n.must(n.Store.CreateBucket(name))
+		for _, write := range []bool{false, true} {
+			l := Location(name, write)
+			n.must(n.Store.AddKeys(store.Key{AccessKey: l.AccessKey, Secret: l.Secret, Grants: []store.Grant{{Bucket: name, Write: write}}}))
+		}
+	}
+}
+
+func (n *Network) createRun(c Config) {
+	p := Params()
+	for _, node := range n.nodes {
+		if node.Role == telemetry.Aggregator {
+			p.Aggregators = append(p.Aggregators, node.Signer.Hotkey())
+		}
+	}
+	corpus := data.Corpus{Name: "text", Text: text(), Files: 1}
+	_, hash, err := data.Build(n.ctx, n.Bucket("dataset"), corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens})
+	n.must(err)
+	p.DatasetHash = hash
+	if c.Params != nil {
+		c.Params(&p)
+	}
+	n.Run, err = exchange.NewRun(p)
+	n.must(err)
+}
+
+// Params are run parameters with windows of 12 s and a model of some 11 000 parameters.
+func Params() protocol.Params {
+	p := protocol.Default()
+	p.Run, p.Seed, p.Stores = "simnet", 1, []string{endpoint}
+	p.Model = protocol.Model{
+		VocabSize: 256, HiddenSize: 16, Layers: 1, Heads: 2, KVHeads: 2, IntermediateSize: 32,
+		MaxPositions: 16, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.1,
+	}
+	p.SequenceLength, p.PageTokens, p.PagesPerWindow, p.BatchSize = 16, 64, 2, 4
+	p.LearningRate, p.WarmupSteps, p.TMax, p.MomentumDecay, p.MomentumWarmup = 1e-2, 2, 20, 0.5, 2
+	p.TargetChunk, p.TopK = 16, 16
+	p.BlockSeconds, p.BlocksPerWindow = 2, 6
+	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds, p.PeerGatherSeconds = 2, 2, 2, 2, 3
+	p.MinimumPeers, p.ValidatorSampleRate, p.WindowsPerWeights, p.CheckpointFrequency, p.SampleValues = 1, 0.5, 2, 4, 64
+	return p
+}
+
+// text is something to learn: a few words in a fixed order of no period.
+func text() []byte {
+	words := []string{"light", "ray", "prism", "colour", "glass", "refracted", "the", "of", "is"}
+	draw := protocol.NewDraw("simnet text", protocol.Hash{})
+	var b bytes.Buffer
+	for range 1500 {
+		b.WriteString(words[draw.Below(uint64(len(words)))])
+		b.WriteByte(' ')
+	}
+	return b.Bytes()
+}
+
+func (n *Network) createChain(c Config) {
+	g := ledger.DefaultGenesis("simnet")
+	g.Tempo, g.WeightsRateLimit = n.Run.Params.BlocksPerWindow, 1
+	for i, node := range n.nodes {
+		switch node.Role {
+		case telemetry.Validator:
+			g.Founders = append(g.Founders, ledger.Founder{Hotkey: node.Signer.Hotkey(), Stake: uint64(stake * (c.Validators - i))})
+		case telemetry.Miner:
+			g.Founders = append(g.Founders, ledger.Founder{Hotkey: node.Signer.Hotkey()})
+		}
+	}
+	var err error
+	n.Chain, err = manual.New(g, time.Now())
+	n.must(err)
+}
+
+// Commit puts a commitment on the chain, in a block of its own.
+func (n *Network) Commit(node string, data []byte) {
+	n.t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		r, err := n.Chain.Submit(n.ctx, n.Node(node).Signer, chain.Commit{Data: data})
+		if err == nil && r.Status == chain.StatusFailed {
+			err = errors.New(r.Reason)
+		}
+		done <- err
+	}()
+	synctest.Wait()
+	_, err := n.Chain.Advance(time.Now())
+	n.must(err)
+	n.must(<-done)
+}
+
+// CommitAll puts everybody's bucket on the chain, for tests that start no node.
+func (n *Network) CommitAll() {
+	n.t.Helper()
+	for _, node := range n.nodes {
+		if node.Role != telemetry.Aggregator {
+			data, err := node.Commitment().Encode()
+			n.must(err)
+			n.Commit(node.Name, data)
+		}
+	}
+}
+
+// Bucket opens a bucket with the right to write, past all faults.
+func (n *Network) Bucket(name string) store.Bucket {
+	n.t.Helper()
+	b, err := n.Store.Dial(Location(name, true))
+	n.must(err)
+	return b
+}
+
+// Node finds a node by its name.
+func (n *Network) Node(name string) *Node {
+	n.t.Helper()
+	i := slices.IndexFunc(n.nodes, func(node *Node) bool { return node.Name == name })
+	if i < 0 {
+		n.t.Fatalf("no node %q", name)
+	}
+	return n.nodes[i]
+}
+
+func (n *Network) must(err error) {
+	n.t.Helper()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// logBuffer keeps the nodes' logs for a test that fails.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Logs returns what the nodes have logged.
+func (n *Network) Logs() string { return n.log.String() }
+
+func (n *Network) logger(node string) *slog.Logger {
+	return slog.New(slog.NewTextHandler(&n.log, nil)).With("node", node)
+}
+
+// clk is the machine's clock, which the bubble makes virtual.
+var clk = clock.Wall{}

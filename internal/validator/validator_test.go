@@ -1,0 +1,164 @@
+package validator_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"templar/internal/chain"
+	"templar/internal/simnet"
+	"templar/internal/telemetry"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// An aggregator that publishes another update than the gradients give, under its own
+// valid signature, moves everybody alike, and is found out by every validator.
+func TestLyingAggregator(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 2, Validators: 2}, func(net *simnet.Network) {
+		liar := net.Node("aggregator-0")
+		liar.Tamper = func(key string, body []byte) (string, []byte) {
+			w, _ := protocol.KeyWindow(key)
+			if strings.HasPrefix(key, "aggregator-") && w == net.Window(3) {
+				body = lie(t, net, w, body)
+			}
+			return key, body
+		}
+		net.Start()
+		net.RunWindows(6)
+		net.RequireSameState()
+		for _, name := range []string{"validator-0", "validator-1"} {
+			for w, audit := range simnet.Of[telemetry.Audited](net, name) {
+				if audit.Honest != (w != net.Window(3)) {
+					t.Errorf("%s finds the Aggregate of window %d honest: %v", name, w, audit.Honest)
+				}
+			}
+			if n := len(simnet.Of[telemetry.Audited](net, name)); n < 6 {
+				t.Errorf("%s audited %d of 6 windows", name, n)
+			}
+		}
+	})
+}
+
+// Nor can it make up a gradient that nobody sent.
+func TestAggregatorNamesWhatIsNot(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+		net.Node("aggregator-0").Tamper = func(key string, body []byte) (string, []byte) {
+			w, _ := protocol.KeyWindow(key)
+			if strings.HasPrefix(key, "aggregator-") && w == net.Window(3) {
+				body = forge(t, net, w, body, func(a *wire.Aggregate) { a.Included[1].Content[0]++ })
+			}
+			return key, body
+		}
+		net.Start()
+		net.RunWindows(5)
+		audits := simnet.Of[telemetry.Audited](net, "validator-0")
+		if len(audits) < 5 {
+			t.Errorf("%d of 5 windows were audited", len(audits))
+		}
+		for w, audit := range audits {
+			if audit.Honest != (w != net.Window(3)) {
+				t.Errorf("the Aggregate of window %d is found honest: %v", w, audit.Honest)
+			}
+		}
+	})
+}
+
+// lie turns the sign of the first parameter that the Aggregate moves.
+func lie(t *testing.T, net *simnet.Network, w protocol.Window, body []byte) []byte {
+	c := net.Run.Codec
+	return forge(t, net, w, body, func(a *wire.Aggregate) {
+		at := 0
+		for c.Sign(a.Update, at) == 0 {
+			at++
+		}
+		raw := slices.Clone(a.Update.Bytes())
+		raw[(c.Chunks()+7)/8+at/8] ^= 1 << (at % 8) // signs follow a bit for each chunk
+		var verdict protocol.Verdict
+		if a.Update, verdict = c.ReadUpdate(raw); !verdict.OK() {
+			t.Fatal(verdict)
+		}
+	})
+}
+
+// forge changes an Aggregate and signs it again.
+func forge(t *testing.T, net *simnet.Network, w protocol.Window, body []byte, change func(*wire.Aggregate)) []byte {
+	a, _, verdict := wire.DecodeAggregate(body, net.Run.Codec, net.Run.Hash, w, net.Run.Params.Aggregators)
+	if !verdict.OK() {
+		t.Fatal(verdict)
+	}
+	change(a)
+	b, err := wire.EncodeAggregate(a, net.Run.Codec, net.Node("aggregator-0").Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// An honest miner's sample is equal to the validator's parameters, so its sync score is
+// 1; one whose model differs by two steps everywhere loses by the formula.
+func TestSyncSamples(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+		drifted := net.Node("miner-1")
+		drifted.Tamper = func(key string, body []byte) (string, []byte) {
+			if strings.HasPrefix(key, "debug-") {
+				body = drift(t, net, drifted, key, body)
+			}
+			return key, body
+		}
+		net.Start()
+		net.RunWindows(4)
+		scores := simnet.Of[telemetry.Scored](net, "validator-0")[net.Window(3)].Miners
+		if len(scores) != 2 {
+			t.Fatalf("%d miners were scored, want 2", len(scores))
+		}
+		if scores[0].SyncScore != 1 {
+			t.Errorf("the honest miner's sync score is %v, want exactly 1", scores[0].SyncScore)
+		}
+		if got, want := scores[1].SyncScore, 0.27885; got < want-0.001 || got > want+0.001 { // (1 - 2/5)^2.5
+			t.Errorf("the drifted miner's sync score is %v, want %v", got, want)
+		}
+	})
+}
+
+func drift(t *testing.T, net *simnet.Network, node *simnet.Node, key string, body []byte) []byte {
+	w, _ := protocol.KeyWindow(key)
+	x := node.Exchange()
+	s, verdict := wire.DecodeSample(body, wire.Expect{Run: x.Hash, Window: w, UID: node.UID, Hotkey: node.Signer.Hotkey()}, x.SampleSize())
+	if !verdict.OK() {
+		t.Fatal(verdict)
+	}
+	lr := float32(x.Params.LearningRateAt(x.Params.Step(net.Window(0), w)))
+	for i := range s.Values {
+		s.Values[i] += 2 * lr
+	}
+	b, err := wire.EncodeSample(s, node.Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A miner that has earned a score and then takes its bucket away loses it like one that
+// stops uploading.
+func TestMinerHidesItsBucket(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 3, Validators: 1}, func(net *simnet.Network) {
+		net.Start()
+		net.RunWindows(3)
+		hiding := net.Node("miner-1")
+		if r, err := net.Chain.Submit(net.Context(), hiding.Signer, chain.Commit{Data: []byte("nothing")}); err != nil || r.Status == chain.StatusFailed {
+			t.Fatal(r, err)
+		}
+		net.RunWindows(6)
+		for _, m := range simnet.Of[telemetry.Scored](net, "validator-0")[net.Window(8)].Miners {
+			if notes := strings.Join(m.Notes, " "); m.UID == hiding.UID && !strings.Contains(notes, "inactive") {
+				t.Errorf("the miner that hides has %+v", m)
+			} else if m.UID != hiding.UID && notes != "" {
+				t.Errorf("uid %d: %s", m.UID, notes)
+			}
+		}
+		if n := len(simnet.Of[telemetry.Scored](net, "validator-0")[net.Window(8)].Miners); n != 3 {
+			t.Errorf("%d miners were scored, want 3", n)
+		}
+	})
+}
