@@ -21,6 +21,7 @@ func TestKilledLocalnetGoesOn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some windows of wall time")
 	}
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	dir := filepath.Join(t.TempDir(), "net")
@@ -107,6 +108,7 @@ func evaluations(t *testing.T, dir string) map[protocol.Hotkey]uint64 {
 
 // TestInterruptedLocalnetExitsCleanly: Ctrl-C is no failure, and says how to go on.
 func TestInterruptedLocalnetExitsCleanly(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	dir := filepath.Join(t.TempDir(), "net")

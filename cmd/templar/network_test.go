@@ -77,6 +77,7 @@ func TestNetworkOfProcesses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some windows of wall time")
 	}
+	t.Parallel()
 	const windows = 3
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

@@ -105,7 +105,7 @@ func (a *Aggregator) follow(ctx context.Context, w protocol.Window) (*wire.Aggre
 // window aggregates the next window, as soon as its upload deadline has passed.
 func (a *Aggregator) window(ctx context.Context) error {
 	x, w := a.Exchange, a.next
-	a.phase("waiting for the window's end")
+	a.phase("waiting")
 	end, err := x.EndOf(ctx, w)
 	if err != nil {
 		return err

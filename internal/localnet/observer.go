@@ -110,7 +110,7 @@ func (o *observer) join(ctx context.Context) (wire.StartWindow, error) {
 // window follows the Aggregate of w.
 func (o *observer) window(ctx context.Context, w protocol.Window) error {
 	x := o.Exchange
-	o.Phase(w, "waiting for the aggregate")
+	o.Phase(w, "fetching")
 	end, err := x.EndOf(ctx, w)
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 // (error feedback; Wang et al. 2023, CocktailSGD, and DeMo, Peng et al. 2024).
 func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 	x := m.Exchange
-	m.Phase(w, "waiting for the window's end")
+	m.Phase(w, "waiting")
 	if _, err := x.EndOf(ctx, w); err != nil {
 		return err
 	}

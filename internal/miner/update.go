@@ -20,7 +20,7 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 	if err != nil {
 		return err
 	}
-	m.Phase(w, "waiting for the aggregate")
+	m.Phase(w, "fetching")
 	before := m.model.Next()
 	done, err := m.model.Follow(ctx, x, w+1, x.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
 		m.applied(a, hash, size)

@@ -29,8 +29,8 @@ func TestMinerRestartsAnywhere(t *testing.T) {
 		return func(w protocol.Window) func(telemetry.Event) bool { return simnet.InPhase(w, name) }
 	}
 	for name, kill := range map[string]func(protocol.Window) func(telemetry.Event) bool{
-		"training": phase("training"), "waiting": phase("waiting for the window's end"), "uploading": phase("uploading"),
-		"uploaded": uploaded, "aggregate": phase("waiting for the aggregate"), "applied": applied,
+		"training": phase("training"), "waiting": phase("waiting"), "uploading": phase("uploading"),
+		"uploaded": uploaded, "aggregate": phase("fetching"), "applied": applied,
 	} {
 		t.Run(name, func(t *testing.T) {
 			simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {

@@ -34,7 +34,7 @@ func (v *Validator) evaluate(ctx context.Context, s *session) error {
 		if !o.Drawn || p == nil || !p.Verdict.OK() {
 			continue
 		}
-		v.Phase(s.window, fmt.Sprintf("evaluating uid %d", o.UID))
+		v.Phase(s.window, fmt.Sprintf("eval uid %d", o.UID))
 		if before.Tokens == 0 {
 			if before, err = v.loss(ctx, v.model.Params(), random); err != nil {
 				return err

@@ -21,7 +21,7 @@ func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window)
 	if !ok || lead.Hotkey != x.Signer.Hotkey() || !peers.Due(v.model.Start(), w, x.Params) {
 		return nil
 	}
-	v.Phase(w, "selecting peers")
+	v.Phase(w, "selecting")
 	seed, err := x.EndOf(ctx, w)
 	if err != nil {
 		return err

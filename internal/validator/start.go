@@ -45,7 +45,7 @@ func (v *Validator) start(ctx context.Context) (wire.StartWindow, error) {
 // window before it begins.
 func (v *Validator) announce(ctx context.Context) error {
 	x := v.Exchange
-	v.Phase(0, "drawing the initial model")
+	v.Phase(0, "announcing")
 	params := model.Init(x.Params.Model, x.Params.Seed)
 	start, err := v.upcoming(ctx)
 	if err != nil {

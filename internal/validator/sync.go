@@ -16,7 +16,7 @@ func (v *Validator) compareSamples(ctx context.Context, s *session) {
 	if s.window == v.model.Start() {
 		return
 	}
-	v.Phase(s.window, "comparing samples")
+	v.Phase(s.window, "comparing")
 	due, err := x.SamplesDue(ctx, s.window-1)
 	early := err != nil || x.Clock.Now().Before(due)
 	got := make([]*score.SyncObservation, len(s.seen))

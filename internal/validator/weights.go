@@ -16,7 +16,7 @@ func (v *Validator) setWeights(ctx context.Context, w protocol.Window) error {
 	if !due || len(weights) == 0 {
 		return nil
 	}
-	v.Phase(w, "setting weights")
+	v.Phase(w, "weights")
 	call := chain.SetWeights{VersionKey: protocol.Version}
 	for _, e := range weights {
 		call.Weights = append(call.Weights, chain.Weight{UID: e.UID, Value: e.Value})
