@@ -25,6 +25,16 @@ func BenchmarkCompress(b *testing.B) {
 	}
 }
 
+// One matrix that no cache holds, as bench/codec compares it.
+func BenchmarkCompressLarge(b *testing.B) {
+	c := newCodec(b, layoutOf([]int{2048, 8192}), Spec{TargetChunk: 64, TopK: 32})
+	b.SetBytes(int64(4 * c.parameters()))
+	m := noise(1, c.parameters())
+	for b.Loop() {
+		compress(b, c, m)
+	}
+}
+
 func BenchmarkReadGradient(b *testing.B) {
 	c, m := benchCodec(b, SchemeI8)
 	body := compress(b, c, m).Bytes()

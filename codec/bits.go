@@ -1,20 +1,24 @@
 package codec
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // bitWriter appends bits to bytes, least significant bit first.
 type bitWriter struct {
 	b    []byte
 	acc  uint64
-	fill uint // bits in acc, below 8 between calls
+	fill uint // bits in acc, below 32 between calls
 }
 
 // write appends the low n bits of v, n <= 32; higher bits of v are zero.
 func (w *bitWriter) write(v uint64, n uint) {
 	w.acc |= v << w.fill
-	for w.fill += n; w.fill >= 8; w.fill -= 8 {
-		w.b = append(w.b, byte(w.acc))
-		w.acc >>= 8
+	if w.fill += n; w.fill >= 32 {
+		w.b = binary.LittleEndian.AppendUint32(w.b, uint32(w.acc))
+		w.acc >>= 32
+		w.fill -= 32
 	}
 }
 
@@ -28,10 +32,10 @@ func (w *bitWriter) zeros(n uint) {
 
 // flush pads the last byte with zero bits and returns all bytes.
 func (w *bitWriter) flush() []byte {
-	if w.fill > 0 {
-		w.b = append(w.b, byte(w.acc))
-		w.acc, w.fill = 0, 0
+	for n := uint(0); n < w.fill; n += 8 {
+		w.b = append(w.b, byte(w.acc>>n))
 	}
+	w.acc, w.fill = 0, 0
 	return w.b
 }
 

@@ -9,6 +9,7 @@ import (
 
 // chunkReader walks the chunk records of a body.
 type chunkReader struct {
+	g      *Gradient
 	rest   []byte
 	scheme Scheme
 	index  []uint16  // of the chunk read last
@@ -16,15 +17,14 @@ type chunkReader struct {
 }
 
 func (c *Codec) reader(g *Gradient) *chunkReader {
-	keep := 0
-	for i := range c.tensors {
-		keep = max(keep, c.tensors[i].keep)
-	}
 	return &chunkReader{
-		rest: g.body[1:], scheme: Scheme(g.body[0]),
-		index: make([]uint16, 0, keep), value: make([]float32, 0, keep),
+		g: g, rest: g.body[1:], scheme: g.Scheme(),
+		index: make([]uint16, 0, c.keep), value: make([]float32, 0, c.keep),
 	}
 }
+
+// seek goes to the first chunk of a piece.
+func (r *chunkReader) seek(piece int) { r.rest = r.g.body[r.g.starts[piece]:] }
 
 // next reads the next record, which belongs to t. After a verdict that is not OK the
 // chunk is empty and the reader is at its end.
@@ -85,17 +85,34 @@ func (r *chunkReader) values(n int) protocol.Verdict {
 			return protocol.VerdictMalformed
 		}
 	}
-	for i := range n {
-		v := r.scheme.value(r.scheme.code(codes, i), scale)
+	if v := r.decode(codes, n, scale); !v.OK() {
+		return v
+	}
+	r.rest = r.rest[size:]
+	return protocol.VerdictOK
+}
+
+func (r *chunkReader) decode(codes []byte, n int, scale float32) protocol.Verdict {
+	value := r.value[:n]
+	for i := range value {
+		var v float32
+		if r.scheme == SchemeI8 { // the default, without a call
+			v = float32(float32(int8(codes[i])) * scale)
+			if codes[i] == 0x80 {
+				v = 0
+			}
+		} else {
+			v = r.scheme.value(r.scheme.code(codes, i), scale)
+		}
 		if !finite(v) {
 			return protocol.VerdictNonFinite
 		}
 		if v == 0 {
 			return protocol.VerdictMalformed
 		}
-		r.value = append(r.value, v)
+		value[i] = v
 	}
-	r.rest = r.rest[size:]
+	r.value = value
 	return protocol.VerdictOK
 }
 

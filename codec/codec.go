@@ -30,7 +30,12 @@ type Codec struct {
 	tensors []tensor
 	chunks  int
 	largest int // values in the largest chunk
+	keep    int // coefficients kept of the chunk that keeps most
+	pieces  []piece
 	shape   protocol.Hash
+
+	workers int
+	each    Each
 }
 
 // tensor is a Tensor cut into chunks (spec/codec, "Chunks"). A vector is a matrix of
@@ -41,6 +46,7 @@ type tensor struct {
 	chunk      *kernel.Transform
 	first      int // number of its first chunk
 	keep       int // top-k, capped at the chunk's size
+	room       int // bytes that a chunk's record can take in the Codec's scheme
 }
 
 // New checks the tensor table and prepares the transforms of its chunk shapes.
@@ -57,7 +63,7 @@ func New(layout protocol.Layout, s Spec) (*Codec, error) {
 	if !s.Scheme.valid() {
 		return nil, fmt.Errorf("codec: unknown value scheme %d", s.Scheme)
 	}
-	c := &Codec{layout: layout, scheme: s.Scheme}
+	c := &Codec{layout: layout, scheme: s.Scheme, workers: 1, each: alone}
 	transforms := map[[2]int]*kernel.Transform{}
 	for _, t := range layout {
 		if err := checkTensor(t, c.parameters()); err != nil {
@@ -65,6 +71,7 @@ func New(layout protocol.Layout, s Spec) (*Codec, error) {
 		}
 		c.add(t, s, transforms)
 	}
+	c.pieces = c.cut()
 	c.shape = shapeHash(layout, s)
 	return c, nil
 }
@@ -101,9 +108,10 @@ func (c *Codec) add(l protocol.Tensor, s Spec, transforms map[[2]int]*kernel.Tra
 	}
 	t.chunk = transforms[shape]
 	t.keep = min(s.TopK, t.chunk.Size())
+	t.room = maxChunkBytes(&t, s.Scheme)
 	c.tensors = append(c.tensors, t)
 	c.chunks += t.chunks()
-	c.largest = max(c.largest, t.chunk.Size())
+	c.largest, c.keep = max(c.largest, t.chunk.Size()), max(c.keep, t.keep)
 }
 
 // Side returns the side of the chunks along a dimension: its largest divisor that is
@@ -135,12 +143,15 @@ func (c *Codec) parameters() int {
 	return last.Offset + last.rows*last.cols
 }
 
+// across is the number of chunks side by side: a row of chunks is contiguous memory.
+func (t *tensor) across() int { return t.cols / t.chunk.Cols }
+
 func (t *tensor) chunks() int { return t.rows * t.cols / t.chunk.Size() }
 
 // at returns the offset of a chunk's first value in the flat memory. Its rows follow
 // one another t.cols apart.
 func (t *tensor) at(chunk int) int {
-	across := t.cols / t.chunk.Cols
+	across := t.across()
 	return t.Offset + chunk/across*t.chunk.Rows*t.cols + chunk%across*t.chunk.Cols
 }
 

@@ -2,32 +2,48 @@ package codec
 
 import (
 	"fmt"
+	"iter"
 
 	"templar/internal/kernel"
 )
 
-// tile is the working memory for one chunk.
+// ahead is how many chunks side by side are loaded at once: rows lie too far apart for
+// the processor to guess the next, and longer runs of each make up for it.
+const ahead = 4
+
+// tile is the working memory for one chunk, and the chunks loaded ahead.
 type tile struct {
 	x       []float32
+	loaded  []float32
 	scratch *kernel.Scratch
 	keys    []uint32
+	found   []uint16
 	index   []uint16
 }
 
 func (c *Codec) newTile() *tile {
 	return &tile{
-		x: make([]float32, c.largest), scratch: kernel.NewScratch(c.largest),
-		keys: make([]uint32, c.largest), index: make([]uint16, 0, c.largest),
+		x: make([]float32, c.largest), loaded: make([]float32, ahead*c.largest), scratch: kernel.NewScratch(c.largest),
+		keys: make([]uint32, c.largest), found: make([]uint16, c.largest), index: make([]uint16, 0, c.keep),
 	}
 }
 
-// load copies a chunk of the flat memory into the tile.
+// load copies a chunk of the flat memory, or returns it if it is loaded already: a tile
+// takes the chunks of a piece one after the other.
 func (l *tile) load(m []float32, t *tensor, chunk int) []float32 {
-	at, w := t.at(chunk), t.chunk.Cols
-	for r := range t.chunk.Rows {
-		copy(l.x[r*w:][:w], m[at+r*t.cols:])
+	across, w, size := t.across(), t.chunk.Cols, t.chunk.Size()
+	first := chunk % across % ahead
+	if first == 0 {
+		n := min(ahead, across-chunk%across)
+		at := t.at(chunk)
+		for r := range t.chunk.Rows {
+			row := m[at+r*t.cols:][:n*w]
+			for k := range n {
+				copy(l.loaded[k*size+r*w:][:w], row[k*w:])
+			}
+		}
 	}
-	return l.x[:t.chunk.Size()]
+	return l.loaded[first*size:][:size]
 }
 
 // Compress returns the top-k coefficients of each chunk's DCT of m, which is flat in
@@ -38,35 +54,65 @@ func (c *Codec) Compress(m []float32) (*Gradient, error) {
 	if len(m) != c.parameters() {
 		return nil, fmt.Errorf("compress: %d values, want %d", len(m), c.parameters())
 	}
-	l := c.newTile()
-	w := chunkWriter{scheme: c.scheme, body: append(make([]byte, 0, c.usualBody()), byte(c.scheme))}
-	for i := range c.tensors {
-		t := &c.tensors[i]
-		for n := range t.chunks() {
-			x := l.load(m, t, n)
-			t.chunk.Forward(x, l.scratch)
-			index, ok := kernel.TopK(l.index[:0], x, t.keep, l.keys)
-			if !ok {
-				return nil, fmt.Errorf("compress: tensor %s: values are not finite or too large", t.Name)
-			}
-			w.write(t.keep, index, x)
+	room := c.bodyRoom()
+	body, errs := make([]byte, room[len(c.pieces)]), make([]error, len(c.pieces))
+	parts := make([][]byte, len(c.pieces))
+	c.share(len(c.pieces), func(items iter.Seq[int]) {
+		l, w := c.newTile(), chunkWriter{scheme: c.scheme}
+		for p := range items {
+			w.body = body[room[p]:room[p]:room[p+1]]
+			errs[p] = c.compressPiece(m, c.pieces[p], l, &w)
+			parts[p] = w.body
+		}
+	})
+	for _, err := range errs {
+		if err != nil {
+			return nil, fmt.Errorf("compress: %w", err)
 		}
 	}
-	g, verdict := c.ReadGradient(w.body)
+	return c.join(body, parts)
+}
+
+// bodyRoom returns where the pieces of a body begin when each takes as much as it can.
+func (c *Codec) bodyRoom() []int {
+	room := []int{1}
+	for _, p := range c.pieces {
+		size := room[len(room)-1]
+		for i := range c.chunksOf(p) {
+			size += c.tensors[i].room
+		}
+		room = append(room, size)
+	}
+	return room
+}
+
+func (c *Codec) compressPiece(m []float32, p piece, l *tile, w *chunkWriter) error {
+	for i, n := range c.chunksOf(p) {
+		t := &c.tensors[i]
+		x := l.load(m, t, n)
+		t.chunk.Forward(x, l.scratch)
+		index, ok := kernel.TopK(l.index[:0], x, t.keep, l.keys, l.found)
+		if !ok {
+			return fmt.Errorf("tensor %s: values are not finite or too large", t.Name)
+		}
+		w.write(t.keep, index, x)
+	}
+	return nil
+}
+
+// join moves the parts of a body together within its memory, and reads the result as
+// any other node will.
+func (c *Codec) join(body []byte, parts [][]byte) (*Gradient, error) {
+	body[0] = byte(c.scheme)
+	size := 1
+	for _, part := range parts {
+		size += copy(body[size:], part)
+	}
+	g, verdict := c.ReadGradient(body[:size:size])
 	if !verdict.OK() {
 		return nil, fmt.Errorf("compress: own gradient is %v", verdict)
 	}
 	return g, nil
-}
-
-// usualBody is about what a body of the Codec's scheme takes.
-func (c *Codec) usualBody() int {
-	total := 1
-	for i := range c.tensors {
-		t := &c.tensors[i]
-		total += t.chunks() * (6 + t.keep*(c.scheme.width()*8+9)/8)
-	}
-	return total
 }
 
 // Decode writes the inverse DCT of g to dst (flat).
@@ -77,8 +123,9 @@ func (c *Codec) Decode(g *Gradient, dst []float32) {
 // Subtract takes from m what was sent: m <- m - decode(g).
 func (c *Codec) Subtract(m []float32, g *Gradient) {
 	c.decode(g, m, func(m, x []float32) {
-		for i, v := range x {
-			m[i] -= v
+		x = x[:len(m)]
+		for i := range m {
+			m[i] -= x[i]
 		}
 	})
 }
@@ -86,17 +133,19 @@ func (c *Codec) Subtract(m []float32, g *Gradient) {
 // decode calls f for every row of every chunk: where it lies in flat, and its
 // decoded values.
 func (c *Codec) decode(g *Gradient, flat []float32, f func(flat, x []float32)) {
-	l, r := c.newTile(), c.reader(g)
-	for i := range c.tensors {
-		t := &c.tensors[i]
-		w := t.chunk.Cols
-		for n := range t.chunks() {
-			r.next(t)
-			x := l.x[:t.chunk.Size()]
-			t.chunk.Inverse(x, r.index, r.value, l.scratch)
-			for row, at := 0, t.at(n); row < t.chunk.Rows; row, at = row+1, at+t.cols {
-				f(flat[at:at+w], x[row*w:][:w])
+	c.share(len(c.pieces), func(items iter.Seq[int]) {
+		l, r := c.newTile(), c.reader(g)
+		for p := range items {
+			r.seek(p)
+			for i, n := range c.chunksOf(c.pieces[p]) {
+				t := &c.tensors[i]
+				r.next(t)
+				x, w := l.x[:t.chunk.Size()], t.chunk.Cols
+				t.chunk.Inverse(x, r.index, r.value, l.scratch)
+				for row, at := 0, t.at(n); row < t.chunk.Rows; row, at = row+1, at+t.cols {
+					f(flat[at:at+w], x[row*w:][:w])
+				}
 			}
 		}
-	}
+	})
 }

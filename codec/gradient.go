@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"errors"
+	"fmt"
 	"math"
 
 	"templar/protocol"
@@ -11,9 +13,10 @@ import (
 // chunk at a time, so that every node sees the same quantised values and fifteen
 // peers' gradients fit in memory. It is immutable.
 type Gradient struct {
-	body  []byte
-	norms []float64 // L2 norm of each tensor's values
-	count int
+	body   []byte
+	starts []int     // where the chunks of each piece begin in body
+	norms  []float64 // L2 norm of each tensor's values
+	count  int
 }
 
 // Bytes returns the body as it stands on the wire. The caller does not change it.
@@ -29,19 +32,19 @@ func (g *Gradient) Scheme() Scheme { return Scheme(g.body[0]) }
 func (c *Codec) MaxBody() int64 {
 	total := int64(1)
 	for i := range c.tensors {
-		total += int64(c.tensors[i].chunks()) * int64(maxChunkBytes(&c.tensors[i]))
+		total += int64(c.tensors[i].chunks()) * int64(maxChunkBytes(&c.tensors[i], SchemeF32))
 	}
 	return total
 }
 
-// maxChunkBytes bounds a chunk's record: the quotients of a Rice parameter add up to
+// maxChunkBytes bounds a chunk's record in a scheme: the quotients of a Rice parameter add up to
 // at most size >> rice, and Compress chooses the parameter that is shortest.
-func maxChunkBytes(t *tensor) int {
+func maxChunkBytes(t *tensor, s Scheme) int {
 	bits := t.chunk.Size() + t.keep
 	for rice := 1; rice < 1<<riceBits; rice++ {
 		bits = min(bits, t.chunk.Size()>>rice+t.keep*(1+rice))
 	}
-	return countSize(t.keep) + (riceBits+bits+7)/8 + scaleSize + SchemeF32.width()*t.keep
+	return countSize(t.keep) + (riceBits+bits+7)/8 + scaleSize + s.width()*t.keep
 }
 
 // countSize is the width of a chunk's coefficient count.
@@ -59,22 +62,25 @@ func (c *Codec) ReadGradient(b []byte) (*Gradient, protocol.Verdict) {
 	}
 	g := &Gradient{body: b, norms: make([]float64, len(c.tensors))}
 	r := c.reader(g)
-	for i := range c.tensors {
-		t := &c.tensors[i]
-		sum := 0.0
-		for range t.chunks() {
-			if v := r.next(t); !v.OK() {
+	for _, p := range c.pieces {
+		g.starts = append(g.starts, len(b)-len(r.rest))
+		for i := range c.chunksOf(p) {
+			if v := r.next(&c.tensors[i]); !v.OK() {
 				return nil, v
 			}
 			g.count += len(r.index)
+			sum := g.norms[i]
 			for _, v := range r.value {
 				sum += float64(float64(v) * float64(v))
 			}
+			g.norms[i] = sum
 		}
-		g.norms[i] = math.Sqrt(sum)
 	}
 	if len(r.rest) > 0 {
 		return nil, protocol.VerdictMalformed
+	}
+	for i, sum := range g.norms {
+		g.norms[i] = math.Sqrt(sum)
 	}
 	return g, protocol.VerdictOK
 }
@@ -97,4 +103,49 @@ func (c *Codec) Each(g *Gradient, f func(Chunk)) {
 			f(Chunk{Tensor: i, Chunk: n, Index: r.index, Value: r.value})
 		}
 	}
+}
+
+// Pack makes a Gradient of given coefficients, one Chunk for each of the Codec's, in
+// order: what a test vector or another compressor has. Values are coded by the Codec's
+// scheme.
+func (c *Codec) Pack(chunks []Chunk) (*Gradient, error) {
+	if len(chunks) != c.chunks {
+		return nil, fmt.Errorf("pack: %d chunks, want %d", len(chunks), c.chunks)
+	}
+	w, coef := chunkWriter{scheme: c.scheme, body: []byte{byte(c.scheme)}}, make([]float32, c.largest)
+	for _, p := range c.pieces {
+		for i, n := range c.chunksOf(p) {
+			t := &c.tensors[i]
+			ch := chunks[t.first+n]
+			if err := t.check(ch); err != nil {
+				return nil, fmt.Errorf("pack: tensor %s, chunk %d: %w", t.Name, n, err)
+			}
+			for k, at := range ch.Index {
+				coef[at] = ch.Value[k]
+			}
+			w.write(t.keep, ch.Index, coef)
+		}
+	}
+	g, v := c.ReadGradient(w.body)
+	if !v.OK() {
+		return nil, fmt.Errorf("pack: gradient is %v", v)
+	}
+	return g, nil
+}
+
+func (t *tensor) check(ch Chunk) error {
+	if len(ch.Index) != len(ch.Value) || len(ch.Index) > t.keep {
+		return fmt.Errorf("%d indices and %d values, at most %d", len(ch.Index), len(ch.Value), t.keep)
+	}
+	for i, at := range ch.Index {
+		if int(at) >= t.chunk.Size() || i > 0 && at <= ch.Index[i-1] {
+			return errors.New("indices do not ascend within the chunk")
+		}
+	}
+	for _, v := range ch.Value {
+		if !finite(v) {
+			return errors.New("a value is not finite")
+		}
+	}
+	return nil
 }

@@ -27,6 +27,22 @@ func TestIndicesRoundTrip(t *testing.T) {
 	})
 }
 
+// The reader of whole words must see in any bytes what the reader of bits sees.
+func FuzzReadIndices(f *testing.F) {
+	f.Add(writeIndices(nil, []uint16{0, 1, 700, 4095}), uint8(4), uint16(4095))
+	f.Add([]byte{0x37, 0, 0, 0, 0, 0, 0, 0, 0, 1, 9}, uint8(3), uint16(63))
+	f.Fuzz(func(t *testing.T, b []byte, n uint8, last uint16) {
+		count, size := 1+int(n), 1+int(last)
+		got, after, fault := readIndices(nil, b, count, size)
+		r := bitReader{b: b}
+		rice := r.read(riceBits)
+		want, wantAfter, wantFault := r.indices(nil, count, size, rice, 0)
+		if fault != wantFault || fault == indexOK && (!slices.Equal(got, want) || !bytes.Equal(after, wantAfter)) {
+			t.Fatalf("read %v %v, by bits %v %v", got, fault, want, wantFault)
+		}
+	})
+}
+
 // relative error of the values that are sent, by scheme, for a chunk whose values
 // lie within a factor of two
 var precision = map[Scheme]float64{SchemeF32: 1e-7, SchemeF16: 1.0 / 2048, SchemeI8: 1.0 / 127}

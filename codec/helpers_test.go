@@ -54,22 +54,11 @@ func noise(seed uint64, n int) []float32 {
 }
 
 // gradient builds a Gradient from coefficients, chunk by chunk, uncompressed.
-func gradient(t testing.TB, c *Codec, scheme Scheme, chunks []Chunk) *Gradient {
+func gradient(t testing.TB, c *Codec, chunks []Chunk) *Gradient {
 	t.Helper()
-	w := chunkWriter{scheme: scheme, body: []byte{byte(scheme)}}
-	for i := range c.tensors {
-		for range c.tensors[i].chunks() {
-			coef := make([]float32, c.largest)
-			for k, at := range chunks[0].Index {
-				coef[at] = chunks[0].Value[k]
-			}
-			w.write(c.tensors[i].keep, chunks[0].Index, coef)
-			chunks = chunks[1:]
-		}
-	}
-	g, v := c.ReadGradient(w.body)
-	if !v.OK() {
-		t.Fatalf("gradient is %v", v)
+	g, err := c.Pack(chunks)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return g
 }

@@ -1,6 +1,9 @@
 package codec
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // riceBits is the width of the field that holds a chunk's Rice parameter.
 const riceBits = 4
@@ -15,29 +18,53 @@ func writeIndices(b []byte, index []uint16) []byte {
 	next := uint(0)
 	for _, i := range index {
 		skipped := uint(i) - next
-		w.zeros(skipped >> rice)
-		w.write(1, 1)
-		w.write(uint64(skipped&(1<<rice-1)), rice)
+		quotient, rest := skipped>>rice, uint64(skipped&(1<<rice-1))
+		if quotient > 15 {
+			w.zeros(quotient)
+			quotient = 0
+		}
+		w.write((1|rest<<1)<<quotient, quotient+1+rice)
 		next = uint(i) + 1
 	}
 	return w.flush()
 }
 
-// riceParameter returns the parameter that gives the fewest bits.
+// riceParameter returns the parameter that gives the fewest bits, the lowest of them
+// if there are several. What a higher one saves shrinks with each step, so that the
+// first step that saves nothing ends the search.
 func riceParameter(index []uint16) uint {
-	best, fewest := uint(0), ^uint(0)
-	last := uint(index[len(index)-1])
-	for rice := range min(uint(bits.Len(last)), 1<<riceBits-1) + 1 {
-		total, next := uint(len(index))*(1+rice), uint(0)
-		for _, i := range index {
-			total += (uint(i) - next) >> rice
-			next = uint(i) + 1
-		}
-		if total < fewest {
-			best, fewest = rice, total
+	best, fewest := uint(0), riceBitsOf(index, 0)
+	guess := uint(bits.Len(uint(index[len(index)-1]) / uint(len(index))))
+	if guess > 2 { // begin below the usual place
+		if at := riceBitsOf(index, guess-2); at < fewest {
+			best, fewest = guess-2, at
 		}
 	}
+	for best > 0 {
+		at := riceBitsOf(index, best-1)
+		if at > fewest {
+			break
+		}
+		best, fewest = best-1, at
+	}
+	for best < 1<<riceBits-1 {
+		at := riceBitsOf(index, best+1)
+		if at >= fewest {
+			break
+		}
+		best, fewest = best+1, at
+	}
 	return best
+}
+
+// riceBitsOf is how many bits the indices take with a parameter.
+func riceBitsOf(index []uint16, rice uint) uint {
+	total, next := uint(len(index))*(1+rice), uint(0)
+	for _, i := range index {
+		total += (uint(i) - next) >> (rice & 15)
+		next = uint(i) + 1
+	}
+	return total
 }
 
 type indexFault uint8
@@ -50,10 +77,34 @@ const (
 
 // readIndices reads n indices below size into index[:0] and returns what follows.
 func readIndices(index []uint16, b []byte, n, size int) ([]uint16, []byte, indexFault) {
-	r := bitReader{b: b}
-	rice := r.read(riceBits)
-	next := uint(0)
-	for range n {
+	if len(b) == 0 {
+		return index, nil, indexMalformed
+	}
+	rice := uint(b[0] & (1<<riceBits - 1))
+	at, next := uint(riceBits), uint(0) // bits read; the least index that can follow
+	index = index[:0]
+	for len(index) < n && at/8+8 <= uint(len(b)) {
+		word := binary.LittleEndian.Uint64(b[at/8:]) >> (at % 8)
+		quotient := uint(bits.TrailingZeros64(word))
+		used := quotient + 1 + rice
+		if used > 64-7 { // may reach beyond the word
+			break
+		}
+		this := next + quotient<<rice + uint(word>>(quotient+1))&(1<<rice-1)
+		if this >= uint(size) {
+			return index, nil, indexOutside
+		}
+		index = append(index, uint16(this))
+		next, at = this+1, at+used
+	}
+	r := bitReader{b: b[at/8:]}
+	r.read(at % 8)
+	return r.indices(index, n, size, rice, next)
+}
+
+// indices reads what is left of n indices, bit by bit if it must.
+func (r *bitReader) indices(index []uint16, n, size int, rice, next uint) ([]uint16, []byte, indexFault) {
+	for len(index) < n {
 		quotient := r.unary(uint(size) >> rice)
 		at := next + quotient<<rice + r.read(rice)
 		if r.short {

@@ -3,6 +3,7 @@ package codec
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"iter"
 	"math"
 
 	"templar/protocol"
@@ -34,10 +35,18 @@ func (c *Codec) StateHash(params []float32) protocol.Hash { return c.StateTree(p
 // size of the Layout.
 func (c *Codec) StateTree(params []float32) Tree {
 	t := Tree{layout: c.layout}
-	buf := make([]byte, 0, 1+4*tileValues)
+	var tiles []placedTile
 	for tile := range t.tiles() {
-		t.leaves = append(t.leaves, leafHash(params[tile.offset+tile.From:tile.offset+tile.To], buf))
+		tiles = append(tiles, tile)
 	}
+	t.leaves = make([]protocol.Hash, len(tiles))
+	c.share(len(tiles), func(items iter.Seq[int]) {
+		buf := make([]byte, 0, 1+4*tileValues)
+		for i := range items {
+			tile := &tiles[i]
+			t.leaves[i] = leafHash(params[tile.offset+tile.From:tile.offset+tile.To], buf)
+		}
+	})
 	return t
 }
 

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"iter"
 
 	"templar/internal/kernel"
 	"templar/protocol"
@@ -82,11 +83,15 @@ func (c *Codec) Apply(params []float32, u *Update, lr, wd float32) {
 		return
 	}
 	decay := 1 - float32(lr*wd)
-	for row := range c.rows() {
-		if !u.isEmpty(row.chunk) {
-			kernel.Step(params[row.at:row.at+row.n], u.signs, row.at, decay, lr)
+	c.share(len(c.pieces), func(items iter.Seq[int]) {
+		for p := range items {
+			for row := range c.rowsOf(c.pieces[p]) {
+				if !u.isEmpty(row.chunk) {
+					kernel.Step(params[row.at:row.at+row.n], u.signs, row.at, decay, lr)
+				}
+			}
 		}
-	}
+	})
 }
 
 // Sign is +1 where parameter i goes down, -1 where it goes up, 0 where it stays.
@@ -104,14 +109,22 @@ func (c *Codec) Sign(u *Update, i int) int {
 type chunkRow struct{ chunk, at, n int }
 
 // rows yields the rows of all chunks in the order of the flat memory.
-func (c *Codec) rows() func(yield func(chunkRow) bool) {
+func (c *Codec) rows() iter.Seq[chunkRow] { return c.rowsOf(piece{first: 0, end: c.chunks}) }
+
+// rowsOf yields the rows of a piece's chunks in the order of the flat memory.
+func (c *Codec) rowsOf(p piece) iter.Seq[chunkRow] {
 	return func(yield func(chunkRow) bool) {
-		for i := range c.tensors {
+		for i, first := p.tensor, p.first; first < p.end; i++ {
 			t := &c.tensors[i]
-			w := t.chunk.Cols
-			for at := 0; at < t.rows*t.cols; at += w {
-				if !yield(chunkRow{chunk: t.chunkAt(at), at: t.Offset + at, n: w}) {
-					return
+			end := min(p.end, t.first+t.chunks())
+			for at := t.at(first - t.first); first < end; first += t.across() {
+				for range t.chunk.Rows {
+					for chunk := first; chunk < first+t.across(); chunk++ {
+						if !yield(chunkRow{chunk: chunk, at: at, n: t.chunk.Cols}) {
+							return
+						}
+						at += t.chunk.Cols
+					}
 				}
 			}
 		}
@@ -120,8 +133,7 @@ func (c *Codec) rows() func(yield func(chunkRow) bool) {
 
 // chunkAt returns the number of the chunk that holds the tensor's i-th value.
 func (t *tensor) chunkAt(i int) int {
-	across := t.cols / t.chunk.Cols
-	return t.first + i/t.cols/t.chunk.Rows*across + i%t.cols/t.chunk.Cols
+	return t.first + i/t.cols/t.chunk.Rows*t.across() + i%t.cols/t.chunk.Cols
 }
 
 func (c *Codec) chunkOf(i int) int {

@@ -11,8 +11,8 @@ import (
 // halfSent is a codec of two chunks of four values, and an update that moves the
 // second chunk only: + + - -.
 func halfSent(t testing.TB) (*Codec, *Update) {
-	c := newCodec(t, layoutOf([]int{8}), Spec{TargetChunk: 4, TopK: 1})
-	g := gradient(t, c, SchemeF32, []Chunk{{}, {Index: []uint16{1}, Value: []float32{3}}})
+	c := newCodec(t, layoutOf([]int{8}), Spec{TargetChunk: 4, TopK: 1, Scheme: SchemeF32})
+	g := gradient(t, c, []Chunk{{}, {Index: []uint16{1}, Value: []float32{3}}})
 	return c, c.Aggregate([]*Gradient{g})
 }
 
@@ -39,9 +39,9 @@ func TestAggregateOfNothingIsNil(t *testing.T) {
 
 func TestAggregateAveragesOverSenders(t *testing.T) {
 	// Both peers send coefficient 0, only the first coefficient 1; norms are equal.
-	c := newCodec(t, layoutOf([]int{4}), Spec{TargetChunk: 4, TopK: 2})
-	a := gradient(t, c, SchemeF32, []Chunk{{Index: []uint16{0, 1}, Value: []float32{3, 4}}})
-	b := gradient(t, c, SchemeF32, []Chunk{{Index: []uint16{0}, Value: []float32{5}}})
+	c := newCodec(t, layoutOf([]int{4}), Spec{TargetChunk: 4, TopK: 2, Scheme: SchemeF32})
+	a := gradient(t, c, []Chunk{{Index: []uint16{0, 1}, Value: []float32{3, 4}}})
+	b := gradient(t, c, []Chunk{{Index: []uint16{0}, Value: []float32{5}}})
 	index, value := newMean(c, []*Gradient{a, b}).next(&c.tensors[0], 0)
 	if !slices.Equal(index, []uint16{0, 1}) {
 		t.Fatalf("indices are %v", index)
@@ -54,9 +54,9 @@ func TestAggregateAveragesOverSenders(t *testing.T) {
 }
 
 func TestOppositePeersCancelToTheClearBit(t *testing.T) {
-	c := newCodec(t, layoutOf([]int{4}), Spec{TargetChunk: 4, TopK: 1})
-	a := gradient(t, c, SchemeF32, []Chunk{{Index: []uint16{2}, Value: []float32{2}}})
-	b := gradient(t, c, SchemeF32, []Chunk{{Index: []uint16{2}, Value: []float32{-2}}})
+	c := newCodec(t, layoutOf([]int{4}), Spec{TargetChunk: 4, TopK: 1, Scheme: SchemeF32})
+	a := gradient(t, c, []Chunk{{Index: []uint16{2}, Value: []float32{2}}})
+	b := gradient(t, c, []Chunk{{Index: []uint16{2}, Value: []float32{-2}}})
 	u := c.Aggregate([]*Gradient{a, b})
 	for i := range 4 {
 		if got := c.Sign(u, i); got != -1 {

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-
-	"templar/internal/kernel"
 )
 
 // tolerance is relative to the largest value of a tensor.
@@ -130,7 +128,7 @@ func TestVectorsAggregate(t *testing.T) {
 			for i := 0; i < len(p.Indices); i += keep {
 				chunks = append(chunks, Chunk{Index: p.Indices[i:][:keep], Value: p.Values[i:][:keep]})
 			}
-			gs = append(gs, gradient(t, c, SchemeF32, chunks))
+			gs = append(gs, gradient(t, c, chunks))
 		}
 		checkMean(t, c, gs, &tc)
 		checkSigns(t, c, c.Aggregate(gs), &tc)
@@ -140,16 +138,7 @@ func TestVectorsAggregate(t *testing.T) {
 func checkMean(t *testing.T, c *Codec, gs []*Gradient, tc *aggregateCase) {
 	t.Helper()
 	got := make([]float32, len(tc.Mean))
-	m, tensor := newMean(c, gs), &c.tensors[0]
-	s := kernel.NewScratch(c.largest)
-	x := make([]float32, c.largest)
-	for n := range tensor.chunks() {
-		index, value := m.next(tensor, 0)
-		tensor.chunk.Inverse(x, index, value, s)
-		for r, at := 0, tensor.at(n); r < tensor.chunk.Rows; r, at = r+1, at+tensor.cols {
-			copy(got[at:], x[r*tensor.chunk.Cols:][:tensor.chunk.Cols])
-		}
-	}
+	c.Mean(gs, got)
 	checkClose(t, "mean gradient", got, tc.Mean)
 }
 

@@ -15,15 +15,15 @@ import (
 
 // Included names a gradient that an Aggregate is computed from.
 type Included struct {
-	UID     protocol.UID
-	Hotkey  protocol.Hotkey
-	Content protocol.Hash // ContentHash of the gradient object
+	UID     protocol.UID    `json:"uid"`
+	Hotkey  protocol.Hotkey `json:"hotkey"`
+	Content protocol.Hash   `json:"content_hash"` // ContentHash of the gradient object
 }
 
 // Skipped names a selected peer whose gradient could not be used.
 type Skipped struct {
-	UID     protocol.UID
-	Verdict protocol.Verdict
+	UID     protocol.UID     `json:"uid"`
+	Verdict protocol.Verdict `json:"verdict"`
 }
 
 // Aggregate is the one update of a window, and what it was made from.
@@ -126,6 +126,18 @@ func DecodeAggregate(b []byte, c *codec.Codec, run protocol.Hash, w protocol.Win
 }
 
 func (a *Aggregate) read(r *reader, c *codec.Codec) protocol.Verdict {
+	shape, v := a.readFields(r)
+	if !v.OK() {
+		return v
+	}
+	if shape != c.Shape() {
+		return protocol.VerdictBadShape
+	}
+	return a.readUpdate(r.b, c)
+}
+
+// readFields reads everything before the update.
+func (a *Aggregate) readFields(r *reader) (shape protocol.Hash, v protocol.Verdict) {
 	a.Start = protocol.Window(r.uint64())
 	a.UploadFrom = time.Unix(0, int64(r.uint64())).UTC()
 	a.Delta = time.Duration(r.uint64())
@@ -133,17 +145,14 @@ func (a *Aggregate) read(r *reader, c *codec.Codec) protocol.Verdict {
 	a.Previous = r.hash()
 	a.GatherTime, a.AggregateTime = time.Duration(r.uint64()), time.Duration(r.uint64())
 	a.readPeers(r)
-	shape := r.hash()
-	if r.short {
-		return protocol.VerdictMalformed
+	shape = r.hash()
+	switch {
+	case r.short:
+		return shape, protocol.VerdictMalformed
+	case !finite(a.LearningRate):
+		return shape, protocol.VerdictNonFinite
 	}
-	if !finite(a.LearningRate) {
-		return protocol.VerdictNonFinite
-	}
-	if shape != c.Shape() {
-		return protocol.VerdictBadShape
-	}
-	return a.readUpdate(r.b, c)
+	return shape, protocol.VerdictOK
 }
 
 func (a *Aggregate) readPeers(r *reader) {

@@ -96,9 +96,11 @@ func TestEncodeAggregateRefuses(t *testing.T) {
 	}
 }
 
-func TestAggregateVerdicts(t *testing.T) {
+// aggregateCases are the ways in which an Aggregate can be wrong.
+func aggregateCases(t testing.TB) map[string]verdictCase {
+	t.Helper()
 	c, s := testCodec(t), newSigner(1)
-	a, good := testAggregate(t, c, s)
+	_, good := testAggregate(t, c, s)
 	inner := body(good)
 	reseal := func(body []byte) []byte { return resealed(t, s, good, body) }
 	included := 76                             // where the list begins
@@ -123,8 +125,14 @@ func TestAggregateVerdicts(t *testing.T) {
 		"trailing bytes":       {reseal(append(slices.Clone(inner), 0)), protocol.VerdictBadShape},
 		"sign of no parameter": {reseal(edited(inner, -1, 0xff)), protocol.VerdictMalformed},
 	})
-	checkVerdicts(t, cases, func(b []byte) protocol.Verdict {
-		a, _, v := DecodeAggregate(b, c, a.Run, a.Window, []protocol.Hotkey{s.Hotkey()})
+	return cases
+}
+
+func TestAggregateVerdicts(t *testing.T) {
+	c, s := testCodec(t), newSigner(1)
+	want, _ := testAggregate(t, c, s)
+	checkVerdicts(t, aggregateCases(t), func(b []byte) protocol.Verdict {
+		a, _, v := DecodeAggregate(b, c, want.Run, want.Window, []protocol.Hotkey{s.Hotkey()})
 		if (a != nil) != v.OK() {
 			t.Errorf("aggregate %v with verdict %v", a, v)
 		}

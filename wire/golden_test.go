@@ -14,7 +14,7 @@ func TestFormatIsGolden(t *testing.T) {
 		b    []byte
 		want string
 	}{
-		{"gradient", gradient, "238a3aa1890f05dfe23ea4cb1163af88a1863ebaa3f9255fc1ba49dc890747a5"},
+		{"gradient", gradient, "65b003168c0a68894498dcfc2b69613c2b52de893af486710cf0e86ac06a630f"},
 		{"aggregate", aggregate, "d62aedb05f3709fccf9d347e75dca30395587b9a53a3a80578e4213aa43b6829"},
 		{"sample", sample, "0c9cf0f54fbcbfe8c79d310e3e0237cb98f0d52166187ee87788f6f682ff29f4"},
 	} {

@@ -36,9 +36,11 @@ func TestGradientRoundTrip(t *testing.T) {
 	}
 }
 
-func TestGradientVerdicts(t *testing.T) {
+// gradientCases are the ways in which a gradient can be wrong.
+func gradientCases(t testing.TB) map[string]verdictCase {
+	t.Helper()
 	c, s := testCodec(t), newSigner(1)
-	_, want, good := testGradient(t, c, s)
+	_, _, good := testGradient(t, c, s)
 	inner := body(good)
 	at := gradientFixed + 2*8 // where the coefficients begin
 	cases := envelopeCases(good)
@@ -54,7 +56,13 @@ func TestGradientVerdicts(t *testing.T) {
 		"index outside":         {resealed(t, s, good, edited(inner, at+2, 0, 0, 0xff)), protocol.VerdictBadIndex},
 		"not finite":            {resealed(t, s, good, slices.Concat(inner[:at], []byte{1, 1, 0b10000, 0, 0, 0x80, 0x7f})), protocol.VerdictNonFinite},
 	})
-	checkVerdicts(t, cases, func(b []byte) protocol.Verdict {
+	return cases
+}
+
+func TestGradientVerdicts(t *testing.T) {
+	c := testCodec(t)
+	_, want, _ := testGradient(t, c, newSigner(1))
+	checkVerdicts(t, gradientCases(t), func(b []byte) protocol.Verdict {
 		g, v := DecodeGradient(b, c, want)
 		if (g != nil) != v.OK() {
 			t.Errorf("gradient %v with verdict %v", g, v)

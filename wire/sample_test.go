@@ -38,9 +38,11 @@ func TestSampleRoundTrip(t *testing.T) {
 	}
 }
 
-func TestSampleVerdicts(t *testing.T) {
+// sampleCases are the ways in which a sample can be wrong.
+func sampleCases(t testing.TB) map[string]verdictCase {
+	t.Helper()
 	s := newSigner(1)
-	_, want, good := testSample(t, s)
+	_, _, good := testSample(t, s)
 	inner := body(good)
 	cases := envelopeCases(good)
 	maps.Copy(cases, map[string]verdictCase{
@@ -53,7 +55,12 @@ func TestSampleVerdicts(t *testing.T) {
 		"trailing bytes":     {resealed(t, s, good, append(slices.Clone(inner), 0)), protocol.VerdictMalformed},
 		"value is NaN":       {resealed(t, s, good, edited(inner, -4, leFloat(float32(math.NaN()))...)), protocol.VerdictNonFinite},
 	})
-	checkVerdicts(t, cases, func(b []byte) protocol.Verdict {
+	return cases
+}
+
+func TestSampleVerdicts(t *testing.T) {
+	_, want, _ := testSample(t, newSigner(1))
+	checkVerdicts(t, sampleCases(t), func(b []byte) protocol.Verdict {
 		m, v := DecodeSample(b, want, 4)
 		if (m != nil) != v.OK() {
 			t.Errorf("sample %v with verdict %v", m, v)

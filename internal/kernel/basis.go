@@ -2,58 +2,52 @@ package kernel
 
 import "math"
 
-// basis is the orthonormal DCT-II of one length, factored into levels: as long as
-// the length is even, adding and subtracting mirrored values halves it, and only the
-// differences are multiplied, by half of the odd rows of the matrix. Length 64 then
-// takes 1365 multiplications in place of 4096.
+// basis holds the constants of the cosine transforms of one length and, halving it,
+// of all shorter ones that its transforms are made of.
 type basis struct {
-	n      int
-	place  []int   // frequency -> position in level order
-	levels []level // widest first; the last one is not halved
-}
-
-// level is one dense block: positions [first, first+size) hold its frequencies in
-// ascending order on one side, the folded values on the other.
-type level struct {
-	first, size int
-	byFrequency []float32 // [frequency][value]
-	byValue     []float32 // its transpose
+	n    int
+	half *basis // nil when n is odd
+	// Of an even length: cosine and sine of the n/2 rotations of type IV.
+	cos, sin []float32
+	// Of an odd length: the dense matrices of types III and IV, [value][frequency];
+	// transposed they are those of types II and IV.
+	three, four []float32
 }
 
 func newBasis(n int) *basis {
-	b := &basis{n: n, place: make([]int, n)}
-	length, step := n, 1 // of this level: values, and distance between its frequencies
-	for ; length%2 == 0; length, step = length/2, step*2 {
-		half := length / 2
-		// fold leaves the difference of mirrored values at the mirror's place.
-		b.addLevel(half, half, func(k int) int { return (2*k + 1) * step }, func(p int) int { return half - 1 - p })
+	b := &basis{n: n}
+	if n%2 == 0 {
+		b.half = newBasis(n / 2)
+		for i := range n / 2 {
+			b.cos = append(b.cos, entry(2*i+1, 2*n))
+			b.sin = append(b.sin, entry(2*n-(2*i+1), 2*n))
+		}
+		return b
 	}
-	b.addLevel(0, length, func(k int) int { return k * step }, func(p int) int { return p })
+	for i := range n {
+		for k := range n {
+			b.three = append(b.three, entry((2*i+1)*k, n))
+			b.four = append(b.four, entry((2*i+1)*(2*k+1), 2*n))
+		}
+	}
 	return b
 }
 
-func (b *basis) addLevel(first, size int, frequency, value func(int) int) {
-	l := level{first: first, size: size, byFrequency: make([]float32, size*size), byValue: make([]float32, size*size)}
-	for k := range size {
-		b.place[frequency(k)] = first + k
-		for p := range size {
-			c := dctEntry(b.n, frequency(k), value(p))
-			l.byFrequency[k*size+p], l.byValue[p*size+k] = c, c
+// entry is cos(k/n * pi/2), rounded to float32. Its bits are the same on every
+// architecture: math.Cos is assembly on some and differs in the last place, so the
+// cosine is our own, from additions, multiplications and divisions, all of which
+// IEEE 754 rounds correctly, and with no product left open to fusing.
+func entry(k, n int) float32 { return float32(cosQuarter(k, n)) }
+
+// scales returns what makes the transform of a chunk orthonormal: the factor of
+// frequencies (u, v) is [u > 0][v > 0].
+func scales(rows, cols int) (s [2][2]float32) {
+	for u := range s {
+		for v := range s[u] {
+			s[u][v] = float32(math.Sqrt(float64((1+u)*(1+v)) / float64(rows*cols)))
 		}
 	}
-	b.levels = append(b.levels, l)
-}
-
-// dctEntry is row u, column i of the orthonormal DCT-II matrix of length n, rounded
-// to float32. Its bits are the same on every architecture: math.Cos is assembly on
-// some and differs in the last place, so the cosine is our own, from additions,
-// multiplications, divisions and a square root, all of which IEEE 754 rounds
-// correctly, and with no product left open to fusing.
-func dctEntry(n, u, i int) float32 {
-	if u == 0 {
-		return float32(math.Sqrt(1 / float64(n)))
-	}
-	return float32(math.Sqrt(2/float64(n)) * cosQuarter((2*i+1)*u, n))
+	return s
 }
 
 // cosQuarter returns cos(k/n * pi/2). The reduction to [0, pi/4] is exact: integers.

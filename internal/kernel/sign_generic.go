@@ -2,9 +2,7 @@ package kernel
 
 import "math"
 
-// PackSigns sets, from bit on, one bit of dst for each value of x that is greater
-// than zero, least significant bit first. The bits must be clear before; x is finite.
-func PackSigns(dst []byte, bit int, x []float32) {
+func packSignsGeneric(dst []byte, bit int, x []float32) {
 	for i, v := range x {
 		// Of a finite value's bits, read as a signed integer, exactly the positive
 		// values are positive: both zeros and all negative values are not.
@@ -13,9 +11,7 @@ func PackSigns(dst []byte, bit int, x []float32) {
 	}
 }
 
-// Step moves p by one signed step: p <- p*decay, then p <- p - lr where the sign bit
-// is set and p + lr where it is clear; each operation is rounded to float32.
-func Step(p []float32, signs []byte, bit int, decay, lr float32) {
+func stepGeneric(p []float32, signs []byte, bit int, decay, lr float32) {
 	toward := math.Float32bits(lr)
 	for i, v := range p {
 		clear := uint32(^signs[(bit+i)/8]>>((bit+i)%8)) & 1

@@ -32,19 +32,3 @@ func TestStepRoundsTheProduct(t *testing.T) {
 		t.Errorf("step gives %x, want 2^-22", p[0])
 	}
 }
-
-func BenchmarkStep(b *testing.B) {
-	p, signs := noise(9, 1<<16), make([]byte, 1<<13)
-	b.SetBytes(int64(4 * len(p)))
-	for b.Loop() {
-		Step(p, signs, 0, 1, 1e-7)
-	}
-}
-
-func BenchmarkPackSigns(b *testing.B) {
-	x, signs := noise(9, 1<<12), make([]byte, 1<<9)
-	b.SetBytes(int64(4 * len(x)))
-	for b.Loop() {
-		PackSigns(signs, 0, x)
-	}
-}

@@ -5,12 +5,12 @@ import "math"
 // key orders values by magnitude.
 func key(v float32) uint32 { return math.Float32bits(v) &^ (1 << 31) }
 
-// TopK appends to dst the indices of the k values of x that are largest in
-// magnitude, in ascending order; among equals the lower index goes first, and a zero
-// never counts. ok is false when x holds a NaN or a magnitude of 2^127 and above.
-// keys is scratch for len(x) values.
-func TopK(dst []uint16, x []float32, k int, keys []uint32) (_ []uint16, ok bool) {
-	least, ties, ok := threshold(x, min(k, len(x)), keys[:len(x)])
+// tooLarge is the key of 2^127.
+const tooLarge = 254 << 23
+
+// topKGeneric is TopK.
+func topKGeneric(dst []uint16, x []float32, k int, keys []uint32) (_ []uint16, ok bool) {
+	least, ties, ok := threshold(x, k, keys[:len(x)])
 	if !ok {
 		return dst, false
 	}

@@ -25,7 +25,7 @@ func TestTopKIsSorting(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := rapid.SliceOfN(rapid.OneOf(few, wide), 1, 200).Draw(t, "x")
 		k := rapid.IntRange(1, 220).Draw(t, "k")
-		got, ok := TopK(nil, x, k, make([]uint32, len(x)))
+		got, ok := TopK(nil, x, k, make([]uint32, len(x)), make([]uint16, len(x)))
 		if want := bySorting(x, k); !ok || !slices.Equal(got, want) {
 			t.Fatalf("TopK = %v %v, want %v", got, ok, want)
 		}
@@ -34,11 +34,11 @@ func TestTopKIsSorting(t *testing.T) {
 
 func TestTopKRefuses(t *testing.T) {
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0x1p127, -0x1p127} {
-		if _, ok := TopK(nil, []float32{1, float32(v), 2}, 1, make([]uint32, 3)); ok {
+		if _, ok := TopK(nil, []float32{1, float32(v), 2}, 1, make([]uint32, 3), make([]uint16, 3)); ok {
 			t.Errorf("TopK takes %v", v)
 		}
 	}
-	if _, ok := TopK(nil, []float32{1, 0x1.fffffep126}, 1, make([]uint32, 2)); !ok {
+	if _, ok := TopK(nil, []float32{1, 0x1.fffffep126}, 1, make([]uint32, 2), make([]uint16, 2)); !ok {
 		t.Error("TopK refuses the largest value below 2^127")
 	}
 }

@@ -47,6 +47,10 @@ func appendRecord(o Object) ([]byte, error) {
 	return append(b, magic...), nil
 }
 
+// ReadObject reads what a file of a bucket's folder says of its object, whose data are
+// the first Size bytes: for tools that look at files without the store.
+func ReadObject(f io.ReaderAt, size int64) (Object, error) { return readRecord(f, size) }
+
 // readRecord decodes the end of an object file of the given size.
 func readRecord(f io.ReaderAt, size int64) (Object, error) {
 	var footer [footerSize]byte

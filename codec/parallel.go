@@ -1,0 +1,91 @@
+package codec
+
+import (
+	"iter"
+	"sync/atomic"
+)
+
+// Each calls f(0) to f(n-1), in any order and at once if it likes, and returns when
+// all have returned.
+type Each func(n int, f func(i int))
+
+// Parallel returns a Codec that does the same with so many workers at once: every
+// result has the same bits.
+func (c *Codec) Parallel(workers int, each Each) *Codec {
+	p := *c
+	p.workers, p.each = max(workers, 1), each
+	return &p
+}
+
+// alone is the Each of one worker, the caller.
+func alone(n int, f func(i int)) {
+	for i := range n {
+		f(i)
+	}
+}
+
+// share calls work once for each worker, with the items that the worker takes: every
+// item below n goes to one of them, the next one to whoever is free. That keeps
+// working memory to one set a worker.
+func (c *Codec) share(n int, work func(items iter.Seq[int])) {
+	var taken atomic.Int64
+	items := func(yield func(int) bool) {
+		for {
+			i := int(taken.Add(1)) - 1
+			if i >= n || !yield(i) {
+				return
+			}
+		}
+	}
+	c.each(min(c.workers, n), func(int) { work(items) })
+}
+
+// piece is a range of chunks, numbered over all tensors, that a worker takes at once.
+// It is made of whole rows of chunks and ends where a byte of an update does, so that
+// no two workers write to the same one.
+type piece struct {
+	tensor     int // of the first chunk
+	first, end int
+}
+
+// pieceChunks is the least size of a piece but the last.
+const pieceChunks = 64
+
+// cut divides the chunks into pieces.
+func (c *Codec) cut() (pieces []piece) {
+	next := piece{}
+	for i := range c.tensors {
+		t := &c.tensors[i]
+		for n := t.across(); n <= t.chunks(); n += t.across() {
+			end, at := t.first+n, t.Offset+n*t.chunk.Size()
+			if end-next.first < pieceChunks || end%8 != 0 || at%8 != 0 {
+				continue
+			}
+			next.end = end
+			pieces = append(pieces, next)
+			next = piece{tensor: i, first: end}
+			if n == t.chunks() {
+				next.tensor++
+			}
+		}
+	}
+	if next.first < c.chunks {
+		next.end = c.chunks
+		pieces = append(pieces, next)
+	}
+	return pieces
+}
+
+// chunksOf yields the chunks of a piece: number of the tensor, number within it.
+func (c *Codec) chunksOf(p piece) iter.Seq2[int, int] {
+	return func(yield func(int, int) bool) {
+		for i, n := p.tensor, p.first; n < p.end; i++ {
+			t := &c.tensors[i]
+			for ; n < min(p.end, t.first+t.chunks()); n++ {
+				if !yield(i, n-t.first) {
+					return
+				}
+			}
+		}
+	}
+}

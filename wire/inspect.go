@@ -1,0 +1,135 @@
+package wire
+
+import (
+	"math"
+	"time"
+
+	"templar/codec"
+	"templar/protocol"
+)
+
+// Report is what an object says of itself. Fields that its kind has not are zero.
+type Report struct {
+	Kind    string          `json:"kind"`
+	Bytes   int             `json:"bytes"`
+	Run     protocol.Hash   `json:"run"`
+	Window  protocol.Window `json:"window"`
+	Hotkey  protocol.Hotkey `json:"hotkey"`
+	Content protocol.Hash   `json:"content_hash"`
+	Shape   *protocol.Hash  `json:"shape,omitempty"`
+
+	// Gradients and samples.
+	UID        *protocol.UID `json:"uid,omitempty"`
+	GlobalStep *uint64       `json:"global_step,omitempty"`
+
+	// Gradients.
+	Tokens       uint64   `json:"tokens,omitempty"`
+	Pages        []uint64 `json:"pages,omitempty"`
+	Scheme       string   `json:"scheme,omitempty"`
+	Body         int      `json:"body_bytes,omitempty"`
+	Coefficients int      `json:"coefficients,omitempty"` // with the run's codec only
+
+	// Aggregates.
+	Start        *protocol.Window `json:"start_window,omitempty"`
+	UploadFrom   *time.Time       `json:"upload_from,omitempty"`
+	Delta        time.Duration    `json:"delta_ns,omitempty"`
+	LearningRate float32          `json:"learning_rate,omitempty"`
+	Previous     *protocol.Hash   `json:"previous,omitempty"`
+	Included     []Included       `json:"included,omitempty"`
+	Skipped      []Skipped        `json:"skipped,omitempty"`
+
+	// Samples.
+	Aggregate *protocol.Hash `json:"aggregate,omitempty"`
+	Values    int            `json:"values,omitempty"`
+}
+
+// Inspect reports what a message says, and what a reader would make of it who expects
+// just that: this run, window, uid and hotkey. Without the run's codec (nil) it does
+// not look into bodies. For tools: a node asks for what it expects.
+func Inspect(b []byte, c *codec.Codec) (Report, protocol.Verdict) {
+	h, v := Peek(b)
+	if !v.OK() {
+		return Report{Bytes: len(b)}, v
+	}
+	i := Report{Kind: h.Kind.String(), Bytes: len(b), Run: h.Run, Window: h.Window, Hotkey: h.Hotkey, Content: ContentHash(b)}
+	if h.Kind == KindAggregate {
+		i.Content = AggregateHash(b)
+	}
+	if h.Kind < KindGradient || h.Kind > KindSample {
+		return i, protocol.VerdictMalformed
+	}
+	_, body, v := open(b, h.Kind, func(Header) bool { return true })
+	if !v.OK() {
+		return i, v
+	}
+	r := &reader{b: body}
+	switch h.Kind {
+	case KindGradient:
+		v = i.gradient(r, c)
+	case KindAggregate:
+		v = i.aggregate(r, c)
+	case KindSample:
+		v = i.sample(r)
+	}
+	return i, v
+}
+
+func (i *Report) gradient(r *reader, c *codec.Codec) protocol.Verdict {
+	uid := protocol.UID(r.uint16())
+	step := r.uint64()
+	i.UID, i.GlobalStep, i.Tokens = &uid, &step, r.uint64()
+	i.Pages = make([]uint64, r.count(8))
+	for k := range i.Pages {
+		i.Pages[k] = r.uint64()
+	}
+	shape := r.hash()
+	if r.short || len(r.b) == 0 {
+		return protocol.VerdictMalformed
+	}
+	i.Shape, i.Scheme, i.Body = &shape, codec.Scheme(r.b[0]).String(), len(r.b)
+	if c == nil {
+		return protocol.VerdictOK
+	}
+	if shape != c.Shape() {
+		return protocol.VerdictBadShape
+	}
+	g, v := c.ReadGradient(r.b)
+	if v.OK() {
+		i.Coefficients = g.Coefficients()
+	}
+	return v
+}
+
+func (i *Report) aggregate(r *reader, c *codec.Codec) protocol.Verdict {
+	a := Aggregate{Window: i.Window}
+	shape, v := a.readFields(r)
+	i.Start, i.UploadFrom, i.Delta, i.LearningRate = &a.Start, &a.UploadFrom, a.Delta, a.LearningRate
+	i.Previous, i.Included, i.Skipped, i.Shape = &a.Previous, a.Included, a.Skipped, &shape
+	if !v.OK() {
+		i.LearningRate = 0 // perhaps nothing that JSON can say
+		return v
+	}
+	if c == nil {
+		return protocol.VerdictOK
+	}
+	if shape != c.Shape() {
+		return protocol.VerdictBadShape
+	}
+	return a.readUpdate(r.b, c)
+}
+
+func (i *Report) sample(r *reader) protocol.Verdict {
+	uid := protocol.UID(r.uint16())
+	step, aggregate := r.uint64(), r.hash()
+	n := r.uint32()
+	if r.short || uint64(len(r.b)) != 4*uint64(n) {
+		return protocol.VerdictMalformed
+	}
+	i.UID, i.GlobalStep, i.Aggregate, i.Values = &uid, &step, &aggregate, int(n)
+	for range n {
+		if !finite(math.Float32frombits(r.uint32())) {
+			return protocol.VerdictNonFinite
+		}
+	}
+	return protocol.VerdictOK
+}
