@@ -21,13 +21,14 @@ type Block struct {
 	Number uint64        `json:"number"`
 	Hash   protocol.Hash `json:"hash"`
 	Parent protocol.Hash `json:"parent"`
-	Time   time.Time     `json:"time"` // lags the wall clock by about a block
+	Time   time.Time     `json:"time"`
 }
 
 // Neuron is one registered slot.
 type Neuron struct {
 	UID        protocol.UID    `json:"uid"`
 	Hotkey     protocol.Hotkey `json:"hotkey"`
+	Coldkey    protocol.Hotkey `json:"coldkey,omitzero"` // the owner's key, where it is known
 	Stake      uint64          `json:"stake"`
 	Incentive  uint16          `json:"incentive"` // share of 65535
 	Dividends  uint16          `json:"dividends"` // share of 65535
@@ -86,14 +87,23 @@ type Weight struct {
 	Value uint16       `json:"value"`
 }
 
-// Call is a transaction's body: Register, Stake, Commit or SetWeights.
+// Call is a transaction's body: Register, Stake, Unstake, Commit, SetWeights or Vote.
 type Call interface{ call() }
 
-// Register asks for a slot for the signing hotkey.
-type Register struct{}
+// Register asks for a slot.
+type Register struct {
+	Hotkey  protocol.Hotkey // zero: the signer's
+	Coldkey protocol.Hotkey // of the owner; may be zero
+}
 
 // Stake adds to the stake of a hotkey. Who may is the chain's rule.
 type Stake struct {
+	Hotkey protocol.Hotkey
+	Amount uint64
+}
+
+// Unstake takes from the stake of a hotkey. Who may is the chain's rule.
+type Unstake struct {
 	Hotkey protocol.Hotkey
 	Amount uint64
 }
@@ -107,10 +117,17 @@ type SetWeights struct {
 	VersionKey uint64
 }
 
+// Vote asks that the chain's parameters become these, in the chain's own form. It
+// replaces the signer's vote before; who has one, and how many it takes, is the
+// chain's rule.
+type Vote struct{ Params []byte }
+
 func (Register) call()   {}
 func (Stake) call()      {}
+func (Unstake) call()    {}
 func (Commit) call()     {}
 func (SetWeights) call() {}
+func (Vote) call()       {}
 
 // Status is what became of a submitted call.
 type Status uint8
@@ -143,7 +160,8 @@ type Chain interface {
 	// Wait returns block number as soon as it exists. Waiting for n, n+1, ... is the
 	// stream of heads: without gaps or repeats, over reconnections.
 	Wait(ctx context.Context, number uint64) (Block, error)
-	// Metagraph returns the newest state of the neurons.
+	// Metagraph returns the newest state of the neurons that the implementation can
+	// vouch for: with proofs, that is up to one block behind the head.
 	Metagraph(ctx context.Context) (Metagraph, error)
 	// Commitments returns everybody's newest commitment, ascending by uid.
 	Commitments(ctx context.Context) ([]Commitment, error)

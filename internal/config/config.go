@@ -7,6 +7,7 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 
 	"templar/internal/store"
 	"templar/protocol"
@@ -42,6 +43,18 @@ type Chain struct {
 	Network  string `koanf:"network"`
 	Endpoint string `koanf:"endpoint"` // http://host:port of a node's RPC
 	NetUID   uint16 `koanf:"netuid"`   // default 1
+	// Verify is the hash of the chain's genesis, as "templar chain status" prints it:
+	// then every header and state is checked, and the endpoint need not be trusted.
+	// Default: the endpoint is believed.
+	Verify string `koanf:"verify"`
+}
+
+// Genesis is Verify as a hash, zero when it is empty.
+func (c Chain) Genesis() (h protocol.Hash, err error) {
+	if c.Verify != "" && h.UnmarshalText([]byte(c.Verify)) != nil {
+		return h, errors.New("want the 64 hexadecimal digits of a genesis hash")
+	}
+	return h, nil
 }
 
 // Buckets are the three kinds of bucket that a node works with.

@@ -19,7 +19,7 @@ func variables(role telemetry.Role) map[string]string {
 	v := map[string]string{
 		"WALLET_NAME": "wallet.name", "WALLET_HOTKEY": "wallet.hotkey",
 		"NETWORK": "chain.network", "NETUID": "chain.netuid", "CUDA_DEVICE": "options.device",
-		"TEMPLAR_CHAIN_ENDPOINT": "chain.endpoint", "TEMPLAR_DATA_DIR": "data_dir", "TEMPLAR_RUN": "run",
+		"TEMPLAR_CHAIN_ENDPOINT": "chain.endpoint", "TEMPLAR_CHAIN_VERIFY": "chain.verify", "TEMPLAR_DATA_DIR": "data_dir", "TEMPLAR_RUN": "run",
 	}
 	bucket := func(name, read, write string) {
 		env, key := "R2_"+strings.ToUpper(name)+"_", "buckets."+name+"."

@@ -8,7 +8,8 @@ func flagKeys() map[string]string {
 		"name": "name", "data-dir": "data_dir", "run": "run",
 		"wallet.path": "wallet.path", "wallet.name": "wallet.name", "wallet.hotkey": "wallet.hotkey",
 		"netuid": "chain.netuid", "subtensor.network": "chain.network", "subtensor.chain_endpoint": "chain.endpoint",
-		"device": "options.device", "threads": "options.threads", "peers": "options.peers", "windows": "options.windows",
+		"chain.verify": "chain.verify",
+		"device":       "options.device", "threads": "options.threads", "peers": "options.peers", "windows": "options.windows",
 		"test": "options.test", "store-gathers": "options.store_gathers",
 	}
 }
@@ -26,6 +27,7 @@ func ChainFlags(f *pflag.FlagSet) {
 	f.Uint16("netuid", Default().Chain.NetUID, "subnet")
 	f.String("subtensor.network", "", "network: local, or a URL")
 	f.String("subtensor.chain_endpoint", "", "URL of a chain node's RPC, http://host:port")
+	f.String("chain.verify", "", "hash of the chain's genesis: check all that the endpoint says (default believe it)")
 }
 
 // RoleFlags adds every flag that Load knows.

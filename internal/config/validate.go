@@ -84,6 +84,9 @@ func (v *validator) chain(c Chain) {
 	case v.need("chain.endpoint", c.Endpoint):
 		v.url("chain.endpoint", c.Endpoint)
 	}
+	if _, err := c.Genesis(); err != nil {
+		v.fault("chain.verify", "%v", err)
+	}
 }
 
 func (v *validator) options(o Options) {

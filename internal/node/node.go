@@ -67,7 +67,11 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ *Nod
 		env.Log.Warn("the chain does not answer yet: is its node running, and is the address right?", "chain", c.Chain.Endpoint)
 	})
 	defer slow.Stop()
-	client, err := cometbft.Dial(ctx, cometbft.Opts{Endpoint: c.Chain.Endpoint, NetUID: c.Chain.NetUID, Clock: env.Clock})
+	genesis, err := c.Chain.Genesis()
+	if err != nil {
+		return nil, fmt.Errorf("chain.verify: %w", err)
+	}
+	client, err := cometbft.Dial(ctx, cometbft.Opts{Endpoint: c.Chain.Endpoint, NetUID: c.Chain.NetUID, Verify: genesis, Clock: env.Clock})
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +91,7 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ *Nod
 		}
 	}
 	n.identify(c, r, env)
+	n.Exchange.Chain = &watched{Chain: client, blockTime: run.Params.BlockTime(), endpoint: c.Chain.Endpoint, log: n.Log}
 	if r != telemetry.Aggregator {
 		err = n.openModel(ctx, c, dialer, env.Clock)
 	}

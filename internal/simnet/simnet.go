@@ -196,7 +196,7 @@ func text() []byte {
 
 func (n *Network) createChain(c Config) {
 	g := ledger.DefaultGenesis("simnet")
-	g.Tempo, g.WeightsRateLimit = n.Run.Params.BlocksPerWindow, 1
+	g.Tempo, g.WeightsRateLimit, g.CommitRateLimit = n.Run.Params.BlocksPerWindow, 1, 0
 	for i, node := range n.nodes {
 		switch node.Role {
 		case telemetry.Validator:

@@ -26,9 +26,9 @@ type keyJSON struct {
 
 const maxKeyFile = 16 << 10
 
-func writeKey(file string, hotkey protocol.Hotkey, seed [32]byte) (err error) {
+func writeKey(file string, hotkey protocol.Hotkey, seed [32]byte, phrase string) (err error) {
 	public, secret := "0x"+hex.EncodeToString(hotkey[:]), "0x"+hex.EncodeToString(seed[:])
-	b, err := json.Marshal(keyJSON{AccountID: public, PublicKey: public, SecretSeed: &secret, SS58Address: hotkey.String()})
+	b, err := json.Marshal(keyJSON{AccountID: public, PublicKey: public, SecretPhrase: &phrase, SecretSeed: &secret, SS58Address: hotkey.String()})
 	if err != nil {
 		return err
 	}
@@ -51,26 +51,39 @@ func writeKey(file string, hotkey protocol.Hotkey, seed [32]byte) (err error) {
 }
 
 func readKey(file string) (seed [32]byte, address string, err error) {
-	b, err := readPrivate(file)
+	k, err := readKeyJSON(file)
 	if err != nil {
 		return seed, "", err
 	}
-	if bytes.HasPrefix(b, []byte("$NACL")) || bytes.HasPrefix(b, []byte("$ANSIBLE_VAULT")) {
-		return seed, "", fmt.Errorf("%s is encrypted: a node needs an unencrypted hotkey (regenerate it without a password)", file)
-	}
-	var k keyJSON
-	if err := json.Unmarshal(b, &k); err != nil {
-		// The decoder's own message may quote the file, and so the secret.
-		return seed, "", fmt.Errorf("%s is not a JSON key file", file)
-	}
 	if k.SecretSeed == nil || *k.SecretSeed == "" {
-		return seed, "", fmt.Errorf("%s has no secretSeed: regenerate the hotkey from its seed", file)
+		if k.SecretPhrase == nil || *k.SecretPhrase == "" {
+			return seed, "", fmt.Errorf("%s has no secretSeed and no secretPhrase: regenerate the hotkey from its mnemonic", file)
+		}
+		if seed, err = SeedFromMnemonic(*k.SecretPhrase); err != nil {
+			return seed, "", fmt.Errorf("%s: %w", file, err)
+		}
+		return seed, k.SS58Address, nil
 	}
 	raw, err := hex.DecodeString(strings.TrimPrefix(*k.SecretSeed, "0x"))
 	if err != nil || len(raw) != len(seed) {
 		return seed, "", fmt.Errorf("%s: secretSeed is not 64 hexadecimal digits", file)
 	}
 	return [32]byte(raw), k.SS58Address, nil
+}
+
+func readKeyJSON(file string) (k keyJSON, err error) {
+	b, err := readPrivate(file)
+	if err != nil {
+		return k, err
+	}
+	if bytes.HasPrefix(b, []byte("$NACL")) || bytes.HasPrefix(b, []byte("$ANSIBLE_VAULT")) {
+		return k, fmt.Errorf("%s is encrypted: a node needs an unencrypted hotkey, and never a coldkey (regenerate the hotkey without a password)", file)
+	}
+	if err := json.Unmarshal(b, &k); err != nil {
+		// The decoder's own message may quote the file, and so the secret.
+		return k, fmt.Errorf("%s is not a JSON key file", file)
+	}
+	return k, nil
 }
 
 // readPrivate reads a small file that only its owner may read.

@@ -74,25 +74,53 @@ func (w *Wallet) Format(f fmt.State, _ rune) { fmt.Fprint(f, w.hotkey.String()) 
 // LogValue is the address.
 func (w *Wallet) LogValue() slog.Value { return slog.StringValue(w.String()) }
 
-// Create draws a new hotkey and writes its key file. It never overwrites: a key file
-// in the way gives ErrExists.
+// Create draws a new hotkey and writes its key file, with the mnemonic. It never
+// overwrites: a key file in the way gives ErrExists.
 func Create(path, name, hotkey string) (*Wallet, error) {
+	phrase, err := newMnemonic()
+	if err != nil {
+		return nil, fmt.Errorf("create wallet: %w", err)
+	}
+	return Import(path, name, hotkey, phrase)
+}
+
+// Import writes the key file of the hotkey of a mnemonic. It never overwrites.
+func Import(path, name, hotkey, phrase string) (*Wallet, error) {
 	file, err := keyFile(path, name, hotkey)
 	if err != nil {
 		return nil, err
 	}
-	var seed [32]byte
-	if _, err := rand.Read(seed[:]); err != nil {
-		return nil, fmt.Errorf("create wallet: %w", err)
+	seed, err := SeedFromMnemonic(phrase)
+	if err != nil {
+		return nil, fmt.Errorf("create wallet %s/%s: %w", name, hotkey, err)
 	}
 	w, err := FromSeed(seed)
 	if err != nil {
 		return nil, err
 	}
-	if err := writeKey(file, w.hotkey, seed); err != nil {
+	if err := writeKey(file, w.hotkey, seed, phrase); err != nil {
 		return nil, fmt.Errorf("create wallet %s/%s: %w", name, hotkey, err)
 	}
 	return w, nil
+}
+
+// Mnemonic returns the secret phrase of a key file, for its owner's eyes.
+func Mnemonic(path, name, hotkey string) (string, error) {
+	if _, err := Load(path, name, hotkey); err != nil {
+		return "", err
+	}
+	file, err := keyFile(path, name, hotkey)
+	if err != nil {
+		return "", err
+	}
+	k, err := readKeyJSON(file)
+	if err != nil {
+		return "", fmt.Errorf("load wallet %s/%s: %w", name, hotkey, err)
+	}
+	if k.SecretPhrase == nil || *k.SecretPhrase == "" {
+		return "", fmt.Errorf("load wallet %s/%s: the key file has no mnemonic", name, hotkey)
+	}
+	return *k.SecretPhrase, nil
 }
 
 // Load reads a hotkey. It refuses files that others may read, encrypted files, and
@@ -116,20 +144,32 @@ func Load(path, name, hotkey string) (*Wallet, error) {
 	return w, nil
 }
 
-// keyFile returns the path of a key file. Names are single path elements, so that a
-// name from a config file cannot lead out of the wallet folder.
+// keyFile returns the path of a key file.
 func keyFile(path, name, hotkey string) (string, error) {
-	for _, s := range []string{name, hotkey} {
-		if !filepath.IsLocal(s) || s == "." || strings.ContainsAny(s, `/\`) {
-			return "", fmt.Errorf("wallet: %q is not a name", s)
-		}
+	if err := errors.Join(checkName(name), checkName(hotkey)); err != nil {
+		return "", err
 	}
-	if rest, ok := strings.CutPrefix(path, "~"); ok && (rest == "" || rest[0] == '/') {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fmt.Errorf("wallet: %w", err)
-		}
-		path = filepath.Join(home, rest)
+	root, err := expand(path)
+	return filepath.Join(root, name, "hotkeys", hotkey), err
+}
+
+// checkName demands a single path element, so that a name from a config file cannot
+// lead out of the wallet folder.
+func checkName(s string) error {
+	if !filepath.IsLocal(s) || s == "." || strings.ContainsAny(s, `/\`) {
+		return fmt.Errorf("wallet: %q is not a name", s)
 	}
-	return filepath.Join(path, name, "hotkeys", hotkey), nil
+	return nil
+}
+
+func expand(path string) (string, error) {
+	rest, ok := strings.CutPrefix(path, "~")
+	if !ok || (rest != "" && rest[0] != '/') {
+		return path, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("wallet: %w", err)
+	}
+	return filepath.Join(home, rest), nil
 }

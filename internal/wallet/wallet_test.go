@@ -15,6 +15,10 @@ import (
 )
 
 const (
+	// Substrate's development phrase, and the address of its root key.
+	devPhrase    = "bottom drive obey lake curtain smoke basket hold race lonely fit walk"
+	devAddress   = "5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV"
+	devSeed      = "fac7959dbfe72f052e5a0c3c8d6530f202b02fd8f9f5ca3580ec8deb7797479e"
 	aliceSeed    = "e5be9a5092b81bca64be81d212e7f2f9eba183bb7a90954f7b76361f6edb5c0a"
 	alicePublic  = "d43593c715fdd31c61141abd04a99fd6822c8558854ccde39a5684e7a56da27d"
 	aliceAddress = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
@@ -135,6 +139,8 @@ func TestLoadRefuses(t *testing.T) {
 		"vault":           {"$ANSIBLE_VAULT;1.1" + good, 0o600, "encrypted"},
 		"not json":        {aliceSeed, 0o600, "not a JSON key file"},
 		"no seed":         {`{"ss58Address":"` + aliceAddress + `"}`, 0o600, "no secretSeed"},
+		"mnemonic":        {`{"secretPhrase":"` + devPhrase + `","ss58Address":"` + devAddress + `"}`, 0o600, ""},
+		"bad mnemonic":    {`{"secretPhrase":"bottom drive"}`, 0o600, "12 to 24 words"},
 		"short seed":      {`{"secretSeed":"0x1234"}`, 0o600, "64 hexadecimal"},
 		"foreign address": {strings.Replace(good, aliceAddress, "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty", 1), 0o600, "belongs to"},
 	} {
@@ -190,5 +196,63 @@ func TestNeverPrintsTheSecret(t *testing.T) {
 		if strings.Contains(s, hex.EncodeToString(secret[:8])) || strings.Contains(s, "pair") || !strings.Contains(s, aliceAddress) {
 			t.Errorf("printed %q", s)
 		}
+	}
+}
+
+func TestMnemonic(t *testing.T) {
+	seed, err := SeedFromMnemonic("  " + strings.ToUpper(devPhrase) + "\n")
+	if err != nil || hex.EncodeToString(seed[:]) != devSeed {
+		t.Errorf("%x, %v, want Substrate's %s", seed, err, devSeed)
+	}
+	for name, phrase := range map[string]string{
+		"empty":    "",
+		"short":    "bottom drive obey",
+		"checksum": strings.Replace(devPhrase, "walk", "lake", 1),
+		"unknown":  strings.Replace(devPhrase, "walk", "wolk", 1),
+	} {
+		if _, err := SeedFromMnemonic(phrase); err == nil || (phrase != "" && strings.Contains(err.Error(), "bottom")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	path := t.TempDir()
+	w, err := Create(path, "w", "h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	phrase, err := Mnemonic(path, "w", "h")
+	if err != nil || len(strings.Fields(phrase)) != 12 {
+		t.Fatalf("%d words, %v", len(strings.Fields(phrase)), err)
+	}
+	if again, err := Import(path, "w", "copy", phrase); err != nil || again.Hotkey() != w.Hotkey() {
+		t.Errorf("imported %v, %v, want %v", again, err, w)
+	}
+}
+
+func TestList(t *testing.T) {
+	path := t.TempDir()
+	w, err := Create(path, "b", "miner")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{
+		"b/hotkeys/broken": "x", "a/coldkeypub.txt": `{"ss58Address":"` + aliceAddress + `"}`, "a/coldkey": "$NACL",
+	} {
+		file := filepath.Join(path, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := List(path)
+	if err != nil || len(all) != 2 || len(all[1].Hotkeys) != 2 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if all[0].Name != "a" || all[0].Coldkey.String() != aliceAddress || len(all[0].Hotkeys) != 0 {
+		t.Errorf("%+v", all[0])
+	}
+	if h := all[1].Hotkeys; !strings.Contains(h[0].Fault, "not a JSON key file") || h[1].Hotkey != w.Hotkey() {
+		t.Errorf("%+v", h)
 	}
 }

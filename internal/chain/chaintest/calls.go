@@ -15,13 +15,14 @@ import (
 func testRegister(t *testing.T, ctx context.Context, s Subject) {
 	before := must[chain.Metagraph](t, "metagraph")(s.Chain.Metagraph(ctx))
 	newcomer := Key(t, 100)
-	r := submit(t, ctx, s.Chain, newcomer, chain.Register{}, chain.StatusIncluded)
+	owner := Key(t, 101).Hotkey()
+	r := submit(t, ctx, s.Chain, newcomer, chain.Register{Coldkey: owner}, chain.StatusIncluded)
 	m := must[chain.Metagraph](t, "metagraph")(s.Chain.Metagraph(ctx))
 	if m.Block < r.Block {
 		t.Errorf("metagraph of block %d after inclusion in block %d", m.Block, r.Block)
 	}
 	n, ok := m.ByHotkey(newcomer.Hotkey())
-	if !ok || n.Registered != r.Block || n.Permit || n.Stake != 0 {
+	if !ok || n.Registered != r.Block || n.Coldkey != owner || n.Permit || n.Stake != 0 {
 		t.Errorf("registered in block %d: %+v", r.Block, n)
 	}
 	if len(m.Neurons) != len(before.Neurons)+1 {
@@ -131,7 +132,7 @@ func testEffects(t *testing.T, ctx context.Context, s Subject) {
 			t.Errorf("included in block %d, head is %d", r.Block, head.Number)
 		}
 		b := must[chain.Block](t, "wait")(s.Chain.Wait(ctx, head.Number+1))
-		if m := must[chain.Metagraph](t, "metagraph")(s.Chain.Metagraph(ctx)); m.Block < b.Number {
+		if m := must[chain.Metagraph](t, "metagraph")(s.Chain.Metagraph(ctx)); m.Block+s.Lag < b.Number {
 			t.Errorf("metagraph of block %d after block %d was waited for", m.Block, b.Number)
 		}
 	}

@@ -22,6 +22,10 @@ type Subject struct {
 	Validator protocol.Signer
 	// MaxCommitment is the longest commitment, in bytes.
 	MaxCommitment int
+	// Lag is how many blocks behind the head Metagraph and Commitments may be.
+	Lag uint64
+	// Reorganise, where the chain can, replaces its newest block by another one.
+	Reorganise func(t *testing.T)
 }
 
 // Genesis returns a genesis for chains that drive the ledger, and its validator. The
@@ -30,7 +34,7 @@ func Genesis(t testing.TB) (ledger.Genesis, protocol.Signer) {
 	g := ledger.DefaultGenesis("chaintest")
 	g.Authorities = []protocol.Hotkey{Key(t, 0).Hotkey()}
 	g.Founders = []ledger.Founder{{Hotkey: Key(t, 1).Hotkey(), Stake: 1000}, {Hotkey: Key(t, 2).Hotkey()}}
-	g.Tempo, g.WeightsRateLimit = 4, 1
+	g.Tempo, g.WeightsRateLimit, g.CommitRateLimit, g.MaxRegistrations = 4, 1, 0, 4
 	return g, Key(t, 1)
 }
 
@@ -59,6 +63,7 @@ func Run(t *testing.T, make func(t *testing.T) Subject) {
 		"effects":       testEffects,
 		"concurrency":   testConcurrency,
 		"subscriptions": testManyWaiters,
+		"reorganised":   testReorganised,
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), limit)

@@ -101,3 +101,20 @@ func testManyWaiters(t *testing.T, ctx context.Context, s Subject) {
 		}
 	}
 }
+
+// testReorganised: on chains whose newest blocks may be replaced, Wait returns only
+// blocks that stay.
+func testReorganised(t *testing.T, ctx context.Context, s Subject) {
+	if s.Reorganise == nil {
+		t.Skip("blocks of this chain are final")
+	}
+	b := must[chain.Block](t, "head")(s.Chain.Head(ctx))
+	for range 4 {
+		s.Reorganise(t)
+		next := must[chain.Block](t, "wait")(s.Chain.Wait(ctx, b.Number+1))
+		if next.Parent != b.Hash {
+			t.Fatalf("%+v does not follow %+v, which was replaced after it was told", next, b)
+		}
+		b = next
+	}
+}

@@ -6,11 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
+	"time"
 
 	dbm "github.com/cometbft/cometbft-db"
 	abci "github.com/cometbft/cometbft/abci/types"
 
+	"templar/internal/chain"
 	"templar/internal/chain/ledger"
 	"templar/protocol"
 )
@@ -26,7 +29,10 @@ const (
 	queryGenesis     = "/genesis"
 	queryMetagraph   = "/metagraph"
 	queryCommitments = "/commitments"
+	queryParams      = "/params"
+	queryVotes       = "/votes"
 	queryNonce       = "/nonce" // data: the hotkey
+	queryProof       = "/proof" // data: the prefix; of the state after the height
 )
 
 // pruneEvery is how many blocks go by between prunings.
@@ -37,21 +43,40 @@ const pruneEvery = 25
 // the state after some block and CometBFT replays the rest.
 type app struct {
 	abci.BaseApplication
-	db     dbm.DB
-	retain int64 // blocks kept
+	db            dbm.DB
+	retain        int64 // blocks kept
+	snapshotEvery int64 // blocks; 0 is never
+	now           func() time.Time
+	log           *slog.Logger
 
 	mu struct {
 		sync.Mutex
-		ledger  *ledger.Ledger               // nil before InitChain
-		height  int64                        // of the newest block in db
-		pending map[protocol.Hotkey]struct{} // who has a transaction in the mempool
-		advance chan struct{}                // closed and replaced by each Commit
+		ledger    *ledger.Ledger                     // nil before InitChain
+		height    int64                              // of the newest block in db
+		trees     []version                          // of the newest states, ascending
+		outcomes  map[int64]map[txHash]ledger.Result // of the newest blocks
+		pending   map[protocol.Hotkey]struct{}       // who has a transaction in the mempool
+		newcomers int                                // registrations among these
+		advance   chan struct{}                      // closed and replaced by each Commit
+		snapshots []snapshot                         // ascending
+		restoring *restoring
 	}
 }
 
-func newApp(db dbm.DB, retain int64) (*app, error) {
-	a := &app{db: db, retain: retain}
+// version is the state after a block, for proofs.
+type version struct {
+	height int64
+	tree   *ledger.Tree
+}
+
+// keptVersions is how many past states can be proved: a reader has that many blocks
+// between seeing a header and asking.
+const keptVersions = 8
+
+func newApp(db dbm.DB, c Config) (*app, error) {
+	a := &app{db: db, retain: int64(c.RetainBlocks), snapshotEvery: int64(c.SnapshotEvery), now: time.Now, log: c.Logger}
 	a.mu.pending, a.mu.advance = map[protocol.Hotkey]struct{}{}, make(chan struct{})
+	a.mu.outcomes = map[int64]map[txHash]ledger.Result{}
 	records, err := readRecords(db)
 	if err != nil || len(records) == 0 {
 		return a, err
@@ -62,7 +87,18 @@ func newApp(db dbm.DB, retain int64) (*app, error) {
 	}
 	block, _ := a.mu.ledger.Block()
 	a.mu.height = int64(block)
+	a.keepTree(a.mu.ledger.Tree())
 	return a, nil
+}
+
+// keepTree needs the lock. It keeps the tree of the state after the block at hand, and
+// forgets the oldest.
+func (a *app) keepTree(t *ledger.Tree) {
+	block, _ := a.mu.ledger.Block()
+	a.mu.trees = append(a.mu.trees, version{int64(block), t})
+	if extra := len(a.mu.trees) - keptVersions; extra > 0 {
+		a.mu.trees = append([]version(nil), a.mu.trees[extra:]...)
+	}
 }
 
 func readRecords(db dbm.DB) (map[string][]byte, error) {
@@ -125,12 +161,15 @@ func (a *app) InitChain(_ context.Context, r *abci.RequestInitChain) (*abci.Resp
 	if a.mu.ledger, err = ledger.New(g); err != nil {
 		return nil, err
 	}
-	root := a.mu.ledger.Root()
+	tree := a.mu.ledger.Tree()
+	a.keepTree(tree)
+	root := tree.Root()
 	return &abci.ResponseInitChain{AppHash: root[:]}, a.persist()
 }
 
-// CheckTx admits what the next block could include, one transaction a hotkey: without
-// fees, that is what bounds a hotkey's share of the mempool.
+// CheckTx admits what the next block could include: one transaction a hotkey, and no
+// more registrations than a block takes. Without fees, that is what bounds the mempool,
+// and a flooder's share of it.
 func (a *app) CheckTx(_ context.Context, r *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
 	tx, err := ledger.DecodeTx(r.Tx)
 	if err != nil {
@@ -141,11 +180,18 @@ func (a *app) CheckTx(_ context.Context, r *abci.RequestCheckTx) (*abci.Response
 	if _, busy := a.mu.pending[tx.Hotkey]; busy {
 		return &abci.ResponseCheckTx{Code: codeBusy, Log: "another transaction of the hotkey waits for the next block"}, nil
 	}
+	_, register := tx.Call.(chain.Register)
+	if register && a.mu.newcomers >= a.mu.ledger.Params().MaxRegistrations {
+		return &abci.ResponseCheckTx{Code: uint32(ledger.CodeBusy), Log: "the next block has all its registrations"}, nil
+	}
 	var refusal *ledger.Refusal
 	if err := a.mu.ledger.Check(r.Tx); errors.As(err, &refusal) {
 		return &abci.ResponseCheckTx{Code: uint32(refusal.Code), Log: refusal.Reason}, nil
 	}
 	a.mu.pending[tx.Hotkey] = struct{}{}
+	if register {
+		a.mu.newcomers++
+	}
 	return &abci.ResponseCheckTx{GasWanted: 1}, nil
 }
 
@@ -153,15 +199,26 @@ func (a *app) CheckTx(_ context.Context, r *abci.RequestCheckTx) (*abci.Response
 func (a *app) FinalizeBlock(_ context.Context, r *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	results, err := a.mu.ledger.Apply(uint64(r.Height), r.Time, r.Txs)
+	out := &abci.ResponseFinalizeBlock{}
+	at, txs := r.Time, r.Txs
+	if len(txs) > 0 {
+		if _, ok := readStamp(txs[0]); ok {
+			at, txs = blockTime(at, txs[0]), txs[1:]
+			out.TxResults = append(out.TxResults, &abci.ExecTxResult{})
+		}
+	}
+	results, err := a.mu.ledger.Apply(uint64(r.Height), at, txs)
 	if err != nil {
 		return nil, err
 	}
-	root := a.mu.ledger.Root()
-	out := &abci.ResponseFinalizeBlock{AppHash: root[:], TxResults: make([]*abci.ExecTxResult, len(results))}
-	for i, res := range results {
-		out.TxResults[i] = &abci.ExecTxResult{Code: uint32(res.Code), Log: res.Reason}
+	for _, res := range results {
+		out.TxResults = append(out.TxResults, &abci.ExecTxResult{Code: uint32(res.Code), Log: res.Reason})
 	}
+	a.keepOutcomes(r.Height, txs, results)
+	tree := a.mu.ledger.Tree()
+	a.keepTree(tree)
+	root := tree.Root()
+	out.AppHash = root[:]
 	return out, nil
 }
 
@@ -173,7 +230,9 @@ func (a *app) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit
 		return nil, err
 	}
 	a.mu.height++
+	a.keepSnapshot()
 	clear(a.mu.pending) // what stays in the mempool is checked again now
+	a.mu.newcomers = 0
 	close(a.mu.advance)
 	a.mu.advance = make(chan struct{})
 	out := &abci.ResponseCommit{}
@@ -209,6 +268,18 @@ func (a *app) answer(r *abci.RequestQuery) ([]byte, error) {
 	case queryGenesis:
 		g := a.mu.ledger.Genesis()
 		return g.Encode()
+	case queryParams:
+		p := a.mu.ledger.Params()
+		return p.Encode()
+	case queryVotes:
+		return json.Marshal(a.mu.ledger.Votes())
+	case queryProof:
+		for _, v := range a.mu.trees {
+			if v.height == r.Height {
+				return v.tree.Prove(string(r.Data)), nil
+			}
+		}
+		return nil, fmt.Errorf("the state after block %d is not kept", r.Height)
 	case queryMetagraph:
 		return json.Marshal(a.mu.ledger.Metagraph())
 	case queryCommitments:

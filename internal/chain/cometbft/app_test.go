@@ -103,7 +103,7 @@ func TestAppRefusesDamagedState(t *testing.T) {
 	if err := db.Set([]byte("clock"), []byte("short")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newApp(db, 1); err == nil || !strings.Contains(err.Error(), "application state") {
+	if _, err := newApp(db, Config{}); err == nil || !strings.Contains(err.Error(), "application state") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	ctypes "github.com/cometbft/cometbft/rpc/core/types"
-	"github.com/cometbft/cometbft/types"
 
 	"templar/internal/chain"
 	"templar/internal/chain/ledger"
@@ -25,6 +24,10 @@ type Opts struct {
 	// ChainID and NetUID must be the chain's; empty and 0 accept any.
 	ChainID string
 	NetUID  uint16
+	// Verify, unless zero, is the hash of the genesis (GenesisHash): then nothing is
+	// believed without the signatures of the chain's authorities, and a call that meets
+	// a lie fails. What was read is then up to one block older than the head.
+	Verify protocol.Hash
 	// Clock defaults to the machine's.
 	Clock clock.Clock
 }
@@ -38,6 +41,7 @@ const patience = 15 * time.Second
 type Client struct {
 	rpc     *rpcClient
 	clock   clock.Clock
+	verify  *verifier // nil believes the server
 	domain  ledger.Domain
 	genesis chain.Block
 	seen    atomic.Int64 // the highest height that the server has told of
@@ -64,11 +68,7 @@ func Dial(ctx context.Context, o Opts) (*Client, error) {
 
 // open reads the genesis.
 func (c *Client) open(ctx context.Context, o Opts) error {
-	raw, err := c.query(ctx, queryGenesis, nil)
-	if err != nil {
-		return err
-	}
-	g, err := ledger.DecodeGenesis(raw)
+	g, err := c.readGenesis(ctx, o.Verify)
 	if err != nil {
 		return err
 	}
@@ -81,6 +81,17 @@ func (c *Client) open(ctx context.Context, o Opts) error {
 	c.domain, c.genesis.Time = g.Domain(), g.Time
 	c.genesis.Hash, err = g.Hash()
 	return err
+}
+
+func (c *Client) readGenesis(ctx context.Context, verify protocol.Hash) (ledger.Genesis, error) {
+	if !verify.IsZero() {
+		return c.trustGenesis(ctx, verify)
+	}
+	raw, err := c.query(ctx, queryGenesis, nil, 0)
+	if err != nil {
+		return ledger.Genesis{}, err
+	}
+	return ledger.DecodeGenesis(raw)
 }
 
 // Close drops idle connections.
@@ -135,11 +146,19 @@ func (c *Client) Wait(ctx context.Context, number uint64) (chain.Block, error) {
 
 // next returns the newest block, if it can one after the given height.
 func (c *Client) next(ctx context.Context, after int64) (chain.Block, error) {
-	var r ctypes.ResultHeader
+	var r signedBlock
 	if err := c.rpc.persist(ctx, methodNext, map[string]any{"after": after}, &r); err != nil {
 		return chain.Block{}, err
 	}
-	b, err := c.block(r.Header)
+	if r.Header == nil || r.Header.Header == nil {
+		return c.genesis, nil // no block yet
+	}
+	if c.verify != nil {
+		if err := c.verify.check(&r); err != nil {
+			return chain.Block{}, err
+		}
+	}
+	b, err := c.block(&r)
 	if err == nil {
 		c.saw(int64(b.Number))
 	}
@@ -159,37 +178,18 @@ func (c *Client) header(ctx context.Context, number uint64) (chain.Block, error)
 	if number == 0 {
 		return c.genesis, ctx.Err()
 	}
-	var r ctypes.ResultHeader
-	if err := c.rpc.persist(ctx, "header", map[string]any{"height": int64(number)}, &r); err != nil {
+	b, err := c.signed(ctx, methodBlock, map[string]any{"height": int64(number)})
+	if err != nil {
 		return chain.Block{}, fmt.Errorf("block %d: %w", number, err)
 	}
-	if r.Header == nil || r.Header.Height != int64(number) {
-		return chain.Block{}, fmt.Errorf("block %d: the server does not have it (pruned?)", number)
-	}
-	return c.block(r.Header)
-}
-
-// block converts a header; a nil one stands for the genesis.
-func (c *Client) block(h *types.Header) (chain.Block, error) {
-	if h == nil {
-		return c.genesis, nil
-	}
-	hash := h.Hash()
-	if h.Height < 1 || len(hash) != len(protocol.Hash{}) || h.ChainID != c.domain.ChainID {
-		return chain.Block{}, fmt.Errorf("the server sent a broken header, or one of another chain (%q, height %d)", h.ChainID, h.Height)
-	}
-	b := chain.Block{Number: uint64(h.Height), Hash: protocol.Hash(hash), Parent: c.genesis.Hash, Time: h.Time}
-	if h.Height > 1 {
-		if len(h.LastBlockID.Hash) != len(protocol.Hash{}) {
-			return chain.Block{}, fmt.Errorf("the server sent header %d without a parent", h.Height)
-		}
-		b.Parent = protocol.Hash(h.LastBlockID.Hash)
-	}
-	return b, nil
+	return c.block(b)
 }
 
 // Metagraph returns the newest state of the neurons.
 func (c *Client) Metagraph(ctx context.Context) (m chain.Metagraph, err error) {
+	if c.verify != nil {
+		return c.provenMetagraph(ctx)
+	}
 	if err = c.queryJSON(ctx, queryMetagraph, &m); err != nil {
 		return chain.Metagraph{}, fmt.Errorf("metagraph: %w", err)
 	}
@@ -198,14 +198,63 @@ func (c *Client) Metagraph(ctx context.Context) (m chain.Metagraph, err error) {
 
 // Commitments returns everybody's newest commitment.
 func (c *Client) Commitments(ctx context.Context) (all []chain.Commitment, err error) {
+	if c.verify != nil {
+		return c.provenCommitments(ctx)
+	}
 	if err = c.queryJSON(ctx, queryCommitments, &all); err != nil {
 		return nil, fmt.Errorf("commitments: %w", err)
 	}
 	return all, nil
 }
 
+func (c *Client) provenMetagraph(ctx context.Context) (chain.Metagraph, error) {
+	ctx, cancel := clock.WithTimeout(ctx, c.clock, patience)
+	defer cancel()
+	block, parts, err := c.prove(ctx, ledger.PrefixNeurons)
+	if err != nil {
+		return chain.Metagraph{}, fmt.Errorf("metagraph: %w", err)
+	}
+	return ledger.ReadMetagraph(block, parts[0])
+}
+
+func (c *Client) provenCommitments(ctx context.Context) ([]chain.Commitment, error) {
+	ctx, cancel := clock.WithTimeout(ctx, c.clock, patience)
+	defer cancel()
+	_, parts, err := c.prove(ctx, ledger.PrefixNeurons, ledger.PrefixCommitments)
+	if err != nil {
+		return nil, fmt.Errorf("commitments: %w", err)
+	}
+	return ledger.ReadCommitments(parts[0], parts[1])
+}
+
+// Params returns the chain's parameters as they stand; the server's word.
+func (c *Client) Params(ctx context.Context) (p ledger.Params, err error) {
+	if err = c.queryJSON(ctx, queryParams, &p); err != nil {
+		return ledger.Params{}, fmt.Errorf("parameters: %w", err)
+	}
+	return p, nil
+}
+
+// Votes returns what each authority with a standing vote asks for; the server's word.
+func (c *Client) Votes(ctx context.Context) (v map[protocol.Hotkey]ledger.Params, err error) {
+	if err = c.queryJSON(ctx, queryVotes, &v); err != nil {
+		return nil, fmt.Errorf("votes: %w", err)
+	}
+	return v, nil
+}
+
+// Status returns the health of the node behind the endpoint; the server's word.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	ctx, cancel := clock.WithTimeout(ctx, c.clock, patience)
+	defer cancel()
+	if err = c.rpc.persist(ctx, methodStatus, map[string]any{}, &s); err != nil {
+		return Status{}, fmt.Errorf("status: %w", err)
+	}
+	return s, nil
+}
+
 func (c *Client) nonce(ctx context.Context, h protocol.Hotkey) (uint64, error) {
-	raw, err := c.query(ctx, queryNonce, h[:])
+	raw, err := c.query(ctx, queryNonce, h[:], 0)
 	if err != nil {
 		return 0, fmt.Errorf("nonce: %w", err)
 	}
@@ -218,16 +267,16 @@ func (c *Client) nonce(ctx context.Context, h protocol.Hotkey) (uint64, error) {
 func (c *Client) queryJSON(ctx context.Context, path string, v any) error {
 	ctx, cancel := clock.WithTimeout(ctx, c.clock, patience)
 	defer cancel()
-	raw, err := c.query(ctx, path, nil)
+	raw, err := c.query(ctx, path, nil, 0)
 	if err != nil {
 		return err
 	}
 	return json.Unmarshal(raw, v)
 }
 
-func (c *Client) query(ctx context.Context, path string, data []byte) ([]byte, error) {
+func (c *Client) query(ctx context.Context, path string, data []byte, height int64) ([]byte, error) {
 	var r ctypes.ResultABCIQuery
-	params := map[string]any{"path": path, "data": hexBytes(data), "height": int64(0), "prove": false}
+	params := map[string]any{"path": path, "data": hexBytes(data), "height": height, "prove": false}
 	if err := c.rpc.persist(ctx, "abci_query", params, &r); err != nil {
 		return nil, err
 	}

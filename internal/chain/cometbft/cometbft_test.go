@@ -15,6 +15,7 @@ import (
 	"templar/internal/chain/chaintest"
 	"templar/internal/chain/cometbft"
 	"templar/internal/chain/ledger"
+	"templar/protocol"
 )
 
 const interval = 20 * time.Millisecond
@@ -27,6 +28,35 @@ func TestConformance(t *testing.T) {
 		n := start(t, home, "127.0.0.1:0")
 		return chaintest.Subject{Chain: dial(t, n.Endpoint()), Validator: validator, MaxCommitment: g.CommitmentSize}
 	})
+}
+
+// The suite passes too when the client believes nothing without a proof.
+func TestConformanceVerified(t *testing.T) {
+	chaintest.Run(t, func(t *testing.T) chaintest.Subject {
+		t.Parallel()
+		g, validator := chaintest.Genesis(t)
+		home := initHome(t, g)
+		n := start(t, home, "127.0.0.1:0")
+		return chaintest.Subject{Chain: dialVerified(t, n.Endpoint(), home), Validator: validator, MaxCommitment: g.CommitmentSize, Lag: 1}
+	})
+}
+
+func dialVerified(t *testing.T, endpoint, home string) *cometbft.Client {
+	t.Helper()
+	text, err := cometbft.ReadGenesisHash(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hash protocol.Hash
+	if err := hash.UnmarshalText([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := cometbft.Dial(t.Context(), cometbft.Opts{Endpoint: endpoint, Verify: hash})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
 }
 
 func initHome(t *testing.T, g ledger.Genesis) string {

@@ -7,12 +7,15 @@
 // sign transactions; the two have nothing to do with each other. A validator of the
 // subnet is a hotkey.
 //
-// Block 0 is the genesis: CometBFT has none, so the client makes it up from the
-// ledger's genesis, whose hash is the parent of block 1. The time in a header is that
-// of the votes on the block before: it lags the clock by about a block, and the first
-// block after a standstill carries the time at which the standstill began.
+// Several authorities form a network: InitNetwork makes all their folders, or each makes
+// Keys, one calls Init with them, and the others Join. Any number of further nodes may
+// Join and follow. With four authorities, one may be away; with more than a third away
+// no block is made until they return.
 //
-// The client believes its RPC server. Proofs and the light client come to stand before
-// it without a change to the formats: the state root in each header is the Merkle root
-// of the records, in the tree that CometBFT's proofs use.
+// Block 0 is the genesis: CometBFT has none, so the client makes it up from the
+// ledger's genesis, whose hash is the parent of block 1. A block's time is its
+// proposer's clock (stamp.go).
+//
+// A client believes its RPC server, unless Opts.Verify names the genesis (verify.go).
+// docs/spec/chain.md has the formats, and what happens at each fault.
 package cometbft

@@ -10,9 +10,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -21,7 +18,6 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/chain/chaintest"
-	"templar/internal/chain/cometbft"
 )
 
 // proxy stands between client and node; fault may answer in the node's place.
@@ -62,8 +58,7 @@ func TestSubmitOverLossyLine(t *testing.T) {
 		{"request lost", "broadcast_tx_sync", false},
 		{"answer lost", "broadcast_tx_sync", true},
 		{"no news of the block", "templar_next", false},
-		{"block lost", `"block"`, false},
-		{"result lost", "block_results", false},
+		{"outcome lost", "templar_outcome", false},
 		{"nonce lost", "abci_query", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -184,24 +179,6 @@ func TestRunLeavesNoGoroutine(t *testing.T) {
 	}
 }
 
-const childHome = "TEMPLAR_TEST_CHAIN_HOME"
-
-// TestMain lets the test binary be the node that TestKill kills.
-func TestMain(m *testing.M) {
-	if home := os.Getenv(childHome); home != "" {
-		n, err := cometbft.New(cometbft.Config{Home: home, Listen: "127.0.0.1:0", BlockInterval: 10 * time.Millisecond})
-		if err == nil {
-			err = os.WriteFile(filepath.Join(home, "endpoint"), []byte(n.Endpoint()), 0o600)
-		}
-		if err == nil {
-			err = n.Run(context.Background())
-		}
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
-
 // A node that is killed without warning keeps every call that it acknowledged.
 func TestKill(t *testing.T) {
 	g, _ := chaintest.Genesis(t)
@@ -210,13 +187,8 @@ func TestKill(t *testing.T) {
 	var acknowledged uint64
 	var last chain.Block
 	for range 6 {
-		child := exec.CommandContext(t.Context(), os.Args[0])
-		child.Env = append(os.Environ(), childHome+"="+home)
-		child.Stderr = os.Stderr
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
-		c := dial(t, childEndpoint(t, home))
+		child := startChild(t, home, childConfig{Interval: 10 * time.Millisecond})
+		c := dial(t, child.endpoint)
 		if last.Number > 0 {
 			if b, err := c.Block(t.Context(), last.Number); err != nil || b != last {
 				t.Errorf("block %+v became %+v, %v", last, b, err)
@@ -238,28 +210,6 @@ func TestKill(t *testing.T) {
 		if last, err = c.Head(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := child.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = child.Wait()
-	}
-}
-
-// childEndpoint waits for the child to say where it listens.
-func childEndpoint(t *testing.T, home string) string {
-	t.Helper()
-	file := filepath.Join(home, "endpoint")
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
-	for deadline := time.After(20 * time.Second); ; {
-		if b, err := os.ReadFile(file); err == nil && len(b) > 0 {
-			os.Remove(file)
-			return string(b)
-		}
-		select {
-		case <-poll.C:
-		case <-deadline:
-			t.Fatal("the node did not start")
-		}
+		child.kill()
 	}
 }

@@ -24,10 +24,11 @@ import (
 // ErrOtherGenesis is wrapped when a home folder belongs to another chain.
 var ErrOtherGenesis = errors.New("the folder holds another chain")
 
-// Init makes home the folder of a chain's only authority: its keys and the genesis. A
+// Init makes home the folder of a new chain's node: its keys and the genesis. The
+// authorities are keys (Identity.Authority); none means that the node is the only one. A
 // zero genesis time means now. Called again with the same genesis it does nothing; the
 // time may then be zero or what it was. Any other genesis gives ErrOtherGenesis.
-func Init(home string, g ledger.Genesis) error {
+func Init(home string, g ledger.Genesis, authorities ...string) error {
 	c := homeConfig(home)
 	existing, err := readGenesis(c)
 	if err == nil {
@@ -42,7 +43,7 @@ func Init(home string, g ledger.Genesis) error {
 	if err := g.Validate(); err != nil {
 		return fmt.Errorf("init chain: %w", err)
 	}
-	if err := writeHome(c, g); err != nil {
+	if err := writeHome(c, g, authorities); err != nil {
 		return fmt.Errorf("init chain: %w", err)
 	}
 	return nil
@@ -72,18 +73,21 @@ func sameGenesis(home string, existing *types.GenesisDoc, g ledger.Genesis) erro
 }
 
 // writeHome writes the genesis last: a folder without one is made again from the start.
-func writeHome(c *cfg.Config, g ledger.Genesis) error {
-	for _, file := range []string{c.GenesisFile(), c.PrivValidatorStateFile()} {
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+func writeHome(c *cfg.Config, g ledger.Genesis, authorities []string) error {
+	own, err := ensureKeys(c)
+	if err != nil {
+		return err
+	}
+	keys := []ed25519.PubKey{own}
+	if len(authorities) > 0 {
+		keys = nil
+	}
+	for _, text := range authorities {
+		k, err := authorityKey(text)
+		if err != nil {
 			return err
 		}
-	}
-	key := privval.NewFilePV(ed25519.GenPrivKey(), c.PrivValidatorKeyFile(), c.PrivValidatorStateFile())
-	if err := recovered(func() error { key.Save(); return nil }); err != nil {
-		return err
-	}
-	if _, err := p2p.LoadOrGenNodeKey(c.NodeKeyFile()); err != nil {
-		return err
+		keys = append(keys, k)
 	}
 	state, err := g.Encode()
 	if err != nil {
@@ -91,9 +95,9 @@ func writeHome(c *cfg.Config, g ledger.Genesis) error {
 	}
 	params := types.DefaultConsensusParams()
 	params.Block.MaxBytes = maxBlockBytes
-	doc := types.GenesisDoc{
-		ChainID: g.ChainID, GenesisTime: g.Time, AppState: state, ConsensusParams: params,
-		Validators: []types.GenesisValidator{{Address: key.GetAddress(), PubKey: key.Key.PubKey, Power: 1, Name: "authority"}},
+	doc := types.GenesisDoc{ChainID: g.ChainID, GenesisTime: g.Time, AppState: state, ConsensusParams: params}
+	for _, k := range keys {
+		doc.Validators = append(doc.Validators, types.GenesisValidator{Address: k.Address(), PubKey: k, Power: 1, Name: "authority"})
 	}
 	if err := doc.ValidateAndComplete(); err != nil {
 		return err
@@ -103,6 +107,35 @@ func writeHome(c *cfg.Config, g ledger.Genesis) error {
 		return err
 	}
 	return tempfile.WriteFileAtomic(c.GenesisFile(), b, 0o600)
+}
+
+// ensureKeys makes the keys of a folder that has none, and returns the public half of
+// the one that makes blocks. Keys that exist are never replaced, nor is the record of
+// what was signed with them.
+func ensureKeys(c *cfg.Config) (ed25519.PubKey, error) {
+	for _, file := range []string{c.GenesisFile(), c.PrivValidatorStateFile()} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := p2p.LoadOrGenNodeKey(c.NodeKeyFile()); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(c.PrivValidatorKeyFile()); errors.Is(err, fs.ErrNotExist) {
+		key := privval.NewFilePV(ed25519.GenPrivKey(), c.PrivValidatorKeyFile(), c.PrivValidatorStateFile())
+		if err := recovered(func() error { key.Save(); return nil }); err != nil {
+			return nil, err
+		}
+	}
+	key, err := readAuthority(c)
+	if err != nil {
+		return nil, err
+	}
+	public, ok := key.Key.PubKey.(ed25519.PubKey)
+	if !ok {
+		return nil, fmt.Errorf("%s holds a key of type %s, want ed25519", c.PrivValidatorKeyFile(), key.Key.PubKey.Type())
+	}
+	return public, nil
 }
 
 func readGenesis(c *cfg.Config) (*types.GenesisDoc, error) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/cometbft/cometbft/node"
 	"github.com/cometbft/cometbft/p2p"
 	"github.com/cometbft/cometbft/proxy"
+	rpccore "github.com/cometbft/cometbft/rpc/core"
 	"github.com/cometbft/cometbft/types"
 	"golang.org/x/net/netutil"
 
@@ -32,9 +34,19 @@ type Config struct {
 	BlockInterval time.Duration
 	// RetainBlocks is how many past blocks are kept; 0 means DefaultRetainBlocks.
 	RetainBlocks uint64
+	// SnapshotEvery is how many blocks go by between snapshots of the state; 0 means
+	// DefaultSnapshotEvery.
+	SnapshotEvery uint64
+	// Sync lists RPC endpoints of nodes of the chain. A node without any block then
+	// begins with a snapshot from its peers, checked against the genesis's authorities
+	// by way of these endpoints, instead of with block 1.
+	Sync []string
 	// Logger gets CometBFT's own messages, at level debug; nil drops them.
 	Logger *slog.Logger
 }
+
+// DefaultSnapshotEvery is twenty minutes of 12-second blocks.
+const DefaultSnapshotEvery = 100
 
 // DefaultRetainBlocks is a week of 12-second blocks: nodes ask for the time and hash
 // of blocks as far back as the windows that anyone may still recompute.
@@ -49,8 +61,17 @@ const (
 // Node is one CometBFT node with its RPC server.
 type Node struct {
 	config   Config
+	network  Network
+	id       string
 	listener net.Listener
 	openDB   cfg.DBProvider
+
+	mu struct { // what status tells
+		sync.Mutex
+		env       *rpccore.Environment
+		app       *app
+		lastBlock time.Time
+	}
 }
 
 // New binds the RPC address, so that clients may already dial. Run must follow.
@@ -61,6 +82,15 @@ func New(c Config) (*Node, error) {
 	if c.RetainBlocks == 0 {
 		c.RetainBlocks = DefaultRetainBlocks
 	}
+	if c.SnapshotEvery == 0 {
+		c.SnapshotEvery = DefaultSnapshotEvery
+	}
+	// A snapshot is of no use without the blocks that come after it.
+	c.SnapshotEvery = min(c.SnapshotEvery, max(c.RetainBlocks/4, 1))
+	network, err := readNetwork(c.Home)
+	if err != nil {
+		return nil, fmt.Errorf("chain node: %w", err)
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -68,7 +98,7 @@ func New(c Config) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chain node: RPC address %s: %w (is another node running?)", c.Listen, err)
 	}
-	return &Node{config: c, listener: netutil.LimitListener(l, maxConnections), openDB: cfg.DefaultDBProvider}, nil
+	return &Node{config: c, network: network, listener: netutil.LimitListener(l, maxConnections), openDB: cfg.DefaultDBProvider}, nil
 }
 
 // Endpoint is the URL of the RPC server.
@@ -106,18 +136,24 @@ func (n *Node) run(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("cometbft's consensus %T cannot be waited for", env.ConsensusState)
 	}
+	n.mu.Lock()
+	n.mu.env, n.mu.app, n.mu.lastBlock = env, a, time.Now()
+	n.mu.Unlock()
 	if err := recovered(core.Start); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	defer cancel()
 	defer core.Stop() //nolint:errcheck // its only error is that it was stopped before
 	halted := make(chan struct{})
 	wg.Go(func() {
 		consensus.Wait()
 		close(halted)
 	})
-	server := newServer(env, a, logger)
+	wg.Go(func() { n.watch(ctx, a) })
+	server := newServer(env, n, a, logger)
 	defer server.Close()
 	wg.Go(func() { server.Serve(n.listener) }) //nolint:errcheck // always ErrServerClosed
 	select {
@@ -150,11 +186,15 @@ func (n *Node) build(ctx context.Context, dbs *databases, logger *cometLogger) (
 	if err != nil {
 		return nil, nil, err
 	}
+	n.id = string(nodeKey.ID())
+	if err := n.trustSnapshot(ctx, c, doc); err != nil {
+		return nil, nil, err
+	}
 	db, err := dbs.open(&cfg.DBContext{ID: "app", Config: c})
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := newApp(db, int64(n.config.RetainBlocks))
+	a, err := newApp(db, n.config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -173,15 +213,63 @@ func (n *Node) nodeConfig() *cfg.Config {
 	c := homeConfig(n.config.Home)
 	c.Moniker = "templar"
 	c.RPC.ListenAddress = "" // we serve it ourselves, to own the listener
-	c.P2P.ListenAddress = "tcp://127.0.0.1:0"
-	c.P2P.PexReactor, c.P2P.AddrBookStrict, c.P2P.AllowDuplicateIP = false, false, true
-	c.P2P.FlushThrottleTimeout = 10 * time.Millisecond
+	n.setP2P(c.P2P)
 	c.Mempool.MaxTxBytes = ledger.MaxTxSize
 	c.TxIndex.Indexer = "null" // clients look into blocks instead
 	c.Consensus.PeerGossipSleepDuration = 10 * time.Millisecond
 	c.Consensus.TimeoutCommit = n.config.BlockInterval
 	c.Consensus.TimeoutPropose = max(n.config.BlockInterval, shortestTimeout)
+	c.Consensus.TimeoutPrevote = min(max(n.config.BlockInterval, shortestTimeout/2), time.Second)
+	c.Consensus.TimeoutPrecommit = c.Consensus.TimeoutPrevote
 	return c
+}
+
+// setP2P connects the node to the peers that its folder names, and to nobody else that
+// it hears of: authorities know each other.
+func (n *Node) setP2P(c *cfg.P2PConfig) {
+	c.PexReactor = false
+	c.ListenAddress, c.ExternalAddress = "tcp://127.0.0.1:0", n.network.External
+	c.PersistentPeers = strings.Join(n.network.Peers, ",")
+	c.PersistentPeersMaxDialPeriod = 5 * time.Second
+	local := n.network.Listen == "" || n.network.loopback()
+	if n.network.Listen != "" {
+		c.ListenAddress = "tcp://" + n.network.Listen
+	}
+	c.AddrBookStrict, c.AllowDuplicateIP = !local, local
+	c.FlushThrottleTimeout = 10 * time.Millisecond
+}
+
+// trustSnapshot tells CometBFT to begin with a snapshot, and which header to trust: one
+// that the genesis's authorities signed.
+func (n *Node) trustSnapshot(ctx context.Context, c *cfg.Config, doc *types.GenesisDoc) error {
+	if len(n.config.Sync) == 0 {
+		return nil
+	}
+	hash, err := GenesisHash(doc)
+	if err != nil {
+		return err
+	}
+	client, err := Dial(ctx, Opts{Endpoint: n.config.Sync[0], Verify: hash})
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	defer client.Close()
+	head, err := client.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	if head.Number == 0 {
+		return nil // nothing to catch up with
+	}
+	servers := n.config.Sync
+	if len(servers) == 1 { // CometBFT wants a witness; the signatures are what counts
+		servers = append(servers, servers[0])
+	}
+	c.StateSync.Enable, c.StateSync.RPCServers = true, servers
+	c.StateSync.TrustHeight, c.StateSync.TrustHash = int64(head.Number), head.Hash.String()
+	c.StateSync.TrustPeriod = 100 * 365 * 24 * time.Hour
+	c.StateSync.DiscoveryTime = 5 * time.Second
+	return c.StateSync.ValidateBasic()
 }
 
 // databases remembers what CometBFT opens: it leaves them open, and the home locked,

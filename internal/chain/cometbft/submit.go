@@ -3,6 +3,7 @@ package cometbft
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 
@@ -65,7 +66,7 @@ func (c *Client) attempt(ctx context.Context, s protocol.Signer, call chain.Call
 	if err != nil {
 		return r, false, err
 	}
-	if again = code == codeBusy || code == uint32(ledger.CodeNonce); again && r.Block == 0 {
+	if again = code == codeBusy || code == uint32(ledger.CodeBusy) || code == uint32(ledger.CodeNonce); again && r.Block == 0 {
 		r.Block = head.Number
 	}
 	return r, again, nil
@@ -123,12 +124,33 @@ func (p *pendingTx) broadcast(ctx context.Context) (code uint32, reason string) 
 	return 0, "" // a mempool that is full may have room after the next block
 }
 
-// find looks for the transaction in a block, and at its result there.
+// find learns what became of the transaction in a block.
 func (p *pendingTx) find(ctx context.Context, block uint64) (code uint32, r chain.Receipt, found bool, err error) {
+	if p.client.verify == nil {
+		hash := sha256.Sum256(p.tx)
+		var o outcome
+		params := map[string]any{"height": int64(block), "hash": hash[:]}
+		if err := p.client.rpc.persist(ctx, methodOutcome, params, &o); err != nil {
+			return 0, r, false, err
+		}
+		if o.Known {
+			return o.Code, receipt(block, o.Code, o.Reason), o.Found, nil
+		}
+	}
+	return p.search(ctx, block)
+}
+
+// search looks for the transaction in a block, and at its result there.
+func (p *pendingTx) search(ctx context.Context, block uint64) (code uint32, r chain.Receipt, found bool, err error) {
 	height := map[string]any{"height": int64(block)}
 	var b ctypes.ResultBlock
 	if err := p.client.rpc.persist(ctx, "block", height, &b); err != nil {
 		return 0, r, false, err
+	}
+	if p.client.verify != nil {
+		if err := p.client.checkBlock(ctx, b.Block, int64(block)); err != nil {
+			return 0, r, false, err
+		}
 	}
 	at := -1
 	if b.Block != nil {
@@ -148,9 +170,18 @@ func (p *pendingTx) find(ctx context.Context, block uint64) (code uint32, r chai
 	if at >= len(results.TxsResults) || results.TxsResults[at] == nil {
 		return 0, r, false, fmt.Errorf("the server has no result for transaction %d of block %d", at, block)
 	}
-	res := results.TxsResults[at]
-	if res.Code != 0 {
-		return res.Code, chain.Receipt{Status: chain.StatusFailed, Block: block, Reason: res.Log}, true, nil
+	if p.client.verify != nil {
+		if err := p.client.checkResults(ctx, &results, int64(block)); err != nil {
+			return 0, r, false, err
+		}
 	}
-	return 0, chain.Receipt{Status: chain.StatusIncluded, Block: block, EffectiveAt: block}, true, nil
+	res := results.TxsResults[at]
+	return res.Code, receipt(block, res.Code, res.Log), true, nil
+}
+
+func receipt(block uint64, code uint32, reason string) chain.Receipt {
+	if code != 0 {
+		return chain.Receipt{Status: chain.StatusFailed, Block: block, Reason: reason}
+	}
+	return chain.Receipt{Status: chain.StatusIncluded, Block: block, EffectiveAt: block}
 }

@@ -25,6 +25,8 @@ func FuzzDecodeTx(f *testing.F) {
 	b := newBench(f, nil)
 	f.Add(b.tx(1, chain.Register{}))
 	f.Add(b.tx(0, chain.Stake{Hotkey: key(f, 1).Hotkey(), Amount: 1}))
+	f.Add(b.tx(0, chain.Unstake{Hotkey: key(f, 1).Hotkey(), Amount: 1}))
+	f.Add(b.tx(0, chain.Vote{Params: []byte(`{"tempo":7}`)}))
 	f.Add(b.tx(1, chain.Commit{Data: []byte("bucket")}))
 	f.Add(b.tx(1, weights(0, 3, 2, 1)))
 	f.Add([]byte{})
@@ -51,6 +53,8 @@ func FuzzDecodeSnapshot(f *testing.F) {
 	b.block(b.tx(1, chain.Commit{Data: []byte("bucket")}), b.tx(2, weights(3, 0, 1)))
 	f.Add(b.Snapshot())
 	f.Add([]byte("templar ledger 1\n"))
+	b.block(b.tx(0, chain.Vote{Params: tempo(f, b, 9)}))
+	f.Add(b.Snapshot())
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		l, err := ledger.DecodeSnapshot(raw)
 		if err != nil {
@@ -81,8 +85,8 @@ func TestDecodeTxRefuses(t *testing.T) {
 		"too short": {commit[:100], "bytes"},
 		"too long":  {make([]byte, ledger.MaxTxSize+1), "bytes"},
 		"version":   {edit(commit, func(b []byte) []byte { b[0] = 2; return b }), "version 2"},
-		"kind":      {edit(commit, func(b []byte) []byte { b[1] = 5; return b }), "unknown kind 5"},
-		"register":  {edit(commit, func(b []byte) []byte { b[1] = 1; return b }), "has a body"},
+		"kind":      {edit(commit, func(b []byte) []byte { b[1] = 7; return b }), "unknown kind 7"},
+		"register":  {edit(commit, func(b []byte) []byte { b[1] = 1; return b }), "register body"},
 		"stake":     {edit(commit, func(b []byte) []byte { b[1] = 2; return b }), "stake body"},
 		"weights":   {edit(commit, func(b []byte) []byte { b[1] = 4; return b }), "weights body"},
 		"order":     {edit(set, func(b []byte) []byte { b[58] = 1; return b }), "ascending"},
@@ -121,6 +125,10 @@ func TestGenesisRefuses(t *testing.T) {
 		"commitment_size": func(g *ledger.Genesis) { g.CommitmentSize = 127 },
 		"max_neurons":     func(g *ledger.Genesis) { g.MaxNeurons = 2 },
 		"stands twice":    func(g *ledger.Genesis) { g.Founders = append(g.Founders, g.Founders[0]) },
+		"authorities":     func(g *ledger.Genesis) { g.Authorities = make([]protocol.Hotkey, 65) },
+		"authority":       func(g *ledger.Genesis) { g.Authorities = append(g.Authorities, g.Authorities[0]) },
+		"max_regist":      func(g *ledger.Genesis) { g.MaxRegistrations = 0 },
+		"alpha_low":       func(g *ledger.Genesis) { g.AlphaLow = 65535 },
 		"in all":          func(g *ledger.Genesis) { g.Founders[0].Stake = 1 << 63 },
 	} {
 		g := genesis(t)
@@ -129,4 +137,56 @@ func TestGenesisRefuses(t *testing.T) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
+}
+
+// FuzzDecodeGenesis: what decodes has one canonical form and makes a chain.
+func FuzzDecodeGenesis(f *testing.F) {
+	g := genesis(f)
+	raw, err := g.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Add([]byte(`{"chain_id":"x","tempo":1}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		g, err := ledger.DecodeGenesis(raw)
+		if err != nil {
+			return
+		}
+		once, err := g.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ledger.DecodeGenesis(once)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if twice, err := again.Encode(); err != nil || !bytes.Equal(once, twice) {
+			t.Fatalf("%s, then %s, %v", once, twice, err)
+		}
+		if l, err := ledger.New(g); err == nil {
+			if _, err := ledger.DecodeSnapshot(l.Snapshot()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// FuzzVerifyProof: no proof shows anything but what stands in the state.
+func FuzzVerifyProof(f *testing.F) {
+	b := newBench(f, nil)
+	b.block(b.tx(1, chain.Commit{Data: []byte("bucket")}), b.tx(2, weights(3, 0, 1)))
+	tree := b.Tree()
+	for _, prefix := range []string{ledger.PrefixNeurons, ledger.PrefixCommitments, "nobody"} {
+		f.Add(prefix, tree.Prove(prefix))
+	}
+	f.Fuzz(func(t *testing.T, prefix string, proof []byte) {
+		got, err := ledger.Verify(tree.Root(), prefix, proof)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(tree.Prove(prefix), proof) {
+			t.Fatalf("another proof for %q shows %v", prefix, got)
+		}
+	})
 }

@@ -8,10 +8,13 @@
 // an expiry block. It takes effect entirely or not at all: a refused one leaves the
 // state as it was, its nonce included, and can no longer be included after its expiry.
 //
-// There are no coins and no fees. Who may add stake is a matter of authority: the
-// hotkeys that the genesis lists, which stand for the people who run the network.
-// Stake is lost with the slot. Against floods, a driver admits one pending transaction
-// a hotkey, and an operator can close registration.
+// There are no coins and no fees. Who may add stake is a matter of authority: hotkeys
+// in the parameters, which stand for the people who run the network. More than two
+// thirds of them change the parameters. Stake is lost with the slot. Against floods see
+// register.go; a driver admits one pending transaction a hotkey.
+//
+// Tree and Prove show parts of the state to those who know its root. docs/spec/chain.md
+// has the formats.
 //
 // Every Tempo blocks an epoch runs Yuma consensus (package yuma), which sets
 // incentive, dividends and validator permits.

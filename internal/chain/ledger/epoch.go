@@ -26,12 +26,16 @@ func (l *Ledger) epoch(block uint64) error {
 }
 
 func (l *Ledger) yumaInput(all []neuron, block, lastEpoch uint64) yuma.Input {
-	g := &l.genesis
+	p := &l.params
 	in := yuma.Input{
-		Block: block, LastEpochBlock: lastEpoch, Tempo: g.Tempo,
-		ActivityCutoff: g.ActivityCutoff, StakeThreshold: g.StakeThreshold, MaxValidators: g.MaxValidators, Owner: yuma.NoOwner,
-		Kappa: g.Kappa, BondsPenalty: g.BondsPenalty, BondsAverage: g.BondsAverage,
-		Emission: g.EmissionPerBlock * (block - lastEpoch),
+		Block: block, LastEpochBlock: lastEpoch, Tempo: p.Tempo,
+		ActivityCutoff: p.ActivityCutoff, StakeThreshold: p.StakeThreshold, MaxValidators: p.MaxValidators, Owner: yuma.NoOwner,
+		Kappa: p.Kappa, BondsPenalty: p.BondsPenalty, BondsAverage: p.BondsAverage,
+		Emission: p.EmissionPerBlock * (block - lastEpoch),
+	}
+	in.Yuma3 = p.Yuma3
+	if p.LiquidAlpha {
+		in.LiquidAlpha = &yuma.LiquidAlpha{Low: p.AlphaLow, High: p.AlphaHigh, Steepness: p.AlphaSteepness}
 	}
 	for _, n := range all {
 		in.Stake = append(in.Stake, n.Stake)

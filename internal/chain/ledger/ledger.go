@@ -1,10 +1,8 @@
 package ledger
 
 import (
-	"encoding/binary"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"templar/internal/chain"
@@ -13,8 +11,10 @@ import (
 
 // Ledger is the state of a chain after a block. It is not for concurrent use.
 type Ledger struct {
-	genesis Genesis
-	state   state
+	genesis    Genesis
+	params     Params // as they stand
+	state      state
+	registered int // in the block at hand
 }
 
 // New returns the state after block 0: the founders are registered, and those with
@@ -29,8 +29,11 @@ func New(g Genesis) (*Ledger, error) {
 	}
 	l := &Ledger{genesis: g, state: newState(map[string][]byte{})}
 	l.state.put(keyGenesis, encoded)
+	if err := l.adopt(g.Params); err != nil {
+		return nil, err
+	}
 	for i, f := range g.Founders {
-		l.place(protocol.UID(i), f.Hotkey, 0, f.Stake)
+		l.place(chain.Neuron{UID: protocol.UID(i), Hotkey: f.Hotkey, Coldkey: f.Coldkey, Stake: f.Stake})
 	}
 	l.state.putClock(clockRecord{time: g.Time})
 	return l, l.epoch(0)
@@ -39,6 +42,9 @@ func New(g Genesis) (*Ledger, error) {
 // Genesis returns what the chain began with. Its slices are not to be changed.
 func (l *Ledger) Genesis() Genesis { return l.genesis }
 
+// Params returns the parameters as they stand. Its slices are not to be changed.
+func (l *Ledger) Params() Params { return l.params }
+
 // Block returns the number and time of the newest block.
 func (l *Ledger) Block() (uint64, time.Time) {
 	c := l.state.clock()
@@ -46,13 +52,15 @@ func (l *Ledger) Block() (uint64, time.Time) {
 }
 
 // Root commits to the whole state.
-func (l *Ledger) Root() protocol.Hash { return l.state.root() }
+func (l *Ledger) Root() protocol.Hash { return l.Tree().Root() }
 
 // Nonce returns the nonce that the hotkey's next transaction must carry.
-func (l *Ledger) Nonce(h protocol.Hotkey) uint64 { return l.state.uint64(accountKey(h)) }
+func (l *Ledger) Nonce(h protocol.Hotkey) uint64 { return l.state.account(h).nonce }
 
-// Check returns nil when tx would take effect in the next block, else a *Refusal.
+// Check returns nil when tx would take effect as the first of the next block, else a
+// *Refusal.
 func (l *Ledger) Check(tx []byte) error {
+	l.registered = 0
 	_, _, refusal := l.judge(tx, l.state.clock().block+1)
 	if refusal != nil {
 		return refusal
@@ -68,6 +76,7 @@ func (l *Ledger) Apply(block uint64, at time.Time, txs [][]byte) ([]Result, erro
 		return nil, fmt.Errorf("ledger: block %d does not follow block %d", block, clock.block)
 	}
 	clear(l.state.touched)
+	l.registered = 0
 	results := make([]Result, len(txs))
 	for i, b := range txs {
 		tx, effect, refusal := l.judge(b, block)
@@ -76,11 +85,12 @@ func (l *Ledger) Apply(block uint64, at time.Time, txs [][]byte) ([]Result, erro
 			continue
 		}
 		effect()
-		l.state.putUint64(accountKey(tx.Hotkey), tx.Nonce+1)
+		l.state.putAccount(tx.Hotkey, account{nonce: tx.Nonce + 1, last: block})
 	}
+	l.forget(block)
 	clock.block, clock.time = block, at
 	l.state.putClock(clock)
-	if block-clock.lastEpoch >= l.genesis.Tempo {
+	if block-clock.lastEpoch >= l.params.Tempo {
 		if err := l.epoch(block); err != nil {
 			return nil, err
 		}
@@ -111,24 +121,10 @@ func (l *Ledger) judge(b []byte, block uint64) (tx Tx, effect func(), r *Refusal
 }
 
 // Metagraph returns the neurons, ascending by uid.
-func (l *Ledger) Metagraph() chain.Metagraph {
-	m := chain.Metagraph{Block: l.state.clock().block, Neurons: []chain.Neuron{}}
-	for _, n := range l.state.neurons() {
-		m.Neurons = append(m.Neurons, n.Neuron)
-	}
-	return m
-}
+func (l *Ledger) Metagraph() chain.Metagraph { return l.state.metagraph(l.state.clock().block) }
 
 // Commitments returns everybody's commitment, ascending by uid.
-func (l *Ledger) Commitments() []chain.Commitment {
-	all := []chain.Commitment{}
-	for _, n := range l.state.neurons() {
-		if b, ok := l.state.records[commitmentKey(n.Hotkey)]; ok {
-			all = append(all, chain.Commitment{Hotkey: n.Hotkey, Block: binary.BigEndian.Uint64(b), Data: slices.Clone(b[8:])})
-		}
-	}
-	return all
-}
+func (l *Ledger) Commitments() []chain.Commitment { return l.state.commitments() }
 
 // Changes walks the records that the newest Apply touched (at first: all of them), in
 // no order; nil stands for a deleted one. A driver that keeps them can Restore.

@@ -14,6 +14,7 @@ const (
 	CodeNonce     Code = 3 // not the hotkey's next transaction
 	CodeExpiry    Code = 4 // past its expiry, or expiring too far ahead
 	CodeRule      Code = 5 // the call is not allowed
+	CodeBusy      Code = 6 // the block has its share of such calls: sign it anew for the next
 )
 
 // Refusal is why a transaction has no effect.

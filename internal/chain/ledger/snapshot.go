@@ -82,6 +82,9 @@ func Restore(records map[string][]byte) (*Ledger, error) {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
 	l.genesis = g
+	if l.params, err = DecodeParams(records[keyParams]); err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
 	if records[keyClock] == nil {
 		return nil, errors.New("restore: no clock record")
 	}
@@ -91,8 +94,8 @@ func Restore(records map[string][]byte) (*Ledger, error) {
 // checkReferences refuses records that point nowhere.
 func (l *Ledger) checkReferences() error {
 	n := l.count()
-	if n > l.genesis.MaxNeurons {
-		return fmt.Errorf("restore: %d neurons are over %d", n, l.genesis.MaxNeurons)
+	if n > l.params.MaxNeurons {
+		return fmt.Errorf("restore: %d neurons are over %d", n, l.params.MaxNeurons)
 	}
 	var hotkeys, neurons int
 	for k, v := range l.state.records {

@@ -18,12 +18,15 @@ import (
 //
 //	genesis        the Genesis, JSON
 //	clock          block 8 | time in ns 8 | block of the last epoch 8
-//	account/<hotkey>      nonce 8
+//	params         the Params as they stand, JSON
+//	account/<hotkey>      nonce 8 | block of the last transaction 8
 //	commitment/<hotkey>   block 8 | data
 //	hotkey/<hotkey>       uid 2
 //	neuron/<uid>          neuronSize bytes
 //	weights/<uid>         (uid 2, value 2)*
 //	bonds/<uid>           (uid 2, value 2)*
+//	retired/<block 8>     hotkeys that lost their slot in the block
+//	vote/<hotkey>         Params that an authority voted for, JSON
 const (
 	keyGenesis    = "genesis"
 	keyClock      = "clock"
@@ -33,28 +36,35 @@ const (
 	keyNeuron     = "neuron/"
 	keyWeights    = "weights/"
 	keyBonds      = "bonds/"
+	keyParams     = "params"
+	keyRetired    = "retired/"
+	keyVote       = "vote/"
 )
 
-// state is the records and the keys that the block at hand has touched.
+// state is the records, the keys that the block at hand has touched, and the hashes of
+// those records that did not change since the last tree.
 type state struct {
 	records map[string][]byte
 	touched map[string]struct{}
+	leaves  map[string]protocol.Hash
 }
 
 func newState(records map[string][]byte) state {
-	return state{records: records, touched: map[string]struct{}{}}
+	return state{records: records, touched: map[string]struct{}{}, leaves: map[string]protocol.Hash{}}
 }
 
 // put takes v over; records are replaced, never changed in place.
 func (s *state) put(key string, v []byte) {
 	s.records[key] = v
 	s.touched[key] = struct{}{}
+	delete(s.leaves, key)
 }
 
 func (s *state) del(key string) {
 	if _, ok := s.records[key]; ok {
 		delete(s.records, key)
 		s.touched[key] = struct{}{}
+		delete(s.leaves, key)
 	}
 }
 
@@ -69,20 +79,29 @@ func (s *state) sorted() iter.Seq2[string, []byte] {
 	}
 }
 
-func (s *state) uint64(key string) uint64 {
-	if b := s.records[key]; len(b) == 8 {
-		return binary.BigEndian.Uint64(b)
+// account is what is kept of a hotkey that signs.
+type account struct{ nonce, last uint64 }
+
+func (s *state) account(h protocol.Hotkey) (a account) {
+	if b, ok := s.records[accountKey(h)]; ok {
+		a.nonce, a.last = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
 	}
-	return 0
+	return a
 }
 
-func (s *state) putUint64(key string, v uint64) {
-	s.put(key, binary.BigEndian.AppendUint64(nil, v))
+func (s *state) putAccount(h protocol.Hotkey, a account) {
+	b := binary.BigEndian.AppendUint64(nil, a.nonce)
+	s.put(accountKey(h), binary.BigEndian.AppendUint64(b, a.last))
 }
 
 func accountKey(h protocol.Hotkey) string    { return keyAccount + string(h[:]) }
 func commitmentKey(h protocol.Hotkey) string { return keyCommitment + string(h[:]) }
 func hotkeyKey(h protocol.Hotkey) string     { return keyHotkey + string(h[:]) }
+func voteKey(h protocol.Hotkey) string       { return keyVote + string(h[:]) }
+
+func retiredKey(block uint64) string {
+	return keyRetired + string(binary.BigEndian.AppendUint64(nil, block))
+}
 
 func uidKey(prefix string, uid protocol.UID) string {
 	return prefix + string(binary.BigEndian.AppendUint16(nil, uint16(uid)))
@@ -118,7 +137,7 @@ type neuron struct {
 	Emission uint64 // of the last epoch
 }
 
-const neuronSize = 32 + 4*8 + 2*2 + 1
+const neuronSize = 32 + 4*8 + 2*2 + 1 + 32
 
 func (n *neuron) encode() []byte {
 	b := append(make([]byte, 0, neuronSize), n.Hotkey[:]...)
@@ -127,10 +146,11 @@ func (n *neuron) encode() []byte {
 	}
 	b = binary.BigEndian.AppendUint16(b, n.Incentive)
 	b = binary.BigEndian.AppendUint16(b, n.Dividends)
+	permit := byte(0)
 	if n.Permit {
-		return append(b, 1)
+		permit = 1
 	}
-	return append(b, 0)
+	return append(append(b, permit), n.Coldkey[:]...)
 }
 
 func decodeNeuron(uid protocol.UID, b []byte) (n neuron) {
@@ -138,7 +158,7 @@ func decodeNeuron(uid protocol.UID, b []byte) (n neuron) {
 	n.UID, n.Hotkey = uid, protocol.Hotkey(b[:32])
 	n.Stake, n.LastUpdate, n.Registered, n.Emission = u64(0), u64(1), u64(2), u64(3)
 	n.Incentive, n.Dividends = binary.BigEndian.Uint16(b[64:]), binary.BigEndian.Uint16(b[66:])
-	n.Permit = b[68] == 1
+	n.Permit, n.Coldkey = b[68] == 1, protocol.Hotkey(b[69:])
 	return n
 }
 
@@ -203,12 +223,15 @@ func checkRecord(key string, v []byte) error {
 	}{
 		{keyGenesis, 0, 1, 16 << 20, 1},
 		{keyClock, 0, clockSize, clockSize, 1},
-		{keyAccount, hotkey, 8, 8, 1},
+		{keyParams, 0, 1, maxParamsSize, 1},
+		{keyAccount, hotkey, 16, 16, 1},
 		{keyCommitment, hotkey, 8, 8 + maxCommitmentSize, 1},
 		{keyHotkey, hotkey, uid, uid, 1},
 		{keyNeuron, uid, neuronSize, neuronSize, 1},
 		{keyWeights, uid, 4, 4 * maxNeurons, 4},
 		{keyBonds, uid, 4, 4 * maxNeurons, 4},
+		{keyRetired, 8, hotkey, hotkey * maxNeurons, hotkey},
+		{keyVote, hotkey, 1, maxParamsSize, 1},
 	} {
 		if len(key) != len(kind.prefix)+kind.suffix || !strings.HasPrefix(key, kind.prefix) {
 			continue
@@ -219,4 +242,22 @@ func checkRecord(key string, v []byte) error {
 		return nil
 	}
 	return fmt.Errorf("unknown record %q", key)
+}
+
+func (s *state) metagraph(block uint64) chain.Metagraph {
+	m := chain.Metagraph{Block: block, Neurons: []chain.Neuron{}}
+	for _, n := range s.neurons() {
+		m.Neurons = append(m.Neurons, n.Neuron)
+	}
+	return m
+}
+
+func (s *state) commitments() []chain.Commitment {
+	all := []chain.Commitment{}
+	for _, n := range s.neurons() {
+		if b, ok := s.records[commitmentKey(n.Hotkey)]; ok {
+			all = append(all, chain.Commitment{Hotkey: n.Hotkey, Block: binary.BigEndian.Uint64(b), Data: slices.Clone(b[8:])})
+		}
+	}
+	return all
 }

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -14,10 +13,12 @@ import (
 //
 //	version 1 | kind 1 | hotkey 32 | nonce 8 | expiry 8 | body | signature 64
 //
-//	register  (1)  empty
+//	register  (1)  hotkey 32, zeros for the signer's | coldkey 32, zeros for none
 //	stake     (2)  hotkey 32 | amount 8
 //	commit    (3)  data, 0 to 512 bytes
 //	weights   (4)  version key 8 | (uid 2, value 2), uids strictly ascending
+//	unstake   (5)  hotkey 32 | amount 8
+//	vote      (6)  parameters, JSON, at most 8 KiB
 //
 // Lengths follow from the transaction's own, so that each call has one encoding. The
 // signature covers a domain (below), then all before the signature.
@@ -25,6 +26,7 @@ const (
 	txVersion    = 1
 	txHeader     = 1 + 1 + 32 + 8 + 8
 	txSignature  = 64
+	registerBody = 32 + 32
 	stakeBody    = 32 + 8
 	weightsFixed = 8
 	weightSize   = 4
@@ -40,6 +42,8 @@ const (
 	kindStake
 	kindCommit
 	kindWeights
+	kindUnstake
+	kindVote
 )
 
 // Domain ties signatures to one subnet of one chain.
@@ -90,9 +94,13 @@ func NewTx(s protocol.Signer, d Domain, nonce, expiry uint64, c chain.Call) ([]b
 func encodeCall(c chain.Call) (kind byte, body []byte, err error) {
 	switch c := c.(type) {
 	case chain.Register:
-		return kindRegister, nil, nil
+		return kindRegister, append(c.Hotkey[:], c.Coldkey[:]...), nil
 	case chain.Stake:
 		return kindStake, binary.LittleEndian.AppendUint64(c.Hotkey[:], c.Amount), nil
+	case chain.Unstake:
+		return kindUnstake, binary.LittleEndian.AppendUint64(c.Hotkey[:], c.Amount), nil
+	case chain.Vote:
+		return kindVote, c.Params, nil
 	case chain.Commit:
 		return kindCommit, c.Data, nil
 	case chain.SetWeights:
@@ -142,15 +150,17 @@ func DecodeTx(b []byte) (Tx, error) {
 func decodeCall(kind byte, body []byte) (chain.Call, error) {
 	switch kind {
 	case kindRegister:
-		if len(body) != 0 {
-			return nil, errors.New("register has a body")
+		if len(body) != registerBody {
+			return nil, fmt.Errorf("register body of %d bytes, want %d", len(body), registerBody)
 		}
-		return chain.Register{}, nil
-	case kindStake:
-		if len(body) != stakeBody {
-			return nil, fmt.Errorf("stake body of %d bytes, want %d", len(body), stakeBody)
+		return chain.Register{Hotkey: protocol.Hotkey(body[:32]), Coldkey: protocol.Hotkey(body[32:])}, nil
+	case kindStake, kindUnstake:
+		return decodeStake(kind, body)
+	case kindVote:
+		if len(body) > maxParamsSize {
+			return nil, fmt.Errorf("parameters of %d bytes, at most %d", len(body), maxParamsSize)
 		}
-		return chain.Stake{Hotkey: protocol.Hotkey(body[:32]), Amount: binary.LittleEndian.Uint64(body[32:])}, nil
+		return chain.Vote{Params: slices.Clone(body)}, nil
 	case kindCommit:
 		if len(body) > maxCommitmentSize {
 			return nil, fmt.Errorf("commitment of %d bytes, at most %d", len(body), maxCommitmentSize)
@@ -160,6 +170,17 @@ func decodeCall(kind byte, body []byte) (chain.Call, error) {
 		return decodeWeights(body)
 	}
 	return nil, fmt.Errorf("unknown kind %d", kind)
+}
+
+func decodeStake(kind byte, body []byte) (chain.Call, error) {
+	if len(body) != stakeBody {
+		return nil, fmt.Errorf("stake body of %d bytes, want %d", len(body), stakeBody)
+	}
+	hotkey, amount := protocol.Hotkey(body[:32]), binary.LittleEndian.Uint64(body[32:])
+	if kind == kindUnstake {
+		return chain.Unstake{Hotkey: hotkey, Amount: amount}, nil
+	}
+	return chain.Stake{Hotkey: hotkey, Amount: amount}, nil
 }
 
 func decodeWeights(body []byte) (chain.Call, error) {

@@ -37,7 +37,13 @@ var _ chain.Chain = (*Chain)(nil)
 type pending struct {
 	hotkey protocol.Hotkey
 	tx     []byte
-	done   chan chain.Receipt // buffered
+	done   chan outcome // buffered
+}
+
+// outcome is a transaction's result, and the block that included it.
+type outcome struct {
+	ledger.Result
+	block uint64
 }
 
 // New returns the chain at block 0. The genesis may leave its time to now.
@@ -84,7 +90,7 @@ func (c *Chain) Advance(at time.Time) (chain.Block, error) {
 	b.Hash = blockHash(b, c.mu.ledger.Root())
 	c.mu.blocks = append(c.mu.blocks, b)
 	for i, p := range pool {
-		p.done <- receipt(results[i], b.Number)
+		p.done <- outcome{results[i], b.Number}
 	}
 	close(c.mu.advance)
 	c.mu.advance = make(chan struct{})
@@ -100,11 +106,11 @@ func blockHash(b chain.Block, root protocol.Hash) protocol.Hash {
 	return sha256.Sum256(append(m, root[:]...))
 }
 
-func receipt(r ledger.Result, block uint64) chain.Receipt {
-	if r.Code != ledger.CodeOK {
-		return chain.Receipt{Status: chain.StatusFailed, Block: block, Reason: r.Reason}
+func (o outcome) receipt() chain.Receipt {
+	if o.Code != ledger.CodeOK {
+		return chain.Receipt{Status: chain.StatusFailed, Block: o.block, Reason: o.Reason}
 	}
-	return chain.Receipt{Status: chain.StatusIncluded, Block: block, EffectiveAt: block}
+	return chain.Receipt{Status: chain.StatusIncluded, Block: o.block, EffectiveAt: o.block}
 }
 
 // head needs the lock.
@@ -178,7 +184,14 @@ func (c *Chain) Submit(ctx context.Context, s protocol.Signer, call chain.Call) 
 			return chain.Receipt{}, fmt.Errorf("submit %T: %w", call, err)
 		}
 		if p != nil {
-			return c.await(ctx, p)
+			o, err := c.await(ctx, p)
+			if err == nil && o.Code == ledger.CodeBusy {
+				continue
+			}
+			if err != nil {
+				return chain.Receipt{}, err
+			}
+			return o.receipt(), nil
 		}
 		select {
 		case <-advance:
@@ -206,25 +219,25 @@ func (c *Chain) enqueue(s protocol.Signer, call chain.Call) (*pending, <-chan st
 	if err := c.mu.ledger.Check(tx); err != nil {
 		return nil, nil, err
 	}
-	p := &pending{hotkey: hotkey, tx: tx, done: make(chan chain.Receipt, 1)}
+	p := &pending{hotkey: hotkey, tx: tx, done: make(chan outcome, 1)}
 	c.mu.pool = append(c.mu.pool, p)
 	return p, nil, nil
 }
 
 // await takes the call back when ctx ends before a block includes it.
-func (c *Chain) await(ctx context.Context, p *pending) (chain.Receipt, error) {
+func (c *Chain) await(ctx context.Context, p *pending) (outcome, error) {
 	select {
-	case r := <-p.done:
-		return r, nil
+	case o := <-p.done:
+		return o, nil
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	select {
-	case r := <-p.done:
-		return r, nil
+	case o := <-p.done:
+		return o, nil
 	default:
 	}
 	c.mu.pool = slices.DeleteFunc(c.mu.pool, func(q *pending) bool { return q == p })
-	return chain.Receipt{}, fmt.Errorf("submit: taken back before a block included it: %w", ctx.Err())
+	return outcome{}, fmt.Errorf("submit: taken back before a block included it: %w", ctx.Err())
 }

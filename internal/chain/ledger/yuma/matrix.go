@@ -9,13 +9,13 @@ type cell struct {
 // matrix holds one sparse row for each neuron.
 type matrix [][]cell
 
-// filtered returns the cells that keep accepts.
-func filtered(rows [][]Entry, keep func(i, j int) bool) matrix {
+// filtered returns the cells that keep accepts, as value reads them.
+func filtered(rows [][]Entry, value func(uint16) fixed, keep func(i, j int) bool) matrix {
 	m := make(matrix, len(rows))
 	for i, row := range rows {
 		for _, e := range row {
 			if j := int(e.UID); keep(i, j) {
-				m[i] = append(m[i], cell{j, integer(e.Value)})
+				m[i] = append(m[i], cell{j, value(e.Value)})
 			}
 		}
 	}

@@ -2,10 +2,9 @@
 // the neurons of a subnet into incentive for those that are weighted, dividends for
 // the validators, and permits for the next epoch.
 //
-// It follows the sparse epoch of Bittensor's subtensor pallet as of June 2026 (classic
-// bonds: Yuma3 and liquid alpha are not implemented) in the same 32.32 fixed-point
-// arithmetic, so that the 16-bit results agree exactly on every architecture. It is a
-// pure function of its Input.
+// It follows the sparse epoch of Bittensor's subtensor pallet as of June 2026, with
+// classic bonds or Yuma3's, in the same 32.32 fixed-point arithmetic, so that the 16-bit
+// results agree exactly on every architecture. It is a pure function of its Input.
 //
 // What a hostile validator gains is bounded by the stake-weighted median: a weight
 // above what kappa of the active stake supports is clipped, and loses bonds.
@@ -36,6 +35,8 @@ type Input struct {
 	BondsPenalty   uint16 // share of 65535
 	BondsAverage   uint32 // share of 1e6 that old bonds keep
 	Emission       uint64 // to be split
+	Yuma3          bool
+	LiquidAlpha    *LiquidAlpha // with Yuma3; nil is off
 
 	Stake      []uint64 // less than 2^64 in all
 	Registered []uint64 // block
@@ -84,17 +85,23 @@ func Run(in Input) (Output, error) {
 	rank := clipped.rowScaled(voting).colSums()
 	incentive := normalized(rank, sum(rank))
 
-	fresh := interpolated(w, clipped, proportion(in.BondsPenalty)).rowScaled(voting).colNormalized()
+	weights := interpolated(w, clipped, proportion(in.BondsPenalty))
 	keep := ratio(uint64(in.BondsAverage), 1_000_000)
-	bonds := blended(in.bonds(), fresh, one-keep).colNormalized()
-	earned := bonds.times(incentive)
-	dividends := normalized(earned, sum(earned))
+	var bonds, stored matrix
+	var dividends []fixed
+	if in.Yuma3 {
+		bonds, dividends = in.yuma3(weights, agreed, voting, incentive, keep)
+		stored = bonds
+	} else {
+		bonds, dividends = in.classic(weights, voting, incentive, keep)
+		stored = bonds.colUpscaled()
+	}
 
 	out := Output{
 		Active: active, Permit: next,
 		StakeWeight: allU16(stake), Consensus: allU16(agreed), Incentive: allU16(incentive),
 		Dividends: allU16(dividends), ValidatorTrust: allU16(trust),
-		Bonds: storedBonds(bonds, next),
+		Bonds: storedBonds(stored, next),
 	}
 	in.split(&out, incentive, dividends, voting, stake)
 	return out, nil
@@ -107,6 +114,9 @@ func (in *Input) check() error {
 	}
 	if in.BondsAverage > 1_000_000 || in.Owner >= n {
 		return fmt.Errorf("bonds average %d or owner %d out of range", in.BondsAverage, in.Owner)
+	}
+	if a := in.LiquidAlpha; a != nil && a.Low > a.High {
+		return fmt.Errorf("liquid alpha from %d to %d", a.Low, a.High)
 	}
 	for _, rows := range [][][]Entry{in.Weights, in.Bonds} {
 		for _, row := range rows {
@@ -190,24 +200,32 @@ func (in *Input) votingStake(stake []fixed, active, permit []bool) []fixed {
 // weights drops rows without a permit, weights on oneself (but the owner's), and
 // weights that are not newer than the registration of their target.
 func (in *Input) weights(permit []bool) matrix {
-	return filtered(in.Weights, func(i, j int) bool {
+	return filtered(in.Weights, integer, func(i, j int) bool {
 		return permit[i] && (i != j || i == in.Owner) && in.LastUpdate[i] > in.Registered[j]
 	}).rowNormalized()
 }
 
-// bonds drops those on neurons that registered since the last epoch.
-func (in *Input) bonds() matrix {
+// classic returns bonds that follow the stake-weighted weights, and the dividends.
+func (in *Input) classic(weights matrix, voting, incentive []fixed, keep fixed) (bonds matrix, dividends []fixed) {
+	fresh := weights.rowScaled(voting).colNormalized()
+	bonds = blended(in.kept(integer).colNormalized(), fresh, one-keep).colNormalized()
+	earned := bonds.times(incentive)
+	return bonds, normalized(earned, sum(earned))
+}
+
+// kept is the stored bonds but those on neurons that registered since the last epoch.
+func (in *Input) kept(value func(uint16) fixed) matrix {
 	last := in.LastEpochBlock + 1
 	if in.LastEpochBlock == 0 {
 		last = in.Block - min(in.Tempo, in.Block)
 	}
-	return filtered(in.Bonds, func(_, j int) bool { return in.Registered[j] < last }).colNormalized()
+	return filtered(in.Bonds, value, func(_, j int) bool { return in.Registered[j] < last })
 }
 
-// storedBonds upscales each column to 65535; only validators keep theirs.
+// storedBonds keeps the rows of those with a permit.
 func storedBonds(m matrix, permit []bool) [][]Entry {
 	out := make([][]Entry, len(m))
-	for i, row := range m.colUpscaled() {
+	for i, row := range m {
 		if !permit[i] {
 			continue
 		}

@@ -51,7 +51,10 @@ type vectors struct {
 			BondsPenalty   uint16 `json:"bonds_penalty"`
 			BondsAverage   uint32 `json:"bonds_moving_average"`
 			Yuma3          bool
-			LiquidAlpha    bool `json:"liquid_alpha"`
+			LiquidAlpha    bool   `json:"liquid_alpha"`
+			AlphaSteepness uint16 `json:"alpha_sigmoid_steepness"`
+			AlphaLow       uint16 `json:"alpha_low"`
+			AlphaHigh      uint16 `json:"alpha_high"`
 			Emission       uint64
 			Stake          []uint64
 			Registered     []uint64
@@ -101,21 +104,27 @@ func rows(n int, m map[string][][2]uint16) [][]Entry {
 	return out
 }
 
-// TestVectors runs every epoch of subtensor's own code that uses classic bonds.
+// TestVectors runs every epoch that subtensor's own code was asked for.
 func TestVectors(t *testing.T) {
-	classic, skipped := 0, 0
+	classic, yuma3, liquid := 0, 0, 0
 	for _, e := range load(t).Epochs {
 		t.Run(e.Case+"#"+strconv.Itoa(e.Step), func(t *testing.T) {
 			in := e.In
-			if in.Yuma3 {
-				skipped++
-				t.Skip("Yuma3 bonds are not implemented")
+			var alpha *LiquidAlpha
+			if in.LiquidAlpha {
+				liquid++
+				alpha = &LiquidAlpha{Low: in.AlphaLow, High: in.AlphaHigh, Steepness: in.AlphaSteepness}
 			}
-			classic++
+			if in.Yuma3 {
+				yuma3++
+			} else {
+				classic++
+			}
 			got, err := Run(Input{
 				Block: in.Block, LastEpochBlock: in.LastEpochBlock, Tempo: in.Tempo, ActivityCutoff: in.ActivityCutoff,
 				StakeThreshold: in.StakeThreshold, MaxValidators: in.MaxValidators, Owner: in.OwnerUID, Kappa: in.Kappa,
 				BondsPenalty: in.BondsPenalty, BondsAverage: in.BondsAverage, Emission: in.Emission,
+				Yuma3: in.Yuma3, LiquidAlpha: alpha,
 				Stake: in.Stake, Registered: in.Registered, LastUpdate: in.LastUpdate, Permit: in.Permits,
 				Weights: rows(in.N, in.Weights), Bonds: rows(in.N, in.Bonds),
 			})
@@ -136,9 +145,9 @@ func TestVectors(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d epochs exact, %d skipped", classic, skipped)
-	if classic < 100 {
-		t.Errorf("only %d classic epochs in the vector file", classic)
+	t.Logf("%d classic epochs, %d of Yuma3, %d of them with liquid alpha", classic, yuma3, liquid)
+	if classic < 100 || yuma3 < 80 || liquid < 40 {
+		t.Errorf("only %d classic, %d Yuma3 and %d liquid epochs in the vector file", classic, yuma3, liquid)
 	}
 }
 
@@ -240,6 +249,7 @@ func TestRunRefusesBrokenInput(t *testing.T) {
 		"duplicate uid": func(in *Input) { in.Bonds[1] = []Entry{{1, 1}, {1, 1}} },
 		"owner":         func(in *Input) { in.Owner = 2 },
 		"average":       func(in *Input) { in.BondsAverage = 1_000_001 },
+		"liquid alpha":  func(in *Input) { in.LiquidAlpha = &LiquidAlpha{Low: 2, High: 1} },
 	} {
 		in := good()
 		spoil(&in)

@@ -1,0 +1,89 @@
+package cometbft
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	dbm "github.com/cometbft/cometbft-db"
+	abci "github.com/cometbft/cometbft/abci/types"
+	cmtjson "github.com/cometbft/cometbft/libs/json"
+	"github.com/cometbft/cometbft/types"
+
+	"templar/internal/chain/chaintest"
+	"templar/internal/chain/ledger"
+	"templar/protocol"
+)
+
+// begun is an application after block 0.
+func begun(t testing.TB) *app {
+	t.Helper()
+	g, _ := chaintest.Genesis(t)
+	g.Time = time.Unix(1_800_000_000, 0).UTC()
+	a, err := newApp(dbm.NewMemDB(), Config{Logger: slog.New(slog.DiscardHandler), SnapshotEvery: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := g.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.InitChain(t.Context(), &abci.RequestInitChain{ChainId: g.ChainID, AppStateBytes: state}); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// FuzzQuery: nothing that a client or a peer sends panics or changes the state.
+func FuzzQuery(f *testing.F) {
+	for _, path := range []string{queryGenesis, queryMetagraph, queryCommitments, queryParams, queryVotes, queryNonce, queryProof, "/none"} {
+		f.Add(path, []byte(ledger.PrefixNeurons), int64(0))
+	}
+	a := begun(f)
+	root := a.mu.ledger.Root()
+	f.Fuzz(func(t *testing.T, path string, data []byte, height int64) {
+		if _, err := a.Query(t.Context(), &abci.RequestQuery{Path: path, Data: data, Height: height}); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := a.CheckTx(t.Context(), &abci.RequestCheckTx{Tx: data}); err != nil || r.Code == 0 {
+			t.Fatal("garbage was admitted", err)
+		}
+		if _, err := a.ProcessProposal(t.Context(), &abci.RequestProcessProposal{Height: height, Txs: [][]byte{data}}); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = a.outcome(height, data)
+		s := &abci.Snapshot{Height: uint64(height), Format: 1, Chunks: 1, Hash: data}
+		if _, err := a.OfferSnapshot(t.Context(), &abci.RequestOfferSnapshot{Snapshot: s, AppHash: data}); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := a.ApplySnapshotChunk(t.Context(), &abci.RequestApplySnapshotChunk{Chunk: data}); err != nil || r.Result == abci.ResponseApplySnapshotChunk_ACCEPT {
+			t.Fatal("a made-up snapshot was accepted", err)
+		}
+		if a.mu.ledger.Root() != root {
+			t.Fatal("the state changed")
+		}
+	})
+}
+
+// FuzzSignedBlock: nothing that a server says panics, or is believed without the
+// authorities' signatures.
+func FuzzSignedBlock(f *testing.F) {
+	f.Add([]byte(`{"header":{"header":{"chain_id":"chaintest","height":"1"},"commit":{"height":"1"}},"stamp":{}}`))
+	f.Add([]byte(`{"header":{"header":{"chain_id":"chaintest","height":"2","time":"2026-01-01T00:00:00Z"}}}`))
+	f.Add([]byte(`{"header":{"commit":{"height":"1","signatures":[{"block_id_flag":2}]}},"stamp":{"data":"/wAAAAAAAAAA"}}`))
+	doc := &types.GenesisDoc{ChainID: "chaintest"}
+	v := newVerifier(doc)
+	c := &Client{domain: ledger.Domain{ChainID: "chaintest"}}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var b signedBlock
+		if cmtjson.Unmarshal(raw, &b) != nil || b.Header == nil || b.Header.Header == nil {
+			return
+		}
+		if v.check(&b) == nil {
+			t.Fatalf("believed %s", raw)
+		}
+		if out, err := c.block(&b); err == nil && (out.Number == 0 || out.Hash == protocol.Hash{}) {
+			t.Fatalf("%+v", out)
+		}
+	})
+}

@@ -1,0 +1,184 @@
+package cometbft
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cometbft/cometbft/crypto/ed25519"
+	"github.com/cometbft/cometbft/libs/tempfile"
+	"github.com/cometbft/cometbft/p2p"
+	"github.com/cometbft/cometbft/types"
+
+	"templar/internal/chain/ledger"
+)
+
+// Network says how a node meets the others. The zero value is a node by itself.
+type Network struct {
+	Listen   string   `json:"listen"`             // host:port for other nodes
+	External string   `json:"external,omitempty"` // host:port as others see it, if not Listen
+	Peers    []string `json:"peers"`              // id@host:port of nodes to hold a connection to
+}
+
+// Identity is the public half of a node's keys.
+type Identity struct {
+	Authority string `json:"authority"` // the key that makes blocks, if the genesis names it: 64 hexadecimal digits
+	Node      string `json:"node"`      // what peers know the node by
+}
+
+// Keys makes the keys of a node's folder, unless it has them, and returns the public
+// halves: what others need for a genesis and a list of peers.
+func Keys(home string) (Identity, error) {
+	c := homeConfig(home)
+	key, err := ensureKeys(c)
+	if err != nil {
+		return Identity{}, fmt.Errorf("chain keys: %w", err)
+	}
+	node, err := p2p.LoadNodeKey(c.NodeKeyFile())
+	if err != nil {
+		return Identity{}, fmt.Errorf("chain keys: %w", err)
+	}
+	return Identity{Authority: hex.EncodeToString(key.Bytes()), Node: string(node.ID())}, nil
+}
+
+// InitNetwork makes one folder for each listen address, which together are the
+// authorities of one chain.
+func InitNetwork(homes, listen []string, g ledger.Genesis) error {
+	if len(homes) != len(listen) {
+		return fmt.Errorf("init chain: %d folders for %d addresses", len(homes), len(listen))
+	}
+	var authorities, peers []string
+	for i, home := range homes {
+		id, err := Keys(home)
+		if err != nil {
+			return err
+		}
+		authorities = append(authorities, id.Authority)
+		peers = append(peers, id.Node+"@"+listen[i])
+	}
+	if err := Init(homes[0], g, authorities...); err != nil {
+		return err
+	}
+	genesis, err := os.ReadFile(homeConfig(homes[0]).GenesisFile())
+	if err != nil {
+		return fmt.Errorf("init chain: %w", err)
+	}
+	for i, home := range homes {
+		others := slices.Delete(slices.Clone(peers), i, i+1)
+		if err := Join(home, genesis, Network{Listen: listen[i], Peers: others}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Join makes home the folder of a node of the chain whose genesis file is given. The
+// node is an authority if the genesis names its key, else it follows.
+func Join(home string, genesis []byte, n Network) error {
+	c := homeConfig(home)
+	doc, err := types.GenesisDocFromJSON(genesis)
+	if err != nil {
+		return fmt.Errorf("join chain: genesis: %w", err)
+	}
+	if _, err := ledger.DecodeGenesis(doc.AppState); err != nil {
+		return fmt.Errorf("join chain: %w", err)
+	}
+	if err := n.validate(); err != nil {
+		return fmt.Errorf("join chain: %w", err)
+	}
+	existing, err := readGenesis(c)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("join chain: %w", err)
+	default:
+		have, err1 := GenesisHash(existing)
+		want, err2 := GenesisHash(doc)
+		if err := errors.Join(err1, err2); err != nil {
+			return err
+		}
+		if have != want {
+			return fmt.Errorf("join chain %q: %w %q: %s", doc.ChainID, ErrOtherGenesis, existing.ChainID, home)
+		}
+	}
+	if _, err := ensureKeys(c); err != nil {
+		return fmt.Errorf("join chain: %w", err)
+	}
+	if err := writeNetwork(home, n); err != nil {
+		return fmt.Errorf("join chain: %w", err)
+	}
+	return tempfile.WriteFileAtomic(c.GenesisFile(), genesis, 0o600)
+}
+
+// ReadGenesisHash returns the GenesisHash of a node's folder.
+func ReadGenesisHash(home string) (string, error) {
+	doc, err := readGenesis(homeConfig(home))
+	if err != nil {
+		return "", err
+	}
+	h, err := GenesisHash(doc)
+	return h.String(), err
+}
+
+func (n Network) validate() error {
+	if n.Listen == "" && len(n.Peers) == 0 {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(n.Listen); err != nil {
+		return fmt.Errorf("listen address %q: want host:port", n.Listen)
+	}
+	for _, p := range n.Peers {
+		id, address, ok := strings.Cut(p, "@")
+		if _, _, err := net.SplitHostPort(address); !ok || err != nil || len(id) != 2*p2p.IDByteLength {
+			return fmt.Errorf("peer %q: want id@host:port, as \"templar chain key\" prints the id", p)
+		}
+	}
+	return nil
+}
+
+func networkFile(home string) string { return filepath.Join(home, "config", "network.json") }
+
+func writeNetwork(home string, n Network) error {
+	b, err := json.MarshalIndent(n, "", "  ")
+	if err != nil {
+		return err
+	}
+	return tempfile.WriteFileAtomic(networkFile(home), append(b, '\n'), 0o600)
+}
+
+// readNetwork returns the zero value for a node by itself.
+func readNetwork(home string) (n Network, err error) {
+	b, err := os.ReadFile(networkFile(home))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Network{}, nil
+	}
+	if err != nil {
+		return Network{}, err
+	}
+	if err := json.Unmarshal(b, &n); err != nil {
+		return Network{}, fmt.Errorf("%s: %w", networkFile(home), err)
+	}
+	return n, n.validate()
+}
+
+// loopback reports whether all of the network is on this machine.
+func (n Network) loopback() bool {
+	host, _, _ := net.SplitHostPort(n.Listen)
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+func authorityKey(text string) (ed25519.PubKey, error) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != ed25519.PubKeySize {
+		return nil, fmt.Errorf("authority key %q: want 64 hexadecimal digits, as \"templar chain key\" prints them", text)
+	}
+	return b, nil
+}

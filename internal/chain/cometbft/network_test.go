@@ -1,0 +1,288 @@
+package cometbft_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"templar/internal/chain"
+	"templar/internal/chain/chaintest"
+	"templar/internal/chain/cometbft"
+	"templar/internal/chain/ledger"
+	"templar/protocol"
+)
+
+// soak is how long authorities are killed one after the other: go test -soak 2m.
+var soak = flag.Duration("soak", time.Second, "how long authorities are killed")
+
+const (
+	authorities     = 4
+	networkInterval = 50 * time.Millisecond
+)
+
+// network is authorities in processes of their own.
+type network struct {
+	t      *testing.T
+	homes  []string
+	listen []string
+	mu     struct {
+		sync.Mutex
+		nodes []*child
+	}
+}
+
+func startNetwork(t *testing.T, g ledger.Genesis, size int) *network {
+	t.Helper()
+	n := &network{t: t}
+	for i := range size {
+		n.homes = append(n.homes, filepath.Join(t.TempDir(), fmt.Sprint("authority", i)))
+		n.listen = append(n.listen, freeAddress(t))
+	}
+	if err := cometbft.InitNetwork(n.homes, n.listen, g); err != nil {
+		t.Fatal(err)
+	}
+	n.mu.nodes = make([]*child, size)
+	for i := range size {
+		n.start(i)
+	}
+	return n
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (n *network) start(i int) {
+	c := startChild(n.t, n.homes[i], childConfig{Interval: networkInterval})
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.nodes[i] = c
+}
+
+func (n *network) kill(i int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.nodes[i].kill()
+}
+
+func (n *network) endpoint(i int) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.nodes[i].endpoint
+}
+
+func (n *network) head(i int) chain.Block {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(n.t.Context(), 20*time.Second)
+	defer cancel()
+	b, err := dial(n.t, n.endpoint(i)).Head(ctx)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return b
+}
+
+// reaches waits until a node has a block.
+func (n *network) reaches(i int, block uint64) chain.Block {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(n.t.Context(), 30*time.Second)
+	defer cancel()
+	b, err := dial(n.t, n.endpoint(i)).Wait(ctx, block)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return b
+}
+
+// load gives stake, 1 at a time, through whatever node it finds.
+type load struct {
+	network      *network
+	acknowledged atomic.Uint64
+	open         atomic.Uint64 // outcomes that the client could not learn
+	receiver     protocol.Hotkey
+}
+
+func (l *load) run(ctx context.Context, s protocol.Signer) {
+	for at := rand.IntN(authorities); ctx.Err() == nil; at = (at + 1) % authorities {
+		l.submit(ctx, s, l.network.endpoint(at))
+	}
+}
+
+// submit goes on with one node until a call fails.
+func (l *load) submit(ctx context.Context, s protocol.Signer, endpoint string) {
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	c, err := cometbft.Dial(short, cometbft.Opts{Endpoint: endpoint})
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	for ctx.Err() == nil {
+		short, cancel := context.WithTimeout(ctx, 5*time.Second)
+		r, err := c.Submit(short, s, chain.Stake{Hotkey: l.receiver, Amount: 1})
+		cancel()
+		if err != nil {
+			l.open.Add(1)
+			return
+		}
+		if r.Status == chain.StatusIncluded {
+			l.acknowledged.Add(1)
+		}
+	}
+}
+
+// One of four authorities may be killed again and again: blocks go on, no acknowledged
+// call is lost, none takes effect twice, and all agree. With two gone the chain stands
+// still, and goes on when one returns.
+func TestFourAuthorities(t *testing.T) {
+	t.Parallel()
+	g, _ := chaintest.Genesis(t)
+	g.Authorities = nil
+	for i := range uint64(authorities) {
+		g.Authorities = append(g.Authorities, chaintest.Key(t, 20+i).Hotkey())
+		g.Founders = append(g.Founders, ledger.Founder{Hotkey: chaintest.Key(t, 30+i).Hotkey()})
+	}
+	n := startNetwork(t, g, authorities)
+	for i := range authorities {
+		n.reaches(i, 2)
+	}
+	loads := n.killOneByOne()
+	n.checkAgreement(loads)
+	n.loseTwo()
+}
+
+func (n *network) killOneByOne() []*load {
+	ctx, cancel := context.WithCancel(n.t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	var loads []*load
+	for i := range uint64(authorities) {
+		s := chaintest.Key(n.t, 20+i)
+		l := &load{network: n, receiver: chaintest.Key(n.t, 30+i).Hotkey()}
+		loads = append(loads, l)
+		wg.Go(func() { l.run(ctx, s) })
+	}
+	begin, first, kills := time.Now(), n.head(0).Number, 0
+	rng := rand.New(rand.NewPCG(1, 2))
+	for time.Since(begin) < *soak {
+		i := rng.IntN(authorities)
+		n.kill(i)
+		kills++
+		other := (i + 1) % authorities
+		at := n.head(other).Number
+		n.reaches(other, at+2+rng.Uint64N(4)) // blocks go on without it
+		n.start(i)
+		n.reaches(i, n.head(other).Number+1) // and it comes along again
+	}
+	blocks := n.head(0).Number - first
+	n.t.Logf("%d kills in %v: %d blocks, one in %v", kills, time.Since(begin).Round(time.Second), blocks, (time.Since(begin) / time.Duration(blocks)).Round(time.Millisecond))
+	return loads
+}
+
+func (n *network) checkAgreement(loads []*load) {
+	last := n.head(0)
+	n.reaches(0, last.Number+2) // what was under way is decided
+	last = n.head(0)
+	for i := range authorities {
+		if b := n.reaches(i, last.Number); b != last {
+			n.t.Errorf("node %d has %+v, node 0 %+v", i, b, last)
+		}
+	}
+	m, err := dial(n.t, n.endpoint(1)).Metagraph(n.t.Context())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for _, l := range loads {
+		neuron, _ := m.ByHotkey(l.receiver)
+		acknowledged, open := l.acknowledged.Load(), l.open.Load()
+		if neuron.Stake < acknowledged || neuron.Stake > acknowledged+open {
+			n.t.Errorf("stake %d after %d acknowledged calls of 1 and %d of unknown outcome", neuron.Stake, acknowledged, open)
+		}
+		n.t.Logf("%d calls acknowledged, %d open, %d in effect", acknowledged, open, neuron.Stake)
+	}
+}
+
+func (n *network) loseTwo() {
+	n.kill(2)
+	n.kill(3)
+	c := dial(n.t, n.endpoint(0))
+	last := max(n.head(0).Number, n.head(1).Number) // either may be behind
+	ctx, cancel := context.WithTimeout(n.t.Context(), 2*time.Second)
+	defer cancel()
+	if b, err := c.Wait(ctx, last+2); err == nil { // what was decided already may come
+		n.t.Errorf("two of four authorities made block %d", b.Number)
+	}
+	n.submitWhileStalled(c)
+	n.start(3)
+	n.reaches(0, last+6)
+	if b := n.reaches(3, last+6); b != n.reaches(0, last+6) {
+		n.t.Errorf("node 3 has %+v", b)
+	}
+	s, err := c.Status(n.t.Context())
+	if err != nil || s.Authorities != authorities || !s.Authority || s.Peers == 0 {
+		n.t.Errorf("status %+v, %v", s, err)
+	}
+}
+
+// submitWhileStalled: a call to a chain that stands still ends with its context, and
+// tells until when its outcome is open; the node says that it is not well.
+func (n *network) submitWhileStalled(c *cometbft.Client) {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(n.t.Context(), 500*time.Millisecond)
+	defer cancel()
+	_, err := c.Submit(ctx, chaintest.Key(n.t, 1), chain.Commit{Data: []byte("stalled")})
+	if err == nil || !strings.Contains(err.Error(), "open until block") {
+		n.t.Errorf("submitted to a chain that stands still: %v", err)
+	}
+	if *soak < 30*time.Second {
+		return // a stall is one only after 10 seconds
+	}
+	within(n.t, 20*time.Second, "the node to notice", func() bool {
+		s, err := c.Status(n.t.Context())
+		return err == nil && s.Stalled && s.Fault() != nil
+	})
+}
+
+// A node that joins when the first blocks are long gone begins with a snapshot.
+func TestLateJoiner(t *testing.T) {
+	t.Parallel()
+	g, _ := chaintest.Genesis(t)
+	n := startNetwork(t, g, 1)
+	n.reaches(0, 2)
+	r, err := dial(t, n.endpoint(0)).Submit(t.Context(), chaintest.Key(t, 1), chain.Commit{Data: []byte("early")})
+	if err != nil || r.Status != chain.StatusIncluded {
+		t.Fatal(r, err)
+	}
+	n.reaches(0, snapshotEvery+3)
+	home := filepath.Join(t.TempDir(), "late")
+	n.join(home)
+	late := startChild(t, home, childConfig{Interval: networkInterval, Sync: []string{n.endpoint(0)}})
+	c := dialVerified(t, late.endpoint, home)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := c.Wait(ctx, n.head(0).Number+3); err != nil {
+		t.Fatal(err)
+	}
+	all, err := c.Commitments(ctx)
+	if err != nil || len(all) != 1 || string(all[0].Data) != "early" {
+		t.Errorf("commitments %+v, %v", all, err)
+	}
+	if b, err := c.Block(ctx, 2); err == nil {
+		t.Errorf("it has block %d: it did not begin with a snapshot", b.Number)
+	}
+}

@@ -1,0 +1,50 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"templar/internal/chain"
+)
+
+// watched says when the chain makes no blocks any more. Its client waits for them, however
+// long, and without a word a role that waits with it would look hung.
+type watched struct {
+	chain.Chain
+	blockTime time.Duration
+	endpoint  string
+	log       *slog.Logger
+
+	newest atomic.Uint64 // block that was seen
+}
+
+func (c *watched) Head(ctx context.Context) (chain.Block, error) {
+	b, err := c.Chain.Head(ctx)
+	return c.see(b), err
+}
+
+func (c *watched) Wait(ctx context.Context, n uint64) (chain.Block, error) {
+	silent := time.AfterFunc(c.due(n), func() {
+		c.log.Warn("the chain is silent: is its node running?", "chain", c.endpoint, "block", n)
+	})
+	b, err := c.Chain.Wait(ctx, n)
+	if told := !silent.Stop(); told && err == nil {
+		c.log.Info("the chain is back", "block", b.Number)
+	}
+	return c.see(b), err
+}
+
+// due is how long block n may take: twice its time, since a busy machine is late with blocks.
+func (c *watched) due(n uint64) time.Duration {
+	missing := max(n, c.newest.Load()) - c.newest.Load()
+	return patience + 2*time.Duration(missing)*c.blockTime
+}
+
+func (c *watched) see(b chain.Block) chain.Block {
+	if b.Number > c.newest.Load() { // of two callers at once either will do
+		c.newest.Store(b.Number)
+	}
+	return b
+}
