@@ -252,7 +252,7 @@ func (p *Params) Validate() error {
 	fault(!(p.WeightDecay >= 0) || math.IsInf(p.WeightDecay, 0), "weight_decay is %v: must not be negative", p.WeightDecay)
 	fault(p.WarmupSteps < 0 || p.MomentumWarmup < 0 || p.MinimumPeers < 0 || p.PeersToReplace < 0, "warmup_steps, momentum_warmup, minimum_peers and peers_to_replace must not be negative")
 	fault(!(p.SlackSeconds >= 1), "slack_seconds is %v: stores give whole seconds, so at least 1", p.SlackSeconds)
-	fault(p.Model.VocabSize > 1<<16, "model.vocab_size %d: token shards hold 16-bit ids", p.Model.VocabSize)
+	fault(p.Model.VocabSize > 1<<22, "model.vocab_size %d: token shards hold ids below %d", p.Model.VocabSize, 1<<22)
 	fault(p.PageTokens < p.SequenceLength || p.PageTokens%max(p.SequenceLength, 1) != 0, "page_tokens %d must be a multiple of sequence_length %d", p.PageTokens, p.SequenceLength)
 	fault(p.SequenceLength > p.Model.MaxPositions, "sequence_length %d is over model.max_position_embeddings %d", p.SequenceLength, p.Model.MaxPositions)
 	fault(p.Delta()+p.Slack()+p.Gather()+p.Publication() > p.WindowTime(),

@@ -100,7 +100,8 @@ update, validators measure what every miner contributed and set weights on a cha
 	root.AddCommand(
 		a.localnet(std), generate(),
 		a.role(std, telemetry.Miner), a.role(std, telemetry.Validator), a.role(std, telemetry.Aggregator),
-		chainGroup(std), storeGroup(std), walletGroup(), a.version(),
+		chainGroup(std), storeGroup(std), walletGroup(), inspect(), vectorsGroup(), a.version(),
+		evalCommand(), modelGroup(), datasetGroup(std), withClocks(doctor()),
 	)
 	return root
 }

@@ -3,22 +3,20 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"templar/internal/chain"
 	"templar/internal/chain/cometbft"
 	"templar/internal/config"
-	"templar/internal/wallet"
 )
 
 func chainGroup(std Std) *cobra.Command {
 	cmd := group("chain", "Run a node of the chain, and ask it", "Commands for the chain that the program carries: its blocks are the clock of a run, and it\nholds registrations, stake, commitments and weights.")
-	cmd.AddCommand(chainInit(), chainStart(std), chainRegister(),
+	cmd.AddCommand(chainInit(), chainKey(), chainJoin(), chainStart(std), chainStatus(),
+		chainRegister(), chainStake("stake"), chainStake("unstake"), chainWeights(), chainParams(),
 		chainQuery("head", "Print the newest block", queryHead),
 		chainQuery("metagraph", "Print the neurons: who is registered, with which stake and incentive", queryMetagraph),
 		chainQuery("commitments", "Print where each neuron says that its bucket is", queryCommitments))
@@ -38,6 +36,8 @@ func chainStart(std Std) *cobra.Command {
 	f.StringVar(&c.Home, "home", "", "folder of the node")
 	f.StringVar(&c.Listen, "rpc", "127.0.0.1:26657", "host:port of the RPC; port 0 takes a free one")
 	f.DurationVar(&c.BlockInterval, "block-time", 12*time.Second, "time between blocks, as the run parameters say")
+	f.Uint64Var(&c.RetainBlocks, "retain", cometbft.DefaultRetainBlocks, "past blocks to keep")
+	f.StringSliceVar(&c.Sync, "sync", nil, "RPC URLs of nodes of the chain: a new node begins with a snapshot, not with block 1")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if c.Home == "" {
 			return usagef("--home: missing: name the folder of the node")
@@ -63,51 +63,22 @@ func chainStart(std Std) *cobra.Command {
 	return cmd
 }
 
-func chainRegister() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "register", Short: "Register a hotkey on the subnet",
-		Example: "  templar chain register --endpoint http://127.0.0.1:26657 --wallet.name alice --wallet.hotkey miner",
-		Args:    noArgs,
-	}
-	config.WalletFlags(cmd.Flags())
-	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
-		w, err := openWallet(cmd, wallet.Load)
-		if err != nil {
-			return err
-		}
-		receipt, err := c.Submit(ctx, w, chain.Register{})
-		if err != nil {
-			return fmt.Errorf("register %v: %w", w, err)
-		}
-		if receipt.Status == chain.StatusFailed {
-			return fmt.Errorf("register %v: the chain refused: %s", w, receipt.Reason)
-		}
-		m, err := c.Metagraph(ctx)
-		if err != nil {
-			return err
-		}
-		n, ok := m.ByHotkey(w.Hotkey())
-		if !ok {
-			return fmt.Errorf("register %v: included in block %d, but not registered: look again in a block", w, receipt.Block)
-		}
-		return show(cmd, n, func(out io.Writer) {
-			fmt.Fprintf(out, "%v is uid %d since block %d\n", n.Hotkey, n.UID, n.Registered)
-		})
-	})
-	return cmd
-}
-
 // chainCall gives cmd the flags of a chain client and the work to do with it.
-func chainCall(cmd *cobra.Command, work func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error) {
+func chainCall(cmd *cobra.Command, work query) {
 	f := cmd.Flags()
 	endpoint := f.String("endpoint", "http://127.0.0.1:26657", "URL of a chain node's RPC")
 	netuid := f.Uint16("netuid", config.Default().Chain.NetUID, "subnet")
+	verify := f.String("chain.verify", "", "hash of the chain's genesis: check all that the endpoint says (default believe it)")
 	timeout := f.Duration("timeout", 30*time.Second, "longest wait for the chain")
 	f.Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		genesis, err := config.Chain{Verify: *verify}.Genesis()
+		if err != nil {
+			return usagef("--chain.verify: %w", err)
+		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), *timeout)
 		defer cancel()
-		c, err := cometbft.Dial(ctx, cometbft.Opts{Endpoint: *endpoint, NetUID: *netuid})
+		c, err := cometbft.Dial(ctx, cometbft.Opts{Endpoint: *endpoint, NetUID: *netuid, Verify: genesis})
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -14,31 +17,128 @@ import (
 
 func chainInit() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "init", Short: "Write the folder of a new chain's first node",
-		Long: `Write the folder of a new chain's first node: the key that makes blocks, and the genesis.
-The genesis comes from a file, or has the values of Bittensor, open registration, and the
-authorities named here, hotkeys that may give stake. Doing it again with the same genesis
-changes nothing.`,
+		Use: "init", Short: "Begin a chain: write its genesis, and its first nodes' folders",
+		Long: `Begin a chain: write its genesis, and the folder of its first node, or of all its
+authorities, the nodes that make blocks. The genesis comes from a file, or has the values of
+Bittensor, open registration, and the hotkeys named here, which may give stake and change
+parameters. Doing it again with the same genesis changes nothing.
+
+A chain of one authority needs no more. With --listen, one folder is made for each address,
+<home>/0 and so on, to be moved to their machines. Strangers keep their keys to themselves:
+each sends the output of "templar chain key" to the one who runs init with --with, gets the
+genesis file back, and runs "templar chain join".`,
 		Example: `  templar chain init --home chain --chain-id ours --authority 5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty
+  templar chain init --home net --listen 10.0.0.1:26656,10.0.0.2:26656,10.0.0.3:26656,10.0.0.4:26656
   templar chain init --home chain --genesis genesis.json`,
 		Args: noArgs,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
 	home := f.String("home", "", "folder to write")
-	file := f.String("genesis", "", "file with the genesis (JSON)")
+	file := f.String("genesis", "", "file with the ledger's genesis (JSON)")
 	id := f.String("chain-id", "templar", "name of the chain")
 	netuid := f.Uint16("netuid", config.Default().Chain.NetUID, "subnet")
-	authorities := f.StringSlice("authority", nil, "hotkeys that may give stake")
+	hotkeys := f.StringSlice("authority", nil, "hotkeys that may give stake and change parameters")
+	listen := f.StringSlice("listen", nil, "host:port at which the authorities reach each other")
+	with := f.StringSlice("with", nil, "keys that make blocks beside this folder's, from \"templar chain key\"")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if *home == "" {
+		switch {
+		case *home == "":
 			return usagef("--home: missing: name the folder to write")
+		case len(*listen) > 0 && len(*with) > 0:
+			return usagef("--listen makes all keys itself: leave --with out, or each authority makes its own")
 		}
-		g, err := newGenesis(*file, *id, *netuid, *authorities)
+		g, err := newGenesis(*file, *id, *netuid, *hotkeys)
 		if err != nil {
 			return usageError{err}
 		}
-		if err := cometbft.Init(*home, g); err != nil {
+		if len(*listen) > 0 {
+			return initNetwork(cmd, *home, *listen, g)
+		}
+		keys := *with
+		if len(keys) > 0 {
+			own, err := cometbft.Keys(*home)
+			if err != nil {
+				return err
+			}
+			keys = append(keys, own.Authority)
+		}
+		if err := cometbft.Init(*home, g, keys...); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "templar chain start --home %q\n", *home)
+		return nil
+	}
+	return cmd
+}
+
+func initNetwork(cmd *cobra.Command, home string, listen []string, g ledger.Genesis) error {
+	homes := make([]string, len(listen))
+	for i := range listen {
+		homes[i] = filepath.Join(home, strconv.Itoa(i))
+	}
+	if err := cometbft.InitNetwork(homes, listen, g); err != nil {
+		return err
+	}
+	for i, h := range homes {
+		fmt.Fprintf(cmd.OutOrStdout(), "templar chain start --home %q --rpc 127.0.0.1:%d\n", h, 26657+10*i)
+	}
+	return nil
+}
+
+func chainKey() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "key", Short: "Print the public keys of a node, making them if need be",
+		Long: `Print the key with which a node makes blocks, if the genesis names it, and the id that its
+peers know it by. The keys are made if the folder has none. Nothing printed is secret.`,
+		Example: `  templar chain key --home chain
+  templar chain key --home chain --json`,
+		Args: noArgs,
+	}
+	home := cmd.Flags().String("home", "", "folder of the node")
+	cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *home == "" {
+			return usagef("--home: missing: name the folder of the node")
+		}
+		id, err := cometbft.Keys(*home)
+		if err != nil {
+			return err
+		}
+		return show(cmd, id, func(out io.Writer) {
+			fmt.Fprintf(out, "authority %s\nnode      %s\n", id.Authority, id.Node)
+		})
+	}
+	return cmd
+}
+
+func chainJoin() *cobra.Command {
+	var n cometbft.Network
+	cmd := &cobra.Command{
+		Use: "join", Short: "Write the folder of a node that joins a chain",
+		Long: `Write the folder of a node that joins a chain, from the genesis file that the chain's other
+nodes have (config/genesis.json in their folders). It makes blocks if the genesis names its
+key, see "templar chain key"; else it follows, and serves clients.`,
+		Example: `  templar chain join --home chain --genesis genesis.json --listen 10.0.0.5:26656 --peers 8d3f...@10.0.0.1:26656
+  templar chain start --home chain --sync http://10.0.0.1:26657`,
+		Args: noArgs,
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	home := f.String("home", "", "folder to write")
+	file := f.String("genesis", "", "the chain's genesis file")
+	f.StringVar(&n.Listen, "listen", "0.0.0.0:26656", "host:port for other nodes")
+	f.StringVar(&n.External, "external", "", "host:port as other nodes see it (default as --listen)")
+	f.StringSliceVar(&n.Peers, "peers", nil, "nodes to connect to, id@host:port")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *home == "" || *file == "" {
+			return usagef("--home and --genesis: name the folder to write, and the chain's genesis file")
+		}
+		genesis, err := os.ReadFile(*file)
+		if err != nil {
+			return usagef("--genesis: %w: name a file that you can read", err)
+		}
+		if err := cometbft.Join(*home, genesis, n); err != nil {
 			return err
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "templar chain start --home %q\n", *home)

@@ -9,13 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"templar/internal/chain"
+	"templar/internal/chain/cometbft"
 	"templar/internal/exchange"
 	"templar/protocol"
 )
 
 // query asks the chain one thing and shows it.
-type query func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error
+type query func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error
 
 func chainQuery(use, short string, q query) *cobra.Command {
 	cmd := &cobra.Command{
@@ -26,7 +26,7 @@ func chainQuery(use, short string, q query) *cobra.Command {
 	return cmd
 }
 
-func queryHead(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
+func queryHead(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
 	b, err := c.Head(ctx)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func queryHead(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
 	})
 }
 
-func queryMetagraph(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
+func queryMetagraph(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
 	m, err := c.Metagraph(ctx)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ type committed struct {
 	Fault     string          `json:"fault,omitempty"` // why the data is no commitment of a bucket
 }
 
-func queryCommitments(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
+func queryCommitments(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
 	list, err := c.Commitments(ctx)
 	if err != nil {
 		return err

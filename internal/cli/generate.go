@@ -2,12 +2,9 @@ package cli
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
-	"templar/internal/data"
 	"templar/internal/engine/cpu"
 	"templar/internal/model"
 )
@@ -16,7 +13,8 @@ func generate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "generate", Short: "Continue a text with a trained model",
 		Long: `Continue a text with a model, token by token as it thinks. The model is a folder with
-config.json and model.safetensors, as runs and checkpoints write it, with a byte vocabulary.`,
+config.json, weights and tokenizer.json, as Hugging Face has it; without a tokenizer, a
+vocabulary of 256 is the bytes.`,
 		Example: `  templar generate --model templar-localnet/model --prompt "Light is"
   templar generate --model m --prompt "The Rays" --tokens 500 --temperature 0 # always the likeliest`,
 		Args: noArgs,
@@ -49,35 +47,43 @@ config.json and model.safetensors, as runs and checkpoints write it, with a byte
 }
 
 func continueText(cmd *cobra.Command, dir, prompt string, n int, s model.Sampling) (err error) {
-	m, params, err := model.Load(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: name a folder with config.json and model.safetensors", err)
-	}
+	m, err := loadModel(dir)
 	if err != nil {
 		return err
 	}
-	var bytes data.Bytes
-	if m.VocabSize != bytes.VocabSize() {
-		return fmt.Errorf("model %s has a vocabulary of %d: this build generates with byte vocabularies (%d) only", dir, m.VocabSize, bytes.VocabSize())
+	t, err := tokenizerOf(dir, m.VocabSize)
+	if err != nil {
+		return err
 	}
-	e, err := cpu.New(m, cpu.Options{})
+	c, err := model.ReadCompanions(dir)
+	if err != nil {
+		return err
+	}
+	end, ends, err := c.EndOfText(m.VocabSize)
+	if err != nil {
+		return err
+	}
+	e, err := cpu.New(m.Model, cpu.Options{})
 	if err != nil {
 		return err
 	}
 	defer e.Close()
 	s.Context = m.MaxPositions
 	out := &textWriter{w: cmd.OutOrStdout()}
-	err = model.Generate(cmd.Context(), e, params, ids(bytes.Encode(nil, []byte(prompt))), n, s, func(token int32) error {
-		_, err := out.Write(bytes.Decode([]uint16{uint16(token)}))
+	before, _ := t.Around()
+	tokens := t.Encode(append([]int32(nil), before...), []byte(prompt))
+	err = model.Generate(cmd.Context(), e, m.params, tokens, n, s, func(token int32) error {
+		if ends && token == end {
+			return errEnd
+		}
+		_, err := out.Write(t.Piece(token))
 		return err
 	})
+	if errors.Is(err, errEnd) {
+		err = nil
+	}
 	return errors.Join(err, out.Close())
 }
 
-func ids(tokens []uint16) []int32 {
-	out := make([]int32, len(tokens))
-	for i, t := range tokens {
-		out[i] = int32(t)
-	}
-	return out
-}
+// errEnd says that the model ended its text.
+var errEnd = errors.New("end of text")

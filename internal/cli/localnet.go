@@ -123,6 +123,9 @@ func checkLocalnet(o *localnet.Options) error {
 		if _, err := os.Stat(filepath.Dir(file)); err != nil { // better now than after the training
 			return usagef("--%s: %w: make the folder first", flag, err)
 		}
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			return usagef("--%s: %s is a folder: name a file", flag, file)
+		}
 	}
 	return checkCorpus(o.Corpus)
 }

@@ -94,9 +94,9 @@ func TestSampleBatches(t *testing.T) {
 // Every position of a page stands in exactly one batch, in order, with its target.
 func TestBatchesUseEveryToken(t *testing.T) {
 	for n := range 60 {
-		page := make([]uint16, n)
+		page := make([]int32, n)
 		for i := range page {
-			page[i] = uint16(1000 + i)
+			page[i] = int32(1000 + i)
 		}
 		var inputs, targets []int32
 		batches := Batches(page, 4, 3)
@@ -119,7 +119,7 @@ func TestBatchesUseEveryToken(t *testing.T) {
 			}
 		}
 	}
-	if Batches([]uint16{1, 2}, 0, 1) != nil || Batches([]uint16{1, 2}, 1, 0) != nil {
+	if Batches([]int32{1, 2}, 0, 1) != nil || Batches([]int32{1, 2}, 1, 0) != nil {
 		t.Error("a batch without rows or columns")
 	}
 }

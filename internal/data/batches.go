@@ -25,7 +25,7 @@ func (d *Dataset) Batches(ctx context.Context, ids []uint64, p *protocol.Params)
 // positions, batchSize rows a batch. The last batch may have fewer rows, and a last
 // row that is not full is padded with targets that do not count, so that every token
 // is used whatever n is.
-func Batches(page []uint16, seqLen, batchSize int) []engine.Batch {
+func Batches(page []int32, seqLen, batchSize int) []engine.Batch {
 	if len(page) < 2 || seqLen <= 0 || batchSize <= 0 {
 		return nil
 	}
@@ -40,11 +40,11 @@ func Batches(page []uint16, seqLen, batchSize int) []engine.Batch {
 }
 
 // batch fills rows from tokens, of which the last is only a target.
-func batch(tokens []uint16, rows, seqLen int) engine.Batch {
+func batch(tokens []int32, rows, seqLen int) engine.Batch {
 	b := engine.Batch{Rows: rows, Cols: seqLen, Inputs: make([]int32, rows*seqLen), Targets: make([]int32, rows*seqLen)}
 	for i := range b.Inputs {
 		if i+1 < len(tokens) {
-			b.Inputs[i], b.Targets[i] = int32(tokens[i]), int32(tokens[i+1])
+			b.Inputs[i], b.Targets[i] = tokens[i], tokens[i+1]
 		} else {
 			b.Targets[i] = engine.Ignore
 		}

@@ -49,7 +49,7 @@ func ReadCorpus(root, include string) (Corpus, error) {
 	if err != nil {
 		return Corpus{}, fmt.Errorf("corpus: %w", err)
 	}
-	c := Corpus{Name: corpusName(root)}
+	c := Corpus{Name: CorpusName(root)}
 	if info.IsDir() {
 		err = c.addTree(root, include)
 	} else {
@@ -130,8 +130,8 @@ func (c *Corpus) addFile(name string) error {
 	return nil
 }
 
-// corpusName is root's last element without extension, fit for an object key.
-func corpusName(root string) string {
+// CorpusName is root's last element without extension, fit for an object key.
+func CorpusName(root string) string {
 	if abs, err := filepath.Abs(root); err == nil {
 		root = abs
 	}

@@ -44,11 +44,11 @@ func TestUnigramEntropy(t *testing.T) {
 
 func TestBytesTokenizer(t *testing.T) {
 	text := []byte("a\x00é\xff")
-	tokens := Bytes{}.Encode([]uint16{7}, text)
+	tokens := Bytes{}.Encode([]int32{7}, text)
 	if len(tokens) != 1+len(text) || tokens[0] != 7 || !bytes.Equal(Bytes{}.Decode(tokens[1:]), text) {
 		t.Errorf("%q became %v", text, tokens)
 	}
-	if got := (Bytes{}).Decode([]uint16{'a', 256, 'b'}); string(got) != "ab" {
+	if got := (Bytes{}).Decode([]int32{'a', 256, 'b'}); string(got) != "ab" {
 		t.Errorf("got %q", got)
 	}
 }

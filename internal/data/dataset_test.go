@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"templar/internal/store"
 	"templar/protocol"
 )
@@ -68,15 +70,28 @@ func (b *bucket) Put(_ context.Context, key string, body io.ReaderAt, size int64
 	return store.Info{Key: key, Size: size}, nil
 }
 
-func (b *bucket) GetRange(context.Context, string, int64, int64) (io.ReadCloser, error) {
-	return nil, errors.ErrUnsupported
+func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error) {
+	body, _, err := b.Get(ctx, key, -1)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(body)
+	if err != nil || offset > int64(len(raw)) {
+		return nil, errors.Join(err, store.ErrInvalid)
+	}
+	return io.NopCloser(bytes.NewReader(raw[offset:min(offset+n, int64(len(raw)))])), nil
 }
 
 func (b *bucket) List(context.Context, string, string, int) ([]store.Info, error) {
 	return nil, errors.ErrUnsupported
 }
 
-func (b *bucket) Delete(context.Context, string) error { return errors.ErrUnsupported }
+func (b *bucket) Delete(_ context.Context, key string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.objects, key)
+	return nil
+}
 
 // text is n bytes in lines of ten.
 func text(n int) Corpus {
@@ -108,7 +123,7 @@ func TestDatasetHoldsTheCorpus(t *testing.T) {
 		t.Fatalf("manifest %+v", m)
 	}
 	for _, size := range []int{1, 16, 63, 64, 65, 200, 899} { // pages within, across and over several shards
-		var all []uint16
+		var all []int32
 		for id := range d.Pages(size) {
 			page, err := d.Page(t.Context(), id, size)
 			if err != nil || len(page) != size+1 {
@@ -146,7 +161,7 @@ func TestBuildIsIdempotent(t *testing.T) {
 	m, _ := build(t, b)
 	puts := b.puts
 	again, _ := build(t, b)
-	if b.puts != puts || again.HeldOut != m.HeldOut || !slices.Equal(again.Shards, m.Shards) {
+	if b.puts != puts || !cmp.Equal(again, m) {
 		t.Errorf("%d objects were written again", b.puts-puts)
 	}
 	b.objects[m.Shards[3].Key][5] ^= 1
@@ -198,9 +213,12 @@ func TestOpenRefuses(t *testing.T) {
 		t.Errorf("changed manifest: %v", err)
 	}
 	for name, spoil := range map[string]func(*Manifest){
-		"version":      func(m *Manifest) { m.Version = 2 },
+		"version":      func(m *Manifest) { m.Version = 1 },
 		"token width":  func(m *Manifest) { m.TokenBytes = 4 },
-		"vocabulary":   func(m *Manifest) { m.VocabSize = 1<<16 + 1 },
+		"wide tokens":  func(m *Manifest) { m.VocabSize = 1<<16 + 1 },
+		"vocabulary":   func(m *Manifest) { m.VocabSize, m.TokenBytes = 1<<30, 4 },
+		"block size":   func(m *Manifest) { m.BlockSize = 0 },
+		"lacks blocks": func(m *Manifest) { m.HeldOut.Blocks = nil },
 		"total":        func(m *Manifest) { m.Tokens++ },
 		"no shard":     func(m *Manifest) { m.Shards, m.Tokens = nil, 0 },
 		"empty shard":  func(m *Manifest) { m.Shards[0].Tokens = 0 },
@@ -224,7 +242,6 @@ func TestOpenRefuses(t *testing.T) {
 func TestDamagedShard(t *testing.T) {
 	flip := func(raw []byte) []byte { raw[9] ^= 1; return raw }
 	short := func(raw []byte) []byte { return raw[:len(raw)-1] }
-	long := func(raw []byte) []byte { return append(raw, 0) }
 	for name, c := range map[string]struct {
 		spoil func([]byte) []byte
 		fail  error
@@ -235,7 +252,6 @@ func TestDamagedShard(t *testing.T) {
 		"damaged once":  {flip, nil, 1, nil, 2},
 		"damaged":       {flip, nil, 9, ErrCorrupt, 2},
 		"short":         {short, nil, 9, ErrCorrupt, 2},
-		"long":          {long, nil, 9, ErrCorrupt, 2},
 		"failed once":   {nil, io.ErrNoProgress, 1, nil, 2},
 		"failed":        {nil, io.ErrNoProgress, 9, io.ErrNoProgress, 2},
 		"access denied": {nil, store.ErrDenied, 9, store.ErrDenied, 1},
@@ -287,7 +303,7 @@ func TestForeignTokenIsRefused(t *testing.T) {
 func TestCacheKeepsWithinItsBudget(t *testing.T) {
 	b := newBucket()
 	m, d := build(t, b)
-	d.CacheBytes = 3 * 64 * tokenBytes
+	d.CacheBytes = 3 * 64 * 4
 	gets := func(i int) int { return b.gets[m.Shards[i].Key] }
 	b.gets = map[string]int{}
 	for _, i := range []uint64{0, 1, 2, 0, 3, 0, 1} { // 3 pushes out 1, since 0 was used again
@@ -343,8 +359,8 @@ func TestPrefetchAndConcurrentReads(t *testing.T) {
 }
 
 func FuzzDecodeManifest(f *testing.F) {
-	m := Manifest{Version: 1, Corpus: "c", Tokenizer: "bytes", VocabSize: 256, TokenBytes: 2, Tokens: 5,
-		Shards: []Shard{{"a", 5, protocol.Hash{1}}}, HeldOut: Shard{"b", 2, protocol.Hash{2}}}
+	m := Manifest{Version: 2, Corpus: "c", Tokenizer: "bytes", VocabSize: 256, TokenBytes: 2, BlockSize: 3, Tokens: 5,
+		Shards: []Shard{{"a", 5, make([]protocol.Hash, 2)}}, HeldOut: Shard{"b", 2, make([]protocol.Hash, 1)}}
 	raw, _, err := m.encode()
 	if err != nil {
 		f.Fatal(err)

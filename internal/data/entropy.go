@@ -3,10 +3,14 @@ package data
 import "math"
 
 // UnigramEntropy is the entropy of single tokens in nats a token: the loss of a model
-// that knows their frequencies and nothing of their order. It is 0 for no tokens.
-func UnigramEntropy[T ~uint8 | ~uint16](tokens []T) float64 {
-	var counts [1 << 16]int
+// that knows their frequencies and nothing of their order. It is 0 for no
+// tokens, which must not be negative.
+func UnigramEntropy[T ~uint8 | ~int32](tokens []T) float64 {
+	var counts []int
 	for _, t := range tokens {
+		for int(t) >= len(counts) {
+			counts = append(counts, 0)
+		}
 		counts[t]++
 	}
 	h, n := 0.0, float64(len(tokens))

@@ -11,17 +11,18 @@ import (
 )
 
 const (
-	manifestVersion = 1
-	tokenBytes      = 2        // little-endian
+	manifestVersion = 2
 	maxManifest     = 64 << 20 // bytes
 	maxShardTokens  = 1 << 28
+	maxBlockTokens  = 1 << 22
+	maxVocabulary   = 1 << 22
 )
 
-// Shard is one object of tokens.
+// Shard is one object of tokens, in blocks that are read and verified one by one.
 type Shard struct {
-	Key    string        `json:"key"`
-	Tokens uint64        `json:"tokens"`
-	SHA256 protocol.Hash `json:"sha256"`
+	Key    string          `json:"key"`
+	Tokens uint64          `json:"tokens"`
+	Blocks []protocol.Hash `json:"blocks"` // SHA-256 of each; only the last may be short
 }
 
 // Manifest describes a dataset. Its hash is the SHA-256 of its JSON as stored.
@@ -30,8 +31,9 @@ type Manifest struct {
 	Corpus     string  `json:"corpus"`
 	Tokenizer  string  `json:"tokenizer"`
 	VocabSize  int     `json:"vocab_size"`
-	TokenBytes int     `json:"token_bytes"`
-	Tokens     uint64  `json:"tokens"` // in Shards
+	TokenBytes int     `json:"token_bytes"`  // 2 or 4, little-endian
+	BlockSize  int     `json:"block_tokens"` // of a block
+	Tokens     uint64  `json:"tokens"`       // in Shards
 	Shards     []Shard `json:"shards"`
 	HeldOut    Shard   `json:"held_out"` // for validation, not in Shards
 }
@@ -61,16 +63,18 @@ func decodeManifest(raw []byte) (Manifest, error) {
 }
 
 func (m *Manifest) validate() error {
-	if m.Version != manifestVersion || m.TokenBytes != tokenBytes {
-		return fmt.Errorf("version %d with tokens of %d bytes: this release reads version %d with %d",
-			m.Version, m.TokenBytes, manifestVersion, tokenBytes)
+	if m.Version != manifestVersion {
+		return fmt.Errorf("version %d: this release reads version %d: build the dataset again", m.Version, manifestVersion)
 	}
-	if m.VocabSize < 1 || m.VocabSize > 1<<16 {
-		return fmt.Errorf("vocab_size %d does not fit 16-bit ids", m.VocabSize)
+	if m.VocabSize < 1 || m.VocabSize > maxVocabulary || m.TokenBytes != widthOf(m.VocabSize) {
+		return fmt.Errorf("vocab_size %d in tokens of %d bytes: want 1 to %d in 2 bytes up to 65536, else in 4", m.VocabSize, m.TokenBytes, maxVocabulary)
+	}
+	if m.BlockSize < 1 || m.BlockSize > maxBlockTokens {
+		return fmt.Errorf("block_tokens %d: want 1 to %d", m.BlockSize, maxBlockTokens)
 	}
 	var total uint64
 	for i, s := range m.Shards {
-		if err := s.validate(); err != nil {
+		if err := s.validate(m.BlockSize); err != nil {
 			return fmt.Errorf("shard %d: %w", i, err)
 		}
 		total += s.Tokens
@@ -78,18 +82,35 @@ func (m *Manifest) validate() error {
 	if total != m.Tokens || total == 0 {
 		return fmt.Errorf("shards hold %d tokens, announced are %d", total, m.Tokens)
 	}
-	if err := m.HeldOut.validate(); err != nil {
+	if err := m.HeldOut.validate(m.BlockSize); err != nil {
 		return fmt.Errorf("held-out shard: %w", err)
 	}
 	return nil
 }
 
-func (s Shard) validate() error {
+func (s Shard) validate(block int) error {
 	if s.Key == "" {
 		return errors.New("no key")
 	}
 	if s.Tokens == 0 || s.Tokens > maxShardTokens {
 		return fmt.Errorf("%d tokens, want 1 to %d", s.Tokens, maxShardTokens)
 	}
+	if want := (int(s.Tokens) + block - 1) / block; len(s.Blocks) != want {
+		return fmt.Errorf("%d blocks for %d tokens, want %d", len(s.Blocks), s.Tokens, want)
+	}
 	return nil
+}
+
+// block returns where in the object, in tokens, a block lies.
+func (s Shard) block(size, i int) (from, tokens int) {
+	from = i * size
+	return from, min(size, int(s.Tokens)-from)
+}
+
+// widthOf is the bytes of a token on disk.
+func widthOf(vocabulary int) int {
+	if vocabulary <= 1<<16 {
+		return 2
+	}
+	return 4
 }

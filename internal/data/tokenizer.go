@@ -1,17 +1,16 @@
 package data
 
 // Tokenizer turns text into token ids and back. Implementations are safe for
-// concurrent use. Encoding text in pieces that end after a newline gives the ids of
-// the whole.
+// concurrent use.
 type Tokenizer interface {
 	// Name tells tokenizers apart in manifests.
 	Name() string
 	// VocabSize is the number of ids, all of which lie below it.
 	VocabSize() int
-	// Encode appends the ids of text to dst.
-	Encode(dst []uint16, text []byte) []uint16
+	// Encode appends the ids of a document to dst.
+	Encode(dst []int32, text []byte) []int32
 	// Decode returns the text of tokens. Ids outside the vocabulary give no text.
-	Decode(tokens []uint16) []byte
+	Decode(tokens []int32) []byte
 }
 
 // Bytes is the tokenizer whose ids are the bytes themselves.
@@ -26,18 +25,18 @@ func (Bytes) Name() string { return "bytes" }
 func (Bytes) VocabSize() int { return 256 }
 
 // Encode appends one id a byte.
-func (Bytes) Encode(dst []uint16, text []byte) []uint16 {
+func (Bytes) Encode(dst []int32, text []byte) []int32 {
 	for _, b := range text {
-		dst = append(dst, uint16(b))
+		dst = append(dst, int32(b))
 	}
 	return dst
 }
 
 // Decode returns one byte an id.
-func (Bytes) Decode(tokens []uint16) []byte {
+func (Bytes) Decode(tokens []int32) []byte {
 	out := make([]byte, 0, len(tokens))
 	for _, t := range tokens {
-		if t < 256 {
+		if t >= 0 && t < 256 {
 			out = append(out, byte(t))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"templar/internal/safetensors"
 	"templar/protocol"
 )
 
@@ -29,9 +30,9 @@ type config struct {
 	AttentionDropout float64 `json:"attention_dropout"`
 	PretrainingTP    int     `json:"pretraining_tp"`
 	UseCache         bool    `json:"use_cache"`
-	BOS              *int    `json:"bos_token_id"`
-	EOS              *int    `json:"eos_token_id"`
-	Pad              *int    `json:"pad_token_id"`
+	BOS              *int32  `json:"bos_token_id"`
+	EOS              *int32  `json:"eos_token_id"`
+	Pad              *int32  `json:"pad_token_id"`
 }
 
 type rope struct {
@@ -41,12 +42,13 @@ type rope struct {
 
 const architecture = "LlamaForCausalLM"
 
-func encodeConfig(m protocol.Model) ([]byte, error) {
+func encodeConfig(m protocol.Model, d safetensors.DType, s specials) ([]byte, error) {
+	name := map[safetensors.DType]string{safetensors.F32: "float32", safetensors.BF16: "bfloat16"}[d]
 	dim := m.HeadDim()
 	return encodeJSON(config{
 		Architectures: []string{architecture}, ModelType: "llama", Model: m, HeadDim: &dim, HiddenAct: "silu",
 		Rope:       &rope{Theta: m.RopeTheta, Type: "default"},
-		TorchDType: "float32", DType: "float32", PretrainingTP: 1, UseCache: true,
+		TorchDType: name, DType: name, PretrainingTP: 1, UseCache: true, BOS: s.bos, EOS: s.eos,
 	})
 }
 
@@ -59,7 +61,12 @@ func encodeJSON(v any) ([]byte, error) {
 // Missing keys have the defaults of transformers' LlamaConfig.
 func decodeConfig(b []byte) (protocol.Model, error) {
 	c := config{HiddenAct: "silu", Model: protocol.Model{MaxPositions: 2048, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.02}}
-	if err := json.Unmarshal(b, &c); err != nil {
+	if err := json.Unmarshal(b, &struct {
+		*config
+		BOS any `json:"bos_token_id"` // written only, and lists in some models
+		EOS any `json:"eos_token_id"`
+		Pad any `json:"pad_token_id"`
+	}{config: &c}); err != nil {
 		return protocol.Model{}, err
 	}
 	if c.Rope != nil && c.Rope.Theta != 0 {

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"templar/internal/safetensors"
 	"templar/protocol"
@@ -21,37 +22,77 @@ const (
 	configFile     = "config.json"
 )
 
-// maxConfig bounds config.json in bytes.
-const maxConfig = 1 << 20
+// DefaultShardBytes is the size above which Save cuts weights, as transformers does.
+const DefaultShardBytes = 5_000_000_000
+
+// SaveOptions say in which form a folder is written.
+type SaveOptions struct {
+	DType      safetensors.DType // F32, also when empty, or BF16
+	ShardBytes int64             // the most in one file of weights; zero means DefaultShardBytes
+	Companions Companions        // files that go along
+}
 
 // Save writes a folder that transformers loads as LlamaForCausalLM. Each file
 // replaces its predecessor in one step and is on the disk when Save returns.
 func Save(dir string, m protocol.Model, params []float32) error {
-	layout := m.Layout()
-	if len(params) != layout.Size() {
-		return fmt.Errorf("save model: %d parameters for a model of %d", len(params), layout.Size())
-	}
-	text, err := encodeConfig(m)
-	if err != nil {
-		return fmt.Errorf("save model: config: %w", err)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	return SaveWith(dir, m, params, SaveOptions{})
+}
+
+// SaveWith is Save with options.
+func SaveWith(dir string, m protocol.Model, params []float32, o SaveOptions) error {
+	if err := save(dir, m, params, o); err != nil {
 		return fmt.Errorf("save model: %w", err)
 	}
-	files := []struct {
-		name  string
-		write func(io.Writer) error
-	}{
-		{weightsFile, func(w io.Writer) error { return Write(w, layout, params) }},
-		{generationFile, writeBytes([]byte("{\n  \"_from_model_config\": true\n}\n"))},
-		{configFile, writeBytes(text)},
+	return nil
+}
+
+func save(dir string, m protocol.Model, params []float32, o SaveOptions) error {
+	layout := m.Layout()
+	if len(params) != layout.Size() {
+		return fmt.Errorf("%d parameters for a model of %d", len(params), layout.Size())
 	}
-	for _, f := range files {
+	if o.DType == "" {
+		o.DType = safetensors.F32
+	}
+	if o.ShardBytes <= 0 {
+		o.ShardBytes = DefaultShardBytes
+	}
+	ids, err := o.Companions.specials(m.VocabSize)
+	if err != nil {
+		return err
+	}
+	text, err := encodeConfig(m, o.DType, ids)
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	files, stale, err := weightFiles(layout, params, o)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Companions)) {
+		files = append(files, file{name, writeBytes(o.Companions[name])})
+	}
+	if o.Companions[generationFile] == nil {
+		files = append(files, file{generationFile, writeBytes([]byte("{\n  \"_from_model_config\": true\n}\n"))})
+	}
+	for _, f := range append(files, file{configFile, writeBytes(text)}) {
 		if err := replace(filepath.Join(dir, f.name), f.write); err != nil {
-			return fmt.Errorf("save model: %w", err)
+			return err
 		}
 	}
+	if err := os.Remove(filepath.Join(dir, stale)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err // transformers would take the old weights
+	}
 	return nil
+}
+
+// file is a file to write.
+type file struct {
+	name  string
+	write func(io.Writer) error
 }
 
 func writeBytes(b []byte) func(io.Writer) error {
@@ -87,65 +128,4 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-// Load reads a folder that Save or transformers wrote.
-func Load(dir string) (protocol.Model, []float32, error) {
-	m, params, err := load(dir)
-	if err != nil {
-		return protocol.Model{}, nil, fmt.Errorf("load model %s: %w", dir, err)
-	}
-	return m, params, nil
-}
-
-func load(dir string) (m protocol.Model, params []float32, err error) {
-	text, err := readBounded(filepath.Join(dir, configFile))
-	if err != nil {
-		return m, nil, err
-	}
-	if m, err = decodeConfig(text); err != nil {
-		return m, nil, fmt.Errorf("%s: %w", configFile, err)
-	}
-	f, err := os.Open(filepath.Join(dir, weightsFile))
-	if err != nil {
-		if _, e := os.Stat(filepath.Join(dir, shardsFile)); errors.Is(err, fs.ErrNotExist) && e == nil {
-			return m, nil, errors.New("sharded weights are not supported: save the model with one shard")
-		}
-		return m, nil, err
-	}
-	defer f.Close()
-	if params, err = readWeights(f, m); err != nil {
-		return m, nil, fmt.Errorf("%s: %w", weightsFile, err)
-	}
-	return m, params, nil
-}
-
-// readWeights checks the number of layers before it lays them out: config.json may
-// be hostile, and the file's header bounds what it can ask for.
-func readWeights(f *os.File, m protocol.Model) ([]float32, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	sr, err := safetensors.NewReader(f, info.Size())
-	if err != nil {
-		return nil, err
-	}
-	if n := len(sr.Header().Tensors); m.Layers > n {
-		return nil, fmt.Errorf("%d tensors for a model of %d layers", n, m.Layers)
-	}
-	return fill(sr, m.Layout())
-}
-
-func readBounded(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err == nil && len(b) > maxConfig {
-		err = fmt.Errorf("%s is over %d bytes", filepath.Base(path), maxConfig)
-	}
-	return b, err
 }

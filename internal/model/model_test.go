@@ -146,15 +146,152 @@ func TestLoadRefusesConfig(t *testing.T) {
 }
 
 func TestLoadMissingFiles(t *testing.T) {
-	dir := edit(t, func(map[string]any) {})
-	if err := os.Rename(filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "model.safetensors.index.json")); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := model.Load(dir); err == nil || !strings.Contains(err.Error(), "sharded") {
-		t.Errorf("sharded: %v", err)
-	}
 	if _, _, err := model.Load(t.TempDir()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("empty folder: %v", err)
+	}
+	dir := edit(t, func(map[string]any) {})
+	if err := os.Remove(filepath.Join(dir, "model.safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := model.Load(dir); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "model.safetensors") {
+		t.Errorf("no weights: %v", err)
+	}
+}
+
+// Shards hold all tensors, each file at most so large unless it has one tensor; going
+// from one form to the other leaves nothing behind.
+func TestShards(t *testing.T) {
+	m, dir := small(), t.TempDir()
+	params := model.Init(m, 1)
+	for _, c := range []struct {
+		bytes int64
+		files int
+	}{{0, 1}, {700, 10}, {1, len(m.Layout())}, {1 << 20, 1}} {
+		if err := model.SaveWith(dir, m, params, model.SaveOptions{ShardBytes: c.bytes}); err != nil {
+			t.Fatal(err)
+		}
+		gotModel, got, err := model.Load(dir)
+		if err != nil || gotModel != m || !slices.Equal(got, params) {
+			t.Fatalf("shards of %d bytes: loaded %+v, same parameters: %v, %v", c.bytes, gotModel, slices.Equal(got, params), err)
+		}
+		info, err := model.Describe(dir)
+		if err != nil || len(info.Files) != c.files || info.Parameters != int64(len(params)) || info.Bytes < 4*info.Parameters {
+			t.Errorf("shards of %d bytes: %+v, %v", c.bytes, info, err)
+		}
+	}
+}
+
+func TestSaveBF16(t *testing.T) {
+	m, dir := small(), t.TempDir()
+	params := model.Init(m, 1)
+	if err := model.SaveWith(dir, m, params, model.SaveOptions{DType: safetensors.BF16, ShardBytes: 500}); err != nil {
+		t.Fatal(err)
+	}
+	_, got, err := model.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range got {
+		if math.Abs(float64(v-params[i])) > math.Abs(float64(params[i]))/256 {
+			t.Fatalf("parameter %d is %v, was %v", i, v, params[i])
+		}
+	}
+	if info, err := model.Describe(dir); err != nil || !slices.Equal(info.DTypes, []string{"BF16"}) {
+		t.Errorf("%+v, %v", info, err)
+	}
+}
+
+// sharded writes a model in shards and gives its index to change.
+func sharded(t *testing.T, change func(dir string, weights map[string]any)) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := model.SaveWith(dir, small(), model.Init(small(), 1), model.SaveOptions{ShardBytes: 700}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "model.safetensors.index.json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var index map[string]any
+	if err := json.Unmarshal(b, &index); err != nil {
+		t.Fatal(err)
+	}
+	change(dir, index["weight_map"].(map[string]any))
+	if b, err = json.Marshal(index); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestLoadRefusesShards(t *testing.T) {
+	const first, second = "model-00001-of-00010.safetensors", "model-00002-of-00010.safetensors"
+	cases := map[string]struct {
+		change func(dir string, weights map[string]any)
+		want   string
+	}{
+		"leaves the folder": {func(_ string, w map[string]any) { w["x"] = "../x.safetensors" }, "leaves the folder"},
+		"empty":             {func(_ string, w map[string]any) { clear(w) }, "0 files"},
+		"not text":          {func(_ string, w map[string]any) { w["x"] = 3 }, "index.json"},
+		"a file is missing": {func(dir string, _ map[string]any) { os.Remove(filepath.Join(dir, second)) }, second},
+		"a file twice": {func(dir string, _ map[string]any) {
+			b, _ := os.ReadFile(filepath.Join(dir, first))
+			os.WriteFile(filepath.Join(dir, second), b, 0o644)
+		}, "stands in two files"},
+		"not listed": {func(_ string, w map[string]any) {
+			for name, file := range w {
+				if file == second {
+					delete(w, name)
+				}
+			}
+		}, "is missing"},
+		"cut": {func(dir string, _ map[string]any) { os.Truncate(filepath.Join(dir, second), 300) }, second},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if _, _, err := model.Load(sharded(t, c.change)); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("error is %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestCompanions(t *testing.T) {
+	m, dir := small(), t.TempDir()
+	m.VocabSize = 256
+	if err := model.SaveWith(dir, m, model.Init(m, 1), model.SaveOptions{Companions: model.BytesCompanions()}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := model.ReadCompanions(dir)
+	if err != nil || len(got) != 3 || !bytes.Equal(got[model.TokenizerFile], model.BytesCompanions()[model.TokenizerFile]) {
+		t.Fatalf("%d companions, %v", len(got), err)
+	}
+	m.VocabSize = 255
+	if err := model.SaveWith(dir, m, model.Init(m, 1), model.SaveOptions{Companions: got}); err == nil || !strings.Contains(err.Error(), "256 ids") {
+		t.Errorf("a vocabulary that is too small: %v", err)
+	}
+}
+
+// The special tokens that a tokenizer names go into config.json.
+func TestSpecialTokens(t *testing.T) {
+	file := `{"model": {"vocab": {"a": 0, "<s>": 1, "</s>": 2}}, "added_tokens": [{"id": 1, "content": "<s>"}, {"id": 2, "content": "</s>"}]}`
+	c := model.Companions{model.TokenizerFile: []byte(file), "tokenizer_config.json": []byte(`{"bos_token": "<s>", "eos_token": {"content": "</s>"}}`)}
+	dir := t.TempDir()
+	if err := model.SaveWith(dir, small(), model.Init(small(), 1), model.SaveOptions{Companions: c}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil || !bytes.Contains(b, []byte(`"bos_token_id": 1`)) || !bytes.Contains(b, []byte(`"eos_token_id": 2`)) {
+		t.Errorf("config.json is %s, %v", b, err)
+	}
+	if id, ok, err := c.EndOfText(19); id != 2 || !ok || err != nil {
+		t.Errorf("end of text is %d, %v, %v", id, ok, err)
+	}
+	if _, _, err := model.Load(dir); err != nil {
+		t.Error(err)
 	}
 }
 

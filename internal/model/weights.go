@@ -12,17 +12,17 @@ import (
 )
 
 // Size is the number of bytes that Write writes.
-func Size(l protocol.Layout) int64 { return safetensors.Size(entries(l)) }
+func Size(l protocol.Layout) int64 { return safetensors.Size(entries(l, safetensors.F32)) }
 
 // Write writes parameters as one safetensors file.
 func Write(w io.Writer, l protocol.Layout, params []float32) error {
-	return safetensors.Write(w, entries(l), params)
+	return safetensors.Write(w, entries(l, safetensors.F32), params)
 }
 
-func entries(l protocol.Layout) []safetensors.Tensor {
+func entries(l protocol.Layout, d safetensors.DType) []safetensors.Tensor {
 	tensors := make([]safetensors.Tensor, len(l))
 	for i, t := range l {
-		tensors[i] = safetensors.Tensor{Name: t.Name, Shape: t.Shape}
+		tensors[i] = safetensors.Tensor{Name: t.Name, DType: d, Shape: t.Shape}
 	}
 	return tensors
 }
@@ -39,56 +39,79 @@ func Read(r io.Reader, size int64, l protocol.Layout) ([]float32, error) {
 
 // fill allocates only once the file's own size vouches for the layout's.
 func fill(sr *safetensors.Reader, l protocol.Layout) ([]float32, error) {
-	places, err := match(sr.Header().Tensors, l)
+	m := newMatcher(l)
+	places, err := m.match(sr.Header().Tensors)
+	if err == nil {
+		err = m.complete()
+	}
 	if err != nil {
 		return nil, err
 	}
 	params := make([]float32, l.Size())
+	return params, read(sr, places, params)
+}
+
+// read reads a file's tensors to their places.
+func read(sr *safetensors.Reader, places []*protocol.Tensor, params []float32) error {
 	for i, t := range places {
 		if t == nil {
 			if err := sr.Next(nil); err != nil {
-				return nil, err
+				return err
 			}
 			continue
 		}
 		dst := params[t.Offset:][:t.Size()]
 		if err := sr.Next(dst); err != nil {
-			return nil, err
+			return err
 		}
 		if j := slices.IndexFunc(dst, notFinite); j >= 0 {
-			return nil, fmt.Errorf("tensor %q: value %d is %v", sr.Header().Tensors[i].Name, j, dst[j])
+			return fmt.Errorf("tensor %q: value %d is %v", sr.Header().Tensors[i].Name, j, dst[j])
 		}
 	}
-	return params, nil
+	return nil
 }
 
-// match finds the place of each of the file's tensors, nil for one to skip.
-func match(file []safetensors.Tensor, l protocol.Layout) ([]*protocol.Tensor, error) {
-	missing := make(map[string]*protocol.Tensor, len(l))
+// matcher finds the places of the tensors of one file or more.
+type matcher struct {
+	layout  protocol.Layout
+	missing map[string]*protocol.Tensor
+}
+
+func newMatcher(l protocol.Layout) *matcher {
+	m := &matcher{layout: l, missing: make(map[string]*protocol.Tensor, len(l))}
 	for i := range l {
-		missing[l[i].Name] = &l[i]
+		m.missing[l[i].Name] = &l[i]
 	}
+	return m
+}
+
+// match finds the place of each of a file's tensors, nil for one to skip.
+func (m *matcher) match(file []safetensors.Tensor) ([]*protocol.Tensor, error) {
 	places := make([]*protocol.Tensor, len(file))
 	for i, t := range file {
-		want := missing[t.Name]
+		want := m.missing[t.Name]
 		if want == nil {
 			if redundant(t.Name) {
 				continue
 			}
-			return nil, fmt.Errorf("tensor %q is not one of the model's", t.Name)
+			return nil, fmt.Errorf("tensor %q is not one of the model's, or stands in two files", t.Name)
 		}
 		if !slices.Equal(t.Shape, want.Shape) {
 			return nil, fmt.Errorf("tensor %q has shape %v: the model's is %v", t.Name, t.Shape, want.Shape)
 		}
 		places[i] = want
-		delete(missing, t.Name)
-	}
-	for _, t := range l {
-		if missing[t.Name] != nil {
-			return nil, fmt.Errorf("tensor %q is missing", t.Name)
-		}
+		delete(m.missing, t.Name)
 	}
 	return places, nil
+}
+
+func (m *matcher) complete() error {
+	for _, t := range m.layout {
+		if m.missing[t.Name] != nil {
+			return fmt.Errorf("tensor %q is missing", t.Name)
+		}
+	}
+	return nil
 }
 
 // redundant names what older transformers stored although it follows from the rest:

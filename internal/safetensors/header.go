@@ -21,7 +21,7 @@ const maxRank = 8
 // DType is a type of values on disk.
 type DType string
 
-// The types that can be read; F32 is written.
+// The types that can be read; F32 and BF16 can be written.
 const (
 	F32  DType = "F32"
 	F16  DType = "F16"

@@ -141,6 +141,64 @@ func TestHalfPrecision(t *testing.T) {
 	}
 }
 
+func TestWriteBF16(t *testing.T) {
+	values := []float32{1, -2, 1.00390625, 1.01171875, float32(math.Inf(1)), float32(math.NaN()), 3.3895314e38}
+	tensors := []Tensor{{Name: "a", DType: BF16, Shape: []int{6}}, {Name: "b", Shape: []int{1}}}
+	var b bytes.Buffer
+	if err := Write(&b, tensors, values); err != nil {
+		t.Fatal(err)
+	}
+	if n := Size(tensors); n != int64(b.Len()) {
+		t.Errorf("Size says %d, Write wrote %d", n, b.Len())
+	}
+	r, err := NewReader(&b, int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, last := make([]float32, 6), make([]float32, 1)
+	if err := r.Next(got); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Next(last); err != nil || last[0] != values[6] {
+		t.Errorf("the float32 after it is %v, %v", last, err)
+	}
+	want := []float32{1, -2, 1, 1.015625, float32(math.Inf(1))} // ties go to even
+	for i, w := range want {
+		if got[i] != w {
+			t.Errorf("%v is stored as %v, want %v", values[i], got[i], w)
+		}
+	}
+	if got[5] == got[5] {
+		t.Errorf("NaN is stored as %v", got[5])
+	}
+	if err := Write(io.Discard, []Tensor{{Name: "h", DType: F16, Shape: []int{1}}}, values[:1]); err == nil {
+		t.Error("F16 is written")
+	}
+}
+
+// Whatever stands in a file, reading it ends without a panic and takes no more memory
+// than the file is long.
+func FuzzReader(f *testing.F) {
+	b, _ := written(f)
+	f.Add(b[:400])
+	f.Add(file(`{"a":{"dtype":"BF16","shape":[2,2],"data_offsets":[0,8]}}`, 8))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := NewReader(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		total := 0
+		for _, tensor := range r.Header().Tensors {
+			if total += tensor.Size(); total > len(b) {
+				t.Fatalf("%d values in %d bytes", total, len(b))
+			}
+			if err := r.Next(make([]float32, tensor.Size())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func FuzzDecodeHeader(f *testing.F) {
 	b, _ := written(f)
 	n := binary.LittleEndian.Uint64(b)

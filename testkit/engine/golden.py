@@ -22,6 +22,10 @@ CASES = {  # overrides, rows, columns
     "grouped": (dict(hidden_size=36, num_attention_heads=6, num_key_value_heads=2, intermediate_size=29,
                      num_hidden_layers=1, vocab_size=53, rope_theta=500000.0, rms_norm_eps=1e-6), 2, 33),
     "tied": (dict(tie_word_embeddings=True, num_key_value_heads=1), 1, 80),
+    "odd": (dict(hidden_size=42, num_attention_heads=7, num_key_value_heads=1, intermediate_size=37,
+                 num_hidden_layers=3, vocab_size=67, rms_norm_eps=3e-6, initializer_range=0.1), 3, 19),
+    "long": (dict(hidden_size=16, num_attention_heads=2, num_key_value_heads=1, intermediate_size=28,
+                  num_hidden_layers=2, vocab_size=31, max_position_embeddings=600, rope_theta=20000.0), 1, 515),
 }
 
 
@@ -75,7 +79,7 @@ def write(name, overrides, rows, cols, seed):
     folder = OUT / name
     folder.mkdir(parents=True, exist_ok=True)
     safetensors.torch.save_file(tensors, folder / "golden.safetensors", metadata={"format": "pt"})
-    model.to(torch.bfloat16).save_pretrained(folder / "model")
+    model.to(torch.bfloat16).save_pretrained(folder / "model", max_shard_size="20KB" if name == "odd" else "5GB")
     golden = dict(
         rows=rows, cols=cols, inputs=inputs.flatten().tolist(), targets=targets.flatten().tolist(), loss=loss.item(),
         sgd_rate=0.05, sgd=descend(build(overrides, seed), inputs, targets, 0.05, False),

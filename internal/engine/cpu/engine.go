@@ -8,7 +8,6 @@ import (
 	"runtime"
 
 	"templar/internal/engine"
-	"templar/internal/kernel/gemm"
 	"templar/protocol"
 )
 
@@ -17,6 +16,8 @@ type Options struct {
 	// Threads that compute, the caller's among them; 0 means one for each core that
 	// Go may use.
 	Threads int
+	// BLAS multiplies matrices: Builtin, also when empty, OpenBLAS or Auto.
+	BLAS string
 }
 
 // Engine is an engine.Engine on the processor. It is not for concurrent use.
@@ -25,7 +26,8 @@ type Engine struct {
 	layout protocol.Layout
 	index  index
 	pool   *pool
-	mul    *gemm.Multiplier
+	mul    multiplier
+	blas   string
 	act    buffers
 	ops    ops
 }
@@ -60,9 +62,16 @@ func New(model protocol.Model, o Options) (*Engine, error) {
 	}
 	e := &Engine{model: model, layout: model.Layout(), pool: newPool(o.Threads)}
 	e.index = newIndex(e.layout, model)
-	e.mul = gemm.New(e.pool)
+	var err error
+	if e.mul, e.blas, err = newMultiplier(o.BLAS, e.pool); err != nil {
+		e.pool.close()
+		return nil, fmt.Errorf("cpu engine: %w", err)
+	}
 	return e, nil
 }
+
+// BLAS says what multiplies matrices.
+func (e *Engine) BLAS() string { return e.blas }
 
 // Layout is the tensor table of the model.
 func (e *Engine) Layout() protocol.Layout { return e.layout }

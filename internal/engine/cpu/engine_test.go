@@ -22,9 +22,30 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestNewRefusesNegativeThreads(t *testing.T) {
-	if _, err := cpu.New(enginetest.Models()["plain"], cpu.Options{Threads: -1}); err == nil {
-		t.Fatal("no error")
+func TestOpenBLASConformance(t *testing.T) {
+	if e, err := cpu.New(tiny(), cpu.Options{BLAS: cpu.OpenBLAS}); err != nil {
+		t.Skip(err)
+	} else {
+		e.Close()
+	}
+	enginetest.Run(t, func(m protocol.Model, threads int) (engine.Engine, error) {
+		return cpu.New(m, cpu.Options{Threads: threads, BLAS: cpu.OpenBLAS})
+	})
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, o := range []cpu.Options{{Threads: -1}, {BLAS: "fast"}} {
+		if _, err := cpu.New(enginetest.Models()["plain"], o); err == nil {
+			t.Errorf("%+v is taken", o)
+		}
+	}
+	e, err := cpu.New(tiny(), cpu.Options{BLAS: cpu.Auto})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if e.BLAS() == "" {
+		t.Error("the engine does not say what multiplies")
 	}
 }
 

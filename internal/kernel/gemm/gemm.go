@@ -11,6 +11,9 @@ const (
 	maxTiles = 16
 )
 
+// Generic is the name of the Go micro-kernel.
+const Generic = "generic"
+
 // Multiplier multiplies matrices with the workers of a Runner. It keeps its buffers
 // between calls and is not for concurrent use.
 type Multiplier struct {

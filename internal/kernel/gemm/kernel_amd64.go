@@ -4,6 +4,14 @@ package gemm
 
 import "golang.org/x/sys/cpu"
 
+// Kernel names the micro-kernel of this machine.
+func Kernel() string {
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		return "avx2"
+	}
+	return Generic
+}
+
 func bestKernel() kernel {
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
 		return kernelAVX2

@@ -5,41 +5,42 @@ package gemm
 // C is c[i*ldc+j]; i < tileRows, j < tileCols.
 type kernel func(k int, a []float32, ars, acs int, b, c []float32, ldc int, add bool)
 
-// kernelGeneric is the specification of every kernel. Two rows by four columns keep
-// their sums in registers.
+// kernelGeneric is the specification of every kernel. Three rows by two columns keep
+// their sums in registers; more of them and Go's compiler spills some to the stack,
+// which costs more than it saves.
 func kernelGeneric(k int, a []float32, ars, acs int, b, c []float32, ldc int, add bool) {
-	for i := 0; i < tileRows; i += 2 {
-		for j := 0; j < tileCols; j += 4 {
-			var s [8]float32
-			products2x4(&s, k, a[i*ars:], ars, acs, b[j:])
-			store4(c[i*ldc+j:], s[:4], add)
-			store4(c[(i+1)*ldc+j:], s[4:], add)
+	for i := 0; i < tileRows; i += 3 {
+		for j := 0; j < tileCols; j += 2 {
+			s := products3x2(k, a[i*ars:], ars, acs, b[j:])
+			store2(c[i*ldc+j:], s[0], s[1], add)
+			store2(c[(i+1)*ldc+j:], s[2], s[3], add)
+			store2(c[(i+2)*ldc+j:], s[4], s[5], add)
 		}
 	}
 }
 
-func products2x4(s *[8]float32, k int, a []float32, ars, acs int, b []float32) {
-	var s0, s1, s2, s3, s4, s5, s6, s7 float32
-	for p := range k {
-		x, y := a[p*acs], a[p*acs+ars]
-		q := b[p*tileCols:][:4]
-		s0 += x * q[0]
-		s1 += x * q[1]
-		s2 += x * q[2]
-		s3 += x * q[3]
-		s4 += y * q[0]
-		s5 += y * q[1]
-		s6 += y * q[2]
-		s7 += y * q[3]
+func products3x2(k int, a []float32, ars, acs int, b []float32) [6]float32 {
+	var s0, s1, s2, s3, s4, s5 float32
+	at, y, z := 0, a[ars:], a[2*ars:]
+	for p := 0; p < k*tileCols; p += tileCols {
+		q := (*[2]float32)(b[p:])
+		u := a[at]
+		s0 += u * q[0]
+		s1 += u * q[1]
+		v := y[at]
+		s2 += v * q[0]
+		s3 += v * q[1]
+		w := z[at]
+		s4 += w * q[0]
+		s5 += w * q[1]
+		at += acs
 	}
-	*s = [8]float32{s0, s1, s2, s3, s4, s5, s6, s7}
+	return [6]float32{s0, s1, s2, s3, s4, s5}
 }
 
-func store4(c, s []float32, add bool) {
-	for j, v := range s {
-		if add {
-			v += c[j]
-		}
-		c[j] = v
+func store2(c []float32, x, y float32, add bool) {
+	if add {
+		x, y = x+c[0], y+c[1]
 	}
+	c[0], c[1] = x, y
 }

@@ -1,0 +1,251 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"templar/internal/chain"
+	"templar/internal/chain/cometbft"
+	"templar/internal/chain/ledger"
+	"templar/internal/config"
+	"templar/internal/wallet"
+	"templar/protocol"
+)
+
+// submit signs a call with the wallet that the flags name, and tells what became of it
+// unless it took effect.
+func submit(ctx context.Context, cmd *cobra.Command, c chain.Chain, call chain.Call) (*wallet.Wallet, chain.Receipt, error) {
+	w, err := openWallet(cmd, wallet.Load)
+	if err != nil {
+		return nil, chain.Receipt{}, err
+	}
+	r, err := c.Submit(ctx, w, call)
+	switch {
+	case err != nil:
+		return w, r, fmt.Errorf("%s %v: %w", cmd.Name(), w, err)
+	case r.Status == chain.StatusFailed:
+		return w, r, fmt.Errorf("%s %v: the chain refused: %s", cmd.Name(), w, r.Reason)
+	}
+	return w, r, nil
+}
+
+// showReceipt prints an outcome.
+func showReceipt(cmd *cobra.Command, r chain.Receipt) error {
+	return show(cmd, map[string]uint64{"block": r.Block, "effective_at": r.EffectiveAt}, func(out io.Writer) {
+		fmt.Fprintf(out, "in block %d, in effect at block %d\n", r.Block, r.EffectiveAt)
+	})
+}
+
+// hotkeyFlag reads an SS58 address, zero when the flag is empty.
+func hotkeyFlag(name, value string) (h protocol.Hotkey, err error) {
+	if value == "" {
+		return h, nil
+	}
+	if h, err = protocol.ParseHotkey(value); err != nil {
+		return h, usagef("--%s: %w: want an SS58 address", name, err)
+	}
+	return h, nil
+}
+
+func chainRegister() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "register", Short: "Register a hotkey on the subnet",
+		Long: "Register the wallet's hotkey, or, as an authority, another one. The coldkey is the address of\nits owner, for people to see.",
+		Example: `  templar chain register --endpoint http://127.0.0.1:26657 --wallet.name alice --wallet.hotkey miner
+  templar chain register --wallet.name authority --hotkey 5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty`,
+		Args: noArgs,
+	}
+	config.WalletFlags(cmd.Flags())
+	other := cmd.Flags().String("hotkey", "", "hotkey to register (default the wallet's)")
+	owner := cmd.Flags().String("coldkey", "", "address of the owner")
+	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
+		hotkey, err := hotkeyFlag("hotkey", *other)
+		if err != nil {
+			return err
+		}
+		coldkey, err := hotkeyFlag("coldkey", *owner)
+		if err != nil {
+			return err
+		}
+		w, receipt, err := submit(ctx, cmd, c, chain.Register{Hotkey: hotkey, Coldkey: coldkey})
+		if err != nil {
+			return err
+		}
+		if hotkey.IsZero() {
+			hotkey = w.Hotkey()
+		}
+		m, err := c.Metagraph(ctx)
+		if err != nil {
+			return err
+		}
+		n, ok := m.ByHotkey(hotkey)
+		if !ok {
+			return fmt.Errorf("register %v: included in block %d, but not registered: look again in a block", hotkey, receipt.Block)
+		}
+		return show(cmd, n, func(out io.Writer) {
+			fmt.Fprintf(out, "%v is uid %d since block %d\n", n.Hotkey, n.UID, n.Registered)
+		})
+	})
+	return cmd
+}
+
+// chainStake is the command stake or unstake.
+func chainStake(use string) *cobra.Command {
+	short := map[string]string{"stake": "Give stake to a hotkey, as an authority", "unstake": "Take stake from a hotkey: the wallet's own, or any as an authority"}
+	cmd := &cobra.Command{
+		Use: use, Short: short[use],
+		Example: "  templar chain " + use + " --wallet.name authority --hotkey 5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty --amount 1000",
+		Args:    noArgs,
+	}
+	config.WalletFlags(cmd.Flags())
+	other := cmd.Flags().String("hotkey", "", "whose stake")
+	amount := cmd.Flags().Uint64("amount", 0, "how much")
+	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
+		hotkey, err := hotkeyFlag("hotkey", *other)
+		if err != nil {
+			return err
+		}
+		if hotkey.IsZero() || *amount == 0 {
+			return usagef("--hotkey and --amount: say whose stake, and how much")
+		}
+		var call chain.Call = chain.Stake{Hotkey: hotkey, Amount: *amount}
+		if use == "unstake" {
+			call = chain.Unstake{Hotkey: hotkey, Amount: *amount}
+		}
+		_, r, err := submit(ctx, cmd, c, call)
+		if err != nil {
+			return err
+		}
+		return showReceipt(cmd, r)
+	})
+	return cmd
+}
+
+func chainWeights() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "weights", Short: "Set weights by hand, as a validator",
+		Long:    "Set the wallet's weights, in any scale: they are scaled so that the largest is 65535. A running\nvalidator sets its own and replaces these.",
+		Example: "  templar chain weights --wallet.name alice --wallet.hotkey validator --set 3=100,7=50",
+		Args:    noArgs,
+	}
+	config.WalletFlags(cmd.Flags())
+	set := cmd.Flags().StringSlice("set", nil, "uid=weight, weights from 0 to 65535")
+	version := cmd.Flags().Uint64("version-key", 0, "version of the validator's rules")
+	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
+		call := chain.SetWeights{VersionKey: *version}
+		for _, pair := range *set {
+			uid, value, _ := strings.Cut(pair, "=")
+			u, err1 := strconv.ParseUint(uid, 10, 16)
+			v, err2 := strconv.ParseUint(value, 10, 16)
+			if err1 != nil || err2 != nil {
+				return usagef("--set: %q is not valid: want uid=weight, both from 0 to 65535", pair)
+			}
+			call.Weights = append(call.Weights, chain.Weight{UID: protocol.UID(u), Value: uint16(v)})
+		}
+		if len(call.Weights) == 0 {
+			return usagef("--set: missing: want uid=weight")
+		}
+		_, r, err := submit(ctx, cmd, c, call)
+		if err != nil {
+			return err
+		}
+		return showReceipt(cmd, r)
+	})
+	return cmd
+}
+
+func chainParams() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "params", Short: "Print the chain's parameters, or vote to change them",
+		Long: `Print the chain's parameters, and the authorities' standing votes. With --set, vote as an
+authority that the parameters become as they are but for the ones named; they change when
+more than two thirds of the authorities ask for the same. A vote replaces the one before.`,
+		Example: `  templar chain params --json
+  templar chain params --wallet.name authority --set tempo=100 --set open_registration=false`,
+		Args: noArgs,
+	}
+	config.WalletFlags(cmd.Flags())
+	set := cmd.Flags().StringArray("set", nil, "name=value, the value as JSON")
+	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
+		p, err := c.Params(ctx)
+		if err != nil {
+			return err
+		}
+		if len(*set) > 0 {
+			return vote(ctx, cmd, c, p, *set)
+		}
+		votes, err := c.Votes(ctx)
+		if err != nil {
+			return err
+		}
+		return showParams(cmd, p, votes)
+	})
+	return cmd
+}
+
+func showParams(cmd *cobra.Command, p ledger.Params, votes map[protocol.Hotkey]ledger.Params) error {
+	all := struct {
+		Params ledger.Params                     `json:"params"`
+		Votes  map[protocol.Hotkey]ledger.Params `json:"votes"`
+	}{p, votes}
+	if !isSet(cmd.Flags(), "json") && len(votes) == 0 {
+		b, err := json.MarshalIndent(p, "", "  ")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), string(b))
+		return nil
+	}
+	e := json.NewEncoder(cmd.OutOrStdout())
+	e.SetIndent("", "  ")
+	return e.Encode(all)
+}
+
+func vote(ctx context.Context, cmd *cobra.Command, c *cometbft.Client, p ledger.Params, set []string) error {
+	changed, err := changedParams(p, set)
+	if err != nil {
+		return err
+	}
+	encoded, err := changed.Encode()
+	if err != nil {
+		return err
+	}
+	_, r, err := submit(ctx, cmd, c, chain.Vote{Params: encoded})
+	if err != nil {
+		return err
+	}
+	return showReceipt(cmd, r)
+}
+
+// changedParams applies name=value pairs.
+func changedParams(p ledger.Params, set []string) (ledger.Params, error) {
+	current, err := p.Encode()
+	if err != nil {
+		return p, err
+	}
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(current, &fields); err != nil {
+		return p, err
+	}
+	for _, pair := range set {
+		name, value, _ := strings.Cut(pair, "=")
+		if _, ok := fields[name]; !ok || !json.Valid([]byte(value)) {
+			return p, usagef("--set: %q is not valid: want a parameter's name, =, and a JSON value; see \"templar chain params\"", pair)
+		}
+		fields[name] = json.RawMessage(value)
+	}
+	b, err := json.Marshal(fields)
+	if err != nil {
+		return p, err
+	}
+	if p, err = ledger.DecodeParams(b); err != nil {
+		return p, usagef("--set: %w", err)
+	}
+	return p, nil
+}

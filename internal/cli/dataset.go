@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"templar/internal/clock"
+	"templar/internal/data"
+	"templar/internal/store"
+	storefs "templar/internal/store/fs"
+	"templar/internal/store/s3"
+)
+
+func datasetGroup(std Std) *cobra.Command {
+	cmd := group("dataset", "Make datasets", "Commands for the token shards that a run trains on.")
+	cmd.AddCommand(datasetBuild(std))
+	return cmd
+}
+
+// datasetBucket is the bucket of a folder that templar store serve can serve.
+const datasetBucket = "dataset"
+
+type datasetFlags struct {
+	out, endpoint, tokenizer, separator, name string
+	shard                                     int
+}
+
+func datasetBuild(std Std) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "build FILES...", Short: "Turn text into a dataset",
+		Long: `Tokenize files, and the files of folders, into shards with a manifest, and print the hash
+that a run's parameters announce. JSON lines (.jsonl, .ndjson) and .parquet give their field
+"text"; other files are text. Every tenth document is held out, up to 262144 tokens. A build
+that was interrupted goes on where it was when it is started again.
+
+--out is a folder, which "templar store serve" serves as bucket "dataset", or s3://BUCKET with
+--endpoint and the key in R2_DATASET_WRITE_ACCESS_KEY_ID and R2_DATASET_WRITE_SECRET_ACCESS_KEY.`,
+		Example: `  templar dataset build --out data --tokenizer bytes books/
+  templar dataset build --out s3://dataset --endpoint https://ACCOUNT.r2.cloudflarestorage.com --tokenizer m text.parquet`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("name files to read: see %q", cmd.CommandPath()+" --help")
+			}
+			return nil
+		},
+	}
+	var o datasetFlags
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.out, "out", "", "folder, or s3://BUCKET, to write to")
+	f.StringVar(&o.endpoint, "endpoint", "", "http(s)://host[:port] of the store, with s3://")
+	f.StringVar(&o.tokenizer, "tokenizer", "", "tokenizer.json, a folder with one, or bytes")
+	f.StringVar(&o.separator, "separator", "", "token to put after each document, by its text (default the one that ends a text, if there is one)")
+	f.StringVar(&o.name, "name", "", "name in the manifest and in object keys (default from the first file)")
+	f.IntVar(&o.shard, "shard-tokens", 1<<24, "tokens of a shard")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case o.out == "":
+			return usagef("--out: missing: name a folder or s3://BUCKET")
+		case o.tokenizer == "":
+			return usagef("--tokenizer: missing: name a tokenizer.json, a folder with one, or bytes")
+		}
+		return buildDataset(cmd, std, o, args)
+	}
+	return cmd
+}
+
+func buildDataset(cmd *cobra.Command, std Std, o datasetFlags, files []string) error {
+	t, err := openTokenizer(o.tokenizer)
+	if err != nil {
+		return err
+	}
+	separator, err := o.separatorOf(t)
+	if err != nil {
+		return err
+	}
+	inputs, err := data.Inputs(files)
+	if err != nil {
+		return err
+	}
+	bucket, err := o.bucket(std)
+	if err != nil {
+		return err
+	}
+	if o.name == "" {
+		o.name = data.CorpusName(files[0])
+	}
+	progress := &progressLine{w: std.Err, live: isTerminal(std.Err), begin: time.Now()}
+	m, hash, err := data.BuildFiles(cmd.Context(), bucket, inputs, t, data.FilesOptions{
+		Name: o.name, ShardTokens: o.shard, Separator: separator, Workers: runtime.GOMAXPROCS(0), Progress: progress.show,
+	})
+	progress.end()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "dataset_hash  %s\ntokens        %d in %d shard(s), %d held out\nfiles         %d, %.1f MB of text in %.1f s\n",
+		hash, m.Tokens, len(m.Shards), m.HeldOut.Tokens, len(inputs), float64(progress.last.Bytes)/1e6, time.Since(progress.begin).Seconds())
+	return err
+}
+
+// separatorOf is the id of the token between documents, -1 for none.
+func (o *datasetFlags) separatorOf(t speller) (int32, error) {
+	named, ok := t.(interface{ ID(string) (int32, bool) })
+	if o.separator == "" {
+		if !ok {
+			return -1, nil
+		}
+		for _, name := range []string{"</s>", "<|endoftext|>", "<|end_of_text|>"} {
+			if id, ok := named.ID(name); ok {
+				return id, nil
+			}
+		}
+		return -1, nil
+	}
+	if ok {
+		if id, ok := named.ID(o.separator); ok {
+			return id, nil
+		}
+	}
+	return 0, usagef("--separator: the tokenizer has no token %q", o.separator)
+}
+
+// bucket opens what --out names.
+func (o *datasetFlags) bucket(std Std) (store.Bucket, error) {
+	name, remote := strings.CutPrefix(o.out, "s3://")
+	if remote {
+		if o.endpoint == "" {
+			return nil, usagef("--endpoint: missing: %s needs the store's address", o.out)
+		}
+		b, err := s3.NewDialer(s3.Options{}).Dial(store.Location{
+			Endpoint: o.endpoint, Bucket: strings.TrimSuffix(name, "/"),
+			AccessKey: std.getenv("R2_DATASET_WRITE_ACCESS_KEY_ID"), Secret: store.Secret(std.getenv("R2_DATASET_WRITE_SECRET_ACCESS_KEY")),
+		})
+		if err != nil {
+			return nil, err
+		}
+		return store.Retry(b, store.RetryPolicy{}, clock.Wall{}), nil
+	}
+	files, err := storefs.Open(filepath.Clean(o.out), storefs.Options{Fsync: true})
+	if err != nil {
+		return nil, err
+	}
+	if !files.HasBucket(datasetBucket) {
+		if err := files.CreateBucket(datasetBucket); err != nil {
+			return nil, err
+		}
+	}
+	return files.Bucket(datasetBucket), nil
+}
+
+// progressLine shows a build on a terminal, one line that is written again.
+type progressLine struct {
+	w     io.Writer
+	live  bool
+	begin time.Time
+	shown time.Time
+	last  data.Progress
+}
+
+func (l *progressLine) show(p data.Progress) {
+	l.last = p
+	if now := time.Now(); l.live && now.Sub(l.shown) > 200*time.Millisecond {
+		l.shown = now
+		fmt.Fprintf(l.w, "\r%d of %d files, %.1f of %.1f MB, %d tokens, %d shards ", p.Files, p.AllFiles, float64(p.Bytes)/1e6, float64(p.AllBytes)/1e6, p.Tokens, p.Shards)
+	}
+}
+
+func (l *progressLine) end() {
+	if l.live {
+		fmt.Fprint(l.w, "\r\x1b[K")
+	}
+	if l.last.Resumed {
+		fmt.Fprintln(l.w, "took up an earlier build")
+	}
+}

@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"templar/internal/data"
+	"templar/internal/engine"
+	"templar/internal/engine/cpu"
+	"templar/internal/model"
+	"templar/protocol"
+)
+
+// loaded is a model in memory.
+type loaded struct {
+	protocol.Model
+	params []float32
+}
+
+type evalFlags struct {
+	dir, text, gradients string
+	length, batch        int
+	json                 bool
+	cpu                  cpu.Options
+}
+
+// evaluation is what eval prints.
+type evaluation struct {
+	Loss       float64 `json:"loss"` // nats a token
+	Perplexity float64 `json:"perplexity"`
+	Tokens     int     `json:"tokens"` // predicted ones
+	Speed      float64 `json:"tokens_per_second"`
+	Seconds    float64 `json:"seconds"`
+	BLAS       string  `json:"blas"`
+}
+
+func evalCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "eval", Short: "Measure a model's loss, and its gradients, on a text",
+		Long: `Measure how well a model predicts a text: the mean loss in nats a token, perplexity and
+speed. The text is cut into sequences, each seen on its own. With --gradients, also write
+the gradient of the mean loss for every tensor, as safetensors.`,
+		Example: `  templar eval --model templar-localnet/model --text book.txt
+  templar eval --model m --text book.txt --gradients grads.safetensors --json`,
+		Args: noArgs,
+	}
+	var o evalFlags
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.dir, "model", "", "folder of the model")
+	f.StringVar(&o.text, "text", "", "file with the text; - reads standard input")
+	f.StringVar(&o.gradients, "gradients", "", "file to write gradients to")
+	f.IntVar(&o.length, "sequence-length", 0, "tokens of a sequence (default the model's most, up to 1024)")
+	f.IntVar(&o.batch, "batch", 8, "sequences at once")
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	f.IntVar(&o.cpu.Threads, "threads", 0, "threads that compute (default all cores)")
+	f.StringVar(&o.cpu.BLAS, "blas", cpu.Builtin, "what multiplies matrices: builtin, openblas or auto")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		switch {
+		case o.dir == "":
+			return usagef("--model: missing: name the folder of a model")
+		case o.text == "":
+			return usagef("--text: missing: name a file with text")
+		case o.length < 0 || o.batch < 1 || o.cpu.Threads < 0:
+			return usagef("--sequence-length, --batch and --threads must be positive")
+		}
+		return evaluate(cmd, o)
+	}
+	return cmd
+}
+
+func evaluate(cmd *cobra.Command, o evalFlags) error {
+	m, err := loadModel(o.dir)
+	if err != nil {
+		return err
+	}
+	batches, err := readBatches(cmd, o, &m.Model)
+	if err != nil {
+		return err
+	}
+	e, err := cpu.New(m.Model, o.cpu)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	begin := time.Now()
+	loss, err := measure(cmd, e, m, batches, o.gradients)
+	if err != nil {
+		return err
+	}
+	seconds := time.Since(begin).Seconds()
+	return printEvaluation(cmd.OutOrStdout(), o.json, evaluation{
+		Loss: loss.Mean(), Perplexity: math.Exp(loss.Mean()), Tokens: loss.Tokens,
+		Speed: float64(loss.Tokens) / seconds, Seconds: seconds, BLAS: e.BLAS(),
+	})
+}
+
+// readBatches tokenizes the text and cuts it.
+func readBatches(cmd *cobra.Command, o evalFlags, m *protocol.Model) ([]engine.Batch, error) {
+	t, err := tokenizerOf(o.dir, m.VocabSize)
+	if err != nil {
+		return nil, err
+	}
+	in := cmd.InOrStdin()
+	if o.text != "-" {
+		f, err := os.Open(o.text)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return nil, err
+	}
+	length := o.length
+	if length == 0 {
+		length = min(m.MaxPositions, 1024)
+	}
+	before, _ := t.Around()
+	batches := data.Batches(t.Encode(append([]int32(nil), before...), text), length, o.batch)
+	if batches == nil {
+		return nil, fmt.Errorf("%s: the text is less than two tokens", o.text)
+	}
+	return batches, nil
+}
+
+// measure computes the loss, and the gradient of its mean where a file is to have it.
+func measure(cmd *cobra.Command, e *cpu.Engine, m loaded, batches []engine.Batch, file string) (engine.Loss, error) {
+	if file == "" {
+		return engine.Losses(cmd.Context(), e, m.params, batches)
+	}
+	counted := 0
+	for _, b := range batches {
+		for _, t := range b.Targets {
+			if t != engine.Ignore {
+				counted++
+			}
+		}
+	}
+	var sum engine.Loss
+	grads := make([]float32, len(m.params))
+	for _, b := range batches {
+		l, err := e.Gradient(cmd.Context(), m.params, grads, b, 1/float32(counted))
+		if err != nil {
+			return sum, err
+		}
+		sum.Add(l)
+	}
+	return sum, writeGradients(file, m.Layout(), grads)
+}
+
+func writeGradients(name string, l protocol.Layout, grads []float32) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := model.Write(f, l, grads); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+func printEvaluation(w io.Writer, asJSON bool, v evaluation) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(v)
+	}
+	_, err := fmt.Fprintf(w, "loss        %.6f nats a token\nperplexity  %.3f\ntokens      %d\nspeed       %.0f tokens/s (%s)\n",
+		v.Loss, v.Perplexity, v.Tokens, v.Speed, v.BLAS)
+	return err
+}

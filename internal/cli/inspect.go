@@ -1,0 +1,253 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"templar/codec"
+	"templar/internal/checkpoint"
+	"templar/internal/safetensors"
+	"templar/internal/store/fs"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// maxInspected bounds a message or document that is read whole; safetensors stream.
+const maxInspected = 1 << 30
+
+// inspected is what a file holds and what a reader makes of it.
+type inspected struct {
+	File    string           `json:"file"`
+	Verdict protocol.Verdict `json:"verdict"`
+	Reason  string           `json:"reason,omitempty"`
+	Holds   any              `json:"holds,omitempty"`
+}
+
+func inspect() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "inspect FILE", Short: "Show what an object holds, and its verdict",
+		Long: `Show what a file from a bucket holds, and the verdict of a reader who expects just that:
+a gradient, an Aggregate, a sync sample, a checkpoint's manifest.json or safetensors, a
+start window or a peer list; as downloaded, or a file in the folder of templar's own store.
+Without --params bodies are not looked into, since what a body means follows from the run's
+model. Exit code 1 unless the verdict is ok.`,
+		Example: `  templar inspect gradient-17-2-v1
+  templar inspect aggregator-17-v1 --params run.json --json`,
+		Args: cobra.ArbitraryArgs,
+	}
+	params := cmd.Flags().String("params", "", "file with the run parameters")
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usagef("FILE: want one file, have %d", len(args))
+		}
+		c, err := codecOf(*params)
+		if err != nil {
+			return err
+		}
+		i, err := inspectFile(args[0], c)
+		if err != nil {
+			return err
+		}
+		if err := i.print(cmd.OutOrStdout(), *asJSON); err != nil {
+			return err
+		}
+		if !i.Verdict.OK() {
+			return fmt.Errorf("%s is %v", args[0], i.Verdict)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// codecOf is the codec of a run, nil without a file.
+func codecOf(file string) (*codec.Codec, error) {
+	if file == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	p, err := protocol.DecodeParams(b)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--params: %w", err)}
+	}
+	return codec.New(p.Model.Layout(), codec.Spec{TargetChunk: p.TargetChunk, TopK: p.TopK})
+}
+
+func inspectFile(file string, c *codec.Codec) (inspected, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return inspected{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return inspected{}, err
+	}
+	var magic [9]byte
+	n, err := io.ReadFull(f, magic[:])
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return inspected{}, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return inspected{}, err
+	}
+	size := info.Size()
+	if o, err := fs.ReadObject(f, size); err == nil { // a file of our own store: data, then a record
+		size = o.Size
+	}
+	if n == len(magic) && magic[8] == '{' && string(magic[:4]) != "TPLR" {
+		return inspectTensors(file, io.LimitReader(f, size), size), nil
+	}
+	if size > maxInspected {
+		return inspected{File: file, Verdict: protocol.VerdictTooLarge}, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(f, size))
+	if err != nil {
+		return inspected{}, err
+	}
+	if n > 0 && magic[0] == '{' {
+		return inspectDocument(file, b), nil
+	}
+	report, v := wire.Inspect(b, c)
+	i := inspected{File: file, Verdict: v}
+	if report.Kind != "" {
+		i.Holds = report
+	}
+	return i, nil
+}
+
+// inspectDocument tries what is signed as JSON.
+func inspectDocument(file string, b []byte) inspected {
+	var first error
+	for _, d := range []struct {
+		domain string
+		into   any
+	}{
+		{"templar checkpoint", &checkpoint.Manifest{}}, // the domain of package checkpoint
+		{wire.DomainStartWindow, &wire.StartWindow{}},
+		{wire.DomainPeers, &wire.PeerList{}},
+	} {
+		hotkey, err := wire.Open(d.domain, b, d.into)
+		if err == nil {
+			return inspected{File: file, Verdict: protocol.VerdictOK, Holds: map[string]any{
+				"kind": d.domain, "hotkey": hotkey, "payload": d.into,
+			}}
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	v := protocol.VerdictMalformed
+	var sealed struct{ Payload, Hotkey, Signature json.RawMessage }
+	if json.Unmarshal(b, &sealed) == nil && sealed.Payload != nil && sealed.Hotkey != nil && sealed.Signature != nil {
+		v = protocol.VerdictBadSignature
+	}
+	return inspected{File: file, Verdict: v, Reason: first.Error()}
+}
+
+// tensors is what a safetensors file holds.
+type tensors struct {
+	Kind       string            `json:"kind"`
+	Parameters int               `json:"parameters"`
+	Tensors    []tensorLine      `json:"tensors"`
+	Metadata   map[string]string `json:"metadata,omitempty"`
+}
+
+type tensorLine struct {
+	Name    string            `json:"name"`
+	DType   safetensors.DType `json:"dtype"`
+	Shape   []int             `json:"shape"`
+	Largest float32           `json:"largest"` // magnitude
+}
+
+func inspectTensors(file string, r io.Reader, size int64) inspected {
+	i := inspected{File: file, Verdict: protocol.VerdictMalformed}
+	reader, err := safetensors.NewReader(r, size)
+	if err != nil {
+		i.Reason = err.Error()
+		return i
+	}
+	h := reader.Header()
+	holds := tensors{Kind: "safetensors", Metadata: h.Metadata}
+	i.Verdict = protocol.VerdictOK
+	for _, t := range h.Tensors {
+		values := make([]float32, t.Size()) // the header's sizes have been held against the file's
+		if err := reader.Next(values); err != nil {
+			i.Verdict, i.Reason = protocol.VerdictMalformed, err.Error()
+			return i
+		}
+		line := tensorLine{Name: t.Name, DType: t.DType, Shape: t.Shape}
+		for _, v := range values {
+			if m := math.Abs(float64(v)); math.IsNaN(m) || math.IsInf(m, 0) {
+				i.Verdict, i.Reason = protocol.VerdictNonFinite, "tensor "+t.Name
+			} else {
+				line.Largest = max(line.Largest, float32(m))
+			}
+		}
+		holds.Parameters += len(values)
+		holds.Tensors = append(holds.Tensors, line)
+	}
+	i.Holds = holds
+	return i
+}
+
+// print writes the parts as JSON or, for people, as lines of "name: value".
+func (i inspected) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, i)
+	}
+	fmt.Fprintf(w, "%s: %v\n", i.File, i.Verdict)
+	if i.Reason != "" {
+		fmt.Fprintf(w, "  reason: %s\n", i.Reason)
+	}
+	b, err := json.Marshal(i.Holds)
+	if err != nil {
+		return err
+	}
+	return printLines(w, b, "  ")
+}
+
+// printLines writes a JSON object as lines, its own objects and lists of objects
+// indented.
+func printLines(w io.Writer, b []byte, indent string) error {
+	dec := json.NewDecoder(strings.NewReader(string(b)))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return err
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return err
+		}
+		var list []json.RawMessage
+		switch {
+		case value[0] == '{':
+			fmt.Fprintf(w, "%s%s:\n", indent, name)
+			if err := printLines(w, value, indent+"  "); err != nil {
+				return err
+			}
+		case json.Unmarshal(value, &list) == nil && len(list) > 0 && list[0][0] == '{':
+			fmt.Fprintf(w, "%s%s:\n", indent, name)
+			for _, item := range list {
+				fmt.Fprintf(w, "%s  %s\n", indent, item)
+			}
+		default:
+			fmt.Fprintf(w, "%s%s: %s\n", indent, name, strings.Trim(string(value), `"`))
+		}
+	}
+	return nil
+}

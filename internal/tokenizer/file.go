@@ -1,0 +1,188 @@
+package tokenizer
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+)
+
+const (
+	// MaxFile bounds a tokenizer.json in bytes.
+	MaxFile = 64 << 20
+	// Ids may have holes, but memory is taken for the largest of them.
+	maxHoles = 1 << 16
+)
+
+// file is the part of tokenizer.json that decides about ids and text.
+type file struct {
+	Added         []added   `json:"added_tokens"`
+	Normalizer    *stage    `json:"normalizer"`
+	PreTokenizer  *stage    `json:"pre_tokenizer"`
+	PostProcessor *stage    `json:"post_processor"`
+	Decoder       *stage    `json:"decoder"`
+	Model         modelFile `json:"model"`
+}
+
+type modelFile struct {
+	Type         string           `json:"type"`
+	Dropout      *float64         `json:"dropout"`
+	Unknown      string           `json:"unk_token"`
+	Prefix       string           `json:"continuing_subword_prefix"`
+	Suffix       string           `json:"end_of_word_suffix"`
+	FuseUnknown  bool             `json:"fuse_unk"`
+	ByteFallback bool             `json:"byte_fallback"`
+	IgnoreMerges bool             `json:"ignore_merges"`
+	Vocab        map[string]int32 `json:"vocab"`
+	Merges       []pairText       `json:"merges"`
+}
+
+// stage is a normalizer, pre-tokenizer, post-processor or decoder: the keys of all kinds.
+type stage struct {
+	Type          string  `json:"type"`
+	Normalizers   []stage `json:"normalizers"`
+	PreTokenizers []stage `json:"pretokenizers"`
+	Processors    []stage `json:"processors"`
+	Decoders      []stage `json:"decoders"`
+
+	Prepend        string   `json:"prepend"`
+	Content        string   `json:"content"`
+	Pattern        *pattern `json:"pattern"`
+	Behavior       string   `json:"behavior"`
+	Invert         bool     `json:"invert"`
+	AddPrefixSpace *bool    `json:"add_prefix_space"`
+	UseRegex       *bool    `json:"use_regex"`
+	Replacement    string   `json:"replacement"`
+	PrependScheme  string   `json:"prepend_scheme"`
+	Split          *bool    `json:"split"`
+	Individual     bool     `json:"individual_digits"`
+
+	Single  []templateItem             `json:"single"`
+	Special map[string]templateSpecial `json:"special_tokens"`
+}
+
+type pattern struct {
+	String string `json:"String"`
+	Regex  string `json:"Regex"`
+}
+
+// templateItem is a special token or, when that is nil, the text.
+type templateItem struct {
+	SpecialToken *struct {
+		ID string `json:"id"`
+	} `json:"SpecialToken"`
+}
+
+type templateSpecial struct {
+	IDs []int32 `json:"ids"`
+}
+
+// parts flattens a stage: a Sequence is its parts, in order.
+func (s *stage) parts() []stage {
+	if s == nil {
+		return nil
+	}
+	if s.Type != "Sequence" {
+		return []stage{*s}
+	}
+	var out []stage
+	for _, list := range [][]stage{s.Normalizers, s.PreTokenizers, s.Processors, s.Decoders} {
+		for i := range list {
+			out = append(out, list[i].parts()...)
+		}
+	}
+	return out
+}
+
+// pairText is a merge: "a b" in older files, ["a", "b"] in newer ones.
+type pairText [2]string
+
+// UnmarshalJSON reads either form.
+func (p *pairText) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '[' {
+		var list []string
+		if err := json.Unmarshal(b, &list); err != nil {
+			return err
+		}
+		if len(list) != 2 {
+			return fmt.Errorf("merge of %d parts", len(list))
+		}
+		*p = pairText(list)
+		return nil
+	}
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		return err
+	}
+	left, right, ok := bytes.Cut([]byte(text), []byte(" "))
+	if !ok || len(left) == 0 || len(right) == 0 {
+		return fmt.Errorf("merge %q is not two parts", text)
+	}
+	*p = pairText{string(left), string(right)}
+	return nil
+}
+
+// Load reads a tokenizer.json.
+func Load(path string) (*Tokenizer, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	t, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// Parse reads the contents of a tokenizer.json.
+func Parse(text []byte) (*Tokenizer, error) {
+	if len(text) > MaxFile {
+		return nil, fmt.Errorf("tokenizer: file is over %d bytes", MaxFile)
+	}
+	var f file
+	if err := json.Unmarshal(text, &f); err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	t, err := compile(&f)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	t.name(text)
+	return t, nil
+}
+
+// check refuses what this package does not compute.
+func (f *file) check() error {
+	m := &f.Model
+	switch {
+	case m.Type != "BPE" && m.Type != "":
+		return fmt.Errorf("model type %q is not supported: need BPE", m.Type)
+	case m.Dropout != nil && *m.Dropout != 0:
+		return errors.New("model dropout is not supported")
+	case m.Prefix != "" || m.Suffix != "":
+		return errors.New("continuing_subword_prefix and end_of_word_suffix are not supported")
+	case len(m.Vocab) == 0:
+		return errors.New("the vocabulary is empty")
+	}
+	limit := int32(min(len(m.Vocab)+len(f.Added)+maxHoles, math.MaxInt32))
+	for word, id := range m.Vocab {
+		if id < 0 || id >= limit {
+			return fmt.Errorf("token %q has id %d: want 0 to %d", word, id, limit-1)
+		}
+	}
+	for _, a := range f.Added {
+		if a.Content == "" || a.ID < 0 || a.ID >= limit {
+			return fmt.Errorf("added token %q has id %d: want some text and 0 to %d", a.Content, a.ID, limit-1)
+		}
+	}
+	return nil
+}

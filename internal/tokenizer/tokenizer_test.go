@@ -1,0 +1,312 @@
+package tokenizer
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const goldens = "../../testkit/tokenizer/testdata"
+
+var families = []string{"gpt2", "llama3", "llama2", "metaspace"}
+
+func readJSON(tb testing.TB, name string, v any) {
+	tb.Helper()
+	b, err := os.ReadFile(filepath.Join(goldens, name))
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func load(tb testing.TB, name string) *Tokenizer {
+	tb.Helper()
+	t, err := Load(filepath.Join(goldens, name+".json"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return t
+}
+
+func TestSameIDsAsHuggingFace(t *testing.T) {
+	var docs []string
+	readJSON(t, "documents.json", &docs)
+	for _, name := range families {
+		t.Run(name, func(t *testing.T) {
+			tok := load(t, name)
+			var want [][]int32
+			readJSON(t, name+".ids.json", &want)
+			for range 2 { // the second time from the cache
+				for i, doc := range docs {
+					got := tok.Encode(nil, []byte(doc))
+					if !slices.Equal(got, want[i]) {
+						t.Errorf("%q:\n got %v\nwant %v", doc, got, want[i])
+					}
+					text := string(tok.Decode(got))
+					if name == "llama2" && strings.Contains(doc, "s>") || name == "metaspace" && strings.IndexAny(doc, " ▁") == 0 {
+						continue // one puts a space after special tokens, the other none before a space
+					}
+					if text != strings.ReplaceAll(doc, "▁", decodedSpace(name)) {
+						t.Errorf("%q decodes to %q", doc, text)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Stages that other files have.
+func TestVariants(t *testing.T) {
+	var docs []string
+	readJSON(t, "documents.json", &docs)
+	for _, name := range []string{"nfkc", "always", "whole", "unknown"} {
+		t.Run(name, func(t *testing.T) {
+			tok := load(t, "variant-"+name)
+			var want [][]int32
+			readJSON(t, "variant-"+name+".ids.json", &want)
+			for i, ids := range want {
+				if got := tok.Encode(nil, []byte(docs[i])); !slices.Equal(got, ids) {
+					t.Errorf("%q:\n got %v\nwant %v", docs[i], got, ids)
+				}
+			}
+		})
+	}
+}
+
+// decodedSpace is what U+2581 comes back as: families that write spaces with it cannot
+// tell the two apart.
+func decodedSpace(family string) string {
+	if family == "gpt2" || family == "llama3" {
+		return "▁"
+	}
+	return " "
+}
+
+// The two ways of merging, and the cut into words, give the same ids.
+func TestMergersAgree(t *testing.T) {
+	var docs []string
+	readJSON(t, "documents.json", &docs)
+	for _, name := range families {
+		tok := load(t, name)
+		for _, doc := range docs {
+			b := &tok.bpe
+			word := bytes.ReplaceAll([]byte(doc), []byte(" "), []byte(space))
+			var ids []int32
+			if b.byteLevel {
+				ids = b.ofBytes(nil, word)
+			} else {
+				ids = b.ofRunes(nil, word)
+			}
+			if len(ids) == 0 {
+				continue
+			}
+			var l linked
+			want := l.run(nil, ids, b.merges)
+			var got []int32
+			for part := range slices.Chunk(ids, longWord-1) { // short words only
+				m := merger{ids: slices.Clone(part)}
+				var other linked
+				if short, long := m.run(nil, b.merges), other.run(nil, part, b.merges); !slices.Equal(short, long) {
+					t.Fatalf("%s: %q: %v by looking, %v by heap", name, doc, short, long)
+				}
+			}
+			s := scratch{cache: map[string][]int32{}}
+			if got = tok.word(nil, &s, word); !slices.Equal(got, want) {
+				t.Fatalf("%s: %q: %v in words, %v as one", name, doc, got, want)
+			}
+		}
+		if want := name == "llama2" || name == "metaspace"; tok.bpe.separable != want {
+			t.Errorf("%s: separable is %v", name, tok.bpe.separable)
+		}
+	}
+}
+
+// The scanners find what the patterns say.
+func TestScannersFollowThePatterns(t *testing.T) {
+	var docs []string
+	readJSON(t, "documents.json", &docs)
+	docs = append(docs, strings.Repeat(" ", 3*window)+"x", strings.Repeat("a", 5*window), "\xff\xfe '\xff", "'ſ", "'S'lL'")
+	for _, expr := range []string{gpt2, llama3, qwen2} {
+		scan, err := newFinder(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow, err := expressionFinder(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, doc := range docs {
+			compareFinders(t, scan, slow, []byte(doc))
+		}
+	}
+}
+
+func compareFinders(t *testing.T, scan, slow finder, text []byte) {
+	t.Helper()
+	for len(text) > 0 {
+		lo, hi := scan(text)
+		wantLo, wantHi := slow(text)
+		if lo != wantLo || hi != wantHi || hi == 0 {
+			t.Fatalf("%q: scanned [%d, %d), the pattern matches [%d, %d)", text, lo, hi, wantLo, wantHi)
+		}
+		text = text[hi:]
+	}
+}
+
+func FuzzScanners(f *testing.F) {
+	f.Add("Don't  stop\r\n\r\n 12345 ...")
+	var fast, slow []finder
+	for _, expr := range []string{gpt2, llama3, qwen2} {
+		a, err := newFinder(expr)
+		if err != nil {
+			f.Fatal(err)
+		}
+		b, err := expressionFinder(expr)
+		if err != nil {
+			f.Fatal(err)
+		}
+		fast, slow = append(fast, a), append(slow, b)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for i := range fast {
+			compareFinders(t, fast[i], slow[i], []byte(text))
+		}
+	})
+}
+
+// minimal is a tokenizer.json over "a", "b" and "ab", with more in it.
+func minimal(more string) string {
+	return `{"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}` + more + `}`
+}
+
+func TestRefusals(t *testing.T) {
+	for text, want := range map[string]string{
+		``:   "unexpected end",
+		`{}`: "vocabulary is empty",
+		`{"model": {"type": "WordPiece", "vocab": {"a": 0}}}`:                                                    `"WordPiece" is not supported`,
+		`{"model": {"vocab": {"a": -1}}}`:                                                                        `"a" has id -1`,
+		`{"model": {"vocab": {"a": 1000000000}}}`:                                                                "has id 1000000000",
+		`{"model": {"vocab": {"a": 0}, "merges": ["a b"]}}`:                                                      "merge 0",
+		`{"model": {"vocab": {"a": 0}, "merges": ["a"]}}`:                                                        "two parts",
+		`{"model": {"vocab": {"a": 0}, "merges": [["a"]]}}`:                                                      "merge of 1 parts",
+		`{"model": {"vocab": {"a": 0}, "unk_token": "u"}}`:                                                       `unk_token "u"`,
+		`{"model": {"vocab": {"a": 0}, "dropout": 0.1}}`:                                                         "dropout",
+		`{"model": {"vocab": {"a": 0}, "end_of_word_suffix": "</w>"}}`:                                           "end_of_word_suffix",
+		minimal(`, "normalizer": {"type": "Bert"}`):                                                              `normalizer "Bert"`,
+		minimal(`, "pre_tokenizer": {"type": "Whitespace"}`):                                                     `pre-tokenizer "Whitespace"`,
+		minimal(`, "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(?<=a)b"}, "behavior": "Isolated"}`): "pattern",
+		minimal(`, "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Contiguous"}`):     "Contiguous",
+		minimal(`, "decoder": {"type": "WordPiece"}`):                                                            `decoder "WordPiece"`,
+		minimal(`, "post_processor": {"type": "BertProcessing"}`):                                                "BertProcessing",
+		minimal(`, "added_tokens": [{"id": 99999999, "content": "<x>"}]`):                                        "99999999",
+	} {
+		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", text, err, want)
+		}
+	}
+	if _, err := Load("nowhere"); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}
+
+func TestAddedTokens(t *testing.T) {
+	tok, err := Parse([]byte(minimal(`, "added_tokens": [
+		{"id": 3, "content": "<x>"}, {"id": 4, "content": "<x>y", "lstrip": true, "rstrip": true}, {"id": 5, "content": "b", "single_word": true}]`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string][]int32{
+		"ab<x>ab": {2, 3, 2}, "<x>y": {4}, "a <x>y  b": {0, 4, 5}, "b": {5}, "ab b": {2, 5}, "<x": nil,
+	} {
+		if got := tok.Encode(nil, []byte(text)); !slices.Equal(got, want) {
+			t.Errorf("%q gives %v, want %v", text, got, want)
+		}
+	}
+	if id, ok := tok.ID("<x>"); id != 3 || !ok || tok.VocabSize() != 6 {
+		t.Errorf("id %d, size %d", id, tok.VocabSize())
+	}
+}
+
+func TestAround(t *testing.T) {
+	before, after := load(t, "llama2").Around()
+	if !slices.Equal(before, []int32{1}) || len(after) != 0 {
+		t.Errorf("around: %v and %v", before, after)
+	}
+}
+
+func TestDecodeIgnoresForeignIDs(t *testing.T) {
+	if got := load(t, "gpt2").Decode([]int32{-1, 1 << 30}); len(got) != 0 {
+		t.Errorf("decoded %q", got)
+	}
+}
+
+// No file may bring Parse or a tokenizer that it makes to a panic.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(minimal(`, "pre_tokenizer": {"type": "Metaspace"}, "decoder": {"type": "Metaspace"}, "added_tokens": [{"id": 9, "content": "b", "lstrip": true}]`)), " ab a b ")
+	f.Add([]byte(minimal(`, "pre_tokenizer": {"type": "ByteLevel"}, "decoder": {"type": "Strip"}`)), "it's")
+	f.Add([]byte(minimal(`, "normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "a"}]}`)), "bab")
+	f.Add([]byte(minimal(`, "pre_tokenizer": {"type": "Digits", "individual_digits": true}, "normalizer": {"type": "NFC"}`)), "ab1b")
+	f.Fuzz(func(t *testing.T, file []byte, text string) {
+		tok, err := Parse(file)
+		if err != nil {
+			return
+		}
+		ids := tok.Encode(nil, []byte(text))
+		for _, id := range ids {
+			if id < 0 || int(id) >= tok.VocabSize() {
+				t.Fatalf("id %d of a vocabulary of %d", id, tok.VocabSize())
+			}
+		}
+		tok.Decode(ids)
+	})
+}
+
+// Any bytes come back from byte-level encoding.
+func FuzzByteLevelRoundTrip(f *testing.F) {
+	tok := load(f, "llama3")
+	f.Add([]byte("Größe \xff\x00"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if got := tok.Decode(tok.Encode(nil, text)); !bytes.Equal(got, text) {
+			t.Fatalf("%q comes back as %q", text, got)
+		}
+	})
+}
+
+func BenchmarkEncode(b *testing.B) {
+	var docs []string
+	readJSON(b, "documents.json", &docs)
+	text := []byte(strings.Join(docs[16:76], "\n")) // prose
+	rng := rand.New(rand.NewPCG(1, 2))
+	for len(text) < 1<<20 {
+		text = append(text, docs[16+rng.IntN(60)]...)
+	}
+	for _, name := range families {
+		b.Run(name, func(b *testing.B) {
+			tok := load(b, name)
+			b.SetBytes(int64(len(text)))
+			var ids []int32
+			for b.Loop() {
+				ids = tok.Encode(ids[:0], text)
+			}
+			b.ReportMetric(float64(len(ids)*b.N)/b.Elapsed().Seconds()/1e6, "Mtokens/s")
+		})
+	}
+}
+
+func ExampleTokenizer_Encode() {
+	t, err := Parse([]byte(minimal("")))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(t.Encode(nil, []byte("abba")))
+	// Output: [2 1 0]
+}
