@@ -77,7 +77,7 @@ func (a *Aggregator) Run(ctx context.Context) error {
 // join finds the run's start, and where the chain of Aggregates ends.
 func (a *Aggregator) join(ctx context.Context) error {
 	a.phase("starting")
-	s, _, err := a.Exchange.AwaitStart(ctx, a.Report)
+	s, err := a.AwaitStart(ctx)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/store"
-	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -75,23 +74,20 @@ func (x *Exchange) Commit(ctx context.Context, c Commitment) error {
 	return nil
 }
 
-// AwaitStart waits until a validator has announced the run.
-func (x *Exchange) AwaitStart(ctx context.Context, r telemetry.Reporter) (wire.StartWindow, Peer, error) {
+// AwaitStart waits until a validator has announced the run. After each look in vain it
+// calls waiting with what FetchStart said.
+func (x *Exchange) AwaitStart(ctx context.Context, waiting func(why error)) (wire.StartWindow, error) {
 	for {
 		if err := x.Directory.Refresh(ctx); err != nil {
-			return wire.StartWindow{}, Peer{}, err
+			return wire.StartWindow{}, err
 		}
-		s, by, err := x.FetchStart(ctx)
+		s, _, err := x.FetchStart(ctx)
 		if err == nil || errors.Is(err, ErrOtherRun) {
-			return s, by, err
+			return s, err
 		}
-		waiting := "waiting for the start window"
-		if !errors.Is(err, store.ErrNotFound) {
-			waiting += ": " + err.Error()
-		}
-		r.Emit(0, telemetry.Phase{Name: waiting})
+		waiting(err)
 		if err := x.Clock.Sleep(ctx, x.Poll()); err != nil {
-			return s, by, err
+			return s, err
 		}
 	}
 }

@@ -6,6 +6,7 @@
 package localnet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,9 @@ func (o *Options) path(elem ...string) string {
 // plot and a trained model. When ctx ends it stops cleanly and reports what there is.
 func Run(ctx context.Context, o Options) error {
 	n, err := prepare(ctx, &o)
+	if errors.Is(err, context.Canceled) {
+		return dashboard.ErrInterrupted // nothing was kept, and there is nothing to report
+	}
 	if err != nil {
 		return err
 	}
@@ -129,12 +133,34 @@ func (o *Options) live(ctx context.Context, n *network, c *dashboard.Collector) 
 
 const reportFile = "report.json"
 
-// finish writes what a run leaves behind: model, report, plot, and the summary.
+// finish leaves the results and tells of them. What cannot be written costs nobody the summary.
 func (o *Options) finish(c *dashboard.Collector, obs *observer, stopped bool) error {
 	r := c.Report()
+	lost := o.leave(&r, obs)
+	if stopped && len(r.Windows) == 0 {
+		fmt.Fprintln(o.Out, "stopped before the first window was done; the same command goes on from here")
+		return lost
+	}
+	if err := dashboard.Table(o.Out, r, dashboard.TableOptions{Colour: o.Colour}); err != nil {
+		return err
+	}
+	if err := errors.Join(lost, agreed(r)); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Out, "\nloss plot   %s\n", o.plot())
+	if missing := o.Windows - min(o.Windows, uint64(len(r.Windows))); stopped || missing > 0 {
+		fmt.Fprintf(o.Out, "stopped with %d of %d windows to go; the same command goes on from here\n", missing, o.Windows)
+	} else {
+		fmt.Fprintf(o.Out, "try         templar generate --model %s --prompt \"Light is\"\n", quote(r.Checkpoint))
+	}
+	return nil
+}
+
+// leave writes the model, the report and the plot.
+func (o *Options) leave(r *dashboard.Report, obs *observer) error {
 	if obs != nil && obs.model != nil {
 		dir := o.path("model")
-		if err := model.Save(dir, obs.Exchange.Params.Model, obs.model.Params()); err != nil {
+		if err := model.SaveWith(dir, obs.Exchange.Params.Model, obs.model.Params(), model.SaveOptions{Companions: model.BytesCompanions()}); err != nil {
 			return fmt.Errorf("export model: %w", err)
 		}
 		r.Checkpoint = dir
@@ -147,24 +173,10 @@ func (o *Options) finish(c *dashboard.Collector, obs *observer, stopped bool) er
 			return err
 		}
 	}
-	plot := o.Plot
-	if plot == "" {
-		plot = o.path("loss.png")
-	}
-	if err := dashboard.Plot(plot, r); err != nil {
-		return err
-	}
-	if err := dashboard.Table(o.Out, r, dashboard.TableOptions{Colour: o.Colour}); err != nil {
-		return err
-	}
-	fmt.Fprintf(o.Out, "\nloss plot   %s\n", plot)
-	if missing := o.Windows - min(o.Windows, uint64(len(r.Windows))); stopped || missing > 0 {
-		fmt.Fprintf(o.Out, "stopped with %d of %d windows to go; the same command goes on from here\n", missing, o.Windows)
-	} else {
-		fmt.Fprintf(o.Out, "try         templar generate --model %s --prompt \"Light is\"\n", r.Checkpoint)
-	}
-	return agreed(r)
+	return dashboard.Plot(o.plot(), *r)
 }
+
+func (o *Options) plot() string { return cmp.Or(o.Plot, o.path("loss.png")) }
 
 // agreed reports a broken promise: nodes that hold different parameters.
 func agreed(r dashboard.Report) error {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"templar/internal/dashboard"
 	"templar/internal/model"
 )
@@ -98,6 +100,7 @@ func checkLeftovers(t *testing.T, o Options) {
 
 // TestInterruptedRunReports: when its context ends, a run reports what there is.
 func TestInterruptedRunReports(t *testing.T) {
+	leaks(t)
 	o := options(t, 50)
 	ctx, cancel := context.WithCancel(t.Context())
 	log := &trigger{text: "msg=published", then: cancel}
@@ -111,6 +114,20 @@ func TestInterruptedRunReports(t *testing.T) {
 	if _, err := dashboard.ReadJSON(o.path(reportFile)); err != nil {
 		t.Error(err)
 	}
+}
+
+// leaks makes the test fail when it leaves goroutines behind, other than those that are
+// not ours to end: CometBFT's two, and LevelDB's, which lingers for a second.
+func leaks(t *testing.T) {
+	ignore := []goleak.Option{goleak.IgnoreCurrent()}
+	for _, function := range []string{
+		"github.com/cometbft/cometbft/libs/autofile.OpenAutoFile.func1",
+		"github.com/cometbft/cometbft/libs/autofile.(*AutoFile).closeFileRoutine",
+		"github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain",
+	} {
+		ignore = append(ignore, goleak.IgnoreAnyFunction(function))
+	}
+	t.Cleanup(func() { goleak.VerifyNone(t, ignore...) })
 }
 
 // trigger calls then at the first log line that holds text.
@@ -178,6 +195,18 @@ func TestPrepareIsIdempotentAndTellsNetworksApart(t *testing.T) {
 	}
 }
 
+func TestQuote(t *testing.T) {
+	for path, want := range map[string]string{
+		"/home/ann/net-1": "/home/ann/net-1",
+		"/my nets/1":      "'/my nets/1'",
+		"/ann's":          `'/ann'\''s'`,
+	} {
+		if got := quote(path); got != want {
+			t.Errorf("quote(%q) = %s, want %s", path, got, want)
+		}
+	}
+}
+
 func TestRunRefusesABusyAddress(t *testing.T) {
 	o := options(t, 1)
 	if _, err := Prepare(t.Context(), o); err != nil {
@@ -215,7 +244,11 @@ func TestRunRefusesADirectoryInUse(t *testing.T) {
 func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Run(ctx, options(t, 1)); err != nil && !errors.Is(err, context.Canceled) {
+	o := options(t, 1)
+	if err := Run(ctx, o); !errors.Is(err, dashboard.ErrInterrupted) {
 		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(o.DataDir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("data directory: %v, want none of a network that was not complete", err)
 	}
 }

@@ -96,7 +96,7 @@ func (o *observer) join(ctx context.Context) (wire.StartWindow, error) {
 	}
 	all := data.Batches(tokens, x.Params.SequenceLength, x.Params.BatchSize)
 	o.heldOut, o.sample = spread(all, heldOutBatches), spread(all, sampleBatches)
-	start, _, err := x.AwaitStart(ctx, o.Report)
+	start, err := o.AwaitStart(ctx)
 	if err != nil {
 		return start, err
 	}

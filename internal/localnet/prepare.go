@@ -11,7 +11,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+	"unicode"
 
 	"templar/internal/chain/cometbft"
 	"templar/internal/chain/ledger"
@@ -40,21 +42,32 @@ func Prepare(ctx context.Context, o Options) ([]string, error) {
 		return nil, err
 	}
 	commands := []string{
-		fmt.Sprintf("templar store serve --config %s --addr %s", n.path("store.json"), n.StoreAddr),
-		fmt.Sprintf("templar chain start --home %s --rpc %s --block-time %s", n.path("chain"), n.ChainAddr, n.params.BlockTime()),
+		fmt.Sprintf("templar store serve --config %s --addr %s", quote(n.path("store.json")), n.StoreAddr),
+		fmt.Sprintf("templar chain start --home %s --rpc %s --block-time %s", quote(n.path("chain")), n.ChainAddr, n.params.BlockTime()),
 	}
 	for _, m := range n.names() {
 		if m.role == telemetry.Miner {
 			commands = append(commands, fmt.Sprintf("templar chain register --endpoint http://%s --netuid %d --wallet.path %s --wallet.name %s --wallet.hotkey %s",
-				n.ChainAddr, netUID, n.walletPath(), walletName, m.name))
+				n.ChainAddr, netUID, quote(n.walletPath()), walletName, m.name))
 		}
 	}
 	for _, m := range n.names() {
 		if m.role != telemetry.Observer {
-			commands = append(commands, fmt.Sprintf("templar %s --config %s --windows %d", m.role, n.path("nodes", m.name+".json"), o.Windows))
+			commands = append(commands, fmt.Sprintf("templar %s --config %s --windows %d", m.role, quote(n.path("nodes", m.name+".json")), o.Windows))
 		}
 	}
 	return commands, nil
+}
+
+// quote makes a path one word of a shell's command line.
+func quote(path string) string {
+	odd := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+=:@,", r)
+	}
+	if !strings.ContainsFunc(path, odd) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // prepare loads the network of the data directory, or makes a new one there. A new one

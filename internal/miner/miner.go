@@ -73,7 +73,7 @@ func (m *Miner) join(ctx context.Context) error {
 	if err := m.Enter(ctx); err != nil {
 		return err
 	}
-	start, _, err := m.Exchange.AwaitStart(ctx, m.Report)
+	start, err := m.AwaitStart(ctx)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 		return nil
 	}
 	m.Phase(w, "uploading")
-	m.accumulate()
+	m.accumulate(w)
 	body, err := x.Codec.Compress(m.momentum)
 	if err != nil {
 		return err
@@ -44,10 +44,10 @@ func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 
 // accumulate is m <- decay*m + lr*g with g the gradient of the mean loss; in the very
 // first iteration m = lr*g, which the zeroed momentum gives by itself.
-func (m *Miner) accumulate() {
+func (m *Miner) accumulate(w protocol.Window) {
 	p := m.Exchange.Params
 	decay := float32(p.MomentumDecay)
-	rate := float32(p.LearningRateAt(m.model.Step()) / float64(m.trained.loss.Tokens))
+	rate := float32(p.LearningRateAt(p.Step(m.model.Start(), w)) / float64(m.trained.loss.Tokens))
 	for i, g := range m.gradient {
 		m.momentum[i] = decay*m.momentum[i] + rate*g
 	}

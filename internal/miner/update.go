@@ -37,8 +37,11 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 			return err
 		}
 	}
+	if err != nil { // it contradicts what this miner holds: a later one may not
+		m.Log.Error("aggregate refused", "window", m.model.Next(), "err", err)
+	}
 	if !done {
-		m.Log.Warn("no aggregate in time: gathering from the peers", "window", w, "err", err)
+		m.Log.Warn("no aggregate in time: gathering from the peers", "window", w)
 		return m.provisional(ctx, w)
 	}
 	return x.PruneOwn(ctx, m.model.Next())

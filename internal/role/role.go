@@ -5,6 +5,7 @@ package role
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"templar/internal/checkpoint"
@@ -55,6 +56,28 @@ func (d *Deps) Enter(ctx context.Context) error {
 		return err
 	}
 	return d.Exchange.Commit(ctx, d.Bucket)
+}
+
+// AwaitStart waits until a validator has announced the run, and says so.
+func (d *Deps) AwaitStart(ctx context.Context) (wire.StartWindow, error) {
+	return d.Exchange.AwaitStart(ctx, d.Waiting())
+}
+
+// Waiting returns a function that tells why the run cannot begin yet, each reason once.
+func (d *Deps) Waiting() func(why error) {
+	told := ""
+	return func(why error) {
+		if why.Error() == told {
+			return
+		}
+		told = why.Error()
+		d.Phase(0, "waiting")
+		if errors.Is(why, store.ErrNotFound) {
+			d.Log.Info("no run announced yet: waiting for the lead validator")
+			return
+		}
+		d.Log.Warn("start window cannot be read: waiting for it", "err", why)
+	}
 }
 
 // Restore takes over the newest state that can be had, and the private state with it.

@@ -1,14 +1,17 @@
 package role_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"templar/internal/role"
 	"templar/internal/simnet"
+	"templar/internal/store"
 )
 
 // A window that fails costs a pause of a block, and ends nothing.
@@ -47,4 +50,17 @@ func TestRepeatEndsWithItsContext(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Who waits for the run to be announced says so once, and again when the reason changes.
+func TestWaitingSaysEachReasonOnce(t *testing.T) {
+	var out bytes.Buffer
+	d := role.Deps{Log: slog.New(slog.NewTextHandler(&out, nil))}
+	waiting := d.Waiting()
+	for _, why := range []error{store.ErrNotFound, store.ErrNotFound, errors.New("store is away"), store.ErrNotFound} {
+		waiting(why)
+	}
+	if lines := strings.Count(out.String(), "\n"); lines != 3 || !strings.Contains(out.String(), "store is away") {
+		t.Errorf("%d lines, want 3:\n%s", lines, out.String())
+	}
 }

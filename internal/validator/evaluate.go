@@ -27,7 +27,7 @@ func (v *Validator) evaluate(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	var before engine.Loss // on random, with the first miner that needs it
+	losses := engine.NewEvaluator(v.Engine, v.model.Params(), random)
 	for i := range s.seen {
 		o := &s.seen[i]
 		p := s.payload(o.UID)
@@ -35,43 +35,30 @@ func (v *Validator) evaluate(ctx context.Context, s *session) error {
 			continue
 		}
 		v.Phase(s.window, fmt.Sprintf("eval uid %d", o.UID))
-		if before.Tokens == 0 {
-			if before, err = v.loss(ctx, v.model.Params(), random); err != nil {
-				return err
-			}
-		}
 		own, err := v.batches(ctx, data.Assign(first.Hash, o.UID, s.window, total, x.Params.PagesPerWindow), s.seed)
 		if err != nil {
 			return err
 		}
-		if o.Eval, err = v.measure(ctx, p, own, random, before); err != nil {
+		if o.Eval, err = v.measure(ctx, losses, p, own); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// measure moves a copy of the parameters along one gradient: p - eval_lr_factor*lr*sign.
-func (v *Validator) measure(ctx context.Context, p *exchange.Payload, own, random []engine.Batch, before engine.Loss) (*score.Evaluation, error) {
+// measure takes the step p - eval_lr_factor*lr*sign along one gradient, and takes it
+// back bit for bit.
+func (v *Validator) measure(ctx context.Context, losses *engine.Evaluator, p *exchange.Payload, own []engine.Batch) (*score.Evaluation, error) {
 	x := v.Exchange
-	ownBefore, err := v.loss(ctx, v.model.Params(), own)
-	if err != nil {
-		return nil, err
-	}
-	copy(v.scratch, v.model.Params())
 	rate := x.Params.EvalLRFactor * x.Params.LearningRateAt(v.model.Step())
-	x.Codec.Apply(v.scratch, x.Codec.Aggregate([]*codec.Gradient{p.Gradient.Body}), float32(rate), 0)
-	ownAfter, err := v.loss(ctx, v.scratch, own)
-	if err != nil {
-		return nil, err
-	}
-	randomAfter, err := v.loss(ctx, v.scratch, random)
+	update := x.Codec.Aggregate([]*codec.Gradient{p.Gradient.Body})
+	o, err := losses.Measure(ctx, float32(rate), func(i int) int { return x.Codec.Sign(update, i) }, own)
 	if err != nil {
 		return nil, err
 	}
 	return &score.Evaluation{
-		OwnBefore: ownBefore.Mean(), OwnAfter: ownAfter.Mean(),
-		RandomBefore: before.Mean(), RandomAfter: randomAfter.Mean(),
+		OwnBefore: o.OwnBefore.Mean(), OwnAfter: o.OwnAfter.Mean(),
+		RandomBefore: o.CommonBefore.Mean(), RandomAfter: o.CommonAfter.Mean(),
 	}, nil
 }
 
@@ -90,15 +77,4 @@ func (v *Validator) batches(ctx context.Context, pages []uint64, seed protocol.H
 		out = append(out, all[i])
 	}
 	return out, nil
-}
-
-func (v *Validator) loss(ctx context.Context, params []float32, batches []engine.Batch) (sum engine.Loss, err error) {
-	for _, b := range batches {
-		l, err := v.Engine.Loss(ctx, params, b)
-		if err != nil {
-			return sum, err
-		}
-		sum.Add(l)
-	}
-	return sum, nil
 }

@@ -15,7 +15,7 @@ import (
 // start finds the announced start window. The lead validator announces one itself when
 // there is none.
 func (v *Validator) start(ctx context.Context) (wire.StartWindow, error) {
-	x := v.Exchange
+	x, waiting := v.Exchange, v.Waiting()
 	for {
 		if err := x.Directory.Refresh(ctx); err != nil {
 			return wire.StartWindow{}, err
@@ -34,7 +34,7 @@ func (v *Validator) start(ctx context.Context) (wire.StartWindow, error) {
 			}
 			continue
 		}
-		v.Phase(0, "waiting for the start window")
+		waiting(err)
 		if err := x.Clock.Sleep(ctx, x.Poll()); err != nil {
 			return s, err
 		}

@@ -35,7 +35,7 @@ func (v *Validator) update(ctx context.Context, w protocol.Window) error {
 	v.mu.status.UID, v.mu.status.Window = x.UID, v.model.Next()
 	v.mu.Unlock()
 	if err := x.PutSample(ctx, w, v.model.Step(), v.model.Previous(), v.model.Params()); err != nil {
-		return err
+		v.Log.Warn("sync sample not uploaded", "window", w, "err", err) // a checkpoint may be due all the same
 	}
 	if v.model.Step()%x.Params.CheckpointFrequency == 0 || v.model.Next() == v.stop {
 		if err := v.checkpoint(ctx); err != nil {

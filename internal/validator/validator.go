@@ -28,12 +28,11 @@ type Validator struct {
 	role.Deps
 	cfg role.Config
 
-	model   *replica.Replica
-	stop    protocol.Window // the first window that is not validated
-	book    score.Book
-	scratch []float32 // parameters moved along one miner's gradient
-	active  activity
-	judged  *session // the last that was closed: its Aggregate may come later
+	model  *replica.Replica
+	stop   protocol.Window // the first window that is not validated
+	book   score.Book
+	active activity
+	judged *session // the last that was closed: its Aggregate may come later
 
 	mu struct {
 		sync.Mutex
@@ -50,7 +49,7 @@ type Status struct {
 
 // New returns a validator that Run starts.
 func New(cfg role.Config, d role.Deps) *Validator {
-	return &Validator{Deps: d, cfg: cfg, scratch: make([]float32, d.Exchange.Codec.Layout().Size())}
+	return &Validator{Deps: d, cfg: cfg}
 }
 
 // Status returns the validator's state.
