@@ -40,7 +40,7 @@ func main() {
 	burn := flag.Bool("burn", false, "only keep one core busy")
 	flag.Parse()
 	if *burn {
-		for {
+		for spins := 0; ; spins++ {
 		}
 	}
 	seconds := 30

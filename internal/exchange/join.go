@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"templar/internal/chain"
 	"templar/internal/store"
@@ -30,23 +31,26 @@ func Registered(ctx context.Context, c chain.Chain, hotkey protocol.Hotkey) (pro
 }
 
 // CheckOwn proves that the node's bucket can be written with the one key and read with
-// the key that it is about to commit.
-func (x *Exchange) CheckOwn(ctx context.Context, committed store.Reader) error {
+// the key that it is about to commit. It tells how far this machine's clock is ahead of
+// the store's, give or take half a second and half of what the upload took.
+func (x *Exchange) CheckOwn(ctx context.Context, committed store.Reader) (ahead time.Duration, err error) {
 	const key = "templar-check"
+	began := x.Clock.Now()
 	if err := x.Put(ctx, key, []byte(key)); err != nil {
-		return fmt.Errorf("own bucket: cannot write: %w", err)
+		return 0, fmt.Errorf("own bucket: cannot write: %w", err)
 	}
-	got, _, err := read(ctx, committed, key, int64(len(key)))
+	middle := began.Add(x.Clock.Now().Sub(began) / 2)
+	got, info, err := read(ctx, committed, key, int64(len(key)))
 	if err != nil {
-		return fmt.Errorf("own bucket: peers could not read it with the committed key: %w", err)
+		return 0, fmt.Errorf("own bucket: peers could not read it with the committed key: %w", err)
 	}
 	if !bytes.Equal(got, []byte(key)) {
-		return errors.New("own bucket: the read key opens another bucket than the write key")
+		return 0, errors.New("own bucket: the read key opens another bucket than the write key")
 	}
 	if err := x.Own.Delete(ctx, key); err != nil {
-		return fmt.Errorf("own bucket: cannot delete: %w", err)
+		return 0, fmt.Errorf("own bucket: cannot delete: %w", err)
 	}
-	return nil
+	return middle.Sub(info.LastModified.Add(time.Second / 2)), nil // stores give whole seconds
 }
 
 // Commit puts the node's read key on the chain, unless it stands there already.

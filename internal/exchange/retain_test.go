@@ -112,17 +112,17 @@ func TestCheckOwnAndCommit(t *testing.T) {
 			}
 			return b
 		}
-		if err := x.CheckOwn(net.Context(), reads("miner-0")); err != nil {
+		if _, err := x.CheckOwn(net.Context(), reads("miner-0")); err != nil {
 			t.Error(err)
 		}
 		if left := keys(t, net, "miner-0"); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}
-		if err := x.CheckOwn(net.Context(), reads("miner-1")); err == nil {
+		if _, err := x.CheckOwn(net.Context(), reads("miner-1")); err == nil {
 			t.Error("the read key of another bucket was accepted")
 		}
 		x.Own = net.Node("miner-0").Exchange().Aggregator // a key that only reads
-		if err := x.CheckOwn(net.Context(), reads("aggregator")); err == nil {
+		if _, err := x.CheckOwn(net.Context(), reads("aggregator")); err == nil {
 			t.Error("a write key that cannot write was accepted")
 		}
 		net.Start("miner-0", "miner-1", "aggregator-0") // blocks

@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
+	"templar/internal/chain"
 	"templar/internal/checkpoint"
 	"templar/internal/data"
 	"templar/internal/engine"
@@ -52,10 +54,27 @@ func (d *Deps) Phase(w protocol.Window, name string) {
 // Enter checks the node's bucket and commits its read key to the chain.
 func (d *Deps) Enter(ctx context.Context) error {
 	d.Phase(0, "starting")
-	if err := d.Exchange.CheckOwn(ctx, d.Committed); err != nil {
+	ahead, err := d.Exchange.CheckOwn(ctx, d.Committed)
+	if err != nil {
+		return err
+	}
+	if err := d.checkClocks(ctx, ahead); err != nil {
 		return err
 	}
 	return d.Exchange.Commit(ctx, d.Bucket)
+}
+
+// checkClocks warns of clocks that are too far apart, before they cost a window.
+func (d *Deps) checkClocks(ctx context.Context, aheadOfStore time.Duration) error {
+	aheadOfChain, err := chain.Skew(ctx, d.Exchange.Chain, d.Exchange.Clock)
+	if err != nil {
+		return err
+	}
+	clocks := map[string]time.Duration{"chain": aheadOfChain, "store": aheadOfStore}
+	for _, fault := range chain.SkewFaults(clocks, d.Exchange.Params.Slack()) {
+		d.Log.Warn(fault)
+	}
+	return nil
 }
 
 // AwaitStart waits until a validator has announced the run, and says so.

@@ -1,3 +1,5 @@
+//go:build openblas && (linux || darwin) && (amd64 || arm64)
+
 package openblas
 
 import (
