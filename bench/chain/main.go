@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command chain measures the embedded chain at its full size: 256 neurons that commit in
 // one block and set weights on each other in one tempo; and what an idle node costs.
 //
