@@ -132,7 +132,7 @@ func (p *Params) tiny() {
 		MaxPositions: 256, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.05,
 	}
 	p.SequenceLength, p.PageTokens, p.PagesPerWindow, p.BatchSize = 64, 512, 6, 8
-	p.LearningRate, p.WarmupSteps, p.TMax, p.MomentumDecay = 6e-3, 5, 30, 0.5
+	p.LearningRate, p.WarmupSteps, p.TMax, p.MomentumDecay = 6e-3, 5, 34, 0.5
 	p.BlockSeconds, p.BlocksPerWindow = 0.5, 7
 	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds, p.PeerGatherSeconds = 1.25, 1, 0.75, 0.5, 2
 	p.MinimumPeers, p.PeerReplacementFrequency, p.ActiveCheckSeconds = 1, 5, 2

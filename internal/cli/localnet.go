@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	defaultWindows = 24
+	defaultWindows = 28
 	maxNodes       = 64 // of each role: more than one machine carries
 )
 
