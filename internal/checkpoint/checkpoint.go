@@ -54,7 +54,9 @@ type File struct {
 }
 
 const (
-	domain       = "templar checkpoint"
+	// Domain is what a manifest is signed under.
+	Domain = "templar checkpoint"
+
 	manifestName = "manifest.json"
 	modelName    = "model.safetensors"
 	momentumName = "momentum.safetensors"
@@ -91,7 +93,7 @@ func Save(ctx context.Context, b store.Bucket, run exchange.Run, s State, signer
 		m.Files = append(m.Files, f)
 		size += f.Size
 	}
-	sealed, err := wire.Seal(domain, m, signer)
+	sealed, err := wire.Seal(Domain, m, signer)
 	if err != nil {
 		return "", 0, err
 	}
@@ -180,7 +182,7 @@ func manifest(ctx context.Context, r store.Reader, prefix string, owner protocol
 	if err != nil {
 		return m, err
 	}
-	by, err := wire.Open(domain, b, &m)
+	by, err := wire.Open(Domain, b, &m)
 	if err == nil && by != owner {
 		err = fmt.Errorf("signed by %s, not by %s", by, owner)
 	}

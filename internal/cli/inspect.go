@@ -133,7 +133,7 @@ func inspectDocument(file string, b []byte) inspected {
 		domain string
 		into   any
 	}{
-		{"templar checkpoint", &checkpoint.Manifest{}}, // the domain of package checkpoint
+		{checkpoint.Domain, &checkpoint.Manifest{}},
 		{wire.DomainStartWindow, &wire.StartWindow{}},
 		{wire.DomainPeers, &wire.PeerList{}},
 	} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"templar/internal/peers"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -152,9 +153,13 @@ func (x *Exchange) Selected(ctx context.Context, w protocol.Window, all bool, on
 	return keep(list.Peers), nil
 }
 
-// Bootstrap is the peer list while the lead validator has published none: all candidates,
-// ascending by uid, capped.
+// Bootstrap is the peer list while the lead validator has published none.
 func (x *Exchange) Bootstrap() []Peer {
 	candidates := x.Directory.Candidates()
-	return candidates[:min(len(candidates), x.Params.MaxTopKPeers)]
+	uids := make([]protocol.UID, len(candidates))
+	for i, p := range candidates {
+		uids[i] = p.UID
+	}
+	uids = peers.Bootstrap(uids, x.Params)
+	return slices.DeleteFunc(candidates, func(p Peer) bool { return !slices.Contains(uids, p.UID) })
 }

@@ -9,9 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"templar/internal/clock"
+	"templar/internal/exchange"
 	"templar/internal/role"
 	"templar/internal/simnet"
 	"templar/internal/store"
+	"templar/internal/telemetry"
 )
 
 // A window that fails costs a pause of a block, and ends nothing.
@@ -62,5 +65,41 @@ func TestWaitingSaysEachReasonOnce(t *testing.T) {
 	}
 	if lines := strings.Count(out.String(), "\n"); lines != 3 || !strings.Contains(out.String(), "store is away") {
 		t.Errorf("%d lines, want 3:\n%s", lines, out.String())
+	}
+}
+
+// fast is a clock that is ahead of everybody's.
+type fast struct {
+	clock.Wall
+	by time.Duration
+}
+
+func (c fast) Now() time.Time { return c.Wall.Now().Add(c.by) }
+
+// A node whose clock is too far from the chain's and the store's hears of it when it enters; one
+// whose clock is right hears nothing.
+func TestEnterWarnsOfSkew(t *testing.T) {
+	for by, want := range map[time.Duration]int{0: 0, time.Minute: 2, -time.Minute: 2} {
+		simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+			net.Start("miner-0")
+			x := net.Node("miner-0").Exchange()
+			x.Clock = fast{by: by}
+			reading := simnet.Location("miner-0", false)
+			committed, err := net.Store.Dial(reading)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			d := role.Deps{
+				Exchange: x, Committed: committed, Log: slog.New(slog.NewTextHandler(&out, nil)),
+				Bucket: exchange.Commitment{Role: telemetry.Miner, Location: reading},
+			}
+			if err := d.Enter(net.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if warnings := strings.Count(out.String(), "level=WARN"); warnings != want {
+				t.Errorf("clock ahead by %v: %d warnings, want %d:\n%s", by, warnings, want, out.String())
+			}
+		})
 	}
 }
