@@ -65,7 +65,7 @@ type Params struct {
 	PeersToReplace           int     `json:"peers_to_replace"`
 	PeerReplacementFrequency uint64  `json:"peer_replacement_frequency"` // windows
 	PeerListWindowMargin     uint64  `json:"peer_list_window_margin"`    // windows
-	ActiveCheckSeconds       float64 `json:"active_check_interval"`
+	ActiveCheckSeconds       float64 `json:"active_check_interval"`      // not in use yet: validators check once a window
 	RecentWindows            uint64  `json:"recent_windows"`
 
 	// Validation.
@@ -153,9 +153,6 @@ func (p *Params) Publication() time.Duration { return seconds(p.PublicationSecon
 
 // PeerGather is how long a miner's or a validator's own gather may take.
 func (p *Params) PeerGather() time.Duration { return seconds(p.PeerGatherSeconds) }
-
-// ActiveCheck is the time between two checks of who is active.
-func (p *Params) ActiveCheck() time.Duration { return seconds(p.ActiveCheckSeconds) }
 
 // BlockTime is the time between two blocks.
 func (p *Params) BlockTime() time.Duration { return seconds(p.BlockSeconds) }
