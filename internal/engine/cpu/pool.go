@@ -13,26 +13,47 @@ type pool struct {
 	workers int
 	closed  bool
 	wake    chan struct{}
-	busy    sync.WaitGroup // helpers at the task under way
+	done    chan struct{}  // the last helper has left the task under way
 	live    sync.WaitGroup // goroutines
 
 	// The task under way: written by Run, read by the helpers that it wakes.
 	task     gemm.Task
 	n, grain int
 	next     atomic.Int64
+	busy     atomic.Int32 // helpers at it
 }
 
+// spins is how often a worker looks for the next task, or for the end of this one, before
+// it sleeps: some 10 us. A step is hundreds of tasks with little between them, and being
+// woken takes longer than that.
+const spins = 4096
+
 func newPool(workers int) *pool {
-	p := &pool{workers: workers, wake: make(chan struct{}, workers)}
+	p := &pool{workers: workers, wake: make(chan struct{}, workers), done: make(chan struct{}, 1)}
 	for w := 1; w < workers; w++ {
 		p.live.Go(func() {
-			for range p.wake {
+			for p.await() {
 				p.work(w)
-				p.busy.Done()
+				if p.busy.Add(-1) == 0 {
+					p.done <- struct{}{}
+				}
 			}
 		})
 	}
 	return p
+}
+
+// await waits for a task. It returns false when the pool was closed.
+func (p *pool) await() bool {
+	for range spins {
+		select {
+		case _, ok := <-p.wake:
+			return ok
+		default:
+		}
+	}
+	_, ok := <-p.wake
+	return ok
 }
 
 // Workers is the number of workers, the caller of Run among them.
@@ -48,12 +69,14 @@ func (p *pool) Run(n, grain int, t gemm.Task) {
 	}
 	p.task, p.n, p.grain = t, n, grain
 	p.next.Store(0)
-	p.busy.Add(helpers)
+	p.busy.Store(int32(helpers))
 	for range helpers {
 		p.wake <- struct{}{}
 	}
 	p.work(0)
-	p.busy.Wait()
+	for i := 0; i < spins && p.busy.Load() > 0; i++ {
+	}
+	<-p.done
 }
 
 func (p *pool) work(worker int) {

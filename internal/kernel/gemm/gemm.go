@@ -1,14 +1,15 @@
 package gemm
 
 const (
-	tileRows = 6  // results of the micro-kernel
-	tileCols = 16 //
-	// A panel of B (depth x tileCols) stays in a 32 KiB L1 cache beside A's rows.
+	// Inner indices of a block: a result's chain of additions is cut there, whatever
+	// the kernel, so that kernels that fuse alike give the same bits.
 	depth = 256
-	// All packed panels of B together stay in L2 or L3.
-	width = 2048
-	// Tiles of rows that one worker takes at once: A's part stays in L2.
-	maxTiles = 16
+	// Columns of a worker's packed block of B: depth x width of them stay in L2.
+	width = 256
+	// Fewest rows of a piece: packing B for it must cost little beside multiplying.
+	minRows = 128
+	// Pieces for each worker, so that a slow core takes fewer of them.
+	piecesPerWorker = 4
 )
 
 // Generic is the name of the Go micro-kernel.
@@ -19,18 +20,19 @@ const Generic = "generic"
 type Multiplier struct {
 	runner Runner
 	kernel kernel
-	panels []float32 // packed block of B
-	locals []local   // by worker
+	locals []local // by worker
 
-	// The product under way, for the tasks.
-	c, a, b Matrix
-	add     bool
+	// The product under way, for the tasks, and its pieces.
+	c, a, b    Matrix
+	add        bool
+	rows, cols int // of a piece
+	across     int // pieces side by side
 }
 
 // local is a worker's own memory.
 type local struct {
-	a []float32 // packed tiles of A, tileRows x depth each
-	c [tileRows * tileCols]float32
+	a, b []float32 // packed tile of A, packed panels of B
+	c    []float32 // a tile of which only a part exists
 }
 
 // New returns a Multiplier that uses the fastest micro-kernel of this machine.
@@ -39,7 +41,7 @@ func New(r Runner) *Multiplier { return newWith(r, bestKernel()) }
 func newWith(r Runner, k kernel) *Multiplier {
 	g := &Multiplier{runner: r, kernel: k, locals: make([]local, r.Workers())}
 	for i := range g.locals {
-		g.locals[i].a = make([]float32, maxTiles*tileRows*depth)
+		g.locals[i] = local{a: make([]float32, k.rows*depth), c: make([]float32, k.rows*k.cols)}
 	}
 	return g
 }
@@ -53,74 +55,77 @@ func (g *Multiplier) Mul(c, a, b Matrix, add bool) {
 	if c.Rows == 0 || c.Cols == 0 {
 		return
 	}
-	if a.Cols == 0 && !add {
-		clearRows(c)
-	}
-	for j := 0; j < c.Cols; j += width {
-		n := min(width, c.Cols-j)
-		for p := 0; p < a.Cols; p += depth {
-			k := min(depth, a.Cols-p)
-			g.block(c.Sub(0, j, c.Rows, n), a.Sub(0, p, a.Rows, k), b.Sub(p, j, k, n), add || p > 0)
+	if a.Cols == 0 {
+		if !add {
+			clearRows(c)
 		}
+		return
 	}
+	g.c, g.a, g.b, g.add = c, a, b, add
+	g.cut()
+	g.runner.Run(g.across*ceil(c.Rows, g.rows), 1, (*pieceTask)(g))
 	g.c, g.a, g.b = Matrix{}, Matrix{}, Matrix{} // the caller's memory is not ours to keep
 }
 
-// block does one block of B, packed once and used by all rows of A.
-func (g *Multiplier) block(c, a, b Matrix, add bool) {
-	g.c, g.a, g.b, g.add = c, a, b, add
-	panels := ceil(c.Cols, tileCols)
-	if need := panels * tileCols * b.Rows; cap(g.panels) < need {
-		g.panels = make([]float32, need)
+// cut divides the result into pieces.
+func (g *Multiplier) cut() {
+	g.across = ceil(g.c.Cols, width)
+	g.cols = roundUp(ceil(g.c.Cols, g.across), g.kernel.cols)
+	g.across = ceil(g.c.Cols, g.cols)
+	down := 1
+	if w := g.runner.Workers(); w > 1 {
+		down = max(1, min(ceil(w*piecesPerWorker, g.across), g.c.Rows/minRows))
 	}
-	g.runner.Run(panels, 8, (*packTask)(g))
-	tiles := ceil(c.Rows, tileRows)
-	grain := min(max(tiles/(4*g.runner.Workers()), 1), maxTiles)
-	if g.runner.Workers() == 1 {
-		grain = maxTiles
-	}
-	g.runner.Run(tiles, grain, (*tileTask)(g))
+	g.rows = roundUp(ceil(g.c.Rows, down), g.kernel.rows)
 }
 
-// tileTask computes tiles of rows of C.
-type tileTask Multiplier
+// pieceTask computes pieces of C. Each packs the part of B that it needs, so that
+// workers wait for each other only at the end.
+type pieceTask Multiplier
 
-// Do computes the tiles of rows lo <= i < hi.
-func (g *tileTask) Do(worker, lo, hi int) {
+// Do computes the pieces lo <= i < hi.
+func (g *pieceTask) Do(worker, lo, hi int) {
 	l := &g.locals[worker]
-	whole := hi // tiles before it have all their rows
-	if hi*tileRows > g.c.Rows {
-		whole = hi - 1
+	if need := min(depth, g.b.Rows) * g.cols; len(l.b) < need {
+		l.b = make([]float32, need)
 	}
-	packed := g.a.ColStride != 1
 	for i := lo; i < hi; i++ {
-		if packed || i >= whole {
-			packA(l.a[(i-lo)*tileRows*depth:], g.a, i*tileRows)
+		row, col := i/g.across*g.rows, i%g.across*g.cols
+		rows, cols := min(g.rows, g.c.Rows-row), min(g.cols, g.c.Cols-col)
+		c := g.c.Sub(row, col, rows, cols)
+		for p := 0; p < g.a.Cols; p += depth {
+			k := min(depth, g.a.Cols-p)
+			g.kernel.packB(l.b, g.b.Sub(p, col, k, cols))
+			g.kernel.block(l, c, g.a.Sub(row, p, rows, k), g.add || p > 0)
 		}
 	}
-	k := g.a.Cols
-	for j := 0; j < g.c.Cols; j += tileCols {
-		panel := g.panels[j*k : (j+tileCols)*k]
-		for i := lo; i < hi; i++ {
-			a, rs, cs := l.a[(i-lo)*tileRows*depth:], 1, tileRows
-			if !packed && i < whole {
-				a, rs, cs = g.a.Data[i*tileRows*g.a.RowStride:], g.a.RowStride, 1
-			}
-			c := g.c.Data[i*tileRows*g.c.RowStride+j:]
-			if i < whole && j+tileCols <= g.c.Cols {
-				g.kernel(k, a, rs, cs, panel, c, g.c.RowStride, g.add)
+}
+
+// block multiplies rows of A with the block of B that l holds.
+func (r *kernel) block(l *local, c, a Matrix, add bool) {
+	for i := 0; i < a.Rows; i += r.rows {
+		rows := min(r.rows, a.Rows-i)
+		tile, ars, acs := a.Data[i*a.RowStride:], a.RowStride, a.ColStride
+		if rows < r.rows || a.ColStride != 1 {
+			r.packA(l.a, a.Sub(i, 0, rows, a.Cols))
+			tile, ars, acs = l.a, 1, r.rows
+		}
+		for j := 0; j < c.Cols; j += r.cols {
+			panel, to := l.b[j*a.Cols:], c.Data[i*c.RowStride+j:]
+			if cols := c.Cols - j; rows < r.rows || cols < r.cols {
+				r.tile(a.Cols, tile, ars, acs, panel, l.c, r.cols, false)
+				copyEdge(to, c.RowStride, l.c, r.cols, rows, min(r.cols, cols), add)
 				continue
 			}
-			g.kernel(k, a, rs, cs, panel, l.c[:], tileCols, false)
-			copyEdge(c, g.c.RowStride, l.c[:], min(tileRows, g.c.Rows-i*tileRows), min(tileCols, g.c.Cols-j), g.add)
+			r.tile(a.Cols, tile, ars, acs, panel, to, c.RowStride, add)
 		}
 	}
 }
 
 // copyEdge moves the part of a tile that exists to C.
-func copyEdge(c []float32, stride int, tile []float32, rows, cols int, add bool) {
+func copyEdge(c []float32, stride int, tile []float32, width, rows, cols int, add bool) {
 	for i := range rows {
-		from, to := tile[i*tileCols:][:cols], c[i*stride:][:cols]
+		from, to := tile[i*width:][:cols], c[i*stride:][:cols]
 		if !add {
 			copy(to, from)
 			continue
@@ -138,3 +143,5 @@ func clearRows(c Matrix) {
 }
 
 func ceil(n, by int) int { return (n + by - 1) / by }
+
+func roundUp(n, to int) int { return ceil(n, to) * to }

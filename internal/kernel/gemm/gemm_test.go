@@ -63,8 +63,8 @@ func TestMulAgainstDefinition(t *testing.T) {
 			add := form&4 != 0
 			stride := n + 3 // the gap must stay untouched
 			before := random(rng, m*stride)
-			for name, kern := range map[string]kernel{"generic": kernelGeneric, "best": bestKernel()} {
-				t.Run(fmt.Sprintf("%dx%dx%d/%d/%s", m, n, k, form, name), func(t *testing.T) {
+			for _, kern := range kernels() {
+				t.Run(fmt.Sprintf("%dx%dx%d/%d/%s", m, n, k, form, kern.name), func(t *testing.T) {
 					c := Matrix{Data: append([]float32(nil), before...), Rows: m, Cols: n, RowStride: stride, ColStride: 1}
 					newWith(scattered{3}, kern).Mul(c, a, b, add)
 					check(t, c, a, b, before, add)
@@ -116,23 +116,85 @@ func TestMulSameBitsForAnyWorkers(t *testing.T) {
 // The assembly sees slices that end exactly where they must, followed by canaries.
 func TestKernelStaysInBounds(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	const ldc, canary = 20, 12345
-	for k := 1; k < 9; k++ {
-		for _, s := range [][2]int{{1, tileRows}, {k, 1}} {
-			a := random(rng, (tileRows-1)*s[0]+(k-1)*s[1]+1)
-			b := random(rng, k*tileCols)
-			want, got := make([]float32, tileRows*ldc), make([]float32, tileRows*ldc)
-			for i := range want {
-				want[i], got[i] = canary, canary
-			}
-			end := (tileRows-1)*ldc + tileCols
-			kernelGeneric(k, a, s[0], s[1], b, want[:end:end], ldc, true)
-			bestKernel()(k, a, s[0], s[1], b, got[:end:end], ldc, true)
-			for i := range want {
-				inside := i%ldc < tileCols
-				if !inside && got[i] != canary || math.Abs(float64(got[i]-want[i])) > 1e-2 {
-					t.Fatalf("k %d strides %v: value %d is %g, want %g", k, s, i, got[i], want[i])
+	const canary = 12345
+	for _, kern := range kernels() {
+		ldc := kern.cols + 4
+		for k := 1; k < 9; k++ {
+			for _, s := range [][2]int{{1, kern.rows}, {k, 1}} {
+				a := Matrix{Data: random(rng, (kern.rows-1)*s[0]+(k-1)*s[1]+1), Rows: kern.rows, Cols: k, RowStride: s[0], ColStride: s[1]}
+				b := Dense(random(rng, k*kern.cols), k, kern.cols)
+				got := make([]float32, kern.rows*ldc)
+				for i := range got {
+					got[i] = canary
 				}
+				end := (kern.rows-1)*ldc + kern.cols
+				for _, add := range []bool{false, true} {
+					kern.tile(k, a.Data, s[0], s[1], b.Data, got[:end:end], ldc, add)
+				}
+				for i, v := range got {
+					if i%ldc >= kern.cols {
+						if v != canary {
+							t.Fatalf("%s: wrote value %d", kern.name, i)
+						}
+						continue
+					}
+					if want, _ := naive(a, b, i/ldc, i%ldc); math.Abs(float64(v)-2*want) > 1e-4 {
+						t.Fatalf("%s: k %d strides %v: value %d is %g, want %g", kern.name, k, s, i, v, 2*want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Packing moves values and nothing else.
+func TestPack(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	for _, kern := range kernels() {
+		for _, wide := range []int{kern.rows, kern.cols} {
+			for _, rows := range []int{wide, wide - 1, 1} {
+				for _, cols := range []int{1, 7, 8, 9, 24, 31} {
+					for _, m := range []Matrix{Dense(random(rng, rows*cols), rows, cols), Dense(random(rng, rows*cols), cols, rows).T()} {
+						got := random(rng, wide*cols+1)
+						last := got[wide*cols]
+						kern.pack(got, m, wide)
+						for i, v := range got[:wide*cols] {
+							want := float32(0)
+							if r := i % wide; r < rows {
+								want = m.Data[r*m.RowStride+i/wide*m.ColStride]
+							}
+							if v != want {
+								t.Fatalf("%s: %d x %d strides %d, %d to %d wide: value %d is %g, want %g", kern.name, rows, cols, m.RowStride, m.ColStride, wide, i, v, want)
+							}
+						}
+						if got[wide*cols] != last {
+							t.Fatalf("%s: wrote past the end", kern.name)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// Kernels that fuse multiply and add give the same bits.
+func TestFusedKernelsAgree(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	m, n, k := 70, 90, 300
+	a, b := Dense(random(rng, m*k), m, k), Dense(random(rng, k*n), k, n)
+	var first []float32
+	for _, kern := range kernels() {
+		if kern.name == Generic {
+			continue
+		}
+		got := make([]float32, m*n)
+		newWith(Serial{}, kern).Mul(Dense(got, m, n), a, b, false)
+		if first == nil {
+			first = got
+		}
+		for i, v := range got {
+			if math.Float32bits(v) != math.Float32bits(first[i]) {
+				t.Fatalf("%s: value %d is %g, not %g", kern.name, i, v, first[i])
 			}
 		}
 	}
@@ -157,7 +219,7 @@ func TestMulDoesNotAllocate(t *testing.T) {
 
 func BenchmarkMul(b *testing.B) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	for _, s := range [][3]int{{512, 128, 128}, {512, 384, 128}, {128, 384, 512}, {64, 64, 32}, {1024, 1024, 1024}} {
+	for _, s := range [][3]int{{512, 128, 128}, {1024, 688, 256}, {688, 256, 1024}, {32, 64, 64}, {1024, 1024, 1024}} {
 		m, n, k := s[0], s[1], s[2]
 		x, w, dy := Dense(random(rng, m*k), m, k), Dense(random(rng, n*k), n, k), Dense(random(rng, k*m), k, m)
 		y := Dense(make([]float32, m*n), m, n)
@@ -170,9 +232,10 @@ func BenchmarkMul(b *testing.B) {
 				b.ReportMetric(2*float64(m*n*k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 			})
 		}
-		run("NT", bestKernel(), x, w.T())
-		run("NN", bestKernel(), x, Dense(w.Data, k, n))
-		run("TN", bestKernel(), dy.T(), Dense(w.Data, k, n))
-		run("generic", kernelGeneric, x, w.T())
+		for _, kern := range kernels() {
+			run("NT/"+kern.name, kern, x, w.T())
+			run("NN/"+kern.name, kern, x, Dense(w.Data, k, n))
+			run("TN/"+kern.name, kern, dy.T(), Dense(w.Data, k, n))
+		}
 	}
 }

@@ -1,16 +1,32 @@
 package gemm
 
-// kernel computes a tile: C = A*B, or C += A*B if add, with k >= 1 products a result.
-// The value (i, p) of A is a[i*ars+p*acs], (p, j) of B is b[p*tileCols+j], (i, j) of
-// C is c[i*ldc+j]; i < tileRows, j < tileCols.
-type kernel func(k int, a []float32, ars, acs int, b, c []float32, ldc int, add bool)
+// kernel computes tiles of rows x cols results.
+type kernel struct {
+	name       string
+	rows, cols int
+	// tile sets C = A*B, or C += A*B if add, with k >= 1 products a result. The value
+	// (i, p) of A is a[i*ars+p*acs], (p, j) of B is b[p*cols+j], (i, j) of C is
+	// c[i*ldc+j]; i < rows, j < cols.
+	tile func(k int, a []float32, ars, acs int, b, c []float32, ldc int, add bool)
+	// gather copies n rows of `wide` values, which lie stride apart, one behind the
+	// other; transpose copies n values each of `wide` rows, which lie stride apart, so
+	// that those of one row lie wide apart. nil: in Go.
+	gather    func(to, from []float32, wide, stride, n int)
+	transpose func(to, from []float32, wide, stride, n int)
+}
 
-// kernelGeneric is the specification of every kernel. Three rows by two columns keep
+func genericKernel() kernel {
+	return kernel{name: Generic, rows: 6, cols: genericCols, tile: tileGeneric}
+}
+
+const genericCols = 16
+
+// tileGeneric is the specification of every kernel. Three rows by two columns keep
 // their sums in registers; more of them and Go's compiler spills some to the stack,
 // which costs more than it saves.
-func kernelGeneric(k int, a []float32, ars, acs int, b, c []float32, ldc int, add bool) {
-	for i := 0; i < tileRows; i += 3 {
-		for j := 0; j < tileCols; j += 2 {
+func tileGeneric(k int, a []float32, ars, acs int, b, c []float32, ldc int, add bool) {
+	for i := 0; i < 6; i += 3 {
+		for j := 0; j < genericCols; j += 2 {
 			s := products3x2(k, a[i*ars:], ars, acs, b[j:])
 			store2(c[i*ldc+j:], s[0], s[1], add)
 			store2(c[(i+1)*ldc+j:], s[2], s[3], add)
@@ -22,7 +38,7 @@ func kernelGeneric(k int, a []float32, ars, acs int, b, c []float32, ldc int, ad
 func products3x2(k int, a []float32, ars, acs int, b []float32) [6]float32 {
 	var s0, s1, s2, s3, s4, s5 float32
 	at, y, z := 0, a[ars:], a[2*ars:]
-	for p := 0; p < k*tileCols; p += tileCols {
+	for p := 0; p < k*genericCols; p += genericCols {
 		q := (*[2]float32)(b[p:])
 		u := a[at]
 		s0 += u * q[0]
@@ -44,3 +60,6 @@ func store2(c []float32, x, y float32, add bool) {
 	}
 	c[0], c[1] = x, y
 }
+
+// Kernel names the micro-kernel of this machine.
+func Kernel() string { return bestKernel().name }
