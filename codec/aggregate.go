@@ -23,10 +23,7 @@ func (c *Codec) Aggregate(gs []*Gradient) *Update {
 			u.setEmpty(t.first + n)
 			return
 		}
-		w := t.chunk.Cols
-		for row, at := 0, t.at(n); row < t.chunk.Rows; row, at = row+1, at+t.cols {
-			kernel.PackSigns(u.signs, at, x[row*w:][:w])
-		}
+		kernel.PackChunk(u.signs, t.at(n), t.cols, x, t.chunk.Cols)
 	})
 	return u
 }
@@ -46,9 +43,9 @@ func (c *Codec) Mean(gs []*Gradient, dst []float32) {
 // eachMean calls f with every chunk's decoded mean, row-major, or nil if nobody sent a
 // coefficient of it.
 func (c *Codec) eachMean(gs []*Gradient, f func(t *tensor, n int, x []float32)) {
-	c.share(len(c.pieces), func(items iter.Seq[int]) {
+	c.shareWriting(func(pieces iter.Seq[int]) {
 		l, m := c.newTile(), newMean(c, gs)
-		for p := range items {
+		for p := range pieces {
 			m.seek(p)
 			for i, n := range c.chunksOf(c.pieces[p]) {
 				t := &c.tensors[i]
@@ -69,20 +66,16 @@ func (c *Codec) eachMean(gs []*Gradient, f func(t *tensor, n int, x []float32)) 
 type mean struct {
 	peers   []*Gradient
 	readers []*chunkReader
-	cells   []cell   // by coefficient; zero between chunks
-	index   []uint16 // the coefficients that anyone sent
+	sum     []float32 // by coefficient; zero between chunks
+	senders []uint32  // likewise
+	index   []uint16  // the coefficients that anyone sent
 	value   []float32
-}
-
-type cell struct {
-	sum     float32
-	senders int32
 }
 
 func newMean(c *Codec, gs []*Gradient) *mean {
 	most := min(c.largest, c.keep*len(gs))
 	m := &mean{
-		peers: gs, cells: make([]cell, c.largest),
+		peers: gs, sum: make([]float32, c.largest), senders: make([]uint32, c.largest),
 		index: make([]uint16, most+1), value: make([]float32, most),
 	}
 	for _, g := range gs {
@@ -99,26 +92,25 @@ func (m *mean) seek(piece int) {
 }
 
 func (m *mean) next(t *tensor, tensor int) ([]uint16, []float32) {
-	count := 0
-	for p, r := range m.readers {
+	for _, r := range m.readers { // one peer's bits need not wait for another's sums
 		r.next(t)
-		norm := m.peers[p].norms[tensor] + normFloor
+	}
+	count := 0
+	sum, senders := m.sum[:t.chunk.Size()], m.senders[:t.chunk.Size()]
+	for p, r := range m.readers {
+		kernel.Divide(r.value, m.peers[p].norms[tensor]+normFloor)
 		value := r.value[:len(r.index)]
 		for i, at := range r.index {
-			c := &m.cells[at]
-			m.index[count] = at // stays if nobody sent it before
-			if c.senders == 0 {
-				count++
-			}
-			c.senders++
-			c.sum += float32(float64(value[i]) / norm)
+			m.index[count] = at // stays if nobody sent it before: 0-1 has the upper bit
+			count += int((senders[at] - 1) >> 31)
+			senders[at]++
+			sum[at] += value[i]
 		}
 	}
 	index, value := m.index[:count], m.value[:count]
 	for i, at := range index {
-		c := &m.cells[at]
-		value[i] = c.sum / float32(c.senders)
-		*c = cell{}
+		value[i] = sum[at] / float32(int32(senders[at]))
+		sum[at], senders[at] = 0, 0
 	}
 	return index, value
 }

@@ -1,9 +1,11 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 
+	"templar/internal/kernel"
 	"templar/protocol"
 )
 
@@ -93,26 +95,20 @@ func (r *chunkReader) values(n int) protocol.Verdict {
 }
 
 func (r *chunkReader) decode(codes []byte, n int, scale float32) protocol.Verdict {
-	value := r.value[:n]
-	for i := range value {
-		var v float32
-		if r.scheme == SchemeI8 { // the default, without a call
-			v = float32(float32(int8(codes[i])) * scale)
-			if codes[i] == 0x80 {
-				v = 0
-			}
-		} else {
-			v = r.scheme.value(r.scheme.code(codes, i), scale)
-		}
+	r.value = r.value[:n]
+	if r.scheme == SchemeI8 && finite(kernel.MaxCode*scale) && kernel.Dequantise(r.value, codes, scale) {
+		return protocol.VerdictOK
+	}
+	for i := range r.value {
+		v := r.scheme.value(r.scheme.code(codes, i), scale)
 		if !finite(v) {
 			return protocol.VerdictNonFinite
 		}
 		if v == 0 {
 			return protocol.VerdictMalformed
 		}
-		value[i] = v
+		r.value[i] = v
 	}
-	r.value = value
 	return protocol.VerdictOK
 }
 
@@ -122,15 +118,15 @@ func finite(v float32) bool { return math.Float32bits(v)>>23&255 != 255 }
 type chunkWriter struct {
 	body   []byte
 	scheme Scheme
-	codes  []uint32
+	value  []float32 // of the coefficients chosen
 	scale  float32
+	codes  []byte // of those that are sent
 	sent   []uint16
 }
 
 // write appends the record of a chunk whose chosen coefficients are coef[index[i]].
 // What the scheme would round to zero is not sent.
 func (w *chunkWriter) write(keep int, index []uint16, coef []float32) {
-	w.sent, w.codes = w.sent[:0], w.codes[:0]
 	w.choose(index, coef)
 	var count [4]byte
 	binary.LittleEndian.PutUint32(count[:], uint32(len(w.sent)))
@@ -142,25 +138,38 @@ func (w *chunkWriter) write(keep int, index []uint16, coef []float32) {
 	if w.scheme.header() > 0 {
 		w.body = binary.LittleEndian.AppendUint32(w.body, math.Float32bits(w.scale))
 	}
-	for _, code := range w.codes {
-		w.body = w.scheme.appendCode(w.body, code)
-	}
+	w.body = append(w.body, w.codes...)
 }
 
+// choose sets what is sent: the indices, and their codes.
 func (w *chunkWriter) choose(index []uint16, coef []float32) {
-	largest := float32(0)
+	w.sent, w.codes, w.value = w.sent[:0], w.codes[:0], w.value[:0]
+	largest := uint32(0) // of a value's magnitude, by its bits
 	for _, i := range index {
-		largest = max(largest, max(coef[i], -coef[i]))
+		w.value = append(w.value, coef[i])
+		largest = max(largest, math.Float32bits(coef[i])&^(1<<31))
 	}
 	var ok bool
-	if w.scale, ok = w.scheme.scale(largest); !ok {
+	if w.scale, ok = w.scheme.scale(math.Float32frombits(largest)); !ok {
 		return
 	}
-	for _, i := range index {
-		// A tiny scale can take the product to zero where the code is not.
-		code := w.scheme.quantise(coef[i], w.scale)
-		if w.scheme.value(code, w.scale) != 0 {
-			w.sent, w.codes = append(w.sent, i), append(w.codes, code)
+	w.codes = w.scheme.quantise(w.codes, w.value, w.scale)
+	if w.scheme == SchemeI8 && bytes.IndexByte(w.codes, 0) < 0 {
+		w.sent = append(w.sent, index...)
+		return
+	}
+	w.drop(index)
+}
+
+// drop leaves out what stands for zero: a tiny scale can take the product to zero where
+// the code is not.
+func (w *chunkWriter) drop(index []uint16) {
+	width := w.scheme.width()
+	for i, at := range index {
+		if w.scheme.value(w.scheme.code(w.codes, i), w.scale) != 0 {
+			copy(w.codes[len(w.sent)*width:], w.codes[i*width:][:width])
+			w.sent = append(w.sent, at)
 		}
 	}
+	w.codes = w.codes[:len(w.sent)*width]
 }

@@ -32,6 +32,7 @@ type Codec struct {
 	largest int // values in the largest chunk
 	keep    int // coefficients kept of the chunk that keeps most
 	pieces  []piece
+	meet    bool // pieces do, within a byte of an update
 	shape   protocol.Hash
 
 	workers int
@@ -71,7 +72,7 @@ func New(layout protocol.Layout, s Spec) (*Codec, error) {
 		}
 		c.add(t, s, transforms)
 	}
-	c.pieces = c.cut()
+	c.pieces, c.meet = c.cut()
 	c.shape = shapeHash(layout, s)
 	return c, nil
 }
@@ -153,6 +154,12 @@ func (t *tensor) chunks() int { return t.rows * t.cols / t.chunk.Size() }
 func (t *tensor) at(chunk int) int {
 	across := t.across()
 	return t.Offset + chunk/across*t.chunk.Rows*t.cols + chunk%across*t.chunk.Cols
+}
+
+// rowsOf returns the rows of a chunk of the flat memory m.
+func (t *tensor) rowsOf(m []float32, chunk int) kernel.Rows {
+	at := t.at(chunk)
+	return kernel.Rows{X: m[at : at+(t.chunk.Rows-1)*t.cols+t.chunk.Cols], Apart: t.cols}
 }
 
 // shapeHash is specified in spec/codec, "Shape hash".

@@ -7,14 +7,9 @@ import (
 	"templar/internal/kernel"
 )
 
-// ahead is how many chunks side by side are loaded at once: rows lie too far apart for
-// the processor to guess the next, and longer runs of each make up for it.
-const ahead = 4
-
-// tile is the working memory for one chunk, and the chunks loaded ahead.
+// tile is the working memory for one chunk.
 type tile struct {
 	x       []float32
-	loaded  []float32
 	scratch *kernel.Scratch
 	keys    []uint32
 	found   []uint16
@@ -23,27 +18,20 @@ type tile struct {
 
 func (c *Codec) newTile() *tile {
 	return &tile{
-		x: make([]float32, c.largest), loaded: make([]float32, ahead*c.largest), scratch: kernel.NewScratch(c.largest),
+		x: make([]float32, c.largest), scratch: kernel.NewScratch(c.largest),
 		keys: make([]uint32, c.largest), found: make([]uint16, c.largest), index: make([]uint16, 0, c.keep),
 	}
 }
 
-// load copies a chunk of the flat memory, or returns it if it is loaded already: a tile
-// takes the chunks of a piece one after the other.
-func (l *tile) load(m []float32, t *tensor, chunk int) []float32 {
-	across, w, size := t.across(), t.chunk.Cols, t.chunk.Size()
-	first := chunk % across % ahead
-	if first == 0 {
-		n := min(ahead, across-chunk%across)
-		at := t.at(chunk)
-		for r := range t.chunk.Rows {
-			row := m[at+r*t.cols:][:n*w]
-			for k := range n {
-				copy(l.loaded[k*size+r*w:][:w], row[k*w:])
-			}
-		}
+// forward returns the coefficients of a chunk of the flat memory m.
+func (l *tile) forward(m []float32, t *tensor, chunk int) []float32 {
+	var next kernel.Rows
+	if chunk+1 < t.chunks() {
+		next = t.rowsOf(m, chunk+1)
 	}
-	return l.loaded[first*size:][:size]
+	x := l.x[:t.chunk.Size()]
+	t.chunk.Forward(x, t.rowsOf(m, chunk), next, l.scratch)
+	return x
 }
 
 // Compress returns the top-k coefficients of each chunk's DCT of m, which is flat in
@@ -89,8 +77,7 @@ func (c *Codec) bodyRoom() []int {
 func (c *Codec) compressPiece(m []float32, p piece, l *tile, w *chunkWriter) error {
 	for i, n := range c.chunksOf(p) {
 		t := &c.tensors[i]
-		x := l.load(m, t, n)
-		t.chunk.Forward(x, l.scratch)
+		x := l.forward(m, t, n)
 		index, ok := kernel.TopK(l.index[:0], x, t.keep, l.keys, l.found)
 		if !ok {
 			return fmt.Errorf("tensor %s: values are not finite or too large", t.Name)

@@ -61,8 +61,8 @@ func TestSchemesKeepValues(t *testing.T) {
 			if len(w.sent) != len(coef) {
 				t.Fatalf("%v sends %d of %d values", s, len(w.sent), len(coef))
 			}
-			for i, code := range w.codes {
-				got, want := float64(s.value(code, w.scale)), float64(coef[i])
+			for i := range w.sent {
+				got, want := float64(s.value(s.code(w.codes, i), w.scale)), float64(coef[i])
 				if math.Abs(got-want) > precision[s]*want {
 					t.Fatalf("%v: %g becomes %g", s, want, got)
 				}

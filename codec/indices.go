@@ -1,8 +1,10 @@
 package codec
 
 import (
-	"encoding/binary"
 	"math/bits"
+	"slices"
+
+	"templar/internal/kernel"
 )
 
 // riceBits is the width of the field that holds a chunk's Rice parameter.
@@ -81,25 +83,17 @@ func readIndices(index []uint16, b []byte, n, size int) ([]uint16, []byte, index
 		return index, nil, indexMalformed
 	}
 	rice := uint(b[0] & (1<<riceBits - 1))
-	at, next := uint(riceBits), uint(0) // bits read; the least index that can follow
-	index = index[:0]
-	for len(index) < n && at/8+8 <= uint(len(b)) {
-		word := binary.LittleEndian.Uint64(b[at/8:]) >> (at % 8)
-		quotient := uint(bits.TrailingZeros64(word))
-		used := quotient + 1 + rice
-		if used > 64-7 { // may reach beyond the word
-			break
-		}
-		this := next + quotient<<rice + uint(word>>(quotient+1))&(1<<rice-1)
-		if this >= uint(size) {
-			return index, nil, indexOutside
-		}
-		index = append(index, uint16(this))
-		next, at = this+1, at+used
+	index = slices.Grow(index[:0], n)[:n]
+	read, at, next := kernel.ReadGaps(index, b, rice, riceBits, 0, uint(size))
+	if read < n {
+		r := bitReader{b: b[at/8:]}
+		r.read(at % 8)
+		return r.indices(index[:read], n, size, rice, next)
 	}
-	r := bitReader{b: b[at/8:]}
-	r.read(at % 8)
-	return r.indices(index, n, size, rice, next)
+	if at%8 != 0 && b[at/8]>>(at%8) != 0 {
+		return index, nil, indexMalformed
+	}
+	return index, b[(at+7)/8:], indexOK
 }
 
 // indices reads what is left of n indices, bit by bit if it must.

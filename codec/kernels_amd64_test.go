@@ -10,18 +10,21 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// The whole codec with the assembly switched off: the same bits.
+// The whole codec with AVX-512 switched off, and then all assembly: the same bits.
 func TestSameBitsWithoutAssembly(t *testing.T) {
-	if !cpu.X86.HasAVX2 {
-		t.Skip("no AVX2 to switch off")
-	}
 	c := newCodec(t, large(), Spec{TargetChunk: 64, TopK: 32})
 	want := everything(t, c, []int{0, 1, 2})
-	cpu.X86.HasAVX2 = false
-	defer func() { cpu.X86.HasAVX2 = true }()
-	for workers := 1; workers <= 2; workers++ {
-		if got := everything(t, c.Parallel(workers, goroutines), rand.Perm(3)); !slices.Equal(got, want) {
-			t.Fatalf("without assembly, %d workers: %v, want %v", workers, got, want)
+	for _, feature := range []struct {
+		name string
+		here *bool
+	}{{"AVX-512", &cpu.X86.HasAVX512F}, {"AVX2", &cpu.X86.HasAVX2}} {
+		if !*feature.here {
+			continue
+		}
+		*feature.here = false
+		defer func() { *feature.here = true }()
+		if got := everything(t, c.Parallel(2, goroutines), rand.Perm(3)); !slices.Equal(got, want) {
+			t.Fatalf("without %s: %v, want %v", feature.name, got, want)
 		}
 	}
 }

@@ -40,27 +40,49 @@ func (c *Codec) share(n int, work func(items iter.Seq[int])) {
 	c.each(min(c.workers, n), func(int) { work(items) })
 }
 
+// shareWriting is share for pieces whose workers write to an update. Neighbours may meet
+// within a byte of it, so that every other piece is done before the rest begin.
+func (c *Codec) shareWriting(work func(pieces iter.Seq[int])) {
+	if !c.meet {
+		c.share(len(c.pieces), work)
+		return
+	}
+	for first := range 2 {
+		c.share((len(c.pieces)+1-first)/2, func(items iter.Seq[int]) {
+			work(func(yield func(int) bool) {
+				for i := range items {
+					if !yield(2*i + first) {
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
 // piece is a range of chunks, numbered over all tensors, that a worker takes at once.
-// It is made of whole rows of chunks and ends where a byte of an update does, so that
-// no two workers write to the same one.
+// It is made of whole rows of chunks.
 type piece struct {
 	tensor     int // of the first chunk
 	first, end int
 }
 
-// pieceChunks is the least size of a piece but the last.
+// pieceChunks is the least size of a piece but the last: too many for a byte of an
+// update to reach over one.
 const pieceChunks = 64
 
-// cut divides the chunks into pieces.
-func (c *Codec) cut() (pieces []piece) {
+// cut divides the chunks into pieces, and says whether any two meet within a byte of an
+// update.
+func (c *Codec) cut() (pieces []piece, meet bool) {
 	next := piece{}
 	for i := range c.tensors {
 		t := &c.tensors[i]
 		for n := t.across(); n <= t.chunks(); n += t.across() {
 			end, at := t.first+n, t.Offset+n*t.chunk.Size()
-			if end-next.first < pieceChunks || end%8 != 0 || at%8 != 0 {
+			if end-next.first < pieceChunks {
 				continue
 			}
+			meet = meet || end < c.chunks && (end%8 != 0 || at%8 != 0)
 			next.end = end
 			pieces = append(pieces, next)
 			next = piece{tensor: i, first: end}
@@ -73,7 +95,7 @@ func (c *Codec) cut() (pieces []piece) {
 		next.end = c.chunks
 		pieces = append(pieces, next)
 	}
-	return pieces
+	return pieces, meet
 }
 
 // chunksOf yields the chunks of a piece: number of the tensor, number within it.

@@ -73,21 +73,39 @@ func TestSameBitsForAnyNumberOfWorkersAndOrder(t *testing.T) {
 	}
 }
 
-func TestPiecesShareNoByte(t *testing.T) {
+// Rows of chunks that end within a byte of the update do not keep workers from sharing.
+func TestSameBitsWhenPiecesMeetWithinAByte(t *testing.T) {
+	c := newCodec(t, layoutOf([]int{128, 128}, []int{3}, []int{1024, 128}), Spec{TargetChunk: 16, TopK: 8})
+	if !c.meet || len(c.pieces) < 3 {
+		t.Fatalf("%d pieces, meet: %v", len(c.pieces), c.meet)
+	}
+	want := everything(t, c, []int{0, 1})
+	for _, workers := range []int{1, 2, 5} {
+		if got := everything(t, c.Parallel(workers, goroutines), []int{1, 0}); !slices.Equal(got, want) {
+			t.Fatalf("%d workers: %v, want %v", workers, got, want)
+		}
+	}
+}
+
+func TestPiecesShareBytesWithNeighbours(t *testing.T) {
 	for _, l := range []protocol.Layout{small(), large(), layoutOf([]int{1}), layoutOf([]int{640, 64}, []int{3}, []int{640, 64})} {
 		c := newCodec(t, l, Spec{TargetChunk: 64, TopK: 1})
 		chunk, writer := 0, make([]int, bitBytes(c.parameters()))
 		for p, piece := range c.pieces {
-			if piece.first != chunk || chunk%8 != 0 {
-				t.Fatalf("piece %d is %+v: want one that begins at chunk %d, within no byte", p, piece, chunk)
+			if piece.first != chunk {
+				t.Fatalf("piece %d is %+v: want one that begins at chunk %d", p, piece, chunk)
+			}
+			meet := c.meet && p > 0
+			if chunk%8 != 0 && !meet {
+				t.Fatalf("piece %d begins within a byte of flags", p)
 			}
 			for range c.chunksOf(piece) {
 				chunk++
 			}
 			for row := range c.rowsOf(piece) {
 				for b := row.at / 8; b <= (row.at+row.n-1)/8; b++ {
-					if writer[b] != 0 && writer[b] != p+1 {
-						t.Fatalf("pieces %d and %d share byte %d", writer[b]-1, p, b)
+					if w := writer[b]; w != 0 && w != p+1 && !(meet && w == p) {
+						t.Fatalf("pieces %d and %d share byte %d", w-1, p, b)
 					}
 					writer[b] = p + 1
 				}

@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
+
+	"templar/internal/kernel"
 )
 
 // Scheme is how values stand on the wire (spec/codec, "Values").
@@ -22,7 +25,6 @@ const DefaultScheme = SchemeI8
 const (
 	scaleSize = 4
 	minScale  = 0x1p-126 // the smallest normal float32
-	maxI8     = 127
 )
 
 var schemeNames = [...]string{SchemeF32: "f32", SchemeF16: "f16", SchemeI8: "i8"}
@@ -64,24 +66,30 @@ func (s Scheme) scale(largest float32) (scale float32, ok bool) {
 	case SchemeF16: // a power of two: dividing is exact, and the largest becomes [1, 2)
 		scale = math.Float32frombits(math.Float32bits(largest) &^ (1<<23 - 1))
 	case SchemeI8:
-		scale = largest / maxI8
+		scale = largest / kernel.MaxCode
 	default:
 		return 1, true
 	}
 	return scale, scale >= minScale
 }
 
-// quantise returns the code of v; 0 stands for a value too small to be sent.
-func (s Scheme) quantise(v, scale float32) uint32 {
+// quantise appends the codes of v; 0 stands for a value too small to be sent.
+func (s Scheme) quantise(codes []byte, v []float32, scale float32) []byte {
 	switch s {
 	case SchemeF16:
-		return uint32(halfFromFloat(v / scale))
+		for _, v := range v {
+			codes = binary.LittleEndian.AppendUint16(codes, halfFromFloat(v/scale))
+		}
 	case SchemeI8:
-		q := math.RoundToEven(float64(v) / float64(scale))
-		return uint32(uint8(int8(min(max(q, -maxI8), maxI8))))
+		n := len(codes)
+		codes = slices.Grow(codes, len(v))[:n+len(v)]
+		kernel.Quantise(codes[n:], v, scale)
 	default:
-		return math.Float32bits(v)
+		for _, v := range v {
+			codes = binary.LittleEndian.AppendUint32(codes, math.Float32bits(v))
+		}
 	}
+	return codes
 }
 
 // value returns what a code stands for. Codes that none may send come out as zero,
@@ -91,23 +99,12 @@ func (s Scheme) value(code uint32, scale float32) float32 {
 	case SchemeF16:
 		return float32(halfToFloat(uint16(code)) * scale)
 	case SchemeI8:
-		if int8(code) < -maxI8 {
+		if int8(code) < -kernel.MaxCode {
 			return 0
 		}
 		return float32(float32(int8(code)) * scale)
 	default:
 		return math.Float32frombits(code)
-	}
-}
-
-func (s Scheme) appendCode(b []byte, code uint32) []byte {
-	switch s {
-	case SchemeF16:
-		return binary.LittleEndian.AppendUint16(b, uint16(code))
-	case SchemeI8:
-		return append(b, byte(code))
-	default:
-		return binary.LittleEndian.AppendUint32(b, code)
 	}
 }
 

@@ -68,9 +68,7 @@ func checkCoefficients(t *testing.T, c *Codec, tc *dctCase) {
 	var coef []float32
 	l, tensor := c.newTile(), &c.tensors[0]
 	for n := range tensor.chunks() {
-		x := l.load(tc.X, tensor, n)
-		tensor.chunk.Forward(x, l.scratch)
-		coef = append(coef, x...)
+		coef = append(coef, l.forward(tc.X, tensor, n)...)
 	}
 	checkClose(t, "coefficients", coef, tc.Coef)
 }

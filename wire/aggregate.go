@@ -64,6 +64,11 @@ func EncodeAggregate(a *Aggregate, c *codec.Codec, s protocol.Signer) ([]byte, e
 	if err := a.check(); err != nil {
 		return nil, fmt.Errorf("encode aggregate of window %d: %w", a.Window, err)
 	}
+	return seal(a.message(c), KindAggregate, s)
+}
+
+// message returns what is signed of a.
+func (a *Aggregate) message(c *codec.Codec) []byte {
 	var update []byte
 	if a.Update != nil {
 		update = a.Update.Bytes()
@@ -80,7 +85,7 @@ func EncodeAggregate(a *Aggregate, c *codec.Codec, s protocol.Signer) ([]byte, e
 	b = a.appendPeers(b)
 	shape := c.Shape()
 	b = append(b, shape[:]...)
-	return seal(append(b, update...), KindAggregate, s)
+	return append(b, update...)
 }
 
 func (a *Aggregate) appendPeers(b []byte) []byte {

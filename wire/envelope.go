@@ -132,22 +132,19 @@ type Expect struct {
 	Hotkey protocol.Hotkey
 }
 
-// openFrom is open for a message that one uid sends: its body begins with the uid.
-func openFrom(b []byte, kind Kind, want Expect) (*reader, protocol.Verdict) {
-	_, body, v := open(b, kind, func(h Header) bool {
-		return h.Run == want.Run && h.Window == want.Window && h.Hotkey == want.Hotkey
-	})
-	if !v.OK() {
-		return nil, v
-	}
-	r := &reader{b: body}
+func (e Expect) accepts(h Header) bool {
+	return h.Run == e.Run && h.Window == e.Window && h.Hotkey == e.Hotkey
+}
+
+// readUID reads what the body of a message begins with that one uid sends.
+func (e Expect) readUID(r *reader) protocol.Verdict {
 	switch uid := protocol.UID(r.uint16()); {
 	case r.short:
-		return nil, protocol.VerdictMalformed
-	case uid != want.UID:
-		return nil, protocol.VerdictWrongContext
+		return protocol.VerdictMalformed
+	case uid != e.UID:
+		return protocol.VerdictWrongContext
 	}
-	return r, protocol.VerdictOK
+	return protocol.VerdictOK
 }
 
 // ContentHash identifies an object's bytes, signature and all.

@@ -39,6 +39,11 @@ func EncodeGradient(g *Gradient, c *codec.Codec, s protocol.Signer) ([]byte, err
 	if len(g.Pages) > math.MaxUint16 {
 		return nil, fmt.Errorf("encode gradient: %d pages, at most %d", len(g.Pages), math.MaxUint16)
 	}
+	return seal(g.message(c), KindGradient, s)
+}
+
+// message returns what is signed of g.
+func (g *Gradient) message(c *codec.Codec) []byte {
 	body := g.Body.Bytes()
 	b := newMessage(Header{KindGradient, g.Run, g.Window, g.Hotkey}, int64(gradientFixed+8*len(g.Pages)+len(body)))
 	b = binary.LittleEndian.AppendUint16(b, uint16(g.UID))
@@ -50,13 +55,21 @@ func EncodeGradient(g *Gradient, c *codec.Codec, s protocol.Signer) ([]byte, err
 	}
 	shape := c.Shape()
 	b = append(b, shape[:]...)
-	return seal(append(b, body...), KindGradient, s)
+	return append(b, body...)
 }
 
 // DecodeGradient reads the object of another miner. The Gradient keeps b.
 func DecodeGradient(b []byte, c *codec.Codec, want Expect) (*Gradient, protocol.Verdict) {
-	r, v := openFrom(b, KindGradient, want)
+	_, body, v := open(b, KindGradient, want.accepts)
 	if !v.OK() {
+		return nil, v
+	}
+	return readGradient(&reader{b: body}, c, want)
+}
+
+// readGradient reads the body of a message whose envelope is in order.
+func readGradient(r *reader, c *codec.Codec, want Expect) (*Gradient, protocol.Verdict) {
+	if v := want.readUID(r); !v.OK() {
 		return nil, v
 	}
 	g := &Gradient{Run: want.Run, Window: want.Window, UID: want.UID, Hotkey: want.Hotkey}
@@ -72,6 +85,7 @@ func DecodeGradient(b []byte, c *codec.Codec, want Expect) (*Gradient, protocol.
 	if shape != c.Shape() {
 		return nil, protocol.VerdictBadShape
 	}
+	var v protocol.Verdict
 	if g.Body, v = c.ReadGradient(r.b); !v.OK() {
 		return nil, v
 	}

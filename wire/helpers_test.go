@@ -123,6 +123,29 @@ func envelopeCases(good []byte) map[string]verdictCase {
 	}
 }
 
+// fuzzMessages fuzzes a decoder as a hostile node meets it: bytes as they came; bytes
+// with the right digest, which pass on to header and signature; and, since such a node
+// signs what it likes with a key of its own, what follows the signature by itself.
+// Nothing is signed for a try, so that tries are many.
+func fuzzMessages(f *testing.F, good []byte, decode, read func(t *testing.T, b []byte) protocol.Verdict) {
+	const asCame, withDigest, opened = 0, 1, 2
+	f.Add(good, uint8(asCame))
+	f.Add(good, uint8(withDigest))
+	f.Add(body(good), uint8(opened))
+	f.Fuzz(func(t *testing.T, b []byte, layer uint8) {
+		if layer == withDigest && len(b) >= trailerSize {
+			b = rehashed(b)
+		}
+		do := decode
+		if layer == opened {
+			do = read
+		}
+		if v := do(t, b); !v.OK() && !v.Invalid() {
+			t.Fatalf("verdict %v", v)
+		}
+	})
+}
+
 type verdictCase struct {
 	b    []byte
 	want protocol.Verdict

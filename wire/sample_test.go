@@ -91,20 +91,18 @@ func TestSamplePositions(t *testing.T) {
 }
 
 func FuzzDecodeSample(f *testing.F) {
-	s := newSigner(1)
-	_, want, good := testSample(f, s)
-	f.Add(good, false)
-	f.Add(body(good), true)
-	f.Fuzz(func(t *testing.T, b []byte, sealed bool) {
-		if sealed {
-			b = resealed(t, s, good, b)
-		}
-		m, v := DecodeSample(b, want, 4)
-		if !v.OK() && (m != nil || !v.Invalid()) {
+	_, want, good := testSample(f, newSigner(1))
+	check := func(t *testing.T, m *Sample, v protocol.Verdict) protocol.Verdict {
+		if (m != nil) != v.OK() || v.OK() && len(m.Values) != 4 {
 			t.Fatalf("sample %v with verdict %v", m, v)
 		}
-		if v.OK() && len(m.Values) != 4 {
-			t.Fatalf("%d values", len(m.Values))
-		}
+		return v
+	}
+	fuzzMessages(f, good, func(t *testing.T, b []byte) protocol.Verdict {
+		m, v := DecodeSample(b, want, 4)
+		return check(t, m, v)
+	}, func(t *testing.T, b []byte) protocol.Verdict {
+		m, v := readSample(&reader{b: b}, want, 4)
+		return check(t, m, v)
 	})
 }

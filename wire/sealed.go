@@ -69,15 +69,18 @@ func openSealed(domain string, b []byte, payload any) (protocol.Hotkey, error) {
 	if !doc.Hotkey.Verify(sealedMessage(domain, doc.Payload), doc.Signature) {
 		return protocol.Hotkey{}, errors.New("the signature is not the hotkey's")
 	}
-	if err := decodeExact(doc.Payload, payload); err != nil {
-		return protocol.Hotkey{}, err
+	return doc.Hotkey, readPayload(doc.Payload, payload)
+}
+
+// readPayload reads what was signed.
+func readPayload(b []byte, payload any) error {
+	if err := decodeExact(b, payload); err != nil {
+		return err
 	}
 	if p, ok := payload.(interface{ Validate() error }); ok {
-		if err := p.Validate(); err != nil {
-			return protocol.Hotkey{}, err
-		}
+		return p.Validate()
 	}
-	return doc.Hotkey, nil
+	return nil
 }
 
 func sealedMessage(domain string, payload []byte) []byte {

@@ -40,12 +40,10 @@ func newBasis(n int) *basis {
 func entry(k, n int) float32 { return float32(cosQuarter(k, n)) }
 
 // scales returns what makes the transform of a chunk orthonormal: the factor of
-// frequencies (u, v) is [u > 0][v > 0].
-func scales(rows, cols int) (s [2][2]float32) {
-	for u := range s {
-		for v := range s[u] {
-			s[u][v] = float32(math.Sqrt(float64((1+u)*(1+v)) / float64(rows*cols)))
-		}
+// frequencies (u, v) is that of 2*[u > 0] + [v > 0].
+func scales(rows, cols int) (s [4]float32) {
+	for i := range s {
+		s[i] = float32(math.Sqrt(float64((1+i/2)*(1+i%2)) / float64(rows*cols)))
 	}
 	return s
 }

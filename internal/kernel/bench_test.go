@@ -21,10 +21,10 @@ func stage(b *testing.B, name string, values int, f func()) {
 func BenchmarkForward(b *testing.B) {
 	tr, s := NewTransform(64, 64), NewScratch(4096)
 	x, work := noise(5, 4096), make([]float32, 4096)
-	stage(b, "fast", 4096, func() { copy(work, x); tr.Forward(work, s) })
+	stage(b, "fast", 4096, func() { tr.Forward(work, Rows{X: x, Apart: 64}, Rows{}, s) })
 	stage(b, "reference", 4096, func() { copy(work, x); tr.forwardGeneric(work, s) })
 	odd := NewTransform(43, 64)
-	stage(b, "43x64", odd.Size(), func() { copy(work, x); odd.Forward(work, s) })
+	stage(b, "43x64", odd.Size(), func() { odd.Forward(work, Rows{X: x, Apart: 64}, Rows{}, s) })
 }
 
 func BenchmarkInverse(b *testing.B) {
@@ -38,11 +38,17 @@ func BenchmarkInverse(b *testing.B) {
 	stage(b, "reference", 4096, func() { clear(s.a); tr.inverseGeneric(out, s) })
 }
 
+// Many chunks in turn: a branch predictor learns a single one by heart.
 func BenchmarkTopK(b *testing.B) {
-	x := noise(8, 4096)
-	keys, found, index := make([]uint32, len(x)), make([]uint16, len(x)), make([]uint16, 0, 32)
-	stage(b, "fast", len(x), func() { index, _ = TopK(index[:0], x, 32, keys, found) })
-	stage(b, "reference", len(x), func() { index, _ = topKGeneric(index[:0], x, 32, keys) })
+	const chunks = 64
+	x, at := noise(8, chunks*4096), 0
+	next := func() []float32 {
+		at = (at + 1) % chunks
+		return x[at*4096:][:4096]
+	}
+	keys, found, index := make([]uint32, 4096), make([]uint16, 4096), make([]uint16, 0, 32)
+	stage(b, "fast", 4096, func() { index, _ = TopK(index[:0], next(), 32, keys, found) })
+	stage(b, "reference", 4096, func() { index, _ = topKGeneric(index[:0], next(), 32, keys) })
 }
 
 func BenchmarkStep(b *testing.B) {
@@ -54,5 +60,22 @@ func BenchmarkStep(b *testing.B) {
 func BenchmarkPackSigns(b *testing.B) {
 	x, signs := noise(9, 1<<12), make([]byte, 1<<9)
 	stage(b, "fast", len(x), func() { PackSigns(signs, 0, x) })
+	stage(b, "chunk", len(x), func() { PackChunk(signs, 0, 64, x, 64) })
 	stage(b, "reference", len(x), func() { packSignsGeneric(signs, 0, x) })
+}
+
+// What is done to the 32 coefficients of a chunk.
+func BenchmarkCoefficients(b *testing.B) {
+	const n = 32
+	x, codes, index, coded := noise(10, n), make([]byte, n), make([]uint16, n), make([]byte, 48)
+	for i := range coded {
+		coded[i] = 0x55 // Rice parameter 5, short quotients
+	}
+	stage(b, "gaps/fast", 4096, func() { ReadGaps(index, coded, 5, 4, 0, 4096) })
+	stage(b, "gaps/reference", 4096, func() { gapsGeneric(index, coded, 5, 4, 0, 4096) })
+	stage(b, "quantise/fast", 4096, func() { Quantise(codes, x, 0.02) })
+	stage(b, "quantise/reference", 4096, func() { quantisedGeneric(codes, x, 0.02) })
+	stage(b, "dequantise/fast", 4096, func() { Dequantise(x, codes, 0.02) })
+	stage(b, "dequantise/reference", 4096, func() { scaledGeneric(x, codes, 0.02) })
+	stage(b, "divide/fast", 4096, func() { Divide(x, 1) })
 }

@@ -4,25 +4,42 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-//go:generate sh -c "cd _gen && go run . -out ../avx2_amd64.s -stubs ../avx2_amd64.go -pkg kernel"
+//go:generate sh -c "cd _gen && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg kernel"
 
-const fastSide = 64
+// The assembly is used where the processor has AVX2, and that for AVX-512 where it has
+// what Zen 4 and Ice Lake do, unless GODEBUG=cpu.avx2=off (cpu.avx512f=off) or a test
+// says otherwise.
 
-// The assembly is used where the processor has AVX2, unless GODEBUG=cpu.avx2=off or a
-// test says otherwise.
+func hasAVX2() bool { return cpu.X86.HasAVX2 && cpu.X86.HasBMI1 && cpu.X86.HasBMI2 }
+
+func hasAVX512() bool {
+	return hasAVX2() && cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW &&
+		cpu.X86.HasAVX512VL && cpu.X86.HasAVX512VBMI2
+}
 
 // fast reports whether the chunks are of the shape that the assembly transforms.
-func (t *Transform) fast() bool { return t.Rows == fastSide && t.Cols == fastSide && cpu.X86.HasAVX2 }
+func (t *Transform) fast() bool { return t.Rows == fastSide && t.Cols == fastSide && hasAVX2() }
 
-func (t *Transform) forwardFast(x []float32, s *Scratch) bool {
+func (t *Transform) forwardFast(dst []float32, from, next Rows, s *Scratch) bool {
 	if !t.fast() {
 		return false
 	}
-	chunk, a, b := (*[4096]float32)(x), (*[4096]float32)(s.a), (*[4096]float32)(s.b)
+	_ = from.X[63*from.Apart+63]
+	if len(next.X) < 64 {
+		next = from
+	}
+	chunk, a, b := (*[4096]float32)(dst), (*[4096]float32)(s.a), (*[4096]float32)(s.b)
+	first, second := &next.X[0], &next.X[32]
+	collect64AVX2(chunk, &from.X[0], from.Apart)
+	if hasAVX512() {
+		forward64TurnedAVX512(b, chunk, &t.fastScale[0], first, next.Apart)
+		forward64TurnedAVX512(chunk, b, &t.fastScale[1], second, next.Apart)
+		return true
+	}
 	forward64AVX2(a, chunk)
-	transpose64AVX2(b, a, &t.fastScale[0])
+	transpose64AVX2(b, a, &t.fastScale[0], first, next.Apart)
 	forward64AVX2(a, b)
-	transpose64AVX2(chunk, a, &t.fastScale[1])
+	transpose64AVX2(chunk, a, &t.fastScale[1], second, next.Apart)
 	return true
 }
 
@@ -31,10 +48,15 @@ func (t *Transform) inverseFast(dst []float32, s *Scratch) bool {
 	if !t.fast() {
 		return false
 	}
-	a, b := (*[4096]float32)(s.a), (*[4096]float32)(s.b)
+	chunk, a, b := (*[4096]float32)(dst), (*[4096]float32)(s.a), (*[4096]float32)(s.b)
+	if hasAVX512() {
+		inverse64TurnedAVX512(b, a, &t.fastScale[0])
+		inverse64AVX512(chunk, b)
+		return true
+	}
 	inverse64AVX2(b, a)
-	transpose64AVX2(a, b, &t.fastScale[0])
-	inverse64AVX2((*[4096]float32)(dst), a)
+	transpose64AVX2(a, b, &t.fastScale[0], &b[0], 0)
+	inverse64AVX2(chunk, a)
 	return true
 }
 
@@ -42,8 +64,15 @@ func (t *Transform) inverseFast(dst []float32, s *Scratch) bool {
 // returns how many; ok is false where the assembly cannot, or finds fewer that are not
 // zero. largest is the largest key of all.
 func candidates(dst []uint16, x []float32, k int) (n int, largest uint32, ok bool) {
-	if !cpu.X86.HasAVX2 || k > 48 || len(x) == 0 || len(x)%64 != 0 || len(dst) < len(x) {
+	if !hasAVX2() || k > 48 || len(x) == 0 || len(x)%64 != 0 || len(dst) < len(x) {
 		return 0, 0, false
+	}
+	if hasAVX512() {
+		n = candidatesAVX512(&dst[0], &x[0], len(x), k)
+		if n < 0 {
+			return 0, tooLarge, true
+		}
+		return n, 0, n > 0
 	}
 	// The k-th largest of 64 group maxima is not above the k-th largest value.
 	var most [64]uint32
@@ -58,24 +87,13 @@ func candidates(dst []uint16, x []float32, k int) (n int, largest uint32, ok boo
 	return aboveAVX2(&dst[0], &x[0], len(x), least-1), largest, true
 }
 
-// packFast packs the whole bytes that the assembly can and returns how many values.
-func packFast(dst []byte, bit int, x []float32) int {
-	n := len(x) &^ 7
-	if !cpu.X86.HasAVX2 || bit%8 != 0 || n == 0 {
-		return 0
+// choose keeps, of a few candidates, the k largest, and moves their indices to the
+// front of found; ok is false where the assembly cannot, or keys tie for the last place:
+// then found is as it was.
+func choose(found []uint16, keys []uint32, n, k int) (ok bool) {
+	if !hasAVX512() || n > 64 {
+		return false
 	}
-	_ = dst[(bit+n)/8-1]
-	packSignsAVX2(&dst[bit/8], &x[0], n)
-	return n
-}
-
-// stepFast steps the whole bytes that the assembly can and returns how many values.
-func stepFast(p []float32, signs []byte, bit int, decay, lr float32) int {
-	n := len(p) &^ 7
-	if !cpu.X86.HasAVX2 || bit%8 != 0 || n == 0 {
-		return 0
-	}
-	_ = signs[(bit+n)/8-1]
-	stepAVX2(&p[0], &signs[bit/8], n, decay, lr)
-	return n
+	clear(keys[n:64])
+	return chooseAVX512((*[64]uint16)(found), (*[64]uint32)(keys), n, k)
 }

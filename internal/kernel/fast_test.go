@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"golang.org/x/sys/cpu"
 )
 
 const canary = 0x7fc0dead // a NaN that no arithmetic makes
@@ -59,27 +61,41 @@ func odd(seed uint64, n int) []float32 {
 	return x
 }
 
-func TestFastTransformsAreTheGenericOnes(t *testing.T) {
-	tr, s := NewTransform(64, 64), NewScratch(4096)
-	if !tr.forwardFast(make([]float32, 4096), s) {
-		t.Skip("no assembly here")
+// eachSet runs a test with all instructions that are here, and without AVX-512.
+func eachSet(t *testing.T, f func(t *testing.T)) {
+	t.Run("all", f)
+	if cpu.X86.HasAVX512F {
+		cpu.X86.HasAVX512F = false
+		defer func() { cpu.X86.HasAVX512F = true }()
+		t.Run("AVX2", f)
 	}
+}
+
+func TestFastTransformsAreTheGenericOnes(t *testing.T) { eachSet(t, checkTransforms) }
+
+func checkTransforms(t *testing.T) {
+	tr := NewTransform(64, 64)
 	for seed := range uint64(40) {
-		x := odd(seed, 4096)
+		apart := 64 + int(seed%3)*21
+		flat := odd(seed, 64*apart)
 		got, forwardOK := guarded(t, 4096)
 		a, aOK := guarded(t, 4096)
 		b, bOK := guarded(t, 4096)
 		s := &Scratch{a: a, b: b}
-		copy(got, x)
-		tr.forwardFast(got, s)
-		want := slices.Clone(x)
+		if !tr.forwardFast(got, Rows{flat, apart}, Rows{flat, apart}, s) {
+			t.Skip("no assembly here")
+		}
+		want := make([]float32, 4096)
+		for r := range 64 {
+			copy(want[64*r:][:64], flat[r*apart:])
+		}
 		tr.forwardGeneric(want, NewScratch(4096))
 		sameBits(t, "forward", got, want)
 
-		copy(s.a, x)
+		copy(s.a, flat)
 		tr.inverseFast(got, s)
 		generic := NewScratch(4096)
-		copy(generic.a, x)
+		copy(generic.a, flat)
 		tr.inverseGeneric(want, generic)
 		sameBits(t, "inverse", got, want)
 		forwardOK()
@@ -88,7 +104,9 @@ func TestFastTransformsAreTheGenericOnes(t *testing.T) {
 	}
 }
 
-func TestFastStepAndSignsAreTheGenericOnes(t *testing.T) {
+func TestFastStepAndSignsAreTheGenericOnes(t *testing.T) { eachSet(t, checkStepAndSigns) }
+
+func checkStepAndSigns(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 3))
 	for range 500 {
 		n, bit := r.IntN(200), r.IntN(20)
@@ -115,18 +133,28 @@ func TestFastStepAndSignsAreTheGenericOnes(t *testing.T) {
 	}
 }
 
-func TestFastTopKIsTheGenericOne(t *testing.T) {
+func TestFastTopKIsTheGenericOne(t *testing.T) { eachSet(t, checkTopKs) }
+
+func checkTopKs(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 4))
 	for range 300 {
 		n, k := 64*(1+r.IntN(64)), 1+r.IntN(60)
 		x := odd(r.Uint64(), n)
-		if r.IntN(2) == 0 { // many ties
+		switch r.IntN(3) {
+		case 0: // many ties
 			for i := range x {
 				x[i] = float32(r.IntN(7) - 3)
+			}
+		case 1: // a few, among the largest
+			for i := range x {
+				x[i] = float32(math.Round(8*r.NormFloat64()) / 8)
 			}
 		}
 		if r.IntN(4) == 0 { // mostly zero
 			clear(x[:n-r.IntN(64)])
+		}
+		if r.IntN(8) == 0 { // a NaN, an infinity, 2^127 or just below
+			x[r.IntN(n)] = math.Float32frombits(0x7f000000 + [...]uint32{1 << 23, 0xc00000, 0, 1<<32 - 1}[r.IntN(4)])
 		}
 		checkTopK(t, x, k)
 	}

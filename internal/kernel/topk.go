@@ -13,10 +13,13 @@ func TopK(dst []uint16, x []float32, k int, keys []uint32, found []uint16) (_ []
 	if largest >= tooLarge {
 		return dst, false
 	}
-	found, keys = found[:n], keys[:n]
-	for i, at := range found {
+	for i, at := range found[:n] {
 		keys[i] = key(x[at])
 	}
+	if choose(found, keys, n, k) {
+		return append(dst, found[:k]...), true
+	}
+	found, keys = found[:n], keys[:n]
 	least := kthLargest(keys, k)
 	ties := k
 	for _, at := range found {

@@ -7,6 +7,10 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
+const vector = 32 // bytes
+
+var registers = avx2.registers
+
 // Constants of the loops, a vector each.
 func words(name string, value func(lane int) uint32) Mem {
 	m := GLOBL(name, attr.RODATA|attr.NOPTR)
@@ -14,69 +18,6 @@ func words(name string, value func(lane int) uint32) Mem {
 		DATA(4*lane, U32(value(lane)))
 	}
 	return m
-}
-
-// transposition writes 64 loops of one 8 x 8 block: columns of src become rows of dst.
-func transposition() {
-	TEXT("transpose64AVX2", attr.NOSPLIT, "func(dst, src *[4096]float32, scale *[2][64]float32)")
-	Doc("transpose64AVX2 writes the transpose of src to dst, its first row times scale[0], the others times scale[1].")
-	Pragma("noescape")
-	Load(Param("dst"), RDI)
-	Load(Param("src"), RSI)
-	Load(Param("scale"), R8) // of the first row of the blocks under way
-	LEAQ(Mem{Base: R8, Disp: stride}, R9)
-	MOVQ(I32(side/8), RCX)
-	Label("transpose_across")
-	MOVQ(RSI, R10)
-	MOVQ(RDI, R11)
-	XORQ(R12, R12)
-	Label("transpose_down")
-	block8()
-	ADDQ(I32(8*stride), R10)
-	ADDQ(I8(vector), R11)
-	ADDQ(I8(vector), R12)
-	CMPQ(R12, I32(stride))
-	JNE(LabelRef("transpose_down"))
-	MOVQ(R9, R8)
-	ADDQ(I8(vector), RSI)
-	ADDQ(I32(8*stride), RDI)
-	DECQ(RCX)
-	JNZ(LabelRef("transpose_across"))
-	VZEROUPPER()
-	RET()
-}
-
-func block8() {
-	y := registers
-	for i := range 8 {
-		VMOVUPS(Mem{Base: R10, Disp: stride * i}, y[i])
-	}
-	for i := 0; i < 8; i += 2 { // pairs of rows
-		VUNPCKLPS(y[i+1], y[i], y[8+i])
-		VUNPCKHPS(y[i+1], y[i], y[9+i])
-	}
-	for i := 0; i < 8; i += 4 { // fours
-		VSHUFPS(U8(0x44), y[10+i], y[8+i], y[i])
-		VSHUFPS(U8(0xee), y[10+i], y[8+i], y[i+1])
-		VSHUFPS(U8(0x44), y[11+i], y[9+i], y[i+2])
-		VSHUFPS(U8(0xee), y[11+i], y[9+i], y[i+3])
-	}
-	VMOVUPS(Mem{Base: R9, Index: R12, Scale: 1}, Y15)
-	for i := range 4 {
-		VPERM2F128(U8(0x20), y[4+i], y[i], y[8+i])
-		VPERM2F128(U8(0x31), y[4+i], y[i], y[i])
-	}
-	for i := range 8 {
-		from, scale := y[8+i], Op(Y15)
-		if i >= 4 {
-			from = y[i-4]
-		}
-		if i == 0 {
-			scale = Mem{Base: R8, Index: R12, Scale: 1}
-		}
-		VMULPS(scale, from, from)
-		VMOVUPS(from, Mem{Base: R11, Disp: stride * i})
-	}
 }
 
 func maxima() {

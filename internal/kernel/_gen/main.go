@@ -1,20 +1,31 @@
-// Command gen writes the AVX2 kernels of internal/kernel: straight-line transforms of
-// length 64 over eight columns at a time, and loops for the rest. It is a module of
-// its own, so that the house does not depend on avo.
+// Command gen writes the assembly of internal/kernel, for AVX2 and for AVX-512:
+// straight-line transforms of length 64 over a vector of columns at a time, and loops
+// for the rest. It is a module of its own, so that the house does not depend on avo.
 //
-//	cd internal/kernel/_gen && go run . -out ../avx2_amd64.s -stubs ../avx2_amd64.go -pkg kernel
+//	cd internal/kernel/_gen && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg kernel
 package main
 
 import . "github.com/mmcloughlin/avo/build"
 
 func main() {
 	ConstraintExpr("!noasm")
-	transform("forward64AVX2", "forward64AVX2 writes the unscaled type II transform of the 64 columns of src to dst.", forward)
-	transform("inverse64AVX2", "inverse64AVX2 writes the unscaled type III transform of the 64 columns of src to dst.", inverse)
+	columns(avx2, "forward", "II", forward)
+	columns(avx2, "inverse", "III", inverse)
+	columns(avx512, "inverse", "III", inverse)
 	transposition()
+	collect()
+	turned(avx512, "forward", "II", forward, true)
+	turned(avx512, "inverse", "III", inverse, false)
+	candidates()
+	choose()
 	maxima()
 	above()
+	gaps()
+	quantised()
+	scaled()
+	divided()
 	packSigns()
+	packRows()
 	step()
 	Generate()
 }

@@ -12,18 +12,53 @@ import (
 const (
 	side   = 64
 	stride = 4 * side // bytes between rows
-	vector = 32       // bytes
 )
 
-var registers = []reg.VecPhysical{
+// machine is what a transform is scheduled for.
+type machine struct {
+	name      string
+	vector    int // bytes of a register
+	registers []reg.VecPhysical
+	broadcast bool // multiplies by one constant in memory
+}
+
+var avx2 = &machine{name: "AVX2", vector: 32, registers: []reg.VecPhysical{
 	reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7,
 	reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15,
+}}
+
+var avx512 = &machine{name: "AVX512", vector: 64, broadcast: true, registers: []reg.VecPhysical{
+	reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7,
+	reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
+	reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23,
+	reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31,
+}}
+
+// constants writes the table of a graph's constants: of each one, or a vector of it.
+func (m *machine) constants(name string, consts []float32) operand.Mem {
+	table := GLOBL(name, attr.RODATA|attr.NOPTR)
+	width := m.width()
+	for i, c := range consts {
+		for at := 0; at < width; at += 4 {
+			DATA(width*i+at, operand.U32(math.Float32bits(c)))
+		}
+	}
+	return table
+}
+
+func (m *machine) width() int {
+	if m.broadcast {
+		return 4
+	}
+	return m.vector
 }
 
 // emitter gives the nodes of a graph registers. The value whose next use is farthest
 // away leaves first, to the stack unless it can be loaded again (Belady).
 type emitter struct {
-	src, dst reg.GPPhysical
+	*machine
+	src, dst operand.Mem // first row
+	apart    int         // bytes between rows of the result
 	table    operand.Mem
 	stack    operand.Mem
 	now      int
@@ -37,44 +72,25 @@ type emitter struct {
 	slots    int
 }
 
-func transform(name, doc string, build func(*graph, []*node) []*node) {
-	g := &graph{}
+// plan schedules a transform and returns the graph, an emitter of it, and how many bytes
+// of stack it takes.
+func plan(m *machine, build func(*graph, []*node) []*node) (g *graph, e *emitter, stack int) {
+	g = &graph{}
 	x := make([]*node, side)
 	for i := range x {
 		x[i] = &node{op: load, at: i}
 	}
 	out := build(g, x)
-	table := GLOBL(name+"_table", attr.RODATA|attr.NOPTR) // RODATA | NOPTR
-	for i, c := range g.consts {
-		for lane := range 8 {
-			DATA(vector*i+4*lane, operand.U32(math.Float32bits(c)))
-		}
-	}
-	plan := newEmitter(g, out)
-	plan.dry(g)
-
-	TEXT(name, 0, "func(dst, src *[4096]float32)")
-	Doc(doc)
-	Pragma("noescape")
-	e := newEmitter(g, out)
-	e.dst, e.src, e.table, e.stack = reg.RDI, reg.RSI, table, AllocLocal(vector*plan.slots)
-	Load(Param("dst"), e.dst)
-	Load(Param("src"), e.src)
-	MOVQ(operand.I32(side/8), reg.RCX)
-	Label(name + "_columns")
-	e.run(g)
-	ADDQ(operand.I8(vector), e.dst)
-	ADDQ(operand.I8(vector), e.src)
-	DECQ(reg.RCX)
-	JNZ(operand.LabelRef(name + "_columns"))
-	VZEROUPPER()
-	RET()
+	trial := newEmitter(m, g, out)
+	trial.dry(g)
+	return g, newEmitter(m, g, out), m.vector * trial.slots
 }
 
-func newEmitter(g *graph, out []*node) *emitter {
+func newEmitter(m *machine, g *graph, out []*node) *emitter {
 	e := &emitter{
+		machine: m, apart: stride,
 		uses: map[*node][]int{}, outputs: map[*node][]int{}, in: map[*node]int{},
-		slot: map[*node]int{}, held: make([]*node, len(registers)),
+		slot: map[*node]int{}, held: make([]*node, len(m.registers)),
 	}
 	for i, n := range g.nodes {
 		e.uses[n.a] = append(e.uses[n.a], i)
@@ -111,7 +127,7 @@ func (e *emitter) compute(n *node, do func(func())) {
 	ra := e.register(a, nil, do)
 	var other operand.Op
 	if n.op == scale {
-		other = e.table.Offset(vector * n.at)
+		other = e.table.Offset(e.width() * n.at)
 	} else {
 		other = e.anywhere(b, a, do)
 	}
@@ -119,7 +135,7 @@ func (e *emitter) compute(n *node, do func(func())) {
 	e.drop(b)
 	r := e.take(nil, nil, do)
 	e.held[r], e.in[n] = n, r
-	dst, first := registers[r], registers[ra]
+	dst, first := e.registers[r], e.registers[ra]
 	do(func() {
 		switch n.op {
 		case add:
@@ -127,11 +143,15 @@ func (e *emitter) compute(n *node, do func(func())) {
 		case sub:
 			VSUBPS(other, first, dst)
 		case scale:
-			VMULPS(other, first, dst)
+			if e.broadcast {
+				VMULPS_BCST(other, first, dst)
+			} else {
+				VMULPS(other, first, dst)
+			}
 		}
 	})
 	for _, row := range e.outputs[n] {
-		do(func() { VMOVUPS(dst, operand.Mem{Base: e.dst, Disp: stride * row}) })
+		do(func() { VMOVUPS(dst, e.dst.Offset(e.apart*row)) })
 	}
 	if e.next(n) == math.MaxInt {
 		delete(e.in, n)
@@ -167,9 +187,9 @@ func (e *emitter) drop(n *node) {
 // memory is where a value that is in no register stands.
 func (e *emitter) memory(n *node) operand.Mem {
 	if n.op == load {
-		return operand.Mem{Base: e.src, Disp: stride * n.at}
+		return e.src.Offset(stride * n.at)
 	}
-	return e.stack.Offset(vector * e.slot[n])
+	return e.stack.Offset(e.vector * e.slot[n])
 }
 
 // register brings a value into a register, without evicting keep.
@@ -179,7 +199,7 @@ func (e *emitter) register(n, keep *node, do func(func())) int {
 	}
 	r := e.take(n, keep, do)
 	from := e.memory(n)
-	do(func() { VMOVUPS(from, registers[r]) })
+	do(func() { VMOVUPS(from, e.registers[r]) })
 	e.held[r], e.in[n] = n, r
 	return r
 }
@@ -188,12 +208,12 @@ func (e *emitter) register(n, keep *node, do func(func())) int {
 // again; else memory.
 func (e *emitter) anywhere(n, keep *node, do func(func())) operand.Op {
 	if r, ok := e.in[n]; ok {
-		return registers[r]
+		return e.registers[r]
 	}
 	if e.next(n) < math.MaxInt {
 		for _, h := range e.held {
 			if h == nil {
-				return registers[e.register(n, keep, do)]
+				return e.registers[e.register(n, keep, do)]
 			}
 		}
 	}
@@ -224,7 +244,7 @@ func (e *emitter) take(a, b *node, do func(func())) int {
 	s := e.free[len(e.free)-1]
 	e.free = e.free[:len(e.free)-1]
 	e.slot[n] = s
-	to := e.stack.Offset(vector * s)
-	do(func() { VMOVUPS(registers[far], to) })
+	to := e.stack.Offset(e.vector * s)
+	do(func() { VMOVUPS(e.registers[far], to) })
 	return far
 }

@@ -1,0 +1,115 @@
+package kernel
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func TestFastCoefficientsAreTheGenericOnes(t *testing.T) { eachSet(t, checkCoefficients) }
+
+func checkCoefficients(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 5))
+	for range 3000 {
+		checkGaps(t, r)
+		checkQuantise(t, r)
+		checkDequantise(t, r)
+		checkDivide(t, r)
+	}
+}
+
+func checkGaps(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	b := make([]byte, r.IntN(60))
+	for i := range b {
+		b[i] = byte(r.Uint32()) & byte(r.Uint32()<<r.IntN(8)) // some with long runs of zeros
+	}
+	n, rice, next := r.IntN(40), uint(r.IntN(16)), uint(r.IntN(3))
+	below := uint(1) << r.IntN(17)
+	got, want := make([]uint16, n+1), make([]uint16, n)
+	got[n] = 0xdead
+	read, end, after := ReadGaps(got[:n:n], b, rice, 4, next, below)
+	least, _, _ := gapsGeneric(want, b, rice, 4, next, below)
+	// How far a word reaches near the end is its reader's business; what it says is not.
+	padded := append(slices.Clone(b), make([]byte, 8)...)
+	wantRead, wantEnd, wantAfter := gapsGeneric(want[:read], padded, rice, 4, next, below)
+	if read < least || read != wantRead || end != wantEnd || after != wantAfter ||
+		read > 0 && end > uint(8*len(b)) || !slices.Equal(got[:read], want[:read]) || got[n] != 0xdead {
+		t.Fatalf("%x, Rice %d, below %d: read %v to bit %d, %d next, want %v, %d, %d",
+			b, rice, below, got[:read], end, after, want[:wantRead], wantEnd, wantAfter)
+	}
+}
+
+func checkQuantise(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	x, scale := odd(r.Uint64(), r.IntN(40)), float32(r.Float64()/100+1e-9)
+	if r.IntN(2) == 0 { // halves
+		scale = 0.25
+		for i := range x {
+			x[i] = float32(r.IntN(600)-300) / 8
+		}
+	}
+	got, want := make([]byte, len(x)+1), make([]byte, len(x)+1)
+	Quantise(got[:len(x)], x, scale)
+	quantisedGeneric(want, x, scale)
+	if !bytes.Equal(got, want) {
+		t.Fatalf("%v in steps of %v: %v, want %v", x, scale, got, want)
+	}
+}
+
+func checkDequantise(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	codes, scale := make([]byte, r.IntN(40)), float32(r.NormFloat64())
+	for i := range codes {
+		codes[i] = byte(1 + r.IntN(127) - 128*r.IntN(2))
+		if codes[i] == 0x80 {
+			codes[i] = 0x81
+		}
+	}
+	if len(codes) > 0 && r.IntN(2) == 0 {
+		codes[r.IntN(len(codes))] = byte(r.IntN(2) * 0x80)
+	}
+	got, unharmed := guarded(t, len(codes))
+	want := make([]float32, len(codes))
+	ok, wantOK := Dequantise(got, codes, scale), scaledGeneric(want, codes, scale)
+	bad := bytes.IndexByte(codes, 0) >= 0 || bytes.IndexByte(codes, 0x80) >= 0
+	if ok != wantOK || ok == bad {
+		t.Fatalf("codes %x: %v, want %v", codes, ok, wantOK)
+	}
+	if ok {
+		sameBits(t, "dequantised", got, want)
+	}
+	unharmed()
+}
+
+func checkDivide(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	x, by := odd(r.Uint64(), r.IntN(40)), r.Float64()+1e-8
+	got, unharmed := guarded(t, len(x))
+	copy(got, x)
+	Divide(got, by)
+	for i, v := range x {
+		x[i] = float32(float64(v) / by)
+	}
+	sameBits(t, "divided", got, x)
+	unharmed()
+}
+
+func TestFastPackChunkIsTheGenericOne(t *testing.T) { eachSet(t, checkPackChunk) }
+
+func checkPackChunk(t *testing.T) {
+	for _, apart := range []int{64, 72, 67, 128} {
+		for bit := range 9 {
+			x := odd(uint64(bit), 4096)
+			got, want := make([]byte, 64*apart/8+3), make([]byte, 64*apart/8+3)
+			PackChunk(got[:len(got)-1], bit, apart, x, 64)
+			for row := range 64 {
+				packSignsGeneric(want, bit+row*apart, x[64*row:][:64])
+			}
+			if !bytes.Equal(got, want) {
+				t.Fatalf("rows %d apart from bit %d: %x, want %x", apart, bit, got, want)
+			}
+		}
+	}
+}

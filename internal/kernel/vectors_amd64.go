@@ -1,0 +1,74 @@
+//go:build !noasm
+
+package kernel
+
+// What the assembly does to whole vectors; the generic code does the rest.
+
+// packFast packs the whole bytes that the assembly can and returns how many values.
+func packFast(dst []byte, bit int, x []float32) int {
+	n := len(x) &^ 7
+	if !hasAVX2() || bit%8 != 0 || n == 0 {
+		return 0
+	}
+	_ = dst[(bit+n)/8-1]
+	packSignsAVX2(&dst[bit/8], &x[0], n)
+	return n
+}
+
+// stepFast steps the whole bytes that the assembly can and returns how many values.
+func stepFast(p []float32, signs []byte, bit int, decay, lr float32) int {
+	n := len(p) &^ 7
+	if !hasAVX2() || bit%8 != 0 || n == 0 {
+		return 0
+	}
+	_ = signs[(bit+n)/8-1]
+	stepAVX2(&p[0], &signs[bit/8], n, decay, lr)
+	return n
+}
+
+// gapsFast reads as many indices as the assembly can.
+func gapsFast(dst []uint16, b []byte, rice, at, next, below uint) (n int, end, after uint) {
+	if !hasAVX2() || len(dst) < 4 || len(b) < 8 {
+		return 0, at, next
+	}
+	return gapsAVX2(&dst[0], len(dst), &b[0], len(b), rice, at, next, below)
+}
+
+// quantisedFast quantises whole vectors and returns how many values.
+func quantisedFast(codes []byte, x []float32, scale float32) int {
+	n := len(x) &^ 7
+	if !hasAVX2() || n == 0 {
+		return 0
+	}
+	quantisedAVX2(&codes[0], &x[0], n, scale)
+	return n
+}
+
+// scaledFast scales whole vectors of codes and returns how many.
+func scaledFast(dst []float32, codes []byte, scale float32) (n int, ok bool) {
+	n = len(codes) &^ 7
+	if !hasAVX2() || n == 0 {
+		return 0, true
+	}
+	return n, scaledAVX2(&dst[0], &codes[0], n, scale)
+}
+
+// dividedFast divides whole vectors and returns how many values.
+func dividedFast(x []float32, by float64) int {
+	n := len(x) &^ 7
+	if !hasAVX2() || n == 0 {
+		return 0
+	}
+	dividedAVX2(&x[0], n, by)
+	return n
+}
+
+// packChunkFast packs a chunk whose rows are whole words.
+func packChunkFast(dst []byte, bit, apart int, x []float32) bool {
+	if !hasAVX512() || len(x) != 4096 || bit%8 != 0 || apart%8 != 0 {
+		return false
+	}
+	_ = dst[(bit+63*apart)/8+7]
+	packRowsAVX512(&dst[bit/8], apart/8, (*[4096]float32)(x))
+	return true
+}
