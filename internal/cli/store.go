@@ -11,8 +11,11 @@ import (
 )
 
 func storeGroup(std Std) *cobra.Command {
-	cmd := group("store", "Serve buckets", "Commands for the object store that the program carries: an S3 server over a folder.")
-	cmd.AddCommand(storeServe(std))
+	cmd := group("store", "Serve, check and use buckets", `Commands for object stores: the one that the program carries, an S3 server over a folder, and
+any bucket that a node works with.`)
+	cmd.Example = `  templar store check --config miner.yaml           # will this bucket work?
+  templar store serve --config store.json           # an S3 server of your own`
+	cmd.AddCommand(storeServe(std), storeCheck(std), storeBench(std), storeLs(std), storeCat(std), storePut(std), storeGet(std))
 	return cmd
 }
 

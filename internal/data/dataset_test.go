@@ -19,6 +19,7 @@ import (
 
 // bucket is a store.Bucket in a map that counts what is asked of it.
 type bucket struct {
+	store.Bucket // has no parts
 	mu      sync.Mutex
 	objects map[string][]byte
 	gets    map[string]int
@@ -70,7 +71,7 @@ func (b *bucket) Put(_ context.Context, key string, body io.ReaderAt, size int64
 	return store.Info{Key: key, Size: size}, nil
 }
 
-func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error) {
+func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64, _ string) (io.ReadCloser, error) {
 	body, _, err := b.Get(ctx, key, -1)
 	if err != nil {
 		return nil, err

@@ -82,7 +82,7 @@ func read(ctx context.Context, r store.Reader, key string, size int, sum protoco
 
 // readRange returns a part of an object of a known hash.
 func readRange(ctx context.Context, r store.Reader, key string, from, size int, sum protocol.Hash) ([]byte, error) {
-	body, err := r.GetRange(ctx, key, int64(from), int64(size))
+	body, err := r.GetRange(ctx, key, int64(from), int64(size), "")
 	if err != nil {
 		return nil, fmt.Errorf("read %s at byte %d: %w", key, from, err)
 	}

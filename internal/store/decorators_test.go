@@ -233,7 +233,7 @@ func TestMeter(t *testing.T) {
 	io.CopyN(io.Discard, body, 4)
 	body.Close()
 	b.Get(t.Context(), "key", 5) // ErrTooLarge
-	b.GetRange(t.Context(), "key", 0, 3)
+	b.GetRange(t.Context(), "key", 0, 3, "")
 	b.List(t.Context(), "", "", 10)
 	b.Delete(t.Context(), "key")
 	b.Head(t.Context(), "key") // ErrNotFound: an answer

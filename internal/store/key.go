@@ -42,6 +42,15 @@ func CheckRange(offset, n int64) error {
 	return nil
 }
 
+// CheckETag refuses an object that has another ETag than the one asked for, unless that
+// is empty. Its error wraps ErrChanged.
+func CheckETag(key string, have Info, want string) error {
+	if want != "" && have.ETag != want {
+		return fmt.Errorf("object %q: %w: its ETag is %.64q, not %.64q", key, ErrChanged, have.ETag, want)
+	}
+	return nil
+}
+
 // CheckBucketName refuses names that are not DNS labels of 3 to 63 bytes with dots,
 // and with them whatever could climb out of a directory. Its error wraps ErrInvalid.
 func CheckBucketName(name string) error {

@@ -34,11 +34,7 @@ func (l *limited) acquire(ctx context.Context) error {
 func (l *limited) release() { <-l.slots }
 
 func (l *limited) Head(ctx context.Context, key string) (Info, error) {
-	if err := l.acquire(ctx); err != nil {
-		return Info{}, err
-	}
-	defer l.release()
-	return l.bucket.Head(ctx, key)
+	return within(ctx, l, func() (Info, error) { return l.bucket.Head(ctx, key) })
 }
 
 func (l *limited) Get(ctx context.Context, key string, limit int64) (io.ReadCloser, Info, error) {
@@ -53,11 +49,11 @@ func (l *limited) Get(ctx context.Context, key string, limit int64) (io.ReadClos
 	return l.hold(body), info, nil
 }
 
-func (l *limited) GetRange(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error) {
+func (l *limited) GetRange(ctx context.Context, key string, offset, n int64, etag string) (io.ReadCloser, error) {
 	if err := l.acquire(ctx); err != nil {
 		return nil, err
 	}
-	body, err := l.bucket.GetRange(ctx, key, offset, n)
+	body, err := l.bucket.GetRange(ctx, key, offset, n, etag)
 	if err != nil {
 		l.release()
 		return nil, err
@@ -76,25 +72,49 @@ func (l *limited) hold(body io.ReadCloser) io.ReadCloser {
 }
 
 func (l *limited) List(ctx context.Context, prefix, after string, max int) ([]Info, error) {
-	if err := l.acquire(ctx); err != nil {
-		return nil, err
-	}
-	defer l.release()
-	return l.bucket.List(ctx, prefix, after, max)
+	return within(ctx, l, func() ([]Info, error) { return l.bucket.List(ctx, prefix, after, max) })
 }
 
 func (l *limited) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o PutOptions) (Info, error) {
-	if err := l.acquire(ctx); err != nil {
-		return Info{}, err
-	}
-	defer l.release()
-	return l.bucket.Put(ctx, key, body, size, o)
+	return within(ctx, l, func() (Info, error) { return l.bucket.Put(ctx, key, body, size, o) })
 }
 
 func (l *limited) Delete(ctx context.Context, key string) error {
+	_, err := within(ctx, l, func() (struct{}, error) { return struct{}{}, l.bucket.Delete(ctx, key) })
+	return err
+}
+
+// within makes a call in a slot.
+func within[T any](ctx context.Context, l *limited, call func() (T, error)) (T, error) {
 	if err := l.acquire(ctx); err != nil {
-		return err
+		var none T
+		return none, err
 	}
 	defer l.release()
-	return l.bucket.Delete(ctx, key)
+	return call()
+}
+
+func (l *limited) CreateUpload(ctx context.Context, key string) (Upload, error) {
+	return within(ctx, l, func() (Upload, error) { return l.bucket.CreateUpload(ctx, key) })
+}
+
+func (l *limited) Uploads(ctx context.Context, prefix string) ([]Upload, error) {
+	return within(ctx, l, func() ([]Upload, error) { return l.bucket.Uploads(ctx, prefix) })
+}
+
+func (l *limited) PutPart(ctx context.Context, u Upload, number int, body io.ReaderAt, size int64) (Part, error) {
+	return within(ctx, l, func() (Part, error) { return l.bucket.PutPart(ctx, u, number, body, size) })
+}
+
+func (l *limited) Parts(ctx context.Context, u Upload) ([]Part, error) {
+	return within(ctx, l, func() ([]Part, error) { return l.bucket.Parts(ctx, u) })
+}
+
+func (l *limited) CompleteUpload(ctx context.Context, u Upload, parts []Part, o PutOptions) (Info, error) {
+	return within(ctx, l, func() (Info, error) { return l.bucket.CompleteUpload(ctx, u, parts, o) })
+}
+
+func (l *limited) AbortUpload(ctx context.Context, u Upload) error {
+	_, err := within(ctx, l, func() (struct{}, error) { return struct{}{}, l.bucket.AbortUpload(ctx, u) })
+	return err
 }

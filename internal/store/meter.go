@@ -54,8 +54,8 @@ func (m *metered) Get(ctx context.Context, key string, limit int64) (io.ReadClos
 	return m.follow(body), info, nil
 }
 
-func (m *metered) GetRange(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error) {
-	body, err := m.bucket.GetRange(ctx, key, offset, n)
+func (m *metered) GetRange(ctx context.Context, key string, offset, n int64, etag string) (io.ReadCloser, error) {
+	body, err := m.bucket.GetRange(ctx, key, offset, n, etag)
 	m.count(err)
 	if err != nil {
 		return nil, err
@@ -90,6 +90,45 @@ func (m *metered) Put(ctx context.Context, key string, body io.ReaderAt, size in
 
 func (m *metered) Delete(ctx context.Context, key string) error {
 	err := m.bucket.Delete(ctx, key)
+	m.count(err)
+	return err
+}
+
+func (m *metered) CreateUpload(ctx context.Context, key string) (Upload, error) {
+	u, err := m.bucket.CreateUpload(ctx, key)
+	m.count(err)
+	return u, err
+}
+
+func (m *metered) Uploads(ctx context.Context, prefix string) ([]Upload, error) {
+	uploads, err := m.bucket.Uploads(ctx, prefix)
+	m.count(err)
+	return uploads, err
+}
+
+func (m *metered) PutPart(ctx context.Context, u Upload, number int, body io.ReaderAt, size int64) (Part, error) {
+	p, err := m.bucket.PutPart(ctx, u, number, body, size)
+	m.count(err)
+	if err == nil {
+		m.counters.up.Add(size)
+	}
+	return p, err
+}
+
+func (m *metered) Parts(ctx context.Context, u Upload) ([]Part, error) {
+	parts, err := m.bucket.Parts(ctx, u)
+	m.count(err)
+	return parts, err
+}
+
+func (m *metered) CompleteUpload(ctx context.Context, u Upload, parts []Part, o PutOptions) (Info, error) {
+	info, err := m.bucket.CompleteUpload(ctx, u, parts, o)
+	m.count(err)
+	return info, err
+}
+
+func (m *metered) AbortUpload(ctx context.Context, u Upload) error {
+	err := m.bucket.AbortUpload(ctx, u)
 	m.count(err)
 	return err
 }

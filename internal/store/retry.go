@@ -46,7 +46,7 @@ func (p RetryPolicy) delay(failures int) time.Duration {
 // Retryable tells whether trying again may help: err is a fault of the transport or
 // the server and none of the errors that the port names.
 func Retryable(err error) bool {
-	for _, final := range []error{ErrNotFound, ErrExists, ErrDenied, ErrTooLarge, ErrInvalid} {
+	for _, final := range []error{ErrNotFound, ErrExists, ErrDenied, ErrTooLarge, ErrInvalid, ErrChanged} {
 		if errors.Is(err, final) {
 			return false
 		}
@@ -103,9 +103,9 @@ func (r *retrying) Get(ctx context.Context, key string, limit int64) (body io.Re
 	return body, info, err
 }
 
-func (r *retrying) GetRange(ctx context.Context, key string, offset, n int64) (body io.ReadCloser, err error) {
+func (r *retrying) GetRange(ctx context.Context, key string, offset, n int64, etag string) (body io.ReadCloser, err error) {
 	err = r.do(ctx, "get range", key, func() error {
-		body, err = r.bucket.GetRange(ctx, key, offset, n)
+		body, err = r.bucket.GetRange(ctx, key, offset, n, etag)
 		return err
 	})
 	return body, err

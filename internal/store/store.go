@@ -3,7 +3,8 @@
 // store/storetest holds the conformance suite that every adapter passes, and
 // package store/server the embedded S3 server.
 //
-// Objects are written whole and read whole. A key is written once in the protocol;
+// Objects appear whole or not at all, large ones in parts too (Multipart; package
+// store/transfer moves files that way). A key is written once in the protocol;
 // PutOptions.IfAbsent lets the store enforce it.
 package store
 
@@ -23,6 +24,7 @@ var (
 	ErrDenied   = errors.New("access denied")
 	ErrTooLarge = errors.New("object is larger than the limit")
 	ErrInvalid  = errors.New("invalid request")
+	ErrChanged  = errors.New("object was replaced meanwhile")
 )
 
 // Info is what a store tells of an object without sending it.
@@ -42,8 +44,9 @@ type Reader interface {
 	// of it is read; limit < 0 means no limit. The body ends with an error, never
 	// with io.EOF, when it is shorter than announced. The caller closes it.
 	Get(ctx context.Context, key string, limit int64) (io.ReadCloser, Info, error)
-	// GetRange returns n bytes from offset on, fewer at the object's end.
-	GetRange(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error)
+	// GetRange returns n bytes from offset on, fewer at the object's end. Unless etag
+	// is empty, the object must have it: another one gives ErrChanged.
+	GetRange(ctx context.Context, key string, offset, n int64, etag string) (io.ReadCloser, error)
 	// List returns up to max objects whose keys begin with prefix, in ascending key
 	// order, after the key `after`. Fewer than max means there are no more.
 	List(ctx context.Context, prefix, after string, max int) ([]Info, error)
@@ -58,6 +61,7 @@ type PutOptions struct {
 // Bucket reads and writes one bucket.
 type Bucket interface {
 	Reader
+	Multipart
 	// Put stores body's first size bytes under key, all or nothing. Adapters send a
 	// checksum along, so that a body damaged on the way is refused. Info may lack
 	// LastModified: Head has it.

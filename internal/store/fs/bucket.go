@@ -41,12 +41,16 @@ func (b *bucket) Get(ctx context.Context, key string, limit int64) (io.ReadClose
 	return Section(f, 0, o.Size), info(o), nil
 }
 
-func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error) {
+func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64, etag string) (io.ReadCloser, error) {
 	if err := store.CheckRange(offset, n); err != nil {
 		return nil, err
 	}
 	f, o, err := b.open(ctx, key)
 	if err != nil {
+		return nil, err
+	}
+	if err := store.CheckETag(key, info(o), etag); err != nil {
+		f.Close()
 		return nil, err
 	}
 	offset = min(offset, o.Size)
@@ -92,20 +96,21 @@ func (b *bucket) Put(ctx context.Context, key string, body io.ReaderAt, size int
 	if err := store.CheckPut(key, size); err != nil {
 		return store.Info{}, err
 	}
-	var po PutOptions
-	if o.IfAbsent {
-		po.Check = func(old *Object) error {
-			if old != nil {
-				return fmt.Errorf("object %q: %w", key, store.ErrExists)
-			}
-			return nil
+	obj, err := b.store.Put(ctx, b.name, key, io.NewSectionReader(body, 0, size), size, condition(key, o))
+	return info(obj), refine(err)
+}
+
+// condition is o in the Store's terms.
+func condition(key string, o store.PutOptions) PutOptions {
+	if !o.IfAbsent {
+		return PutOptions{}
+	}
+	return PutOptions{Check: func(old *Object) error {
+		if old != nil {
+			return fmt.Errorf("object %q: %w", key, store.ErrExists)
 		}
-	}
-	obj, err := b.store.Put(ctx, b.name, key, io.NewSectionReader(body, 0, size), size, po)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = fmt.Errorf("%w: %w", store.ErrInvalid, err)
-	}
-	return info(obj), err
+		return nil
+	}}
 }
 
 func (b *bucket) Delete(ctx context.Context, key string) error {

@@ -112,7 +112,7 @@ func TestCutUploadLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.PutPart(t.Context(), u, 1, &cutBody{100_000}, 200_000); err == nil {
+	if _, err := s.PutPart(t.Context(), u, 1, &cutBody{100_000}, 200_000, nil); err == nil {
 		t.Error("half a part was stored")
 	}
 	if parts, err := s.Parts(u); err != nil || len(parts) != 0 {

@@ -7,10 +7,11 @@
 // are files of the same form. Layout:
 //
 //	buckets/<bucket>/<name>=   an object, its key encoded (see names.go)
-//	uploads/<id>/              an upload in parts: upload.json, part-<number>
+//	uploads/<id>/              an upload in parts: upload.json, data, slot-<number>,
+//	                           part-<number> (see slots.go)
 //	tmp/                       files being written; emptied by Open
 //
-// One process at a time may have a directory open.
+// One process at a time may have a directory open, but for readers (Options.Shared).
 package fs
 
 import (
@@ -34,6 +35,8 @@ type Options struct {
 	Fsync bool
 	// Now dates objects; nil is time.Now.
 	Now func() time.Time
+	// Shared is for reading what another process writes: nothing is made or cleared away.
+	Shared bool
 }
 
 // Store is a directory of buckets. It is safe for concurrent use.
@@ -45,6 +48,9 @@ type Store struct {
 	// locks serialise the writers of a key, which picks its lock by hash: a
 	// condition is checked and the object replaced under one lock.
 	locks [64]sync.Mutex
+	// buffers of bodies on their way, each a *[chunk]byte.
+	buffers sync.Pool
+	slots   slotTable
 }
 
 // staleUpload is the age at which Open drops an upload that nobody completed.
@@ -57,6 +63,10 @@ func Open(dir string, o Options) (*Store, error) {
 		o.Now = time.Now
 	}
 	s := &Store{dir: dir, fsync: o.Fsync, now: o.Now, seed: maphash.MakeSeed()}
+	s.buffers.New = func() any { return new([chunk]byte) }
+	if o.Shared {
+		return s, nil
+	}
 	if err := os.RemoveAll(s.tmp()); err != nil {
 		return nil, fmt.Errorf("open object store: %w", err)
 	}

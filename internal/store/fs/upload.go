@@ -134,25 +134,43 @@ func (s *Store) Uploads(bucket string) ([]Upload, error) {
 	return out, nil
 }
 
-// PutPart stores a part; one of the same number is replaced.
-func (s *Store) PutPart(ctx context.Context, u Upload, number int, body io.Reader, size int64) (Part, error) {
+// PutPart stores a part; one of the same number is replaced. sum, if set, is the MD5
+// that the body must have, or the error wraps ErrBadDigest.
+func (s *Store) PutPart(ctx context.Context, u Upload, number int, body io.Reader, size int64, sum []byte) (Part, error) {
 	if number < 1 || number > MaxParts {
 		return Part{}, fmt.Errorf("%w: part number %d, not within 1 to %d", store.ErrInvalid, number, MaxParts)
 	}
+	width, ok := s.takeSlot(u, number, size)
+	put := func() (Part, error) { return s.putOwn(ctx, u, number, body, size, sum) }
+	if ok {
+		defer s.giveBack(u, number)
+		put = func() (Part, error) { return s.putSlot(ctx, u, number, width, body, size, sum) }
+	}
+	p, err := put()
+	if errors.Is(err, fs.ErrNotExist) && !exists(s.path("uploads", u.ID)) { // aborted or completed meanwhile
+		s.forget(u)
+		return Part{}, ErrNoUpload
+	}
+	if err != nil {
+		return Part{}, fmt.Errorf("put part %d: %w", number, err)
+	}
+	return p, nil
+}
+
+// putOwn stores a part in a file of its own.
+func (s *Store) putOwn(ctx context.Context, u Upload, number int, body io.Reader, size int64, sum []byte) (Part, error) {
 	f, err := os.CreateTemp(s.tmp(), "part-*")
 	if err != nil {
-		return Part{}, fmt.Errorf("put part: %w", err)
+		return Part{}, err
 	}
 	defer discard(f)
-	o := Object{Key: strconv.Itoa(number), Modified: s.now().UTC()}
-	if o.Size, o.ETag, err = receive(ctx, f, body, size); err != nil {
-		return Part{}, fmt.Errorf("put part %d: %w", number, err)
+	o := Object{Key: strconv.Itoa(number)}
+	if o.Size, o.ETag, err = s.receive(ctx, f, 0, body, size, sum); err != nil {
+		return Part{}, err
 	}
+	o.Modified = s.now().UTC()
 	if err := s.seal(f, o, s.partPath(u, number)); err != nil {
-		if errors.Is(err, fs.ErrNotExist) { // aborted meanwhile
-			return Part{}, ErrNoUpload
-		}
-		return Part{}, fmt.Errorf("put part %d: %w", number, err)
+		return Part{}, err
 	}
 	return Part{Number: number, Size: o.Size, ETag: o.ETag, Modified: o.Modified}, nil
 }
@@ -168,17 +186,20 @@ func (s *Store) Parts(u Upload) ([]Part, error) {
 		return nil, fmt.Errorf("list parts: %w", err)
 	}
 	var out []Part
+	seen := make(map[int]bool)
 	for _, e := range entries {
-		digits, ok := strings.CutPrefix(e.Name(), "part-")
+		digits, ok := partNumber(e.Name())
 		number, err := strconv.Atoi(digits)
-		if !ok || err != nil {
+		if !ok || err != nil || seen[number] {
 			continue
 		}
-		if f, o, err := open(s.partPath(u, number)); err == nil {
+		seen[number] = true
+		if f, p, err := s.openPart(u, number); err == nil {
 			f.Close()
-			out = append(out, Part{Number: number, Size: o.Size, ETag: o.ETag, Modified: o.Modified})
+			out = append(out, p)
 		}
 	}
+	slices.SortFunc(out, func(a, b Part) int { return a.Number - b.Number })
 	return out, nil
 }
 
@@ -190,64 +211,83 @@ func (s *Store) Complete(ctx context.Context, u Upload, parts []Part, o PutOptio
 	if len(parts) == 0 || len(parts) > MaxParts {
 		return Object{}, fmt.Errorf("%w: %d parts", ErrBadPart, len(parts))
 	}
-	f, err := os.CreateTemp(s.tmp(), "join-*")
-	if err != nil {
-		return Object{}, fmt.Errorf("complete upload: %w", err)
-	}
-	defer discard(f)
-	obj := Object{Key: u.Key, Header: u.Header}
 	h := md5.New()
 	for i, p := range parts {
 		if i > 0 && p.Number <= parts[i-1].Number {
 			return Object{}, fmt.Errorf("%w: %d after %d", ErrBadPart, p.Number, parts[i-1].Number)
 		}
+		h.Write(p.ETag)
+	}
+	obj := Object{Key: u.Key, Header: u.Header, ETag: append(h.Sum(nil), byte(len(parts)>>8), byte(len(parts)))}
+	obj, err := s.join(ctx, u, parts, obj, o.Check)
+	if err != nil {
+		return Object{}, err
+	}
+	return obj, s.Abort(u)
+}
+
+// join publishes the parts as an object: their common file, or else a copy.
+func (s *Store) join(ctx context.Context, u Upload, parts []Part, obj Object, check func(old *Object) error) (Object, error) {
+	if f, size, ok := s.sealSlots(u, parts); ok {
+		defer f.Close()
+		obj.Size = size
+		obj, err := s.publish(f, u.Bucket, obj, check)
+		if err != nil {
+			s.unsealSlots(u)
+		}
+		return obj, err
+	}
+	f, err := os.CreateTemp(s.tmp(), "join-*")
+	if err != nil {
+		return Object{}, fmt.Errorf("complete upload: %w", err)
+	}
+	defer discard(f)
+	for _, p := range parts {
 		n, err := s.appendPart(ctx, f, u, p)
 		if err != nil {
 			return Object{}, err
 		}
 		obj.Size += n
-		h.Write(p.ETag)
 	}
-	obj.ETag = append(h.Sum(nil), byte(len(parts)>>8), byte(len(parts)))
-	if obj, err = s.publish(f, u.Bucket, obj, o.Check); err != nil {
-		return Object{}, err
-	}
-	return obj, s.Abort(u)
+	return s.publish(f, u.Bucket, obj, check)
 }
 
 func (s *Store) appendPart(ctx context.Context, dst *os.File, u Upload, p Part) (int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	f, o, err := open(s.partPath(u, p.Number))
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Equal(o.ETag, p.ETag) {
-		err = fmt.Errorf("%w: number %d", ErrBadPart, p.Number)
-	}
-	if f != nil {
-		defer f.Close()
+	r, have, err := s.openPart(u, p.Number)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%w: number %d", ErrBadPart, p.Number)
 	}
 	if err != nil {
 		return 0, err
 	}
-	return io.CopyN(dst, f, o.Size)
+	defer r.Close()
+	if !bytes.Equal(have.ETag, p.ETag) {
+		return 0, fmt.Errorf("%w: number %d", ErrBadPart, p.Number)
+	}
+	return io.CopyN(dst, r, have.Size)
 }
 
 // Abort drops an upload and its parts.
 func (s *Store) Abort(u Upload) error {
+	defer s.forget(u)
 	if err := os.RemoveAll(s.path("uploads", u.ID)); err != nil {
 		return fmt.Errorf("drop upload: %w", err)
 	}
 	return nil
 }
 
-// dropUploads drops what began before t, or tells nothing of itself.
+// dropUploads drops what began before t, or tells nothing of itself, or was completed by
+// a process that got no further.
 func (s *Store) dropUploads(t time.Time) error {
 	entries, err := os.ReadDir(s.path("uploads"))
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if u, err := s.readUpload(e.Name()); err == nil && u.Initiated.After(t) {
+		if u, err := s.readUpload(e.Name()); err == nil && u.Initiated.After(t) && !s.completed(u) {
 			continue
 		}
 		if err := os.RemoveAll(s.path("uploads", e.Name())); err != nil {
@@ -255,4 +295,10 @@ func (s *Store) dropUploads(t time.Time) error {
 		}
 	}
 	return nil
+}
+
+// completed tells whether the file of the upload's slots has become an object.
+func (s *Store) completed(u Upload) bool {
+	filled, _ := filepath.Glob(s.path("uploads", u.ID, "slot-*"))
+	return len(filled) > 0 && !exists(s.dataPath(u))
 }

@@ -54,12 +54,15 @@ func (b *bucket) Get(ctx context.Context, key string, limit int64) (io.ReadClose
 	return io.NopCloser(bytes.NewReader(o.data)), o.info, nil
 }
 
-func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error) {
+func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64, etag string) (io.ReadCloser, error) {
 	if err := store.CheckRange(offset, n); err != nil {
 		return nil, err
 	}
 	o, err := b.object(ctx, key)
 	if err != nil {
+		return nil, err
+	}
+	if err := store.CheckETag(key, o.info, etag); err != nil {
 		return nil, err
 	}
 	return io.NopCloser(io.NewSectionReader(bytes.NewReader(o.data), offset, n)), nil
@@ -92,13 +95,22 @@ func (b *bucket) Put(ctx context.Context, key string, body io.ReaderAt, size int
 	if err := store.CheckPut(key, size); err != nil {
 		return store.Info{}, err
 	}
-	data := make([]byte, size)
+	data, etag, err := read(body, size)
+	if err != nil {
+		return store.Info{}, fmt.Errorf("object %q: %w", key, err)
+	}
+	info := store.Info{Key: key, Size: size, ETag: etag}
+	return b.server.put(b.name, object{info: info, data: data}, o.IfAbsent)
+}
+
+// read returns a body and its MD5.
+func read(body io.ReaderAt, size int64) (data []byte, etag string, err error) {
+	data = make([]byte, size)
 	if _, err := io.ReadFull(io.NewSectionReader(body, 0, size), data); err != nil {
-		return store.Info{}, fmt.Errorf("%w: body of object %q, size %d: %w", store.ErrInvalid, key, size, err)
+		return nil, "", fmt.Errorf("%w: body of %d bytes: %w", store.ErrInvalid, size, err)
 	}
 	sum := md5.Sum(data)
-	info := store.Info{Key: key, Size: size, ETag: hex.EncodeToString(sum[:])}
-	return b.server.put(b.name, object{info: info, data: data}, o.IfAbsent)
+	return data, hex.EncodeToString(sum[:]), nil
 }
 
 func (b *bucket) Delete(ctx context.Context, key string) error {

@@ -20,6 +20,8 @@ type Server struct {
 	mu struct {
 		sync.RWMutex
 		buckets map[string]map[string]object
+		uploads map[string]*upload // by id
+		begun   int                // uploads so far
 	}
 }
 
@@ -35,6 +37,7 @@ var _ store.Dialer = (*Server)(nil)
 func New(now func() time.Time) *Server {
 	s := &Server{now: now}
 	s.mu.buckets = make(map[string]map[string]object)
+	s.mu.uploads = make(map[string]*upload)
 	return s
 }
 
@@ -99,6 +102,10 @@ func (s *Server) all(bucket string) ([]store.Info, error) {
 func (s *Server) put(bucket string, o object, ifAbsent bool) (store.Info, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.putLocked(bucket, o, ifAbsent)
+}
+
+func (s *Server) putLocked(bucket string, o object, ifAbsent bool) (store.Info, error) {
 	objects, ok := s.mu.buckets[bucket]
 	if !ok {
 		return store.Info{}, errNoBucket(bucket)

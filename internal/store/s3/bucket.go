@@ -3,13 +3,8 @@ package s3
 import (
 	"bytes"
 	"context"
-	"crypto/md5"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net/http"
 	"time"
@@ -19,22 +14,27 @@ import (
 	"templar/internal/store"
 )
 
-// maxMD5 is the size up to which a body's checksum is Content-MD5, which every S3
-// server checks. Larger bodies are signed with their SHA-256, which is faster.
-const maxMD5 = 8 << 20
-
+// bucket finds its client anew for each call. The secret is in make only, so that it
+// never prints.
 type bucket struct {
-	client *minio.Core
+	dialer *Dialer
 	name   string
+	id     clientID
+	make   func() (*client, error)
 }
 
 func (b *bucket) Head(ctx context.Context, key string) (store.Info, error) {
 	if err := store.CheckKey(key); err != nil {
 		return store.Info{}, err
 	}
-	o, err := b.client.StatObject(ctx, b.name, key, minio.StatObjectOptions{})
+	ctx, c, err := b.begin(ctx, "head", key, 0)
 	if err != nil {
-		return store.Info{}, wrap("head", b.name, key, err)
+		return store.Info{}, err
+	}
+	defer c.end()
+	o, err := c.StatObject(ctx, b.name, key, minio.StatObjectOptions{})
+	if err != nil {
+		return store.Info{}, c.check(ctx, err)
 	}
 	return info(key, o), nil
 }
@@ -43,10 +43,16 @@ func (b *bucket) Get(ctx context.Context, key string, limit int64) (io.ReadClose
 	if err := store.CheckKey(key); err != nil {
 		return nil, store.Info{}, err
 	}
-	body, o, _, err := b.client.GetObject(ctx, b.name, key, minio.GetObjectOptions{})
+	ctx, c, err := b.begin(ctx, "get", key, 0)
 	if err != nil {
-		return nil, store.Info{}, wrap("get", b.name, key, err)
+		return nil, store.Info{}, err
 	}
+	r, o, _, err := c.GetObject(ctx, b.name, key, minio.GetObjectOptions{})
+	if err != nil {
+		defer c.end()
+		return nil, store.Info{}, c.check(ctx, err)
+	}
+	body := c.body(ctx, r, o.Size)
 	// Without a length a body that is cut off looks whole.
 	if o.Size < 0 {
 		body.Close()
@@ -59,7 +65,7 @@ func (b *bucket) Get(ctx context.Context, key string, limit int64) (io.ReadClose
 	return body, info(key, o), nil
 }
 
-func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error) {
+func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64, etag string) (io.ReadCloser, error) {
 	if err := errors.Join(store.CheckKey(key), store.CheckRange(offset, n)); err != nil {
 		return nil, err
 	}
@@ -67,14 +73,32 @@ func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64) (io.
 	if err := o.SetRange(offset, offset+n-1); err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrInvalid, err)
 	}
-	body, got, header, err := b.client.GetObject(ctx, b.name, key, o)
-	if minio.ToErrorResponse(err).StatusCode == http.StatusRequestedRangeNotSatisfiable {
-		return io.NopCloser(bytes.NewReader(nil)), nil // begins at or after the end
+	if etag != "" {
+		if err := o.SetMatchETag(etag); err != nil {
+			return nil, fmt.Errorf("%w: %w", store.ErrInvalid, err)
+		}
 	}
+	ctx, c, err := b.begin(ctx, "get range", key, 0)
 	if err != nil {
-		return nil, wrap("get range", b.name, key, err)
+		return nil, err
 	}
-	// A server that ignores Range would hand out the wrong bytes.
+	r, got, header, err := c.GetObject(ctx, b.name, key, o)
+	if err != nil {
+		defer c.end()
+		switch minio.ToErrorResponse(err).StatusCode {
+		case http.StatusRequestedRangeNotSatisfiable:
+			return io.NopCloser(bytes.NewReader(nil)), nil // begins at or after the end
+		case http.StatusPreconditionFailed:
+			return nil, fmt.Errorf("get range %s/%s: %w", b.name, key, store.ErrChanged)
+		}
+		return nil, c.check(ctx, err)
+	}
+	body := c.body(ctx, r, got.Size)
+	// A server that ignores If-Match or Range would hand out the wrong bytes.
+	if err := store.CheckETag(key, info(key, got), etag); err != nil {
+		body.Close()
+		return nil, fmt.Errorf("get range %s/%s: %w", b.name, key, err)
+	}
 	if got.Size < 0 || got.Size > n || header.Get("Content-Range") == "" {
 		body.Close()
 		return nil, fmt.Errorf("get range %s/%s: %w: the server does not honour ranges", b.name, key, store.ErrInvalid)
@@ -86,13 +110,18 @@ func (b *bucket) List(ctx context.Context, prefix, after string, max int) ([]sto
 	if err := ctx.Err(); err != nil || max <= 0 {
 		return nil, err
 	}
+	ctx, c, err := b.begin(ctx, "list", prefix, maxListBody)
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
 	var out []store.Info
 	noOwner := false
-	for o := range b.client.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{
+	for o := range c.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{
 		Prefix: prefix, StartAfter: after, Recursive: true, MaxKeys: min(max, 1000), FetchOwner: &noOwner,
 	}) {
 		if o.Err != nil {
-			return nil, wrap("list", b.name, prefix, o.Err)
+			return nil, c.check(ctx, o.Err)
 		}
 		// The order is the caller's to rely on, whatever the server does.
 		if last := lastKey(out, after); o.Key <= last {
@@ -102,7 +131,7 @@ func (b *bucket) List(ctx context.Context, prefix, after string, max int) ([]sto
 			return out, nil
 		}
 	}
-	return out, ctx.Err() // the iterator ends silently when ctx does
+	return out, c.check(ctx, ctx.Err()) // the iterator ends silently when ctx does
 }
 
 func lastKey(infos []store.Info, before string) string {
@@ -116,44 +145,40 @@ func (b *bucket) Put(ctx context.Context, key string, body io.ReaderAt, size int
 	if err := store.CheckPut(key, size); err != nil {
 		return store.Info{}, err
 	}
-	md5Base64, sha256Hex, err := checksum(body, size)
+	ctx, c, err := b.begin(ctx, "put", key, size)
 	if err != nil {
-		return store.Info{}, fmt.Errorf("put %s/%s: %w: body of %d bytes: %w", b.name, key, store.ErrInvalid, size, err)
+		return store.Info{}, err
 	}
+	defer c.end()
+	sum, err := checksum(ctx, body, size)
+	if err != nil {
+		return store.Info{}, fmt.Errorf("put %s/%s: %w", b.name, key, err)
+	}
+	u, err := c.PutObject(ctx, b.name, key, io.NewSectionReader(body, 0, size), size, sum.md5Base64, sum.sha256Hex, condition(o))
+	if err != nil {
+		return store.Info{}, c.check(ctx, err)
+	}
+	return store.Info{Key: key, Size: size, ETag: u.ETag}, c.checkETag(u.ETag)
+}
+
+func condition(o store.PutOptions) minio.PutObjectOptions {
 	opts := minio.PutObjectOptions{DisableContentSha256: true, ContentType: "application/octet-stream"}
 	if o.IfAbsent {
 		opts.SetMatchETagExcept("*")
 	}
-	u, err := b.client.PutObject(ctx, b.name, key, io.NewSectionReader(body, 0, size), size, md5Base64, sha256Hex, opts)
-	if err != nil {
-		return store.Info{}, wrap("put", b.name, key, err)
-	}
-	return store.Info{Key: key, Size: size, ETag: u.ETag}, nil
-}
-
-// checksum returns the digest that goes with a body: one of the two.
-func checksum(body io.ReaderAt, size int64) (md5Base64, sha256Hex string, err error) {
-	var h hash.Hash
-	if size <= maxMD5 {
-		h = md5.New()
-	} else {
-		h = sha256.New()
-	}
-	n, err := io.Copy(h, io.NewSectionReader(body, 0, size))
-	if err == nil && n != size {
-		err = io.ErrUnexpectedEOF
-	}
-	if size <= maxMD5 {
-		return base64.StdEncoding.EncodeToString(h.Sum(nil)), "", err
-	}
-	return "", hex.EncodeToString(h.Sum(nil)), err
+	return opts
 }
 
 func (b *bucket) Delete(ctx context.Context, key string) error {
 	if err := store.CheckKey(key); err != nil {
 		return err
 	}
-	return wrap("delete", b.name, key, b.client.RemoveObject(ctx, b.name, key, minio.RemoveObjectOptions{}))
+	ctx, c, err := b.begin(ctx, "delete", key, 0)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	return c.check(ctx, c.RemoveObject(ctx, b.name, key, minio.RemoveObjectOptions{}))
 }
 
 func info(key string, o minio.ObjectInfo) store.Info {

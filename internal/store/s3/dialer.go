@@ -5,13 +5,15 @@
 // trailing checksums, no chunked signatures, no request about the bucket before the
 // first one about an object. It does not retry (store.Retry does) and follows no
 // redirect, so that a peer's endpoint cannot point us elsewhere.
+//
+// Every call ends: one about names after a minute, one with a body after the time that
+// its size takes at a very slow rate, and either as soon as nothing moves any more.
 package s3
 
 import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -28,46 +30,61 @@ type Options struct {
 	// ConnectTimeout bounds the TCP and the TLS handshake, each; default 5 s.
 	ConnectTimeout time.Duration
 	// HeaderTimeout bounds the wait for a response's header after the request was
-	// sent; default 30 s. Bodies are bounded by the caller's context.
+	// sent; default 30 s.
 	HeaderTimeout time.Duration
-	// IdlePerHost is how many unused connections are kept for each host; default 64.
+	// StallTimeout bounds the time in which not a byte goes either way; default 1 min.
+	StallTimeout time.Duration
+	// CallTimeout bounds a call, bodies aside, of which it also allows MinRate bytes a
+	// second; default 1 min, and 16 KiB/s.
+	CallTimeout time.Duration
+	MinRate     int64
+	// IdlePerHost is how many unused connections are kept for each credential; default 64.
 	IdlePerHost int
 }
 
-// Dialer opens buckets. Clients are kept by endpoint and credential, and all share
-// one pool of connections. It is safe for concurrent use.
+// Dialer opens buckets. It keeps a client for each endpoint and credential, and makes it
+// anew after a fault of its connections. It is safe for concurrent use.
 type Dialer struct {
-	transport *http.Transport
+	options Options
 
 	mu struct {
 		sync.Mutex
-		clients map[[sha256.Size]byte]*minio.Core
+		clients map[clientID]*client
 	}
+}
+
+// clientID is a digest, because a map key that holds the secret would show when printed.
+type clientID [sha256.Size]byte
+
+// client is the right to ask one endpoint, with connections of its own: the faults of
+// one credential's connections never touch another's.
+type client struct {
+	*minio.Core
+	transport *http.Transport
 }
 
 var _ store.Dialer = (*Dialer)(nil)
 
 // NewDialer makes a Dialer. Close it when its buckets are no longer used.
 func NewDialer(o Options) *Dialer {
-	connect := cmp.Or(o.ConnectTimeout, 5*time.Second)
-	d := &Dialer{transport: &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: connect, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   connect,
-		ResponseHeaderTimeout: cmp.Or(o.HeaderTimeout, 30*time.Second),
-		MaxIdleConns:          1024,
-		MaxIdleConnsPerHost:   cmp.Or(o.IdlePerHost, 64),
-		IdleConnTimeout:       30 * time.Second,
-		// Announced lengths are lengths of objects: nothing may unpack them.
-		DisableCompression: true,
-	}}
-	d.mu.clients = make(map[[sha256.Size]byte]*minio.Core)
+	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, 5*time.Second)
+	o.HeaderTimeout = cmp.Or(o.HeaderTimeout, 30*time.Second)
+	o.StallTimeout = cmp.Or(o.StallTimeout, time.Minute)
+	o.CallTimeout = cmp.Or(o.CallTimeout, time.Minute)
+	o.MinRate = cmp.Or(o.MinRate, 16<<10)
+	o.IdlePerHost = cmp.Or(o.IdlePerHost, 64)
+	d := &Dialer{options: o}
+	d.mu.clients = make(map[clientID]*client)
 	return d
 }
 
 // Close closes the idle connections; those in use close when their bodies do.
 func (d *Dialer) Close() error {
-	d.transport.CloseIdleConnections()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.mu.clients {
+		c.transport.CloseIdleConnections()
+	}
 	return nil
 }
 
@@ -81,11 +98,12 @@ func (d *Dialer) Dial(l store.Location) (store.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := d.client(u, l)
-	if err != nil {
+	id := clientID(sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", u, l.Region, l.AccessKey, l.Secret.Reveal())))
+	make := func() (*client, error) { return d.newClient(u, l) }
+	if _, err := d.client(id, make); err != nil {
 		return nil, err
 	}
-	return &bucket{client: client, name: l.Bucket}, nil
+	return &bucket{dialer: d, name: l.Bucket, id: id, make: make}, nil
 }
 
 func parseEndpoint(endpoint string) (*url.URL, error) {
@@ -98,26 +116,54 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 	return u, nil
 }
 
-func (d *Dialer) client(u *url.URL, l store.Location) (*minio.Core, error) {
-	region := cmp.Or(l.Region, "auto")
-	// A digest, because a map key that holds the secret would show when printed.
-	id := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", u, region, l.AccessKey, l.Secret.Reveal()))
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if c := d.mu.clients[id]; c != nil {
-		return c, nil
-	}
-	c, err := minio.NewCore(u.Host, &minio.Options{
+func (d *Dialer) newClient(u *url.URL, l store.Location) (*client, error) {
+	transport := d.newTransport()
+	core, err := minio.NewCore(u.Host, &minio.Options{
 		Creds:        credentials.NewStaticV4(l.AccessKey, l.Secret.Reveal(), ""),
 		Secure:       u.Scheme == "https",
-		Region:       region,
+		Region:       cmp.Or(l.Region, "auto"),
 		BucketLookup: minio.BucketLookupPath,
-		Transport:    boundedTransport{d.transport},
+		Transport:    boundedTransport{transport},
 		MaxRetries:   1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: storage endpoint %q: %w", store.ErrInvalid, u.Host, err)
 	}
+	return &client{Core: core, transport: transport}, nil
+}
+
+// client returns the client of that id, made if there is none.
+func (d *Dialer) client(id clientID, make func() (*client, error)) (*client, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c := d.mu.clients[id]; c != nil {
+		return c, nil
+	}
+	c, err := make()
+	if err != nil {
+		return nil, err
+	}
+	for other, old := range d.mu.clients { // any will do: it is made again when it is asked for
+		if len(d.mu.clients) < maxClients {
+			break
+		}
+		delete(d.mu.clients, other)
+		old.transport.CloseIdleConnections()
+	}
 	d.mu.clients[id] = c
 	return c, nil
+}
+
+// maxClients bounds the clients that are kept: peers may change their keys as they like.
+const maxClients = 4096
+
+// drop forgets a client whose connection failed, so that the next request has a new one:
+// the others that it keeps lead the same way. Requests that run on it are left to end.
+func (d *Dialer) drop(id clientID, c *client) {
+	d.mu.Lock()
+	if d.mu.clients[id] == c {
+		delete(d.mu.clients, id)
+	}
+	d.mu.Unlock()
+	c.transport.CloseIdleConnections()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 
 	"github.com/minio/minio-go/v7"
 
@@ -25,13 +26,35 @@ func wrap(op, bucket, key string, err error) error {
 		}
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	// What the server says is quoted and cut: it may be anybody's server.
-	detail := fmt.Sprintf("status %d %.64q %.200q", resp.StatusCode, resp.Code, resp.Message)
-	if known := classify(resp); known != nil {
-		return fmt.Errorf("%s: %w: %s%s", op, known, detail, hint(resp))
-	}
-	return fmt.Errorf("%s: %s", op, detail)
+	return fmt.Errorf("%s: %w", op, &Refusal{Status: resp.StatusCode, Code: mask(resp.Code), Message: mask(resp.Message), known: classify(resp)})
 }
+
+// signature is what signs a request, and opens what it asks for while it is fresh.
+var signature = regexp.MustCompile("[0-9a-fA-F]{64}")
+
+// mask takes signatures out of a server's words: it may repeat the header that it was
+// sent, and its words end in logs.
+func mask(s string) string { return signature.ReplaceAllString(s, "***") }
+
+// Refusal is a server's answer that is none of what was asked for. It wraps the port's
+// error that it means, if there is one.
+type Refusal struct {
+	Status  int    // of HTTP
+	Code    string // S3's word for it; empty in answers to HEAD
+	Message string // the server's own words
+	known   error
+}
+
+// Error quotes and cuts what the server says: it may be anybody's server.
+func (r *Refusal) Error() string {
+	detail := fmt.Sprintf("status %d %.64q %.200q%s", r.Status, r.Code, r.Message, r.hint())
+	if r.known != nil {
+		return fmt.Sprintf("%v: %s", r.known, detail)
+	}
+	return detail
+}
+
+func (r *Refusal) Unwrap() error { return r.known }
 
 // classify maps a refusal to the port's errors; nil is a fault worth a retry.
 func classify(r minio.ErrorResponse) error {
@@ -58,11 +81,11 @@ func classify(r minio.ErrorResponse) error {
 	return nil
 }
 
-func hint(r minio.ErrorResponse) string {
+func (r *Refusal) hint() string {
 	switch {
 	case r.Code == "RequestTimeTooSkewed":
 		return " (set this machine's clock)"
-	case r.StatusCode >= 300 && r.StatusCode < 400:
+	case r.Status >= 300 && r.Status < 400:
 		return " (redirects are not followed: check endpoint and region)"
 	}
 	return ""

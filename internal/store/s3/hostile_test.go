@@ -145,7 +145,7 @@ func TestHugeAnswersAreCut(t *testing.T) {
 func TestIgnoredRange(t *testing.T) {
 	b := against(t, answer(200, "0123456789", "Content-Length", "10"))
 	for _, n := range []int64{3, 20} {
-		if _, err := b.GetRange(t.Context(), "key", 2, n); !errors.Is(err, store.ErrInvalid) {
+		if _, err := b.GetRange(t.Context(), "key", 2, n, ""); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("range of %d from a server that sends the whole: %v", n, err)
 		}
 	}

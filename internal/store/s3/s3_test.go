@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -108,3 +109,6 @@ func TestListBeyondAPage(t *testing.T) {
 		}
 	}
 }
+
+// http1 is a transport that a test closes itself, so that no goroutine is left.
+func http1() *http.Transport { return &http.Transport{MaxIdleConnsPerHost: 8} }

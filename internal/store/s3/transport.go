@@ -1,14 +1,61 @@
 package s3
 
 import (
+	"context"
+	"errors"
 	"io"
+	"net"
 	"net/http"
+	"strings"
+	"time"
 )
+
+func (d *Dialer) newTransport() *http.Transport {
+	o := d.options
+	dialer := net.Dialer{Timeout: o.ConnectTimeout, KeepAlive: 15 * time.Second}
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &watchedConn{Conn: c, stall: o.StallTimeout}, c.SetDeadline(time.Now().Add(o.StallTimeout))
+		},
+		TLSHandshakeTimeout:   o.ConnectTimeout,
+		ResponseHeaderTimeout: o.HeaderTimeout,
+		MaxIdleConnsPerHost:   o.IdlePerHost,
+		IdleConnTimeout:       min(30*time.Second, o.StallTimeout/2),
+		// Announced lengths are lengths of objects: nothing may unpack them.
+		DisableCompression: true,
+	}
+}
+
+// watchedConn fails when for too long nothing goes either way. What goes one way counts
+// for both: while a body is sent, the answer is being waited for.
+type watchedConn struct {
+	net.Conn
+	stall time.Duration
+}
+
+func (c *watchedConn) Read(p []byte) (int, error)  { return c.moved(c.Conn.Read(p)) }
+func (c *watchedConn) Write(p []byte) (int, error) { return c.moved(c.Conn.Write(p)) }
+
+func (c *watchedConn) moved(n int, err error) (int, error) {
+	if n > 0 && err == nil {
+		err = c.Conn.SetDeadline(time.Now().Add(c.stall))
+	}
+	return n, err
+}
 
 const (
 	maxErrorBody = 64 << 10
 	maxListBody  = 8 << 20 // a page is 1000 keys of up to 1 KiB, percent-encoded
 )
+
+// errPage keeps a page of a proxy or of a network's sign-in, which comes with status 200,
+// from passing for an empty listing or a stored object.
+var errPage = errors.New("an HTML page in place of a store's answer: is a proxy in between?")
 
 // boundedTransport cuts off what the client library would read without a bound:
 // error documents and listings. Object bodies are the adapter's to bound.
@@ -19,10 +66,17 @@ func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
+	switch q := req.URL.Query(); {
+	case req.Method == http.MethodDelete && resp.StatusCode < 300 && resp.StatusCode != http.StatusNoContent:
+		resp.Body.Close()
+		return nil, errNoStore
 	case resp.StatusCode >= 300:
 		resp.Body = cut(resp.Body, maxErrorBody)
-	case req.Method != http.MethodGet || req.URL.Query().Has("list-type"):
+	case req.Method != http.MethodGet || q.Has("list-type") || q.Has("uploads") || q.Has("uploadId"):
+		if req.Method != http.MethodHead && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+			resp.Body.Close()
+			return nil, errPage
+		}
 		resp.Body = cut(resp.Body, maxListBody)
 	}
 	return resp, nil

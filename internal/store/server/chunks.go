@@ -19,7 +19,8 @@ import (
 
 // chunkReader decodes the aws-chunked encoding of a body:
 //
-//	hex length [;chunk-signature=...] CRLF data CRLF ... 0 [;chunk-signature=...] CRLF trailers
+//	hex length [;chunk-signature=...] CRLF data CRLF ... 0 [;chunk-signature=...] CRLF
+//	[name ":" value CRLF ... ["x-amz-trailer-signature:" hex CRLF]] CRLF
 //
 // It yields exactly the announced number of bytes or an error.
 type chunkReader struct {
@@ -30,10 +31,12 @@ type chunkReader struct {
 	started bool
 	done    bool
 	verify  *chunkVerifier // nil: unsigned
+	sum     *checksum      // nil: none; its value is known, or comes in the trailers
+	trailed bool           // trailers follow
 }
 
-func newChunkReader(body io.ReadCloser, length int64, v *chunkVerifier) *chunkReader {
-	return &chunkReader{Closer: body, in: bufio.NewReader(body), left: length, verify: v}
+func newChunkReader(body io.ReadCloser, length int64, v *chunkVerifier, sum *checksum, trailed bool) *chunkReader {
+	return &chunkReader{Closer: body, in: bufio.NewReader(body), left: length, verify: v, sum: sum, trailed: trailed}
 }
 
 var errChunk = gofakes3.ErrorMessage(gofakes3.ErrIncompleteBody, "The body is not a sequence of intact and signed chunks.")
@@ -54,6 +57,7 @@ func (c *chunkReader) Read(p []byte) (int, error) {
 	c.chunk -= int64(n)
 	c.left -= int64(n)
 	c.verify.write(p[:n])
+	c.sum.write(p[:n])
 	// A reader that knows the length stops here, so the end is checked before the
 	// last bytes are handed over.
 	if c.left == 0 {
@@ -82,11 +86,50 @@ func (c *chunkReader) next() error {
 		return errChunk
 	}
 	c.verify.begin(sig)
-	if n == 0 && !c.verify.end() {
-		return errChunk
+	if n == 0 {
+		if !c.verify.end() {
+			return errChunk
+		}
+		if err := c.end(); err != nil {
+			return err
+		}
 	}
 	c.chunk, c.done = int64(n), n == 0
 	return nil
+}
+
+// maxTrailers is more than any client sends.
+const maxTrailers = 8
+
+// end reads the trailers and checks the body's checksum.
+func (c *chunkReader) end() error {
+	for n := 0; c.trailed; n++ {
+		line, err := c.in.ReadSlice('\n')
+		name, value, ok := strings.Cut(strings.TrimSpace(string(line)), ":")
+		if name == "" && (err == io.EOF || err == nil && c.verify.complete(true)) {
+			break
+		}
+		switch {
+		case err != nil || n == maxTrailers || !ok && name != "":
+			return errChunk
+		case name == "": // some clients put an empty line before the signature too
+		case strings.EqualFold(name, "X-Amz-Trailer-Signature"):
+			if !c.verify.endTrailers(strings.TrimSpace(value)) {
+				return errChunk
+			}
+		case c.sum != nil && strings.EqualFold(name, c.sum.header):
+			if c.sum.want != nil || !c.sum.expect(value) {
+				return errChunk
+			}
+			c.verify.trailer(name, value)
+		default:
+			return errChunk
+		}
+	}
+	if !c.verify.complete(c.trailed) {
+		return errChunk
+	}
+	return c.sum.check()
 }
 
 // chunkVerifier follows the chain of chunk signatures that begins with the
@@ -98,6 +141,8 @@ type chunkVerifier struct {
 	previous string
 	claimed  string
 	hash     hash.Hash
+	trailers string // in canonical form
+	signed   bool   // the trailers' signature was good
 }
 
 // newChunkVerifier takes the seed from an Authorization header that was verified.
@@ -151,3 +196,22 @@ func (v *chunkVerifier) end() bool {
 	v.previous = hex.EncodeToString(sign(v.key, s))
 	return hmac.Equal([]byte(v.previous), []byte(v.claimed))
 }
+
+func (v *chunkVerifier) trailer(name, value string) {
+	if v != nil {
+		v.trailers += strings.ToLower(name) + ":" + strings.TrimSpace(value) + "\n"
+	}
+}
+
+// endTrailers tells whether the trailers so far have the signature claimed for them.
+func (v *chunkVerifier) endTrailers(claimed string) bool {
+	if v == nil {
+		return true
+	}
+	s := fmt.Sprintf("%s%s\n%x", strings.Replace(v.head, "-PAYLOAD\n", "-TRAILER\n", 1), v.previous, sha256.Sum256([]byte(v.trailers)))
+	v.signed = hmac.Equal([]byte(hex.EncodeToString(sign(v.key, s))), []byte(claimed))
+	return v.signed
+}
+
+// complete tells whether everything was signed that had to be.
+func (v *chunkVerifier) complete(trailed bool) bool { return v == nil || !trailed || v.signed }

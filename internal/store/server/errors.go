@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"syscall"
 
 	"github.com/rclone/gofakes3"
@@ -21,6 +22,7 @@ var (
 	errNotImplemented = signature.APIError{Code: "NotImplemented", Description: "This server does not do that.", HTTPStatusCode: http.StatusNotImplemented}
 	errBadRequest     = signature.APIError{Code: "InvalidArgument", Description: "The request's headers or parameters are malformed.", HTTPStatusCode: http.StatusBadRequest}
 	errBadDigest      = signature.APIError{Code: "BadDigest", Description: "The body does not have the digest that was sent with it.", HTTPStatusCode: http.StatusBadRequest}
+	errSlowDown       = signature.APIError{Code: "SlowDown", Description: "This server has too many requests at once; come again.", HTTPStatusCode: http.StatusServiceUnavailable}
 	errTooLarge       = signature.APIError{Code: "EntityTooLarge", Description: "The body is larger than this server takes.", HTTPStatusCode: http.StatusBadRequest}
 )
 
@@ -33,8 +35,11 @@ func refuse(w http.ResponseWriter, r *http.Request, e signature.APIError) {
 	}
 }
 
-// codeInsufficientStorage is not one that gofakes3 knows; it answers 500.
-const codeInsufficientStorage gofakes3.ErrorCode = "InsufficientStorage"
+// Codes that gofakes3 does not know; it answers 500 to them.
+const (
+	codeInsufficientStorage gofakes3.ErrorCode = "InsufficientStorage"
+	codeRequestTimeout      gofakes3.ErrorCode = "RequestTimeout"
+)
 
 // s3Error translates an error of package fs, or of a request's body, to one that
 // gofakes3 answers with. What is nobody's business outside goes to the log only.
@@ -48,6 +53,8 @@ func s3Error(log *slog.Logger, err error) error {
 		return known
 	case errors.As(err, &cut):
 		return gofakes3.ErrEntityTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return gofakes3.ErrorMessage(codeRequestTimeout, "No more of the body came in time.")
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return gofakes3.ErrIncompleteBody
 	case errors.Is(err, store.ErrInvalid):
@@ -58,6 +65,8 @@ func s3Error(log *slog.Logger, err error) error {
 		return gofakes3.ErrBucketNotEmpty
 	case errors.Is(err, fs.ErrNoUpload):
 		return gofakes3.ErrNoSuchUpload
+	case errors.Is(err, fs.ErrBadDigest):
+		return gofakes3.ErrorMessage(gofakes3.ErrBadDigest, errBadDigest.Description)
 	case errors.Is(err, fs.ErrBadPart):
 		return gofakes3.ErrorMessage(gofakes3.ErrInvalidPart, err.Error())
 	case errors.Is(err, context.Canceled):
@@ -80,8 +89,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.As(s3Error(s.log, err), &known) {
 		e = signature.APIError{Code: string(known.ErrorCode()), Description: known.Error(), HTTPStatusCode: known.ErrorCode().Status()}
 	}
-	if e.Code == string(codeInsufficientStorage) {
+	switch e.Code {
+	case string(codeInsufficientStorage):
 		e.HTTPStatusCode = http.StatusInsufficientStorage
+	case string(codeRequestTimeout):
+		e.HTTPStatusCode = http.StatusBadRequest // as in S3
 	}
 	refuse(w, r, e)
 }

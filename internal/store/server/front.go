@@ -17,25 +17,52 @@ func parseTarget(path string) target {
 	return target{bucket, key}
 }
 
-// serve lets a request pass on when its signature, its right and its form are good.
+// serve lets a request pass on when there is room for it, and its signature, its right
+// and its form are good.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	paced := s.pace(w, r)
+	w = paced
+	body, unread := r.Body, int64(maxDrainOfAnon)
+	defer func() {
+		drain(r, body, unread)
+		paced.renew() // net/http sends the rest of the answer now
+	}()
+	select {
+	case s.room <- struct{}{}:
+		defer func() { <-s.room }()
+	default:
+		w.Header().Set("Retry-After", "1")
+		refuse(w, r, errSlowDown)
+		return
+	}
 	key, refused := s.authenticate(r)
 	if refused != nil {
 		refuse(w, r, *refused)
 		return
 	}
+	unread = maxDrain
+	s.answer(w, r, key)
+}
+
+// answer does what a request asks for that key signed.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, key Key) {
 	t, query := parseTarget(r.URL.Path), r.URL.Query()
 	if !allowed(key, r, t) {
 		refuse(w, r, errAccessDenied)
 		return
 	}
-	if refused := s.checkBody(w, r, key); refused != nil {
+	sum, refused := s.checkBody(w, r, key)
+	if refused != nil {
 		refuse(w, r, *refused)
 		return
 	}
 	switch {
 	case query.Has("uploads") || query.Has("uploadId"):
 		s.multipart(w, r, t, query)
+	case isPut(r, t, query):
+		if err := s.putObject(w, r, t, sum); err != nil {
+			s.fail(w, r, err)
+		}
 	case r.Method == http.MethodPost && !query.Has("delete"):
 		refuse(w, r, errNotImplemented) // uploads from a browser's form
 	default:

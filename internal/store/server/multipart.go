@@ -1,8 +1,6 @@
 package server
 
 import (
-	"crypto/md5"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
 	"errors"
@@ -80,26 +78,6 @@ func (s *Server) createUpload(t target, h http.Header) (any, error) {
 	return gofakes3.InitiateMultipartUpload{Bucket: u.Bucket, Key: u.Key, UploadID: gofakes3.UploadID(u.ID)}, nil
 }
 
-// objectHeader picks the headers that are kept with an object.
-func objectHeader(h http.Header) (map[string]string, error) {
-	out, size := make(map[string]string), 0
-	for name := range h {
-		switch name {
-		case "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires":
-		default:
-			if !strings.HasPrefix(name, "X-Amz-Meta-") {
-				continue
-			}
-		}
-		out[name] = h.Get(name)
-		size += len(name) + len(out[name])
-	}
-	if size > gofakes3.DefaultMetadataSizeLimit {
-		return nil, gofakes3.ErrMetadataTooLarge
-	}
-	return out, nil
-}
-
 func (s *Server) putPart(w http.ResponseWriter, r *http.Request, u fs.Upload, number string) error {
 	n, err := strconv.Atoi(number)
 	switch {
@@ -110,16 +88,11 @@ func (s *Server) putPart(w http.ResponseWriter, r *http.Request, u fs.Upload, nu
 	case r.ContentLength < 0:
 		return gofakes3.ErrMissingContentLength
 	}
-	if sum := r.Header.Get("Content-MD5"); sum != "" {
-		want, err := base64.StdEncoding.DecodeString(sum)
-		if err != nil || len(want) != md5.Size {
-			return gofakes3.ErrInvalidDigest
-		}
-		if expectDigest(r, md5.New(), want) != nil {
-			return gofakes3.ErrBadDigest
-		}
+	sum, err := contentMD5(r.Header)
+	if err != nil {
+		return err
 	}
-	p, err := s.files.PutPart(r.Context(), u, n, r.Body, r.ContentLength)
+	p, err := s.files.PutPart(r.Context(), u, n, r.Body, r.ContentLength, sum)
 	if err == nil {
 		w.Header().Set("ETag", quote(p.ETag))
 	}
@@ -192,16 +165,7 @@ func (s *Server) completeUpload(r *http.Request, u fs.Upload) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var o fs.PutOptions
-	if r.Header.Get("If-None-Match") != "" { // "*": the only condition that creates
-		o.Check = func(old *fs.Object) error {
-			if old != nil {
-				return gofakes3.ErrPreconditionFailed
-			}
-			return nil
-		}
-	}
-	done, err := s.files.Complete(r.Context(), u, parts, o)
+	done, err := s.files.Complete(r.Context(), u, parts, fs.PutOptions{Check: condition(r.Header)})
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/rclone/gofakes3"
 	"github.com/rclone/gofakes3/signature"
@@ -15,60 +16,87 @@ import (
 
 // Values of X-Amz-Content-Sha256 that are no digest.
 const (
-	unsignedPayload = "UNSIGNED-PAYLOAD"
-	signedChunks    = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-	unsignedChunks  = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+	unsignedPayload     = "UNSIGNED-PAYLOAD"
+	signedChunks        = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+	signedChunksTrailer = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+	unsignedChunks      = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 )
 
 // chunkOverhead bounds what framing adds to a body sent in chunks, of 8 KiB or more.
 func chunkOverhead(body int64) int64 { return 4096 + body/64 }
 
 // checkBody replaces r's body by one that yields plain bytes and fails, before it
-// ends, unless they are what the signature covers.
-func (s *Server) checkBody(w http.ResponseWriter, r *http.Request, key Key) *signature.APIError {
+// ends, unless they are what the signature and the checksums cover. It returns the
+// checksum that came with the body, to be kept with the object.
+func (s *Server) checkBody(w http.ResponseWriter, r *http.Request, key Key) (*checksum, *signature.APIError) {
 	if r.ContentLength > s.maxBody+chunkOverhead(s.maxBody) {
-		return &errTooLarge
+		return nil, &errTooLarge
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, s.maxBody+chunkOverhead(s.maxBody))
 	claimed := r.Header.Get("X-Amz-Content-Sha256")
-	auth := r.Header.Get("Authorization")
+	var refused *signature.APIError
 	switch {
-	case auth == "" && claimed == "", claimed == unsignedPayload: // presigned, or the client's choice
-	case claimed == signedChunks && auth != "":
-		v, err := newChunkVerifier(auth, r.Header.Get("X-Amz-Date"), key.Secret)
-		if err != nil {
-			return &errBadRequest
-		}
-		return s.unchunk(r, v)
-	case claimed == unsignedChunks:
-		return s.unchunk(r, nil)
-	case len(claimed) > 9 && claimed[:9] == "STREAMING":
-		return &errNotImplemented
+	case r.Header.Get("Authorization") == "" && claimed == "", claimed == unsignedPayload: // presigned, or the client's choice
+	case strings.HasPrefix(claimed, "STREAMING-"):
+		return s.unchunk(r, key, claimed)
 	default:
-		return checkDigest(r, claimed)
+		refused = checkDigest(r, claimed)
 	}
-	return s.checkLength(r)
-}
-
-func (s *Server) checkLength(r *http.Request) *signature.APIError {
-	if r.ContentLength > s.maxBody {
-		return &errTooLarge
+	if refused == nil && r.ContentLength > s.maxBody {
+		refused = &errTooLarge
 	}
-	return nil
+	if refused != nil {
+		return nil, refused
+	}
+	sum, ok := headerChecksum(r)
+	if !ok {
+		return nil, &errBadRequest
+	}
+	if sum != nil {
+		return sum, expectDigest(r, sum.hash, sum.want)
+	}
+	return nil, nil
 }
 
 // unchunk decodes an aws-chunked body, so that no one after it has to know.
-func (s *Server) unchunk(r *http.Request, v *chunkVerifier) *signature.APIError {
+func (s *Server) unchunk(r *http.Request, key Key, claimed string) (*checksum, *signature.APIError) {
 	n, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
 	if err != nil || n < 0 {
-		return &errBadRequest
+		return nil, &errBadRequest
 	}
-	r.Body = newChunkReader(r.Body, n, v)
+	if n > s.maxBody {
+		return nil, &errTooLarge
+	}
+	var v *chunkVerifier
+	switch claimed {
+	case signedChunks, signedChunksTrailer:
+		if v, err = newChunkVerifier(r.Header.Get("Authorization"), r.Header.Get("X-Amz-Date"), key.Secret); err != nil {
+			return nil, &errBadRequest
+		}
+	case unsignedChunks:
+	default:
+		return nil, &errNotImplemented
+	}
+	sum, ok := headerChecksum(r)
+	trailer := r.Header.Get("X-Amz-Trailer")
+	if trailer != "" && sum == nil && claimed != signedChunks {
+		sum = newChecksum(trailer)
+		ok = ok && sum != nil
+	}
+	if !ok {
+		return nil, &errBadRequest
+	}
+	r.Body = newChunkReader(r.Body, n, v, sum, claimed != signedChunks)
 	r.ContentLength = n
 	r.Header.Set("Content-Length", strconv.FormatInt(n, 10))
 	r.Header.Del("X-Amz-Decoded-Content-Length")
 	r.Header.Set("X-Amz-Content-Sha256", unsignedPayload)
-	return s.checkLength(r)
+	if encoding := strings.TrimPrefix(strings.TrimPrefix(r.Header.Get("Content-Encoding"), "aws-chunked"), ","); encoding != "" {
+		r.Header.Set("Content-Encoding", encoding)
+	} else {
+		r.Header.Del("Content-Encoding")
+	}
+	return sum, nil
 }
 
 // checkDigest holds the body against its SHA-256. A signed request that names none

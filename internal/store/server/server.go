@@ -3,11 +3,12 @@
 //
 // It speaks what S3 clients use: objects with ranges, conditions and metadata,
 // lists, multipart uploads that survive a restart, presigned addresses. Addresses
-// are path-style. Objects are kept by package fs, durably. The request handling of
-// plain objects and lists is gofakes3's; before it stands a front of our own that
-// checks every signature, every key's right to the bucket and every body's digest
-// (front.go, payload.go), and uploads in parts never reach it (multipart.go), since
-// it would forget them at a restart.
+// are path-style. Objects are kept by package fs, durably. Reading, listing, copying and
+// deleting are gofakes3's; before it stands a front of our own that checks every
+// signature, every key's right to the bucket and every body's digest and checksum
+// (front.go, payload.go, checksum.go) and bounds what clients can hold up (limits.go).
+// Uploads never reach it: it would hash each byte a second time (put.go), and forget
+// uploads in parts at a restart (multipart.go).
 package server
 
 import (
@@ -36,6 +37,9 @@ type (
 // DefaultMaxBody is the largest body of one request, 5 GiB as in S3.
 const DefaultMaxBody = 5 << 30
 
+// DefaultMaxRequests that run at once: a megabyte of buffers each, at most.
+const DefaultMaxRequests = 1024
+
 const (
 	headerTimeout = 10 * time.Second // for a request's header to arrive
 	idleTimeout   = time.Minute      // for a connection's next request
@@ -51,17 +55,25 @@ type Config struct {
 	// Now gives LastModified; nil is time.Now. Signatures are always checked
 	// against the machine's clock.
 	Now     func() time.Time
-	MaxBody int64        // largest body of a request in bytes; 0 is DefaultMaxBody
-	Log     *slog.Logger // faults of this server; nil is silent
+	MaxBody int64 // largest body of a request in bytes; 0 is DefaultMaxBody
+	// MaxRequests is how many requests may run at once; others are told to come again. 0
+	// is DefaultMaxRequests.
+	MaxRequests int
+	// Patience is how long a client may neither send nor take a byte in the middle of a
+	// body; 0 is a minute.
+	Patience time.Duration
+	Log      *slog.Logger // faults of this server; nil is silent
 }
 
 // Server serves the buckets of a directory. It is safe for concurrent use.
 type Server struct {
-	files   *fs.Store
-	keys    store.Keyring
-	objects http.Handler // gofakes3, for requests that the front let pass
-	maxBody int64
-	log     *slog.Logger
+	files    *fs.Store
+	keys     store.Keyring
+	objects  http.Handler // gofakes3, for requests that the front let pass
+	maxBody  int64
+	room     chan struct{} // an element for each running request
+	patience time.Duration
+	log      *slog.Logger
 }
 
 // Open opens the directory, making it if need be, and readies a server for it.
@@ -70,7 +82,10 @@ func Open(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("s3 server: %w", err)
 	}
-	s := &Server{files: files, maxBody: cmp.Or(c.MaxBody, DefaultMaxBody), log: c.Log}
+	s := &Server{
+		files: files, maxBody: cmp.Or(c.MaxBody, DefaultMaxBody), patience: cmp.Or(c.Patience, time.Minute), log: c.Log,
+		room: make(chan struct{}, cmp.Or(c.MaxRequests, DefaultMaxRequests)),
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -5,9 +5,11 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +26,12 @@ type Fixture struct {
 	ReadOnly  store.Bucket // the same bucket through a key that may only read
 	BadSecret store.Bucket // the same bucket through a good key id and a wrong secret
 	Missing   store.Bucket // a bucket that is not there, through a key with rights to it
+	// LosesAnswers says that calls may be carried out more than once, as by Retry over a
+	// store that fails after it has done what it was asked.
+	LosesAnswers bool
+	// KeysAreFiles says that the store makes paths of keys, so that a and a/b cannot live
+	// beside each other, nor "..", nor what is too long for a file's name.
+	KeysAreFiles bool
 }
 
 // Run tests the store that open makes anew for each test.
@@ -52,6 +60,17 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"MissingBucket", missingBucket},
 		{"MissingObject", missingObject},
 		{"CancelledContext", cancelled},
+		{"RangeOfETag", rangeOfETag},
+		{"Multipart", multipart},
+		{"OnePart", onePart},
+		{"PartsThatDoNotJoin", partsThatDoNotJoin},
+		{"InvalidParts", invalidParts},
+		{"UnfinishedUploads", unfinished},
+		{"Abort", abort},
+		{"CompleteTwice", completeTwice},
+		{"CompleteIfAbsent", completeIfAbsent},
+		{"CompleteIfAbsentRace", completeRace},
+		{"UploadRights", uploadRights},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
@@ -92,11 +111,9 @@ func wantError(t *testing.T, what string, err, want error) {
 // pattern is n bytes in which no two places look alike for long.
 func pattern(n int) []byte {
 	b := make([]byte, n)
-	x := uint32(n) | 1
-	for i := range b {
-		x = x*1664525 + 1013904223
-		b[i] = byte(x >> 24)
-	}
+	var seed [32]byte
+	binary.LittleEndian.PutUint64(seed[:], uint64(n))
+	rand.NewChaCha8(seed).Read(b)
 	return b
 }
 
@@ -173,7 +190,7 @@ func ranges(t *testing.T, f Fixture) {
 		offset, n int64
 		want      string
 	}{{0, 10, "0123456789"}, {0, 1, "0"}, {3, 4, "3456"}, {9, 1, "9"}, {8, 100, "89"}, {0, 1 << 40, "0123456789"}, {10, 1, ""}, {1 << 40, 1, ""}} {
-		body, err := f.Bucket.GetRange(t.Context(), "key", r.offset, r.n)
+		body, err := f.Bucket.GetRange(t.Context(), "key", r.offset, r.n, "")
 		if err != nil {
 			t.Errorf("range %d+%d: %v", r.offset, r.n, err)
 			continue
@@ -185,7 +202,7 @@ func ranges(t *testing.T, f Fixture) {
 		}
 	}
 	for _, r := range [][2]int64{{-1, 1}, {0, 0}, {0, -1}, {1, 1<<63 - 1}} {
-		_, err := f.Bucket.GetRange(t.Context(), "key", r[0], r[1])
+		_, err := f.Bucket.GetRange(t.Context(), "key", r[0], r[1], "")
 		wantError(t, fmt.Sprint("range ", r), err, store.ErrInvalid)
 	}
 }
@@ -231,6 +248,9 @@ var oddKeys = []string{
 }
 
 func keys(t *testing.T, f Fixture) {
+	oddKeys := slices.DeleteFunc(slices.Clone(oddKeys), func(key string) bool {
+		return f.KeysAreFiles && (strings.ContainsAny(key, "/") || key == ".." || len(key) > 255)
+	})
 	for _, key := range oddKeys {
 		put(t, f.Bucket, key, []byte("body of "+key))
 	}
@@ -302,17 +322,21 @@ func list(t *testing.T, f Fixture) {
 }
 
 func listPrefix(t *testing.T, f Fixture) {
-	for _, key := range []string{"a", "ab", "ab/1", "ab/2", "abc", "b"} {
+	sep := "/"
+	if f.KeysAreFiles {
+		sep = "-"
+	}
+	for _, key := range []string{"a", "ab", "ab" + sep + "1", "ab" + sep + "2", "abc", "b"} {
 		put(t, f.Bucket, key, nil)
 	}
 	for _, c := range []struct {
 		prefix, after string
 		want          []string
 	}{
-		{"ab", "", []string{"ab", "ab/1", "ab/2", "abc"}},
-		{"ab/", "", []string{"ab/1", "ab/2"}},
-		{"ab", "ab/1", []string{"ab/2", "abc"}},
-		{"ab", "ab/15", []string{"ab/2", "abc"}}, // after need not exist
+		{"ab", "", []string{"ab", "ab" + sep + "1", "ab" + sep + "2", "abc"}},
+		{"ab" + sep, "", []string{"ab" + sep + "1", "ab" + sep + "2"}},
+		{"ab", "ab" + sep + "1", []string{"ab" + sep + "2", "abc"}},
+		{"ab", "ab" + sep + "15", []string{"ab" + sep + "2", "abc"}}, // after need not exist
 		{"b", "a", []string{"b"}},
 		{"a", "b", nil},
 		{"c", "", nil},
@@ -418,13 +442,14 @@ func refused(t *testing.T, b store.Bucket, ctx context.Context, want error) {
 	wantError(t, "head", err, want)
 	_, _, err = b.Get(ctx, "key", -1)
 	wantError(t, "get", err, want)
-	_, err = b.GetRange(ctx, "key", 0, 1)
+	_, err = b.GetRange(ctx, "key", 0, 1, "")
 	wantError(t, "get range", err, want)
 	_, err = b.List(ctx, "", "", 10)
 	wantError(t, "list", err, want)
 	_, err = b.Put(ctx, "key", strings.NewReader("x"), 1, store.PutOptions{})
 	wantError(t, "put", err, want)
 	wantError(t, "delete", b.Delete(ctx, "key"), want)
+	refusedParts(t, b, ctx, want)
 }
 
 func wrongSecret(t *testing.T, f Fixture) {
@@ -447,7 +472,7 @@ func missingObject(t *testing.T, f Fixture) {
 	wantError(t, "head", err, store.ErrNotFound)
 	_, _, err = f.Bucket.Get(t.Context(), "nothing", -1)
 	wantError(t, "get", err, store.ErrNotFound)
-	_, err = f.Bucket.GetRange(t.Context(), "nothing", 0, 1)
+	_, err = f.Bucket.GetRange(t.Context(), "nothing", 0, 1, "")
 	wantError(t, "get range", err, store.ErrNotFound)
 }
 

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"templar/internal/clock"
+	"templar/internal/store"
+	"templar/internal/store/check"
+	"templar/internal/store/s3"
+)
+
+func storeCheck(std Std) *cobra.Command {
+	var b bucketFlags
+	cmd := &cobra.Command{
+		Use: "check", Short: "Tell in ten seconds whether a bucket will work",
+		Long: `Try all that a node asks of its bucket, say what does not work, and what to do about it:
+reach, the rights of the key that writes and of the one that others read with (which must
+not write), clocks, latency, throughput, creating a key only once, the order of listings,
+dates, ranges, uploads in parts, deleting. What it stores it removes again, on Ctrl-C too.
+The exit code is 1 when something failed.
+` + bucketHelp,
+		Example: `  templar store check --config miner.yaml
+  templar store check --config miner.yaml --bucket-kind dataset --json
+  templar store check --endpoint https://ACCOUNT.r2.cloudflarestorage.com --bucket mine --access-key ID --secret-file s`,
+		Args: noArgs,
+	}
+	b.add(cmd.Flags())
+	b.addRead(cmd.Flags())
+	cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		v, err := b.locate(cmd, std)
+		if err != nil {
+			return err
+		}
+		d := s3.NewDialer(s3.Options{})
+		defer d.Close()
+		dial := func(l store.Location) store.Bucket {
+			if err != nil || l.AccessKey == "" {
+				return nil
+			}
+			var bucket store.Bucket
+			bucket, err = d.Dial(l)
+			return bucket
+		}
+		c := check.Config{Write: dial(v.write), Read: dial(v.read), Clock: clock.Wall{}}
+		if err != nil {
+			return usageError{err}
+		}
+		return runCheck(cmd, c, v.reading())
+	}
+	return cmd
+}
+
+// checked is a check's outcome as JSON.
+type checked struct {
+	Endpoint string         `json:"endpoint"`
+	Bucket   string         `json:"bucket"`
+	OK       bool           `json:"ok"`
+	Results  []check.Result `json:"results"`
+}
+
+var errCheck = errors.New("the bucket will not work as it is")
+
+func runCheck(cmd *cobra.Command, c check.Config, l store.Location) error {
+	out := checked{Endpoint: l.Endpoint, Bucket: l.Bucket, Results: []check.Result{}}
+	asJSON := isSet(cmd.Flags(), "json")
+	c.Report = func(r check.Result) {
+		out.Results = append(out.Results, r)
+		if !asJSON {
+			printStep(cmd.OutOrStdout(), r)
+		}
+	}
+	if !asJSON {
+		fmt.Fprintf(cmd.OutOrStdout(), "bucket %q at %s\n", l.Bucket, l.Endpoint)
+	}
+	var err error
+	if out.OK, err = check.Run(cmd.Context(), c); err != nil {
+		return err
+	}
+	if asJSON {
+		e := json.NewEncoder(cmd.OutOrStdout())
+		e.SetIndent("", "  ")
+		err = e.Encode(out)
+	}
+	if err == nil && !out.OK {
+		err = errCheck
+	}
+	return err
+}
+
+func printStep(w io.Writer, r check.Result) {
+	fmt.Fprintf(w, "%-4s  %-13s  %s\n", r.Status, r.Name, r.Detail)
+	if r.Fix != "" {
+		fmt.Fprintf(w, "%21s  -> %s\n", "", r.Fix)
+	}
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"templar/internal/store"
+	"templar/internal/store/transfer"
+)
+
+func storeCat(std Std) *cobra.Command {
+	var b bucketFlags
+	cmd := &cobra.Command{
+		Use: "cat KEY", Short: "Write an object to standard output",
+		Long:    "Write an object to standard output. On a terminal, what is no text is shown as a replacement\ncharacter.\n" + bucketHelp,
+		Example: "  templar store cat --config miner.yaml start_window_v1.json",
+		Args:    between(1, 1, "an object's KEY"),
+	}
+	b.add(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		v, err := b.locate(cmd, std)
+		if err != nil {
+			return err
+		}
+		return withBucket(v.reading(), func(bucket store.Bucket) error {
+			body, _, err := bucket.Get(cmd.Context(), args[0], -1)
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			out := cmd.OutOrStdout()
+			if isTerminal(out) {
+				text := &textWriter{w: out}
+				defer text.Close()
+				out = text
+			}
+			_, err = io.Copy(out, body)
+			return err
+		})
+	}
+	return cmd
+}
+
+func storeGet(std Std) *cobra.Command {
+	var b bucketFlags
+	var o transferFlags
+	cmd := &cobra.Command{
+		Use: "get KEY [FILE]", Short: "Fetch an object into a file",
+		Long: `Fetch an object into a file, by default one with the last part of its key as name. The
+file appears when all of it is there. A command that was interrupted goes on from where it
+stopped when it is started again, from FILE.part and FILE.journal.
+` + bucketHelp,
+		Example: `  templar store get --config miner.yaml --bucket-kind dataset tokens.bin
+  templar store get --config miner.yaml checkpoint-100 model --sha256 9f86d0...`,
+		Args: between(1, 2, "an object's KEY"),
+	}
+	b.add(cmd.Flags())
+	o.add(cmd.Flags())
+	digest := cmd.Flags().String("sha256", "", "the SHA-256 that the object must have, 64 hexadecimal digits")
+	force := cmd.Flags().Bool("force", false, "replace the file if there is one")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		options, err := o.options()
+		if err != nil {
+			return err
+		}
+		if *digest != "" {
+			sum, err := hex.DecodeString(*digest)
+			if err != nil || len(sum) != 32 {
+				return usagef("--sha256: want 64 hexadecimal digits")
+			}
+			options.SHA256 = (*[32]byte)(sum)
+		}
+		file := path.Base(args[0])
+		if len(args) == 2 {
+			file = args[1]
+		}
+		if _, err := os.Stat(file); err == nil && !*force {
+			return usagef("%s is there already: add --force to replace it", file)
+		}
+		v, err := b.locate(cmd, std)
+		if err != nil {
+			return err
+		}
+		return withBucket(v.reading(), func(bucket store.Bucket) error {
+			progress := newBar(std.Err)
+			options.Progress = progress.show
+			info, err := transfer.Download(cmd.Context(), bucket, args[0], file, options)
+			progress.end()
+			if err != nil {
+				return goesOn(cmd.Context(), std.Err, err)
+			}
+			return progress.done(cmd.OutOrStdout(), file, info.Size)
+		})
+	}
+	return cmd
+}
+
+// done says in one line what a transfer came to.
+func (b *bar) done(w io.Writer, what string, size int64) error {
+	took := time.Since(b.begin)
+	_, err := fmt.Fprintf(w, "%s  %d bytes in %.1f s, %s/s\n", keyText(what), size, took.Seconds(), bytesText(float64(size)/max(took.Seconds(), 1e-3)))
+	return err
+}
