@@ -17,19 +17,19 @@ var floors = [][]string{
 	{"protocol", "internal/safetensors", "internal/tokenizer"},
 	{"internal/clock", "internal/kernel"},
 	{"codec", "internal/engine", "internal/score", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model"},
-	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config"},
-	{"internal/exchange"},
+	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config", "internal/copies"},
+	{"internal/exchange", "internal/evaluation", "internal/report"},
 	{"internal/checkpoint", "internal/replica"},
-	{"internal/role"},
-	{"internal/miner", "internal/validator", "internal/aggregator"},
-	{"internal/node", "internal/simnet"},
+	{"internal/role", "internal/audit"},
+	{"internal/miner", "internal/validator", "internal/aggregator", "internal/adversary"},
+	{"internal/node", "internal/sim", "internal/simnet"},
 	{"internal/localnet"},
 	{"internal/cli"},
 	{"cmd/templar", "bench"},
 }
 
 // pure packages hold rules: values in, values out.
-var pure = []string{"protocol", "codec", "wire", "internal/kernel", "internal/score", "internal/peers", "internal/chain/ledger"}
+var pure = []string{"protocol", "codec", "wire", "internal/kernel", "internal/score", "internal/peers", "internal/copies", "internal/report", "internal/chain/ledger"}
 
 // impure is what a rule must not reach for.
 var impure = []string{"context", "log", "log/slog", "net", "net/http", "os", "os/signal", "sync", "math/rand"}

@@ -3,8 +3,10 @@ package codec
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"iter"
 	"math"
+	"unsafe"
 
 	"templar/protocol"
 )
@@ -41,21 +43,51 @@ func (c *Codec) StateTree(params []float32) Tree {
 	}
 	t.leaves = make([]protocol.Hash, len(tiles))
 	c.share(len(tiles), func(items iter.Seq[int]) {
-		buf := make([]byte, 0, 1+4*tileValues)
+		l := newLeafHasher()
 		for i := range items {
 			tile := &tiles[i]
-			t.leaves[i] = leafHash(params[tile.offset+tile.From:tile.offset+tile.To], buf)
+			t.leaves[i] = l.sum(params[tile.offset+tile.From : tile.offset+tile.To])
 		}
 	})
 	return t
 }
 
-func leafHash(values []float32, buf []byte) protocol.Hash {
-	buf = append(buf[:0], 0)
-	for _, v := range values {
-		buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+// leafHasher hashes tiles: a zero byte, and the values as they stand on the wire.
+type leafHasher struct {
+	digest hash.Hash
+	buf    []byte
+}
+
+func newLeafHasher() *leafHasher { return &leafHasher{digest: sha256.New()} }
+
+func (l *leafHasher) sum(values []float32) (leaf protocol.Hash) {
+	l.digest.Reset()
+	l.digest.Write([]byte{0})
+	if lowestFirst() {
+		l.digest.Write(memory(values))
+	} else {
+		l.digest.Write(l.encode(values))
 	}
-	return sha256.Sum256(buf)
+	l.digest.Sum(leaf[:0])
+	return leaf
+}
+
+// lowestFirst is whether values lie in this machine's memory as they stand on the wire,
+// which spares a copy.
+func lowestFirst() bool { return binary.NativeEndian.Uint16([]byte{1, 0}) == 1 }
+
+// memory is the bytes that hold values.
+func memory(values []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
+}
+
+// encode is what memory returns on a machine that has the lowest byte first.
+func (l *leafHasher) encode(values []float32) []byte {
+	l.buf = l.buf[:0]
+	for _, v := range values {
+		l.buf = binary.LittleEndian.AppendUint32(l.buf, math.Float32bits(v))
+	}
+	return l.buf
 }
 
 // Root is the state hash.

@@ -28,6 +28,17 @@ func TestStateHashIsTheSpecification(t *testing.T) {
 	}
 }
 
+// On other machines values are encoded before they are hashed.
+func TestLeavesDoNotDependOnByteOrder(t *testing.T) {
+	if !lowestFirst() {
+		t.Skip("this machine encodes: TestStateHashIsTheSpecification is about it")
+	}
+	values := []float32{1, -2.5, float32(math.Inf(1)), 1e-45}
+	if got := newLeafHasher().encode(values); !slices.Equal(got, memory(values)) {
+		t.Errorf("encoded as % x, in memory % x", got, memory(values))
+	}
+}
+
 func TestStateDiffNamesTensorAndTile(t *testing.T) {
 	c := newCodec(t, layoutOf([]int{10}, []int{3, tileValues}), Spec{TargetChunk: 8, TopK: 1})
 	p := make([]float32, c.parameters())

@@ -6,24 +6,74 @@ import (
 	"strings"
 )
 
+// Kind is what an object key says its object is.
+type Kind string
+
+// The kinds of object that are named after a window.
+const (
+	KindGradient   Kind = "gradient"
+	KindSample     Kind = "debug"
+	KindArchive    Kind = "archive"
+	KindAggregate  Kind = "aggregator"
+	KindCheckpoint Kind = "checkpoint" // a folder
+	KindPeers      Kind = "peers"
+	KindReport     Kind = "report"
+)
+
+// Prefix is common to all keys of a kind, and perhaps to others': ParseKey tells.
+func (k Kind) Prefix() string {
+	if k == KindPeers {
+		return PeersPrefix
+	}
+	return string(k) + "-"
+}
+
+// ofNode tells whether keys of the kind name a uid.
+func (k Kind) ofNode() bool {
+	return k == KindGradient || k == KindSample || k == KindArchive || k == KindReport
+}
+
+// Key is what the key of an object of this version says.
+type Key struct {
+	Kind   Kind
+	Window Window
+	UID    UID // zero where the kind names none
+}
+
+// String is the key, of a checkpoint its folder.
+func (k Key) String() string {
+	switch {
+	case k.Kind.ofNode():
+		return fmt.Sprintf("%s-%d-%d-v%d", k.Kind, k.Window, k.UID, Version)
+	case k.Kind == KindCheckpoint:
+		return fmt.Sprintf("%s-%d-v%d/", k.Kind, k.Window, Version)
+	case k.Kind == KindPeers:
+		return fmt.Sprintf("%s_%d_v%d.json", k.Kind, k.Window, Version)
+	}
+	return fmt.Sprintf("%s-%d-v%d", k.Kind, k.Window, Version)
+}
+
 // GradientKey names a miner's gradient of w in its own bucket.
-func GradientKey(w Window, uid UID) string { return nodeKey("gradient", w, uid) }
+func GradientKey(w Window, uid UID) string { return Key{KindGradient, w, uid}.String() }
 
 // SampleKey names a node's sync sample ("debug") of w in its own bucket.
-func SampleKey(w Window, uid UID) string { return nodeKey("debug", w, uid) }
+func SampleKey(w Window, uid UID) string { return Key{KindSample, w, uid}.String() }
+
+// ReportKey names a validator's report on w in its own bucket.
+func ReportKey(w Window, uid UID) string { return Key{KindReport, w, uid}.String() }
 
 // ArchiveKey names the aggregator's copy of a gradient that it included in w.
-func ArchiveKey(w Window, uid UID) string { return nodeKey("archive", w, uid) }
+func ArchiveKey(w Window, uid UID) string { return Key{KindArchive, w, uid}.String() }
 
 // AggregateKey names the Aggregate of w in the aggregator bucket.
-func AggregateKey(w Window) string { return fmt.Sprintf("aggregator-%d-v%d", w, Version) }
+func AggregateKey(w Window) string { return Key{KindAggregate, w, 0}.String() }
 
 // CheckpointPrefix is the folder of the checkpoint that holds the parameters that
 // stand before w is applied; checkpoint-<start_window> is theta_0.
-func CheckpointPrefix(w Window) string { return fmt.Sprintf("checkpoint-%d-v%d/", w, Version) }
+func CheckpointPrefix(w Window) string { return Key{KindCheckpoint, w, 0}.String() }
 
 // PeersKey names the peer list that is in force from w on.
-func PeersKey(w Window) string { return fmt.Sprintf("peers_%d_v%d.json", w, Version) }
+func PeersKey(w Window) string { return Key{KindPeers, w, 0}.String() }
 
 // PeersPrefix is common to all peer lists.
 const PeersPrefix = "peers_"
@@ -31,19 +81,40 @@ const PeersPrefix = "peers_"
 // StartWindowKey names the lead validator's announcement of the run.
 func StartWindowKey() string { return fmt.Sprintf("start_window_v%d.json", Version) }
 
-func nodeKey(kind string, w Window, uid UID) string {
-	return fmt.Sprintf("%s-%d-%d-v%d", kind, w, uid, Version)
+// ParseKey reads an object key, or that of a file in a checkpoint's folder. ok is false
+// for a key of another kind, another version or a stranger's making: what is not written
+// exactly as this version writes it is nobody's to count or to delete.
+func ParseKey(key string) (k Key, ok bool) {
+	fields := strings.FieldsFunc(key, func(r rune) bool { return r == '-' || r == '_' })
+	if len(fields) < 3 {
+		return Key{}, false
+	}
+	k.Kind = Kind(fields[0])
+	switch k.Kind {
+	case KindGradient, KindSample, KindArchive, KindAggregate, KindCheckpoint, KindPeers, KindReport:
+	default:
+		return Key{}, false
+	}
+	w, err := strconv.ParseUint(fields[1], 10, 64)
+	if err != nil {
+		return Key{}, false
+	}
+	k.Window = Window(w)
+	if k.Kind.ofNode() {
+		uid, err := strconv.ParseUint(fields[2], 10, 16)
+		if err != nil {
+			return Key{}, false
+		}
+		k.UID = UID(uid)
+	}
+	if canonical := k.String(); key == canonical || k.Kind == KindCheckpoint && strings.HasPrefix(key, canonical) {
+		return k, true
+	}
+	return Key{}, false
 }
 
-// KeyWindow returns the window that an object key of this version names.
-// ok is false for a key of another kind, another version or a stranger's making.
+// KeyWindow returns the window that an object key of this version names; see ParseKey.
 func KeyWindow(key string) (w Window, ok bool) {
-	key, _, _ = strings.Cut(key, "/")
-	key = strings.TrimSuffix(key, ".json")
-	fields := strings.FieldsFunc(key, func(r rune) bool { return r == '-' || r == '_' })
-	if len(fields) < 3 || fields[len(fields)-1] != "v"+strconv.Itoa(Version) {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(fields[1], 10, 64)
-	return Window(n), err == nil
+	k, ok := ParseKey(key)
+	return k.Window, ok
 }

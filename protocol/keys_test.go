@@ -1,27 +1,79 @@
 package protocol
 
-import "testing"
+import (
+	"math"
+	"strings"
+	"testing"
+)
 
-func TestKeysNameTheirWindow(t *testing.T) {
+func TestKeysSayWhatTheyName(t *testing.T) {
 	const w, uid = 1234, 56
-	for key, want := range map[string]string{
-		GradientKey(w, uid): "gradient-1234-56-v1",
-		SampleKey(w, uid):   "debug-1234-56-v1",
-		ArchiveKey(w, uid):  "archive-1234-56-v1",
-		AggregateKey(w):     "aggregator-1234-v1",
-		PeersKey(w):         "peers_1234_v1.json",
-		CheckpointPrefix(w) + "model.safetensors": "checkpoint-1234-v1/model.safetensors",
+	for key, want := range map[string]struct {
+		text string
+		Key
+	}{
+		GradientKey(w, uid): {"gradient-1234-56-v1", Key{KindGradient, w, uid}},
+		SampleKey(w, uid):   {"debug-1234-56-v1", Key{KindSample, w, uid}},
+		ArchiveKey(w, uid):  {"archive-1234-56-v1", Key{KindArchive, w, uid}},
+		AggregateKey(w):     {"aggregator-1234-v1", Key{KindAggregate, w, 0}},
+		PeersKey(w):         {"peers_1234_v1.json", Key{KindPeers, w, 0}},
+		CheckpointPrefix(w) + "model.safetensors": {"checkpoint-1234-v1/model.safetensors", Key{KindCheckpoint, w, 0}},
+		GradientKey(math.MaxUint64, math.MaxUint16): {"gradient-18446744073709551615-65535-v1",
+			Key{KindGradient, math.MaxUint64, math.MaxUint16}},
 	} {
-		if key != want {
-			t.Errorf("key is %s, want %s", key, want)
+		if key != want.text {
+			t.Errorf("key is %s, want %s", key, want.text)
 		}
-		if got, ok := KeyWindow(key); !ok || got != w {
-			t.Errorf("%s names window %d, %v", key, got, ok)
+		if got, ok := ParseKey(key); !ok || got != want.Key {
+			t.Errorf("%s says %+v, %v", key, got, ok)
+		}
+		if !strings.HasPrefix(key, want.Kind.Prefix()) {
+			t.Errorf("%s does not begin with %s", key, want.Kind.Prefix())
 		}
 	}
-	for _, key := range []string{"", "gradient", "gradient-x-1-v1", "gradient-1-1-v2", "gradient-1-1", "readme.txt", StartWindowKey()} {
-		if w, ok := KeyWindow(key); ok {
+}
+
+// notKeys are near misses: each differs from a key in one thing.
+var notKeys = []string{
+	"", "gradient", "gradient-", "gradient-1", "gradient-1-1", "gradient-1-1-v", "gradient-1-1-v2", "gradient-1-1-v01", "gradient-1-1-v1x",
+	"gradient-x-1-v1", "gradient-1-x-v1", "gradient--1-1-v1", "gradient-1--1-v1", "gradient-01-1-v1", "gradient-1-01-v1", "gradient-+1-1-v1",
+	"gradient-1-65536-v1", "gradient-18446744073709551616-1-v1", "gradient-1-1-1-v1", "gradient_1_1_v1", "gradient-1-1-v1.json",
+	"gradient-1-1-v1/x", "-gradient-1-1-v1", "Gradient-1-1-v1", "gradients-1-1-v1", "gradient-1-v1", "aggregator-1-1-v1", "aggregator-1-v1/x",
+	"peers-1-v1.json", "peers_1_v1", "peers_1_v1.json/x", "peers_1_1_v1.json", "checkpoint-1-v1", "checkpoint-1-v1x/a", "checkpoint-1-1-v1/a",
+	"start_window_v1.json", "model-1-1-v1", "readme.txt", "gradient-１-1-v1",
+}
+
+func TestNearMissesAreNoKeys(t *testing.T) {
+	for _, key := range notKeys {
+		if k, ok := ParseKey(key); ok {
+			t.Errorf("%q says %+v", key, k)
+		}
+		if w, ok := KeyWindow(key); ok || w != 0 {
 			t.Errorf("%q names window %d", key, w)
 		}
 	}
+}
+
+// What ParseKey takes is exactly what String writes, so that no two keys of one object
+// and no stranger's key are taken for ours.
+func FuzzParseKey(f *testing.F) {
+	for _, key := range append(notKeys, GradientKey(7, 3), PeersKey(7), CheckpointPrefix(7)+"a/b", AggregateKey(7)) {
+		f.Add(key)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		k, ok := ParseKey(key)
+		if !ok {
+			if k != (Key{}) {
+				t.Errorf("%q is no key but says %+v", key, k)
+			}
+			return
+		}
+		written := k.String()
+		if key != written && !(k.Kind == KindCheckpoint && strings.HasPrefix(key, written)) {
+			t.Errorf("%q was taken for %q", key, written)
+		}
+		if again, ok := ParseKey(written); !ok || again != k {
+			t.Errorf("%q says %+v, written again %+v", key, k, again)
+		}
+	})
 }

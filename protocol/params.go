@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,9 +24,10 @@ type Params struct {
 	// Aggregators are the hotkeys whose Aggregates count, the first one first.
 	Aggregators []Hotkey `json:"aggregators"`
 	// Stores are the endpoints whose LastModified is believed, "https://host[:port]", or
-	// "https://*.domain" for every host under a domain. A bucket elsewhere is not read:
-	// on his own server an owner could date an upload as he likes, and a node could be
-	// sent to addresses of its own network.
+	// "https://*.domain" for every host under a domain, or "file:///directory" where all
+	// nodes are on one machine. A bucket elsewhere is not read: on his own server an owner
+	// could date an upload as he likes, and a node could be sent to addresses of its own
+	// network.
 	Stores []string `json:"stores"`
 
 	Model Model `json:"model"`
@@ -60,13 +62,16 @@ type Params struct {
 	PeerGatherSeconds  float64 `json:"peer_gather_seconds"`       // a miner's or validator's own gather
 
 	// Peers.
-	MaxTopKPeers             int     `json:"max_topk_peers"`
-	MinimumPeers             int     `json:"minimum_peers"`
-	PeersToReplace           int     `json:"peers_to_replace"`
-	PeerReplacementFrequency uint64  `json:"peer_replacement_frequency"` // windows
-	PeerListWindowMargin     uint64  `json:"peer_list_window_margin"`    // windows
-	ActiveCheckSeconds       float64 `json:"active_check_interval"`      // not in use yet: validators check once a window
-	RecentWindows            uint64  `json:"recent_windows"`
+	MaxTopKPeers             int    `json:"max_topk_peers"`
+	MinimumPeers             int    `json:"minimum_peers"`
+	PeersToReplace           int    `json:"peers_to_replace"`
+	PeerReplacementFrequency uint64 `json:"peer_replacement_frequency"` // windows
+	PeerListWindowMargin     uint64 `json:"peer_list_window_margin"`    // windows
+	// UnpaidEvaluations is after how many evaluations a miner without weight is left out of peer
+	// lists, until it has some; 0 lets it stay while there are free places.
+	UnpaidEvaluations  uint64  `json:"unpaid_evaluations"`
+	ActiveCheckSeconds float64 `json:"active_check_interval"` // seconds between two looks at who is active
+	RecentWindows      uint64  `json:"recent_windows"`
 
 	// Validation.
 	ValidatorOffset        uint64  `json:"validator_offset"` // windows behind
@@ -82,8 +87,13 @@ type Params struct {
 	MissingGradientPenalty float64 `json:"missing_gradient_penalty"` // factor
 	SyncPenalty            float64 `json:"sync_penalty"`             // factor
 	ResetInactivityWindows uint64  `json:"reset_inactivity_windows"`
-	WindowsPerWeights      uint64  `json:"windows_per_weights"`
-	SampleValues           int     `json:"sample_values"` // parameters in a sync sample
+	// From these shares of common coefficients on, of any value or of nearly the same, the
+	// later of two gradients is a copy. A share above 1 is never reached.
+	CopyIndices       float64 `json:"copy_indices"`
+	CopyValues        float64 `json:"copy_values"`
+	CopyPenalty       float64 `json:"copy_penalty"` // factor
+	WindowsPerWeights uint64  `json:"windows_per_weights"`
+	SampleValues      int     `json:"sample_values"` // parameters in a sync sample
 
 	CheckpointFrequency uint64 `json:"checkpoint_frequency"` // windows
 }
@@ -106,6 +116,7 @@ func Default() Params {
 		ValidatorOffset: 2, UIDsPerWindow: 4, ValidatorSampleRate: 0.1, EvalLRFactor: 0.2,
 		OpenSkillBeta: 20, OpenSkillTau: 0.1, BinaryScoreAlpha: 0.05, SyncMaxStepsBehind: 3, PowerNormalisation: 2,
 		InactivityPenalty: 0.75, MissingGradientPenalty: 0.25, SyncPenalty: 0.25, ResetInactivityWindows: 25,
+		CopyIndices: 0.95, CopyValues: 0.5, CopyPenalty: 0,
 		WindowsPerWeights: 50, SampleValues: 256, CheckpointFrequency: 100,
 	}
 }
@@ -153,6 +164,9 @@ func (p *Params) Publication() time.Duration { return seconds(p.PublicationSecon
 
 // PeerGather is how long a miner's or a validator's own gather may take.
 func (p *Params) PeerGather() time.Duration { return seconds(p.PeerGatherSeconds) }
+
+// ActiveCheck is the time between two looks at who is active.
+func (p *Params) ActiveCheck() time.Duration { return seconds(p.ActiveCheckSeconds) }
 
 // BlockTime is the time between two blocks.
 func (p *Params) BlockTime() time.Duration { return seconds(p.BlockSeconds) }
@@ -236,16 +250,18 @@ func (p *Params) Validate() error {
 	for name, v := range map[string]float64{
 		"learning_rate": p.LearningRate, "block_seconds": p.BlockSeconds, "time_window_delta_seconds": p.DeltaSeconds,
 		"gather_seconds": p.GatherSeconds, "publication_seconds": p.PublicationSeconds, "openskill_beta": p.OpenSkillBeta,
-		"eval_lr_factor": p.EvalLRFactor, "power_normalisation": p.PowerNormalisation,
+		"active_check_interval": p.ActiveCheckSeconds, "eval_lr_factor": p.EvalLRFactor, "power_normalisation": p.PowerNormalisation,
 	} {
 		fault(!(v > 0) || math.IsInf(v, 0), "%s is %v: must be positive", name, v)
 	}
 	for name, v := range map[string]float64{
 		"momentum_decay": p.MomentumDecay, "validator_sample_rate": p.ValidatorSampleRate, "binary_score_ma_alpha": p.BinaryScoreAlpha,
 		"inactivity_penalty": p.InactivityPenalty, "missing_gradient_penalty": p.MissingGradientPenalty, "sync_penalty": p.SyncPenalty,
+		"copy_penalty": p.CopyPenalty,
 	} {
 		fault(!(v >= 0 && v <= 1), "%s is %v: must lie in [0, 1]", name, v)
 	}
+	fault(!(p.CopyIndices > 0) || !(p.CopyValues > 0), "copy_indices and copy_values must be positive: above 1 they are off")
 	fault(!(p.WeightDecay >= 0) || math.IsInf(p.WeightDecay, 0), "weight_decay is %v: must not be negative", p.WeightDecay)
 	fault(p.WarmupSteps < 0 || p.MomentumWarmup < 0 || p.MinimumPeers < 0 || p.PeersToReplace < 0, "warmup_steps, momentum_warmup, minimum_peers and peers_to_replace must not be negative")
 	fault(!(p.SlackSeconds >= 1), "slack_seconds is %v: stores give whole seconds, so at least 1", p.SlackSeconds)
@@ -259,6 +275,9 @@ func (p *Params) Validate() error {
 
 // TrustsStore reports whether endpoint is one of the run's stores.
 func (p *Params) TrustsStore(endpoint string) bool {
+	if _, local := LocalStore(endpoint); local {
+		return slices.Contains(p.Stores, endpoint)
+	}
 	got, err := url.Parse(endpoint)
 	if err != nil || checkStore(endpoint) != nil {
 		return false
@@ -277,6 +296,9 @@ func (p *Params) TrustsStore(endpoint string) bool {
 }
 
 func checkStore(endpoint string) error {
+	if _, local := LocalStore(endpoint); local {
+		return nil
+	}
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("store %q: want http(s)://host[:port] and nothing behind it", endpoint)

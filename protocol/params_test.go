@@ -10,6 +10,24 @@ import (
 	"time"
 )
 
+func TestLocalStores(t *testing.T) {
+	p := Default()
+	p.Stores = []string{"https://data.example", "file:///srv/run"}
+	for endpoint, want := range map[string]bool{
+		"file:///srv/run": true, "file:///srv/run/": false, "file:///srv/other": false, "file:///srv/run/../other": false, "file:///srv/run/x": false,
+		"file://srv/run": false, "file:/srv/run": false, "/srv/run": false, "file:///": false, "FILE:///srv/run": false, "https://data.example": true,
+	} {
+		if got := p.TrustsStore(endpoint); got != want {
+			t.Errorf("%s is trusted: %v", endpoint, got)
+		}
+	}
+	for _, bad := range []string{"file:///", "file://host/x", "file:///a/../b", "file:///a?b"} {
+		if checkStore(bad) == nil {
+			t.Errorf("%s was accepted", bad)
+		}
+	}
+}
+
 func TestVectorsLearningRate(t *testing.T) {
 	b, err := os.ReadFile("../testkit/vectors/lr_schedule.json")
 	if err != nil {

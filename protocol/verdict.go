@@ -25,12 +25,13 @@ const (
 	VerdictWrongVersion // another protocol version
 	VerdictWrongContext // another run, window, uid or hotkey
 	VerdictBadSignature
+	VerdictCopied // as another's, and stored after it; a reader of several gradients finds it
 	verdictEnd
 )
 
 var verdictNames = [verdictEnd]string{
 	"none", "ok", "missing", "unreachable", "denied", "no-bucket", "early", "late", "too-large", "malformed",
-	"bad-index", "bad-shape", "non-finite", "wrong-version", "wrong-context", "bad-signature",
+	"bad-index", "bad-shape", "non-finite", "wrong-version", "wrong-context", "bad-signature", "copied",
 }
 
 // OK reports whether the object may be used.
@@ -38,7 +39,7 @@ func (v Verdict) OK() bool { return v == VerdictOK }
 
 // Invalid reports whether the object arrived in time and was then found unusable:
 // its owner, and not the network, is to blame.
-func (v Verdict) Invalid() bool { return v >= VerdictTooLarge && v < verdictEnd }
+func (v Verdict) Invalid() bool { return v >= VerdictTooLarge && v <= VerdictBadSignature }
 
 // Final reports whether asking again cannot change the verdict.
 func (v Verdict) Final() bool {

@@ -81,7 +81,8 @@ func TestNetworkOfProcesses(t *testing.T) {
 	const windows = 3
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	prepare := command(ctx, t, "localnet", "prepare", "--data-dir", filepath.Join(t.TempDir(), "net"),
+	dir := filepath.Join(t.TempDir(), "net")
+	prepare := command(ctx, t, "localnet", "prepare", "--data-dir", dir,
 		"--miners", "1", "--validators", "1", "--windows", strconv.Itoa(windows))
 	prepare.mustEnd(t)
 
@@ -114,6 +115,11 @@ func TestNetworkOfProcesses(t *testing.T) {
 			seen[w] = state
 		}
 	}
+	newest := uint64(0)
+	for w := range seen {
+		newest = max(newest, w)
+	}
+	requireEvidence(ctx, t, dir, strconv.FormatUint(newest, 10))
 	for _, p := range services {
 		if err := p.Process.Signal(os.Interrupt); err != nil {
 			t.Errorf("%s: %v", p.name, err)

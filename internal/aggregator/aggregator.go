@@ -8,7 +8,6 @@
 package aggregator
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +18,6 @@ import (
 	"templar/internal/clock"
 	"templar/internal/exchange"
 	"templar/internal/role"
-	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -30,6 +28,7 @@ type Aggregator struct {
 	role.Deps
 	cfg role.Config
 
+	joined   bool
 	start    protocol.Window
 	next     protocol.Window // the first window without an Aggregate
 	previous protocol.Hash   // of the Aggregate of next-1
@@ -59,19 +58,28 @@ func (a *Aggregator) Status() Status {
 }
 
 // Run aggregates every window from the first that has no Aggregate on, in order, until
-// ctx ends or the stop window is reached. A fault costs a pause, never a window.
+// ctx ends or the stop window is reached. A fault costs a pause, never a window, from the
+// first step on: only what no patience can mend ends it.
 func (a *Aggregator) Run(ctx context.Context) error {
 	if !slices.Contains(a.Exchange.Params.Aggregators, a.Exchange.Signer.Hotkey()) {
 		return fmt.Errorf("aggregator: hotkey %s is not among the run's aggregators", a.Exchange.Signer.Hotkey())
 	}
-	if err := a.join(ctx); err != nil {
+	var hopeless error
+	err := a.Repeat(ctx, func() bool { return hopeless == nil && (!a.joined || a.next < a.stop) }, func(ctx context.Context) error {
+		if a.joined {
+			return a.window(ctx)
+		}
+		err := a.join(ctx)
+		if errors.Is(err, exchange.ErrOtherRun) {
+			hopeless, err = err, nil
+		}
+		return err
+	})
+	if err = errors.Join(err, hopeless); err != nil {
 		return fmt.Errorf("aggregator: %w", err)
 	}
-	err := a.Repeat(ctx, func() bool { return a.next < a.stop }, a.window)
-	if err == nil {
-		a.phase("done")
-	}
-	return err
+	a.phase("done")
+	return nil
 }
 
 // join finds the run's start, and where the chain of Aggregates ends.
@@ -84,11 +92,16 @@ func (a *Aggregator) join(ctx context.Context) error {
 	a.start, a.next, a.previous = s.StartWindow, s.StartWindow, protocol.Hash{}
 	a.stop = exchange.StopAfter(s.StartWindow, a.cfg.Windows)
 	last, found, err := exchange.NewestWindow(ctx, a.Exchange.Aggregator, "aggregator-")
-	if err != nil || !found || last < a.start { // older ones are another run's
+	if err != nil {
 		return err
 	}
-	_, _, err = a.follow(ctx, last)
-	return err
+	if found && last >= a.start { // older ones are another run's
+		if _, _, err := a.follow(ctx, last); err != nil {
+			return err
+		}
+	}
+	a.joined = true
+	return nil
 }
 
 // follow takes over the published Aggregate of w as the end of the chain.
@@ -106,15 +119,18 @@ func (a *Aggregator) follow(ctx context.Context, w protocol.Window) (*wire.Aggre
 func (a *Aggregator) window(ctx context.Context) error {
 	x, w := a.Exchange, a.next
 	a.phase("waiting")
-	end, err := x.EndOf(ctx, w)
+	end, err := a.end(ctx, w)
 	if err != nil {
 		return err
 	}
 	if err := x.Directory.Refresh(ctx); err != nil {
-		return err
+		if ctx.Err() != nil || len(x.Directory.Peers()) == 0 {
+			return err
+		}
+		a.Log.Warn("peers not updated: gathering from those of an earlier window", "window", w, "err", err)
 	}
 	peers := a.Selected(ctx, w, a.cfg) // while the uploads come in
-	bounds := x.Params.UploadBounds(end.Time)
+	bounds := x.Params.UploadBounds(end)
 	if err := clock.SleepUntil(ctx, x.Clock, bounds.Max); err != nil {
 		return err
 	}
@@ -123,7 +139,7 @@ func (a *Aggregator) window(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.publish(ctx, end.Time, payloads, took)
+	return a.publish(ctx, end, payloads, took)
 }
 
 func (a *Aggregator) gather(ctx context.Context, peers []exchange.Peer, bounds protocol.Bounds) ([]exchange.Payload, time.Duration, error) {
@@ -134,61 +150,6 @@ func (a *Aggregator) gather(ctx context.Context, peers []exchange.Peer, bounds p
 	verdicts, size := exchange.PeerVerdicts(payloads)
 	a.Report.Emit(a.next, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: took})
 	return payloads, took, ctx.Err()
-}
-
-// publish archives the payloads, then creates the Aggregate. When another one stands
-// there already, that one counts.
-func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []exchange.Payload, took time.Duration) error {
-	x := a.Exchange
-	a.phase("publishing")
-	agg, err := a.aggregate(ctx, t, payloads, took)
-	if err != nil {
-		return err
-	}
-	b, err := wire.EncodeAggregate(agg, x.Codec, x.Signer)
-	if err != nil {
-		return err
-	}
-	_, err = x.Aggregator.Put(ctx, protocol.AggregateKey(agg.Window), bytes.NewReader(b), int64(len(b)), store.PutOptions{IfAbsent: true})
-	ours := !errors.Is(err, store.ErrExists)
-	if err != nil && ours {
-		return fmt.Errorf("publish: %w", err)
-	}
-	counts, size, err := a.follow(ctx, agg.Window)
-	if err != nil {
-		return err
-	}
-	a.published(counts, size, ours)
-	return x.PruneAggregates(ctx, a.next)
-}
-
-// aggregate folds the usable payloads into the Aggregate of the next window.
-func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []exchange.Payload, took time.Duration) (*wire.Aggregate, error) {
-	x := a.Exchange
-	ok, skipped := exchange.Usable(payloads)
-	agg := &wire.Aggregate{
-		Run: x.Hash, Window: a.next, Start: a.start, UploadFrom: t, Delta: x.Params.Delta(),
-		LearningRate: float32(x.Params.LearningRateAt(x.Params.Step(a.start, a.next))),
-		Previous:     a.previous, Skipped: skipped, GatherTime: took, Aggregator: x.Signer.Hotkey(),
-	}
-	for _, p := range ok {
-		agg.Included = append(agg.Included, wire.Included{UID: p.Peer.UID, Hotkey: p.Peer.Hotkey, Content: p.Content})
-	}
-	if err := exchange.Keep(ctx, x.Aggregator, a.next, ok); err != nil {
-		return nil, fmt.Errorf("archive: %w", err)
-	}
-	began := x.Clock.Now()
-	agg.Update = x.Fold(ok)
-	agg.AggregateTime = x.Clock.Now().Sub(began)
-	return agg, nil
-}
-
-func (a *Aggregator) published(agg *wire.Aggregate, size int64, ours bool) {
-	a.mu.Lock()
-	a.mu.status = Status{Next: a.next, Included: len(agg.Included), Skipped: len(agg.Skipped)}
-	a.mu.Unlock()
-	sum := exchange.Applied(agg, a.previous, protocol.Hash{}, 0, size)
-	a.Report.Emit(agg.Window, telemetry.Published{Hash: a.previous, Bytes: size, Included: sum.Included, Skipped: sum.Skipped, Ours: ours})
 }
 
 func (a *Aggregator) phase(name string) { a.Phase(a.next, name) }

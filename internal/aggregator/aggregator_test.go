@@ -1,10 +1,15 @@
 package aggregator_test
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"templar/internal/aggregator"
+	"templar/internal/chain"
 	"templar/internal/role"
 	"templar/internal/simnet"
 	"templar/internal/store"
@@ -62,5 +67,98 @@ func TestArchive(t *testing.T) {
 		if s := simnet.Of[telemetry.Published](net, "aggregator-0"); len(s) < 6 {
 			t.Errorf("%d windows were published", len(s))
 		}
+	})
+}
+
+// alone runs aggregator-0 with another view of the chain beside a network without one.
+func alone(net *simnet.Network, look func(chain.Chain) chain.Chain) {
+	x := net.Node("aggregator-0").Exchange()
+	x.Chain = look(x.Chain)
+	a := aggregator.New(role.Config{}, role.Deps{
+		Exchange: x, Log: slog.New(slog.DiscardHandler),
+		Report: telemetry.Reporter{Node: "aggregator-0", Role: telemetry.Aggregator, Clock: x.Clock, Sink: net.Node("aggregator-0")},
+	})
+	go func() { _ = a.Run(net.Context()) }() // it ends with the test
+}
+
+// A chain that does not tell everything stops nothing: T is reckoned from a newer block, or
+// from the clock, and peers are those that were known.
+func TestChainThatTellsLittle(t *testing.T) {
+	for name, look := range map[string]func(chain.Chain) chain.Chain{
+		"forgets":  func(c chain.Chain) chain.Chain { return forgetful{c} },
+		"no times": func(c chain.Chain) chain.Chain { return timeless{c} },
+		"no peers": func(c chain.Chain) chain.Chain { return peerless{c} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+				net.Start("aggregator-0")
+				alone(net, look)
+				net.RunWindows(4)
+				net.RequireSameState()
+				x := net.Node("miner-0").Exchange()
+				for i := range 4 {
+					w := net.Window(i)
+					a, _, _, verdict := x.FetchAggregate(net.Context(), w, x.Clock.Now().Add(time.Second))
+					end, err := x.EndOf(net.Context(), w)
+					if !verdict.OK() || err != nil || len(a.Included) != 2 {
+						t.Fatalf("window %d: %v, %v, %v", w, verdict, err, a)
+					}
+					if off := a.UploadFrom.Sub(end.Time).Abs(); off > net.Run.Params.BlockTime() {
+						t.Errorf("window %d: T is %v off", w, off)
+					}
+				}
+			})
+		})
+	}
+}
+
+// forgetful has no headers of the past.
+type forgetful struct{ chain.Chain }
+
+func (c forgetful) Wait(ctx context.Context, n uint64) (chain.Block, error) {
+	if _, err := c.Chain.Wait(ctx, n); err != nil {
+		return chain.Block{}, err
+	}
+	return chain.Block{}, errors.New("pruned")
+}
+
+// timeless tells no times.
+type timeless struct{ chain.Chain }
+
+func (c timeless) Wait(ctx context.Context, n uint64) (chain.Block, error) {
+	b, err := c.Chain.Wait(ctx, n)
+	b.Time = time.Time{}
+	return b, err
+}
+
+func (c timeless) Head(ctx context.Context) (chain.Block, error) {
+	b, err := c.Chain.Head(ctx)
+	b.Time = time.Time{}
+	return b, err
+}
+
+// peerless tells the peers while the run begins, and then no more.
+type peerless struct{ chain.Chain }
+
+func (c peerless) Metagraph(ctx context.Context) (chain.Metagraph, error) {
+	b, err := c.Chain.Head(ctx)
+	if err == nil && b.Number > 30 {
+		err = errors.New("overloaded")
+	}
+	if err != nil {
+		return chain.Metagraph{}, err
+	}
+	return c.Chain.Metagraph(ctx)
+}
+
+// An aggregator that starts while its store is away begins when it is back.
+func TestStartsWithoutItsStore(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+		net.Break("aggregator", simnet.Unreachable)
+		net.Start()
+		net.Wait(3 * net.Run.Params.WindowTime())
+		net.Heal("aggregator")
+		net.RunWindows(5)
+		net.RequireSameState()
 	})
 }

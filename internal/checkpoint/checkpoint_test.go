@@ -3,8 +3,13 @@ package checkpoint_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -14,11 +19,15 @@ import (
 	"templar/internal/model"
 	"templar/internal/simnet"
 	"templar/internal/store"
+	"templar/internal/store/fs"
 	"templar/protocol"
 	"templar/wire"
 )
 
 const start = protocol.Window(2)
+
+// shardBytes cuts the tests' model into several shards.
+const shardBytes = 20_000
 
 // state is a state before a window; seed tells parameters apart.
 func state(net *simnet.Network, next protocol.Window, seed uint64) checkpoint.State {
@@ -37,7 +46,7 @@ func private(net *simnet.Network, s checkpoint.State) checkpoint.State {
 
 func save(t *testing.T, net *simnet.Network, b store.Bucket, s checkpoint.State, by string) string {
 	t.Helper()
-	prefix, size, err := checkpoint.Save(net.Context(), b, net.Run, s, net.Node(by).Signer)
+	prefix, size, err := checkpoint.SaveWith(net.Context(), net.Node(by).Exchange(), b, s, checkpoint.Options{ShardBytes: shardBytes})
 	if err != nil || size < 4*int64(len(s.Params)) {
 		t.Fatalf("%d bytes, %v", size, err)
 	}
@@ -60,6 +69,11 @@ func TestSaveAndLoad(t *testing.T) {
 		}
 	})
 }
+
+const (
+	shard1 = "model-00001-of-00003.safetensors"
+	shard2 = "model-00002-of-00003.safetensors"
+)
 
 // Whatever is wrong with a checkpoint, Load says so instead of returning it.
 func TestLoadRefuses(t *testing.T) {
@@ -90,9 +104,9 @@ func TestLoadRefuses(t *testing.T) {
 			}
 		}
 	}
-	model := func(change func([]byte) []byte) func(*testing.T, *simnet.Network, string) {
+	shard := func(change func([]byte) []byte) func(*testing.T, *simnet.Network, string) {
 		return func(t *testing.T, net *simnet.Network, prefix string) {
-			put(t, net, prefix+"model.safetensors", change(get(t, net, prefix+"model.safetensors")))
+			put(t, net, prefix+shard2, change(get(t, net, prefix+shard2)))
 		}
 	}
 	nothing := func(*checkpoint.Manifest) {}
@@ -101,19 +115,58 @@ func TestLoadRefuses(t *testing.T) {
 		says  string
 	}{
 		"torn: no manifest": {remove("manifest.json"), "no such object"},
-		"torn: no model":    {remove("model.safetensors"), "no such object"},
-		"damaged":           {model(func(b []byte) []byte { b[len(b)-1] ^= 1; return b }), "damaged"},
-		"cut short":         {model(func(b []byte) []byte { return b[:len(b)-4] }), "damaged"},
-		"too large":         {model(func(b []byte) []byte { return append(b, make([]byte, 20<<20)...) }), "larger than the limit"},
-		"another owner":     {reseal("validator-0", nothing), "signed by"},
-		"another run":       {reseal("miner-0", func(m *checkpoint.Manifest) { m.Run[0]++ }), "another run"},
-		"another window":    {reseal("miner-0", func(m *checkpoint.Manifest) { m.Next++ }), "another run's or another window's"},
-		"before the start":  {reseal("miner-0", func(m *checkpoint.Manifest) { m.Start = m.Next + 1 }), "another run's or another window's"},
-		"another state":     {reseal("miner-0", func(m *checkpoint.Manifest) { m.StateHash[0]++ }), "state hash"},
-		"no files":          {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files = nil }), "no model"},
-		"a file twice":      {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files = append(m.Files, m.Files[0]) }), "more files"},
-		"many files":        {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files = slices.Repeat(m.Files, 1000) }), "more files"},
-		"a file elsewhere":  {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files[0].Name = "../x" }), "../x"},
+		"torn: no shard":    {remove(shard2), "no such object"},
+		"damaged":           {shard(func(b []byte) []byte { b[len(b)-1] ^= 1; return b }), "damaged"},
+		"damaged header":    {shard(func(b []byte) []byte { b[9] ^= 1; return b }), "00002-of"},
+		"cut short":         {shard(func(b []byte) []byte { return b[:len(b)-4] }), "damaged"},
+		"too large":         {shard(func(b []byte) []byte { return append(b, make([]byte, 20<<20)...) }), "damaged"},
+		"empty":             {shard(func([]byte) []byte { return nil }), "damaged"},
+		"another's shard": {func(t *testing.T, net *simnet.Network, prefix string) {
+			put(t, net, prefix+shard2, get(t, net, prefix+shard1))
+		}, "damaged"},
+		"another owner":    {reseal("validator-0", nothing), "signed by"},
+		"another run":      {reseal("miner-0", func(m *checkpoint.Manifest) { m.Run[0]++ }), "another run"},
+		"another window":   {reseal("miner-0", func(m *checkpoint.Manifest) { m.Next++ }), "another run's or another window's"},
+		"another step":     {reseal("miner-0", func(m *checkpoint.Manifest) { m.Step++ }), "another run's or another window's"},
+		"before the start": {reseal("miner-0", func(m *checkpoint.Manifest) { m.Start = m.Next + 1 }), "another run's or another window's"},
+		"another state":    {reseal("miner-0", func(m *checkpoint.Manifest) { m.StateHash[0]++ }), "state hash"},
+		"no files":         {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files = nil }), "no model"},
+		"a shard left out": {reseal("miner-0", func(m *checkpoint.Manifest) {
+			m.Files = slices.DeleteFunc(m.Files, func(f checkpoint.File) bool { return f.Name == shard2 })
+		}), "missing"},
+		"a shard of both": {reseal("miner-0", func(m *checkpoint.Manifest) {
+			for i := range m.Files {
+				if m.Files[i].Name == shard2 {
+					m.Files[i] = checkpoint.File{Name: shard2, Size: m.Files[i-1].Size, SHA256: m.Files[i-1].SHA256}
+				}
+			}
+		}), "the file at"},
+		"a file twice": {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files = append(m.Files, m.Files[len(m.Files)-1]) }), "out of order"},
+		"many files":   {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files = slices.Repeat(m.Files, 1000) }), "out of order"},
+		"large files": {reseal("miner-0", func(m *checkpoint.Manifest) {
+			for i := range m.Files {
+				m.Files[i].Size += 10 << 20
+			}
+		}), "larger than the model"},
+		"endless files":    {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files[1].Size = math.MaxInt64; m.Files[2].Size = math.MaxInt64 }), "larger than the model"},
+		"a negative size":  {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files[0].Size = -1 }), "-1 bytes"},
+		"a file elsewhere": {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files[0].Name = "../x" }), "../x"},
+		"an old manifest": {func(t *testing.T, net *simnet.Network, prefix string) {
+			b, err := wire.Seal("templar checkpoint", struct {
+				Run   protocol.Hash     `json:"run"`
+				Next  protocol.Window   `json:"next_window"`
+				Files []checkpoint.File `json:"files"`
+			}{Run: net.Run.Hash, Next: 9}, net.Node("miner-0").Signer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, net, prefix+"manifest.json", b)
+		}, "canonical"},
+		"another signature": {func(t *testing.T, net *simnet.Network, prefix string) {
+			b := get(t, net, prefix+"manifest.json")
+			b[len(b)-10] ^= 1
+			put(t, net, prefix+"manifest.json", b)
+		}, "manifest"},
 		"not even a sealing": {func(t *testing.T, net *simnet.Network, prefix string) {
 			put(t, net, prefix+"manifest.json", []byte("{}"))
 		}, "manifest"},
@@ -155,13 +208,72 @@ func TestSavePrunes(t *testing.T) {
 			t.Errorf("%v, %v; want 100, 10 and 9", got, err)
 		}
 		// A Save that fails half way leaves the others as they were.
-		if _, _, err := checkpoint.Save(net.Context(), full{b}, net.Run, state(net, 200, 1), net.Node("miner-0").Signer); err == nil {
+		x := net.Node("miner-0").Exchange()
+		if _, _, err := checkpoint.Save(net.Context(), x, full{b}, state(net, 200, 1)); err == nil {
 			t.Fatal("a full bucket took a checkpoint")
 		}
 		if _, err := checkpoint.Load(net.Context(), b, net.Run, 9, net.Node("miner-0").Signer.Hotkey()); err != nil {
 			t.Error(err)
 		}
+		// What it left does not count, and the next Save removes it.
+		if got, err := checkpoint.Windows(net.Context(), b); err != nil || !slices.Equal(got, []protocol.Window{100, 10, 9}) {
+			t.Errorf("%v, %v; want 100, 10 and 9 without the unfinished 200", got, err)
+		}
+		save(t, net, b, state(net, 101, 1), "miner-0")
+		if left, err := b.List(net.Context(), "checkpoint-200-", "", 10); err != nil || len(left) > 0 {
+			t.Errorf("%d objects of the unfinished checkpoint are left, %v", len(left), err)
+		}
+		// Another run's checkpoints of later windows neither count nor go.
+		if got, err := checkpoint.Windows(net.Context(), b); err != nil || !slices.Equal(got, []protocol.Window{101, 100, 10}) {
+			t.Errorf("%v, %v; want 101, 100 and 10", got, err)
+		}
+		save(t, net, b, state(net, 50, 1), "miner-0")
+		if got, err := checkpoint.Windows(net.Context(), b); err != nil || !slices.Equal(got, []protocol.Window{101, 100, 50, 10}) {
+			t.Errorf("%v, %v; want 101, 100, 50 and 10", got, err)
+		}
 	})
+}
+
+// A checkpoint in a bucket is a folder that Hugging Face's transformers loads.
+func TestSaveIsAModelFolder(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		want := private(net, state(net, 9, 3))
+		prefix, dir := save(t, net, net.Bucket("miner-0"), want, "miner-0"), t.TempDir()
+		objects, err := net.Bucket("miner-0").List(net.Context(), prefix, "", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range objects {
+			if err := os.WriteFile(filepath.Join(dir, strings.TrimPrefix(o.Key, prefix)), get(t, net, o.Key), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m, params, err := model.Load(dir)
+		if err != nil || m != net.Run.Params.Model || !slices.Equal(params, want.Params) {
+			t.Errorf("another model, %v", err)
+		}
+	})
+}
+
+// A checkpoint that was saved counts, also when the older ones cannot be removed.
+func TestSaveThatCannotPrune(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		b, x := net.Bucket("miner-0"), net.Node("miner-0").Exchange()
+		prefix, size, err := checkpoint.Save(net.Context(), x, noUploads{b}, state(net, 9, 1))
+		if !errors.Is(err, checkpoint.ErrNotPruned) || prefix != protocol.CheckpointPrefix(9) || size == 0 {
+			t.Errorf("%q, %d bytes, %v", prefix, size, err)
+		}
+		if _, err := checkpoint.Load(net.Context(), b, net.Run, 9, x.Signer.Hotkey()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// noUploads lists no uploads, as with a key that lacks the right.
+type noUploads struct{ store.Bucket }
+
+func (noUploads) Uploads(context.Context, string) ([]store.Upload, error) {
+	return nil, store.ErrDenied
 }
 
 // full takes no manifest.
@@ -174,6 +286,137 @@ func (f full) Put(ctx context.Context, key string, body io.ReaderAt, size int64,
 	return f.Bucket.Put(ctx, key, body, size, o)
 }
 
+// Beside the state itself, saving and loading take a few buffers.
+func TestMemory(t *testing.T) {
+	wide := func(p *protocol.Params) { p.Model.HiddenSize, p.Model.IntermediateSize, p.Model.Layers = 256, 1024, 4 }
+	simnet.Test(t, simnet.Config{Miners: 1, Params: wide}, func(net *simnet.Network) {
+		files, err := fs.Open(t.TempDir(), fs.Options{})
+		if err != nil || files.CreateBucket("state") != nil {
+			t.Fatal(err)
+		}
+		b, x, s := files.Bucket("state"), net.Node("miner-0").Exchange(), state(net, 9, 1)
+		s.Momentum = slices.Clone(s.Params)
+		const few = 5 << 20
+		size := 4 * uint64(len(s.Params))
+		if size < 3*few {
+			t.Fatalf("the model has %d bytes: too few to tell", size)
+		}
+		if got := allocated(func() {
+			_, _, err = checkpoint.SaveWith(net.Context(), x, b, s, checkpoint.Options{ShardBytes: 4 << 20})
+		}); err != nil || got > few {
+			t.Errorf("saving 2 times %d bytes took %d, %v", size, got, err)
+		}
+		var back checkpoint.State
+		got := allocated(func() { back, err = checkpoint.Load(net.Context(), b, net.Run, 9, x.Signer.Hotkey()) })
+		if err != nil || !equal(back, s) || got > 2*size+few {
+			t.Errorf("loading 2 times %d bytes took %d, %v", size, got, err)
+		}
+	})
+}
+
+// allocated is the bytes that f asks of the heap, all in all.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// An interrupted Save is gone on with: what has been stored is not sent again.
+func TestSaveGoesOn(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		b, x, want := net.Bucket("miner-0"), net.Node("miner-0").Exchange(), state(net, 9, 1)
+		o := checkpoint.Options{ShardBytes: shardBytes, Large: 1}
+		c := &counting{Bucket: b, fail: shard2}
+		if _, _, err := checkpoint.SaveWith(net.Context(), x, c, want, o); err == nil {
+			t.Fatal("a shard was lost and nothing was said")
+		}
+		c.fail, c.stored = "", nil
+		if _, _, err := checkpoint.SaveWith(net.Context(), x, c, want, o); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(c.stored, shard1) || !slices.Contains(c.stored, shard2) {
+			t.Errorf("the second Save stored %v: want all but %s", c.stored, shard1)
+		}
+		if got, err := checkpoint.Load(net.Context(), b, net.Run, 9, x.Signer.Hotkey()); err != nil || !equal(got, want) {
+			t.Errorf("another state, %v", err)
+		}
+		// Another state of the same window takes nothing over.
+		c.stored, want = nil, state(net, 9, 2)
+		if _, _, err := checkpoint.SaveWith(net.Context(), x, c, want, o); err != nil || !slices.Contains(c.stored, shard1) {
+			t.Errorf("stored %v, %v", c.stored, err)
+		}
+		if got, err := checkpoint.Load(net.Context(), b, net.Run, 9, x.Signer.Hotkey()); err != nil || !equal(got, want) {
+			t.Errorf("another state, %v", err)
+		}
+		if left, err := b.Uploads(net.Context(), ""); err != nil || len(left) > 0 {
+			t.Errorf("unfinished uploads: %v, %v", left, err)
+		}
+	})
+}
+
+// counting notes what is stored, and loses the object of a name.
+type counting struct {
+	store.Bucket
+	fail   string
+	stored []string
+}
+
+func (c *counting) CompleteUpload(ctx context.Context, u store.Upload, parts []store.Part, o store.PutOptions) (store.Info, error) {
+	name := u.Key[strings.Index(u.Key, "/")+1:]
+	if name == c.fail {
+		return store.Info{}, io.ErrClosedPipe
+	}
+	c.stored = append(c.stored, name)
+	return c.Bucket.CompleteUpload(ctx, u, parts, o)
+}
+
+// A download that was interrupted goes on at the next start, and leaves nothing behind.
+func TestRestoreGoesOn(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+		want, scratch := state(net, 9, 2), filepath.Join(t.TempDir(), "downloads")
+		save(t, net, net.Bucket("validator-0"), want, "validator-0")
+		net.CommitAll()
+		advance(t, net)
+		x := net.Node("miner-0").Exchange()
+		if err := x.Directory.Refresh(net.Context()); err != nil {
+			t.Fatal(err)
+		}
+		restore := func(ctx context.Context) (checkpoint.State, error) {
+			return checkpoint.Restore(ctx, x, net.Node("miner-0").Local, scratch, wire.StartWindow{Run: net.Run.Hash, StartWindow: start}, slog.New(slog.DiscardHandler))
+		}
+		ctx, cancel := context.WithCancel(net.Context())
+		requests := 0
+		count := func(ctx context.Context) error {
+			if requests++; requests == 5 { // the list, the manifest, and a shard and a half
+				cancel()
+			}
+			return ctx.Err()
+		}
+		net.Break("validator-0", count)
+		if _, err := restore(ctx); err == nil {
+			t.Fatal("restored without the store")
+		}
+		if files, err := os.ReadDir(scratch); err != nil || len(files) == 0 {
+			t.Fatalf("%d files are kept, %v", len(files), err)
+		}
+		requests = 5 // never again
+		got, err := restore(net.Context())
+		if err != nil || !equal(got, want) {
+			t.Fatalf("another state, %v", err)
+		}
+		whole := requests - 5
+		requests = 5
+		if _, err := os.Stat(scratch); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("downloads are left: %v", err)
+		}
+		if _, err := restore(net.Context()); err != nil || requests-5 <= whole {
+			t.Errorf("a restore from nothing took %d requests, the one that went on %d: %v", requests-5, whole, err)
+		}
+	})
+}
+
 // restore is Restore as miner-0, in window 20.
 func restore(t *testing.T, net *simnet.Network) (checkpoint.State, error) {
 	t.Helper()
@@ -184,7 +427,7 @@ func restore(t *testing.T, net *simnet.Network) (checkpoint.State, error) {
 		t.Fatal(err)
 	}
 	announced := wire.StartWindow{Run: net.Run.Hash, StartWindow: start, StateHash: net.Run.Codec.StateHash(state(net, start, 1).Params)}
-	return checkpoint.Restore(net.Context(), x, net.Node("miner-0").Local, announced, slog.New(slog.DiscardHandler))
+	return checkpoint.Restore(net.Context(), x, net.Node("miner-0").Local, "", announced, slog.New(slog.DiscardHandler))
 }
 
 // advance makes blocks until window 20.
@@ -250,7 +493,7 @@ func TestRestore(t *testing.T) {
 		"theta_0":                {setup: []setup{theta0}, next: start, seed: 1},
 		"nothing":                {fails: true},
 		"the newest":             {setup: []setup{theta0, own(8, 2), validator("validator-1", 12, 3), validator("validator-0", 10, 4)}, next: 12, seed: 3, momentum: true},
-		"own on a tie":           {setup: []setup{own(8, 2), validator("validator-0", 8, 3)}, next: 8, seed: 2, momentum: true},
+		"a validator on a tie":   {setup: []setup{own(8, 2), validator("validator-1", 8, 3)}, next: 8, seed: 3, momentum: true},
 		"higher stake on a tie":  {setup: []setup{validator("validator-1", 8, 2), validator("validator-0", 8, 3)}, next: 8, seed: 3},
 		"own is newest":          {setup: []setup{theta0, own(9, 2), validator("validator-0", 8, 3)}, next: 9, seed: 2, momentum: true},
 		"another theta_0":        {setup: []setup{validator("validator-0", start, 5)}, fails: true},
@@ -276,6 +519,19 @@ func TestRestore(t *testing.T) {
 		"hanging": {setup: []setup{theta0, validator("validator-1", 9, 2), func(_ *testing.T, net *simnet.Network) {
 			net.Break("validator-1", simnet.Hanging)
 		}}, next: start, seed: 1},
+		"torn, then the older": {setup: []setup{theta0, validator("validator-1", 9, 6), validator("validator-1", 12, 7), func(t *testing.T, net *simnet.Network) {
+			if err := net.Bucket("validator-1").Delete(net.Context(), protocol.CheckpointPrefix(12)+shard2); err != nil {
+				t.Fatal(err)
+			}
+		}}, next: 9, seed: 6},
+		"lying, then the older": {setup: []setup{theta0, own(9, 6), validator("validator-0", 12, 7), func(t *testing.T, net *simnet.Network) {
+			key := protocol.CheckpointPrefix(12) + shard1
+			if _, err := net.Bucket("validator-0").Put(net.Context(), key, bytes.NewReader(make([]byte, 100)), 100, store.PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}}, next: 9, seed: 6, momentum: true},
+		"own state outvoted":      {setup: []setup{theta0, own(9, 2), sample("validator-0", 8, 3)}, next: start, seed: 1, momentum: true},
+		"own too light to refuse": {setup: []setup{theta0, own(9, 2), sample("validator-1", 8, 3)}, next: 9, seed: 2, momentum: true},
 		"outvoted":                {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 3)}, next: start, seed: 1},
 		"too light to contradict": {setup: []setup{theta0, validator("validator-0", 9, 2), sample("validator-1", 8, 3)}, next: 9, seed: 2},
 		"confirmed":               {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 2)}, next: 9, seed: 2},

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"os"
 	"slices"
 	"time"
 
@@ -22,25 +24,44 @@ type place struct {
 	owner  protocol.Hotkey
 	next   protocol.Window
 	name   string
+
+	scratch string // for downloads
 }
 
-// Restore returns the newest state that can be had: of the node's own directory and of
-// the validators' buckets, highest stake first, and theta_0 at the least. A miner's
-// private state survives even when its parameters come from elsewhere. A torn or lying
-// checkpoint is named in the log, and the next one is tried.
-func Restore(ctx context.Context, x *exchange.Exchange, local store.Reader, announced wire.StartWindow, log *slog.Logger) (State, error) {
-	places, err := find(ctx, x, local, log)
+// Restore returns the newest state that can be had: of the validators' buckets, highest
+// stake first, of the own bucket and of the node's own directory, and theta_0 at the
+// least. A miner's private state survives even when its parameters come from elsewhere. A
+// torn or lying checkpoint is named in the log, and the next one is tried.
+//
+// A download goes through the folder scratch, where the next start goes on with it; when
+// scratch is empty, straight into memory.
+func Restore(ctx context.Context, x *exchange.Exchange, local store.Reader, scratch string, announced wire.StartWindow, log *slog.Logger) (State, error) {
+	return RestoreBefore(ctx, x, local, scratch, announced, math.MaxUint64, log)
+}
+
+// RestoreBefore is Restore for a node that still has work to do on window w: states that
+// stand after it come last.
+func RestoreBefore(ctx context.Context, x *exchange.Exchange, local store.Reader, scratch string, announced wire.StartWindow, w protocol.Window, log *slog.Logger) (State, error) {
+	places, err := find(ctx, x, local, scratch, log)
 	if err != nil {
 		return State{}, err
 	}
+	after := func(p place) int {
+		if p.next > w {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(places, func(a, b place) int { return after(a) - after(b) })
+	if scratch != "" {
+		defer func() {
+			if ctx.Err() == nil {
+				_ = os.RemoveAll(scratch) // what is left costs room, and no more
+			}
+		}()
+	}
 	for _, p := range places {
-		s, err := p.load(ctx, x)
-		if err == nil {
-			err = check(s, announced, x.Run)
-		}
-		if err == nil && p.owner != x.Signer.Hotkey() && s.Next > s.Start {
-			err = vote(ctx, x, s, p.owner)
-		}
+		s, err := p.load(ctx, x, announced)
 		if ctx.Err() != nil {
 			return State{}, ctx.Err()
 		}
@@ -48,24 +69,33 @@ func Restore(ctx context.Context, x *exchange.Exchange, local store.Reader, anno
 			log.Warn("checkpoint refused", "from", p.name, "window", p.next, "err", err)
 			continue
 		}
-		if s.Momentum == nil {
-			s.Momentum, s.Iteration = newestPrivate(ctx, x, places)
-		}
+		s.Momentum, s.Iteration = newestPrivate(ctx, x, places, log)
 		log.Info("state restored", "from", p.name, "window", s.Next, "step", x.Params.Step(s.Start, s.Next))
 		return s, nil
 	}
 	return State{}, errors.New("no usable checkpoint in the own directory or in any validator's bucket")
 }
 
-// load reads a checkpoint. What another node calls our private state is not ours.
-func (p place) load(ctx context.Context, x *exchange.Exchange) (State, error) {
+// load reads a checkpoint's parameters and verifies them.
+func (p place) load(ctx context.Context, x *exchange.Exchange, announced wire.StartWindow) (State, error) {
 	ctx, cancel := clock.WithTimeout(ctx, x.Clock, patience(x))
 	defer cancel()
-	s, err := Load(ctx, p.reader, x.Run, p.next, p.owner)
-	if p.owner != x.Signer.Hotkey() {
-		s.Momentum, s.Iteration = nil, 0
+	f, err := p.open(ctx, x)
+	if err == nil {
+		err = check(&f.manifest, announced) // before gigabytes are fetched
+	}
+	if err != nil {
+		return State{}, err
+	}
+	s, err := f.state(ctx)
+	if err == nil {
+		err = vote(ctx, x, s, p.owner)
 	}
 	return s, err
+}
+
+func (p place) open(ctx context.Context, x *exchange.Exchange) (folder, error) {
+	return open(ctx, folder{reader: p.reader, run: x.Run, next: p.next, owner: p.owner, scratch: p.scratch, clock: x.Clock})
 }
 
 // patience is how long a download may take: who is slower cannot follow the run, and a
@@ -76,67 +106,66 @@ func patience(x *exchange.Exchange) time.Duration {
 	return x.Params.WindowTime() + time.Duration(bytes/slowest)*time.Second
 }
 
-// check holds a state against the announcement: theta_0 must be the announced one.
-func check(s State, a wire.StartWindow, run exchange.Run) error {
-	if s.Start != a.StartWindow {
-		return fmt.Errorf("the run starts at window %d, this at %d", a.StartWindow, s.Start)
-	}
-	if s.Next > s.Start {
+// check holds a manifest against the announcement: theta_0 must be the announced one.
+func check(m *Manifest, a wire.StartWindow) error {
+	switch {
+	case m.Start != a.StartWindow:
+		return fmt.Errorf("the run starts at window %d, this at %d", a.StartWindow, m.Start)
+	case m.Next > m.Start:
 		return nil
-	}
-	if got := run.Codec.StateHash(s.Params); got != a.StateHash {
-		return fmt.Errorf("state hash of theta_0 is %s, announced was %s", got.Short(), a.StateHash.Short())
-	}
-	if !s.Previous.IsZero() {
+	case m.StateHash != a.StateHash:
+		return fmt.Errorf("state hash of theta_0 is %s, announced was %s", m.StateHash.Short(), a.StateHash.Short())
+	case !m.Previous.IsZero():
 		return errors.New("theta_0 follows no aggregate")
 	}
 	return nil
 }
 
-// vote holds a validator's state against the sync samples of the others. Who joins
-// cannot recompute a state, but each validator has told what it holds: the state is
-// refused when more stake contradicts its owner than agrees.
+// vote holds a state against the validators' sync samples: who joins cannot recompute it,
+// but each validator has told what it holds. Another node's state is refused when more
+// stake contradicts its owner than agrees, our own when more than half of all does: no
+// small validator shall keep us from what we have verified ourselves.
 func vote(ctx context.Context, x *exchange.Exchange, s State, owner protocol.Hotkey) error {
-	end, err := x.Chain.Block(ctx, x.Params.FirstBlock(s.Next))
+	if s.Next == s.Start {
+		return nil // announced by hash
+	}
+	a, err := x.Attest(ctx, x.Validators(), s.Next-1, s.Previous, s.Params, owner)
 	if err != nil {
-		return fmt.Errorf("end of window %d: %w", s.Next-1, err)
+		return err
 	}
-	var agree, against uint64
-	for _, v := range x.Validators() {
-		if v.Hotkey == owner {
-			agree += v.Stake
-			continue
-		}
-		sample, verdict := x.Sample(ctx, v, s.Next-1)
-		switch {
-		case !verdict.OK():
-		case sample.Aggregate == s.Previous && slices.Equal(sample.Values, x.SampleOf(s.Params, end, v.Hotkey)):
-			agree += v.Stake
-		default:
-			against += v.Stake
-		}
-	}
-	if against > agree {
-		return fmt.Errorf("validators with a stake of %d hold other parameters, with %d these", against, agree)
+	if own := owner == x.Signer.Hotkey(); own && a.Outvoted() || !own && a.Contradicted() {
+		return fmt.Errorf("validators with a stake of %d hold other parameters, with %d these", a.Against, a.Agree)
 	}
 	return nil
 }
 
-// find lists all checkpoints that can be, the newest first; on a tie the own directory,
-// then the higher stake.
-func find(ctx context.Context, x *exchange.Exchange, local store.Reader, log *slog.Logger) ([]place, error) {
+// find lists all checkpoints that can be, the newest first; on a tie the validators', by
+// stake, then the own bucket, then the own directory.
+func find(ctx context.Context, x *exchange.Exchange, local store.Reader, scratch string, log *slog.Logger) ([]place, error) {
 	now, err := x.CurrentWindow(ctx)
 	if err != nil {
 		return nil, err
 	}
-	places := listed(ctx, x, place{reader: local, owner: x.Signer.Hotkey(), name: "own directory"}, now, log)
+	var at, own []place
 	for _, v := range x.Validators() {
-		at := place{reader: v.Bucket, owner: v.Hotkey, name: fmt.Sprintf("validator uid %d", v.UID)}
-		places = append(places, listed(ctx, x, at, now, log)...)
+		p := place{reader: v.Bucket, owner: v.Hotkey, scratch: scratch, name: fmt.Sprintf("validator uid %d", v.UID)}
+		if v.Hotkey == x.Signer.Hotkey() {
+			p.name = "own bucket"
+			own = append(own, p)
+			continue
+		}
+		at = append(at, p)
 	}
+	at = append(append(at, own...), place{reader: local, owner: x.Signer.Hotkey(), name: ownDirectory})
+	found := make([][]place, len(at))
+	x.Clock.Each(len(at), len(at), func(i int) { found[i] = listed(ctx, x, at[i], now, log) })
+	places := slices.Concat(found...)
 	slices.SortStableFunc(places, func(a, b place) int { return cmp.Compare(b.next, a.next) })
 	return places, ctx.Err()
 }
+
+// ownDirectory is where a miner keeps its private state.
+const ownDirectory = "own directory"
 
 // listed returns a node's newest checkpoints: as many as Save keeps, so that nobody can
 // make us try a thousand, and none from the future but theta_0, which is announced ahead.
@@ -158,15 +187,23 @@ func listed(ctx context.Context, x *exchange.Exchange, at place, now protocol.Wi
 // maxNotice is how many windows ahead a run is announced at most.
 const maxNotice = 2
 
-// newestPrivate returns the momentum of the newest checkpoint of our own that has one.
-func newestPrivate(ctx context.Context, x *exchange.Exchange, places []place) ([]float32, uint64) {
-	me := x.Signer.Hotkey()
+// newestPrivate returns the newest momentum that the own directory holds; nil when it
+// holds none.
+func newestPrivate(ctx context.Context, x *exchange.Exchange, places []place, log *slog.Logger) ([]float32, uint64) {
 	for _, p := range places {
-		if p.owner != me {
+		if p.name != ownDirectory {
 			continue
 		}
-		if s, err := p.load(ctx, x); err == nil && s.Momentum != nil {
-			return s.Momentum, s.Iteration
+		f, err := p.open(ctx, x)
+		if err == nil {
+			var momentum []float32
+			var iteration uint64
+			if momentum, iteration, err = f.private(ctx); err == nil && momentum != nil {
+				return momentum, iteration
+			}
+		}
+		if err != nil {
+			log.Warn("momentum refused", "window", p.next, "err", err)
 		}
 	}
 	return nil, 0

@@ -101,7 +101,7 @@ update, validators measure what every miner contributed and set weights on a cha
 		a.localnet(std), generate(),
 		a.role(std, telemetry.Miner), a.role(std, telemetry.Validator), a.role(std, telemetry.Aggregator),
 		chainGroup(std), storeGroup(std), walletGroup(), inspect(), vectorsGroup(), a.version(),
-		evalCommand(), modelGroup(), datasetGroup(std), withClocks(doctor()),
+		explainCommand(std), verifyCommand(std), evalCommand(), modelGroup(), datasetGroup(std), withClocks(doctor()),
 	)
 	return root
 }

@@ -13,6 +13,7 @@ import (
 
 	"templar/codec"
 	"templar/internal/checkpoint"
+	windowreport "templar/internal/report"
 	"templar/internal/safetensors"
 	"templar/internal/store/fs"
 	"templar/protocol"
@@ -35,7 +36,9 @@ func inspect() *cobra.Command {
 		Use: "inspect FILE", Short: "Show what an object holds, and its verdict",
 		Long: `Show what a file from a bucket holds, and the verdict of a reader who expects just that:
 a gradient, an Aggregate, a sync sample, a checkpoint's manifest.json or safetensors, a
-start window or a peer list; as downloaded, or a file in the folder of templar's own store.
+start window, a peer list or a validator's report; as downloaded, or a file in the folder of
+templar's own store.
+The files that a manifest names are looked for beside it and held against its hashes.
 Without --params bodies are not looked into, since what a body means follows from the run's
 model. Exit code 1 unless the verdict is ok.`,
 		Example: `  templar inspect gradient-17-2-v1
@@ -136,12 +139,17 @@ func inspectDocument(file string, b []byte) inspected {
 		{checkpoint.Domain, &checkpoint.Manifest{}},
 		{wire.DomainStartWindow, &wire.StartWindow{}},
 		{wire.DomainPeers, &wire.PeerList{}},
+		{windowreport.Domain, &windowreport.Report{}},
 	} {
 		hotkey, err := wire.Open(d.domain, b, d.into)
 		if err == nil {
-			return inspected{File: file, Verdict: protocol.VerdictOK, Holds: map[string]any{
+			i := inspected{File: file, Verdict: protocol.VerdictOK, Holds: map[string]any{
 				"kind": d.domain, "hotkey": hotkey, "payload": d.into,
 			}}
+			if m, ok := d.into.(*checkpoint.Manifest); ok {
+				i.Verdict, i.Reason = inspectFiles(file, m.Files)
+			}
+			return i
 		}
 		if first == nil {
 			first = err

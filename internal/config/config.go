@@ -64,6 +64,8 @@ type Buckets struct {
 	Gradients OwnBucket `koanf:"gradients"`
 	// Dataset holds the token shards; read only. An aggregator needs none.
 	Dataset Bucket `koanf:"dataset"`
+	// Mirrors hold the same shards: what Dataset lacks, or has damaged, is read there.
+	Mirrors []Bucket `koanf:"dataset_mirrors"`
 	// Aggregator holds the Aggregates. Only an aggregator has a key that writes.
 	Aggregator Bucket `koanf:"aggregator"`
 }
@@ -73,10 +75,12 @@ type Bucket struct {
 	// AccountID names an account of Cloudflare R2 and stands for its endpoint. A
 	// source that gives an endpoint too means the endpoint.
 	AccountID string `koanf:"account_id"`
-	Endpoint  string `koanf:"endpoint"` // http(s)://host[:port]
-	Region    string `koanf:"region"`   // default auto
-	Name      string `koanf:"name"`
-	Key       Key    `koanf:"key"`
+	// Endpoint is http(s)://host[:port], or file:///directory for buckets of this machine,
+	// which have no keys.
+	Endpoint string `koanf:"endpoint"`
+	Region   string `koanf:"region"` // default auto
+	Name     string `koanf:"name"`
+	Key      Key    `koanf:"key"`
 }
 
 // OwnBucket is a bucket with a key for peers and a key for its owner.
@@ -109,12 +113,17 @@ type Options struct {
 	Device string `koanf:"device"`
 	// Threads of the engine; 0 means all cores.
 	Threads int `koanf:"threads"`
+	// BLAS multiplies the engine's matrices: builtin, also when empty, openblas or auto.
+	BLAS string `koanf:"blas"`
 	// Peers restricts gathers to these uids.
 	Peers []protocol.UID `koanf:"peers"`
 	// Test uses all peers, without the lead validator's selection.
 	Test bool `koanf:"test"`
-	// StoreGathers keeps gathered payloads in the data directory.
-	StoreGathers bool `koanf:"store_gathers"`
+	// StoreGathers keeps gathered payloads in the data directory, those of the last
+	// KeepGathers windows; 0 means as long as the aggregator keeps its own, which is
+	// 4 x checkpoint_frequency.
+	StoreGathers bool   `koanf:"store_gathers"`
+	KeepGathers  uint64 `koanf:"keep_gathers"`
 }
 
 // Default returns what holds where no source says otherwise.

@@ -153,10 +153,67 @@ func TestEnvironmentThatSetsNothing(t *testing.T) {
 	}
 }
 
+// bucketListOf2 is R2_DATASET_BUCKET_LIST of two buckets, in the original's form.
+const bucketListOf2 = ` [{"account_id": "0123456789abcdef0123456789abcdef", "name": "one",
+  "credentials": {"read": {"access_key_id": "1ID", "secret_access_key": "1SECRET"}, "write": {"access_key_id": "w", "secret_access_key": "wSECRET"}}},
+ {"endpoint": "https://data.example", "name": "two", "credentials": {"read": {"access_key_id": "2ID", "secret_access_key": "2SECRET"}}}] `
+
+func TestDatasetBucketList(t *testing.T) {
+	n, warnings, err := Load(telemetry.Miner, Sources{Environ: append(original(), bucketList+"="+bucketListOf2)})
+	if err != nil || len(warnings) > 0 || n.Validate(telemetry.Miner) != nil {
+		t.Fatal(err, warnings, n.Validate(telemetry.Miner))
+	}
+	const r2 = "https://0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com"
+	want := []Bucket{
+		{AccountID: "0123456789abcdef0123456789abcdef", Endpoint: r2, Name: "one", Key: Key{"1ID", "1SECRET"}},
+		{Endpoint: "https://data.example", Name: "two", Key: Key{"2ID", "2SECRET"}},
+	}
+	if diff := cmp.Diff(want, append([]Bucket{n.Buckets.Dataset}, n.Buckets.Mirrors...)); diff != "" {
+		t.Error(diff)
+	}
+	for _, bad := range []string{"[]", "{}", "null", "[1]", `[{"hunter2":1}]`, `[{"name":"hunter2"}] x`, `[{"name":"hunter2"`, "hunter2"} {
+		_, _, err := Load(telemetry.Miner, Sources{Environ: []string{bucketList + "=" + bad}})
+		if err == nil || !strings.HasPrefix(err.Error(), bucketList+": want [{") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	n.Buckets.Mirrors[0].Key.Secret = ""
+	want1 := "buckets.dataset_mirrors[0].key.secret: missing: set R2_DATASET_BUCKET_LIST, buckets.dataset_mirrors[0].key.secret in the configuration file"
+	if err := n.Validate(telemetry.Miner); err == nil || err.Error() != want1 {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Flags say where buckets are; none takes a secret.
+func TestBucketFlags(t *testing.T) {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	RoleFlags(flags)
+	args := []string{"--buckets.gradients.account_id=ffffffffffffffffffffffffffffffff", "--buckets.gradients.write.id=w", "--buckets.dataset.name=d", "--keep-gathers=7"}
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	n, _, err := Load(telemetry.Miner, Sources{File: "testdata/good/miner.yaml", Environ: original(), Flags: flags})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := n.Buckets.Gradients
+	if g.Endpoint != "https://ffffffffffffffffffffffffffffffff.r2.cloudflarestorage.com" || g.Write.ID != "w" || n.Buckets.Dataset.Name != "d" || n.Options.KeepGathers != 7 {
+		t.Errorf("got %+v", n)
+	}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if strings.Contains(f.Name, "secret") {
+			t.Errorf("--%s would show a secret to everybody on the machine", f.Name)
+		}
+	})
+	if n.Buckets.Mirrors[1].Key.ID != "0123" {
+		t.Errorf("mirrors %+v", n.Buckets.Mirrors)
+	}
+}
+
 func TestValidateNamesEveryFault(t *testing.T) {
 	n := Default()
 	n.Chain.Network = "finney"
-	n.Options.Device = "cuda:0"
+	n.Options.Device, n.Options.BLAS = "cuda:0", "mkl"
 	n.Buckets.Aggregator = Bucket{Endpoint: "https://u:hunter2@h", Name: "Aggregates", Key: Key{ID: "id"}}
 	err := n.Validate(telemetry.Aggregator)
 	if err == nil {
@@ -166,8 +223,9 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		"run: missing: set --run, TEMPLAR_RUN, run in the configuration file",
 		`chain.endpoint: network "finney" is not one that this build can join (it has: local): set --subtensor.chain_endpoint, --subtensor.network, NETWORK, TEMPLAR_CHAIN_ENDPOINT, chain.endpoint in the configuration file`,
 		`options.device: "cuda:0" is not a device of this build (it has: cpu): set --device, CUDA_DEVICE, options.device in the configuration file`,
-		"buckets.aggregator.endpoint: want http(s)://host[:port]: set R2_AGGREGATOR_ACCOUNT_ID, R2_AGGREGATOR_ENDPOINT, buckets.aggregator.endpoint in the configuration file",
-		"buckets.aggregator.name: want 3 to 63 of a-z, 0-9, '-' and '.': set R2_AGGREGATOR_BUCKET_NAME, buckets.aggregator.name in the configuration file",
+		`options.blas: "mkl" is none of builtin, openblas, auto: set --blas, options.blas in the configuration file`,
+		"buckets.aggregator.endpoint: want http(s)://host[:port]: set --buckets.aggregator.account_id, --buckets.aggregator.endpoint, R2_AGGREGATOR_ACCOUNT_ID, R2_AGGREGATOR_ENDPOINT, buckets.aggregator.endpoint in the configuration file",
+		"buckets.aggregator.name: want 3 to 63 of a-z, 0-9, '-' and '.': set --buckets.aggregator.name, R2_AGGREGATOR_BUCKET_NAME, buckets.aggregator.name in the configuration file",
 		"buckets.aggregator.key.secret: missing: set R2_AGGREGATOR_WRITE_SECRET_ACCESS_KEY, buckets.aggregator.key.secret in the configuration file",
 	}
 	if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {
@@ -230,7 +288,7 @@ func TestSaveLeavesNothingBehind(t *testing.T) {
 }
 
 func TestNothingPrintsSecrets(t *testing.T) {
-	n, _, err := Load(telemetry.Miner, Sources{Environ: original()})
+	n, _, err := Load(telemetry.Miner, Sources{Environ: append(original(), bucketList+"="+bucketListOf2)})
 	if err != nil {
 		t.Fatal(err)
 	}

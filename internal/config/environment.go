@@ -47,19 +47,14 @@ func exporter(name string) bool {
 	return name == "WANDB_API_KEY" || name == "LOKI_URL" || strings.HasPrefix(name, "INFLUXDB_")
 }
 
-// bucketList is the original's way to spread the dataset over buckets.
-const bucketList = "R2_DATASET_BUCKET_LIST"
-
 // review looks at the variables that set nothing.
-func review(environ []string, known map[string]string) (warnings []string, err error) {
+func review(environ []string, known map[string]string) (warnings []string) {
 	var ignored []string
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
 		_, ours := known[name]
 		switch {
-		case value == "" || ours:
-		case name == bucketList:
-			err = fmt.Errorf("%s: a dataset in many buckets is not supported yet: unset it and name one bucket with R2_DATASET_BUCKET_NAME", name)
+		case value == "" || ours || name == bucketList:
 		case exporter(name):
 			ignored = append(ignored, name)
 		case strings.HasPrefix(name, "R2_"):
@@ -70,7 +65,7 @@ func review(environ []string, known map[string]string) (warnings []string, err e
 		slices.Sort(ignored)
 		warnings = append(warnings, strings.Join(ignored, ", ")+" ignored: this build sends metrics and logs nowhere")
 	}
-	return warnings, err
+	return warnings
 }
 
 func strangeVariable(name string, known map[string]string) string {

@@ -79,7 +79,7 @@ func exposed(path string, given map[string]any) string {
 		return ""
 	}
 	for key := range given {
-		if strings.HasSuffix(key, ".secret") {
+		if strings.HasSuffix(key, ".secret") || key == mirrorsKey {
 			return fmt.Sprintf("%s holds secrets, and others may read it (mode %04o): run chmod 600 %s", path, info.Mode().Perm(), path)
 		}
 	}

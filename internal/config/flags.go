@@ -4,14 +4,43 @@ import "github.com/spf13/pflag"
 
 // flagKeys returns the flags of the roles, each with the key that it sets.
 func flagKeys() map[string]string {
-	return map[string]string{
+	keys := map[string]string{
 		"name": "name", "data-dir": "data_dir", "run": "run",
 		"wallet.path": "wallet.path", "wallet.name": "wallet.name", "wallet.hotkey": "wallet.hotkey",
 		"netuid": "chain.netuid", "subtensor.network": "chain.network", "subtensor.chain_endpoint": "chain.endpoint",
 		"chain.verify": "chain.verify",
-		"device":       "options.device", "threads": "options.threads", "peers": "options.peers", "windows": "options.windows",
+		"device":       "options.device", "threads": "options.threads", "blas": "options.blas", "peers": "options.peers", "windows": "options.windows",
 		"test": "options.test", "store-gathers": "options.store_gathers",
+		"keep-gathers": "options.keep_gathers",
 	}
+	for _, f := range bucketFlags() {
+		keys[f.key] = f.key
+	}
+	return keys
+}
+
+type bucketFlag struct{ key, usage string }
+
+// bucketFlags are the flags that say where the buckets are, named like the keys of the
+// file. There are none for secrets: a command line is everybody's to read.
+func bucketFlags() (out []bucketFlag) {
+	for _, b := range []struct {
+		name, what string
+		keys       []bucketFlag
+	}{
+		{"gradients", "own bucket", []bucketFlag{{"read", "id of the key that peers read with"}, {"write", "id of the key that this node writes with"}}},
+		{"dataset", "dataset bucket", []bucketFlag{{"key", "id of the key that reads"}}},
+		{"aggregator", "aggregator bucket", []bucketFlag{{"key", "id of the key; only an aggregator's writes"}}},
+	} {
+		at := "buckets." + b.name + "."
+		out = append(out, bucketFlag{at + "account_id", b.what + ": account of Cloudflare R2, stands for its endpoint"},
+			bucketFlag{at + "endpoint", b.what + ": http(s)://host[:port], or file:///directory"},
+			bucketFlag{at + "region", b.what + ": region (default auto)"}, bucketFlag{at + "name", b.what + ": name"})
+		for _, k := range b.keys {
+			out = append(out, bucketFlag{at + k.key + ".id", b.what + ": " + k.usage})
+		}
+	}
+	return out
 }
 
 // WalletFlags adds the flags that name a hotkey.
@@ -40,8 +69,13 @@ func RoleFlags(f *pflag.FlagSet) {
 	f.String("run", "", "file with the run parameters, from the run's owner")
 	f.String("device", d.Options.Device, "device to compute on: cpu")
 	f.Int("threads", 0, "threads to compute with (default all cores)")
+	f.String("blas", "", "what multiplies matrices: builtin, openblas or auto (default builtin)")
 	f.String("peers", "", "gather from these uids only: 1,2,3")
 	f.Uint64("windows", 0, "windows to take part in, counted from the run's start (default no end)")
 	f.Bool("test", false, "use all peers, without the lead validator's selection")
 	f.Bool("store-gathers", false, "keep gathered gradients in the data directory")
+	f.Uint64("keep-gathers", 0, "windows to keep them for (default 4 x checkpoint_frequency)")
+	for _, b := range bucketFlags() {
+		f.String(b.key, "", b.usage)
+	}
 }

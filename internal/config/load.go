@@ -34,6 +34,7 @@ func Load(role telemetry.Role, s Sources) (n Node, warnings []string, err error)
 	l.check(l.merged.Load(structs.Provider(Default(), "koanf"), nil))
 	l.file(s.File)
 	l.environ(s.Environ, variables(role))
+	l.bucketList(s.Environ)
 	l.flags(s.Flags)
 	slices.SortStableFunc(l.faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	if err := errors.Join(l.faults...); err != nil {
@@ -41,6 +42,12 @@ func Load(role telemetry.Role, s Sources) (n Node, warnings []string, err error)
 	}
 	if err := l.merged.Unmarshal("", &n); err != nil {
 		return Node{}, l.warnings, fmt.Errorf("configuration: %w", err)
+	}
+	if len(n.Buckets.Mirrors) == 0 {
+		n.Buckets.Mirrors = nil
+	}
+	for i := range n.Buckets.Mirrors {
+		n.Buckets.Mirrors[i].resolve()
 	}
 	for _, path := range []*string{&n.DataDir, &n.Run} {
 		if *path, err = expandHome(*path); err != nil {
@@ -105,9 +112,7 @@ func (l *loader) fromFile(path, key string, v any) (_ any, ok bool) {
 }
 
 func (l *loader) environ(environ []string, known map[string]string) {
-	warnings, err := review(environ, known)
-	l.warnings = append(l.warnings, warnings...)
-	l.check(err)
+	l.warnings = append(l.warnings, review(environ, known)...)
 	l.texts(env.Provider(".", env.Opt{
 		EnvironFunc: func() []string { return environ },
 		TransformFunc: func(name, value string) (string, any) {

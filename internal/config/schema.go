@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
 )
 
 // schema maps each key of the file, dotted, to the type of its value.
@@ -75,16 +78,44 @@ func typed(t reflect.Type, v any) (any, error) {
 		if t.Kind() == reflect.Slice {
 			return typedList(t, v)
 		}
+	case map[string]any:
+		if t.Kind() == reflect.Struct {
+			return typedSection(t, v)
+		}
 	}
 	return nil, want(t)
+}
+
+// typedSection checks an element of a list of sections.
+func typedSection(t reflect.Type, section map[string]any) (any, error) {
+	k, s := koanf.New("."), schemaOf(t)
+	if err := k.Load(confmap.Provider(section, ""), nil); err != nil {
+		return nil, want(t)
+	}
+	for key, v := range k.All() {
+		if s[key] == nil {
+			return nil, fmt.Errorf("%s: %w", key, s.unknown(key))
+		}
+		if _, err := typed(s[key], v); err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	out := reflect.New(t)
+	if err := k.Unmarshal("", out.Interface()); err != nil {
+		return nil, want(t)
+	}
+	return out.Elem().Interface(), nil
 }
 
 func typedList(t reflect.Type, list []any) (any, error) {
 	out := reflect.Zero(t)
 	for _, v := range list {
 		element, err := typed(t.Elem(), v)
+		if err != nil && t.Elem().Kind() != reflect.Struct {
+			err = want(t)
+		}
 		if err != nil {
-			return nil, want(t)
+			return nil, err
 		}
 		out = reflect.Append(out, reflect.ValueOf(element).Convert(t.Elem()))
 	}
@@ -140,7 +171,12 @@ func want(t reflect.Type) error {
 	case reflect.Int, reflect.Uint64:
 		return errors.New("want a whole number")
 	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Struct {
+			return errors.New("want a list of sections")
+		}
 		return errors.New("want a list of uids (0 to 65535)")
+	case reflect.Struct:
+		return errors.New("want a section with keys, not a value")
 	}
 	return errors.New("want text (quote what looks like a number)")
 }

@@ -10,6 +10,7 @@ import (
 
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/protocol"
 )
 
 // Validate reports every fault that would keep the role from starting, each with what
@@ -26,6 +27,9 @@ func (n *Node) Validate(role telemetry.Role) error {
 	v.bucket("buckets.aggregator", n.Buckets.Aggregator)
 	if role != telemetry.Aggregator {
 		v.bucket("buckets.dataset", n.Buckets.Dataset)
+		for i, m := range n.Buckets.Mirrors {
+			v.bucket(fmt.Sprintf("%s[%d]", mirrorsKey, i), m)
+		}
 		v.ownBucket("buckets.gradients", n.Buckets.Gradients)
 	}
 	return errors.Join(v.faults...)
@@ -56,6 +60,9 @@ func (v *validator) how(key string) string {
 		if sets(k) {
 			env = append(env, name)
 		}
+	}
+	if strings.HasPrefix(key, mirrorsKey) {
+		env = append(env, bucketList)
 	}
 	slices.Sort(flags)
 	slices.Sort(env)
@@ -96,15 +103,23 @@ func (v *validator) options(o Options) {
 	if o.Threads < 0 {
 		v.fault("options.threads", "must not be negative")
 	}
+	if !slices.Contains([]string{"", "builtin", "openblas", "auto"}, o.BLAS) {
+		v.fault("options.blas", "%q is none of builtin, openblas, auto", o.BLAS)
+	}
 }
 
 func (v *validator) bucket(key string, b Bucket) {
 	v.place(key, b.AccountID, b.Endpoint, b.Name)
-	v.credential(key+".key", b.Key)
+	if _, local := protocol.LocalStore(b.Endpoint); !local { // a directory has no keys
+		v.credential(key+".key", b.Key)
+	}
 }
 
 func (v *validator) ownBucket(key string, b OwnBucket) {
 	v.place(key, b.AccountID, b.Endpoint, b.Name)
+	if _, local := protocol.LocalStore(b.Endpoint); local {
+		return
+	}
 	v.credential(key+".read", b.Read)
 	v.credential(key+".write", b.Write)
 	if b.Read == b.Write && b.Write.ID != "" {
@@ -119,7 +134,9 @@ func (v *validator) place(key, account, endpoint, name string) {
 	case account != "" && !accountID.MatchString(account):
 		v.fault(key+".account_id", "want 32 hexadecimal digits")
 	case v.need(key+".endpoint", endpoint):
-		v.url(key+".endpoint", endpoint)
+		if _, local := protocol.LocalStore(endpoint); !local {
+			v.url(key+".endpoint", endpoint)
+		}
 	}
 	if v.need(key+".name", name) && store.CheckBucketName(name) != nil {
 		v.fault(key+".name", "want 3 to 63 of a-z, 0-9, '-' and '.'")

@@ -2,35 +2,46 @@ package exchange
 
 import (
 	"context"
+	"time"
 
+	"templar/internal/clock"
 	"templar/protocol"
 )
 
-// Active reports which peers stored a gradient in one of the recent_windows before
-// current. A store that does not answer counts as active: silence of a store is not a
-// miner's idleness, and its gradient gets a verdict of its own.
-func (x *Exchange) Active(ctx context.Context, peers []Peer, current protocol.Window) map[protocol.UID]bool {
-	ctx, cancel := x.withPatience(ctx)
-	defer cancel()
-	found := make([]bool, len(peers))
-	x.Clock.Each(len(peers), gatherLimit, func(i int) { found[i] = x.isActive(ctx, peers[i], current) })
-	out := make(map[protocol.UID]bool, len(peers))
-	for i, p := range peers {
-		out[p.UID] = found[i]
-	}
-	return out
+// looksAtOnce bounds the looks at other nodes' buckets that are taken at once.
+const looksAtOnce = 32
+
+// look is what one look at a miner's bucket found.
+type look struct {
+	verdict protocol.Verdict // OK: it has a gradient of window seen
+	seen    protocol.Window
 }
 
-func (x *Exchange) isActive(ctx context.Context, p Peer, current protocol.Window) bool {
+// lookAll looks for the peers' newest gradients of the recent_windows before current, a
+// batch at a time. Each batch gets its share of the time, so that stores that hang cost
+// those behind them nothing.
+func (x *Exchange) lookAll(ctx context.Context, peers []Peer, current protocol.Window) []look {
+	batches := time.Duration(len(peers)+looksAtOnce-1) / looksAtOnce
+	found := make([]look, len(peers))
+	x.Clock.Each(len(peers), looksAtOnce, func(i int) {
+		ctx, cancel := clock.WithTimeout(ctx, x.Clock, x.Params.Gather()/batches)
+		defer cancel()
+		found[i] = x.look(ctx, peers[i], current)
+	})
+	return found
+}
+
+// look asks for the newest window first, so that a busy miner costs one request.
+func (x *Exchange) look(ctx context.Context, p Peer, current protocol.Window) look {
 	if p.Bucket == nil {
-		return false
+		return look{verdict: protocol.VerdictNoBucket}
 	}
 	for back := range min(protocol.Window(x.Params.RecentWindows), current) {
-		_, err := p.Bucket.Head(ctx, protocol.GradientKey(current-1-back, p.UID))
-		switch verdictOf(err) {
-		case protocol.VerdictOK, protocol.VerdictUnreachable:
-			return true
+		w := current - 1 - back
+		_, err := p.Bucket.Head(ctx, protocol.GradientKey(w, p.UID))
+		if v := verdictOf(err); v != protocol.VerdictMissing {
+			return look{v, w}
 		}
 	}
-	return false
+	return look{verdict: protocol.VerdictMissing}
 }

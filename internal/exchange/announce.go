@@ -1,11 +1,13 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 
+	"templar/internal/chain"
 	"templar/internal/peers"
 	"templar/internal/store"
 	"templar/protocol"
@@ -65,49 +67,41 @@ func (x *Exchange) Validators() []Peer {
 			out = append(out, p)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Peer) int {
-		switch {
-		case a.Stake > b.Stake:
-			return -1
-		case a.Stake < b.Stake:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(out, func(a, b Peer) int { return cmp.Compare(b.Stake, a.Stake) })
 	return out
 }
 
-// PostPeers publishes a peer list in the node's own bucket.
+// PostPeers publishes a peer list in the node's own bucket, once: others may have read it,
+// and what they read must stand. An error that wraps store.ErrExists means that this run
+// has a list from the same window on already.
 func (x *Exchange) PostPeers(ctx context.Context, l wire.PeerList) error {
 	b, err := wire.Seal(wire.DomainPeers, l, x.Signer)
 	if err != nil {
 		return err
 	}
-	return x.Put(ctx, protocol.PeersKey(l.EffectiveFrom), b)
+	key := protocol.PeersKey(l.EffectiveFrom)
+	err = put(ctx, x.Own, key, b, store.PutOptions{IfAbsent: true})
+	if !errors.Is(err, store.ErrExists) {
+		return err
+	}
+	if _, _, unread := read(ctx, x.Own, key, wire.MaxSealedSize); unread != nil {
+		return fmt.Errorf("peer list that stands already: %w", unread)
+	}
+	me := Peer{Neuron: chain.Neuron{UID: x.UID, Hotkey: x.Signer.Hotkey()}, Bucket: x.Own}
+	if _, damaged := x.peersFrom(ctx, me, l.EffectiveFrom); damaged == nil {
+		return err
+	}
+	return x.Put(ctx, key, b) // over another run's, or what is none
 }
 
-// FetchPeers returns the lead validator's newest peer list that is in force at w. An
-// error that wraps store.ErrNotFound means that there is none.
-func (x *Exchange) FetchPeers(ctx context.Context, w protocol.Window) (wire.PeerList, error) {
-	lead, ok := x.Directory.Lead()
-	if !ok || lead.Bucket == nil {
-		return wire.PeerList{}, fmt.Errorf("peer list: no lead validator with a bucket: %w", store.ErrNotFound)
-	}
-	ctx, cancel := x.withPatience(ctx)
-	defer cancel()
-	from, found, err := newestWindow(ctx, lead.Bucket, protocol.PeersPrefix, w)
-	if err == nil && !found {
-		err = store.ErrNotFound
-	}
-	if err != nil {
-		return wire.PeerList{}, fmt.Errorf("peer lists of %s: %w", lead.Hotkey, err)
-	}
+// peersFrom reads the list that p posted for a window.
+func (x *Exchange) peersFrom(ctx context.Context, p Peer, from protocol.Window) (wire.PeerList, error) {
 	var l wire.PeerList
-	if err := x.document(ctx, lead, protocol.PeersKey(from), wire.DomainPeers, &l); err != nil {
-		return l, fmt.Errorf("peer list from window %d of %s: %w", from, lead.Hotkey, err)
+	if err := x.document(ctx, p, protocol.PeersKey(from), wire.DomainPeers, &l); err != nil {
+		return l, fmt.Errorf("peer list from window %d of %s: %w", from, p.Hotkey, err)
 	}
 	if l.Run != x.Hash || l.EffectiveFrom != from || len(l.Peers) > x.Params.MaxTopKPeers {
-		return l, fmt.Errorf("peer list from window %d of %s: it is another run's or another window's, or too long", from, lead.Hotkey)
+		return l, fmt.Errorf("peer list from window %d of %s: it is another run's or another window's, or too long", from, p.Hotkey)
 	}
 	return l, nil
 }
@@ -128,10 +122,11 @@ func (x *Exchange) document(ctx context.Context, p Peer, key, domain string, int
 	return nil
 }
 
-// Selected returns the peers to gather w from: the lead validator's list, or the
-// bootstrap list while there is none. An error beside the bootstrap list says why the
-// lead validator's could not be had, which must stop nobody. all asks for every
-// candidate (--test); only restricts to given uids (--peers).
+// Selected returns the peers to gather w from: the lead validator's list; where it cannot be
+// had, the last one that this node has read, until a successor should be in force; else the
+// bootstrap list. An error beside the peers says why the lead validator's list could not be
+// had, which must stop nobody. all asks for every candidate (--test); only restricts to
+// given uids (--peers).
 func (x *Exchange) Selected(ctx context.Context, w protocol.Window, all bool, only []protocol.UID) ([]Peer, error) {
 	candidates := x.Directory.Candidates()
 	keep := func(uids []protocol.UID) []Peer {
@@ -144,13 +139,22 @@ func (x *Exchange) Selected(ctx context.Context, w protocol.Window, all bool, on
 		return candidates, nil
 	}
 	list, err := x.FetchPeers(ctx, w)
+	if err == nil {
+		x.mu.Lock()
+		x.mu.list = &list
+		x.mu.Unlock()
+		return keep(list.Peers), nil
+	}
 	if errors.Is(err, store.ErrNotFound) {
-		return x.Bootstrap(), nil
+		err = nil
 	}
-	if err != nil {
-		return x.Bootstrap(), err
+	x.mu.Lock()
+	last := x.mu.list
+	x.mu.Unlock()
+	if last != nil && last.EffectiveFrom <= w && w < last.EffectiveFrom+protocol.Window(x.Params.PeerReplacementFrequency) {
+		return keep(last.Peers), err
 	}
-	return keep(list.Peers), nil
+	return x.Bootstrap(), err
 }
 
 // Bootstrap is the peer list while the lead validator has published none.

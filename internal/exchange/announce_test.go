@@ -119,6 +119,15 @@ func TestSelected(t *testing.T) {
 		"all (--test)":     {setup: post("validator-0", 5, 3), all: true, want: []protocol.UID{2, 3, 4, 5}},
 		"only some":        {setup: post("validator-0", 5, 3), only: []protocol.UID{5, 77}, want: []protocol.UID{5}},
 		"another window's": {setup: misplaced, want: bootstrap, fails: true},
+		"the newest cannot be read": {setup: func(t *testing.T, net *simnet.Network) {
+			post("validator-0", 4, 2)(t, net)
+			upload(t, net, "validator-0", protocol.PeersKey(6), []byte("{}"))
+		}, want: []protocol.UID{2}},
+		"the two newest cannot": {setup: func(t *testing.T, net *simnet.Network) {
+			post("validator-0", 4, 2)(t, net)
+			upload(t, net, "validator-0", protocol.PeersKey(5), []byte("{}"))
+			upload(t, net, "validator-0", protocol.PeersKey(6), []byte("{}"))
+		}, want: bootstrap, fails: true},
 		"the newest counts": {setup: func(t *testing.T, net *simnet.Network) {
 			post("validator-0", 4, 2)(t, net)
 			post("validator-0", 6, 3)(t, net)
@@ -137,6 +146,60 @@ func TestSelected(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A list that was read once serves until its successor is overdue, whatever becomes of the
+// lead validator meanwhile.
+func TestSelectedRemembers(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 3, Validators: 1}, func(net *simnet.Network) {
+		net.CommitAll()
+		x, lead := refreshed(t, net, "aggregator-0"), net.Node("validator-0").Exchange()
+		list := wire.PeerList{Run: net.Run.Hash, EffectiveFrom: 5, Peers: []protocol.UID{2, 3}}
+		if err := lead.PostPeers(net.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+		select5 := func(w protocol.Window, want []protocol.UID, fails bool) {
+			t.Helper()
+			if got, err := x.Selected(net.Context(), w, false, nil); !slices.Equal(uids(got), want) || (err != nil) != fails {
+				t.Errorf("window %d: %v, %v; want %v", w, uids(got), err, want)
+			}
+		}
+		select5(6, list.Peers, false)
+		net.Break("validator-0", simnet.Unreachable)
+		select5(7, list.Peers, true)
+		select5(4, []protocol.UID{1, 2, 3}, true) // it was not in force yet
+		net.Heal("validator-0")
+		if err := net.Bucket("validator-0").Delete(net.Context(), protocol.PeersKey(5)); err != nil {
+			t.Fatal(err)
+		}
+		select5(9, list.Peers, false)
+		select5(10, []protocol.UID{1, 2, 3}, false) // by now there should be another
+	})
+}
+
+// A list is posted once: what others may have read stands. Another run's does not.
+func TestPostPeersOnce(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+		net.CommitAll()
+		x := refreshed(t, net, "validator-0")
+		list := wire.PeerList{Run: net.Run.Hash, EffectiveFrom: 5, Peers: []protocol.UID{1}}
+		for name, c := range map[string]struct {
+			before wire.PeerList
+			stands bool
+		}{
+			"ours":          {list, true},
+			"another run's": {wire.PeerList{Run: protocol.Hash{9}, EffectiveFrom: 5}, false},
+		} {
+			upload(t, net, "validator-0", protocol.PeersKey(5), seal(t, net, "validator-0", wire.DomainPeers, c.before))
+			other := list
+			other.Peers = []protocol.UID{2}
+			err := x.PostPeers(net.Context(), other)
+			got, _ := x.FetchPeers(net.Context(), 5)
+			if errors.Is(err, store.ErrExists) != c.stands || !c.stands && err != nil || slices.Equal(got.Peers, list.Peers) != c.stands {
+				t.Errorf("over %s: %v, and %v stands", name, err, got.Peers)
+			}
+		}
+	})
 }
 
 // misplaced is a list that stands under another window than it names.

@@ -38,11 +38,15 @@ func NewDirectory(p *protocol.Params, c chain.Chain, d store.Dialer) *Directory 
 	return &Directory{params: p, chain: c, dialer: d}
 }
 
-// Refresh reads the metagraph and the commitments.
+// Refresh reads the metagraph and, when it is of another block than the last one read, the
+// commitments, which only a block can change.
 func (d *Directory) Refresh(ctx context.Context) error {
 	graph, err := d.chain.Metagraph(ctx)
 	if err != nil {
 		return fmt.Errorf("metagraph: %w", err)
+	}
+	if d.upTo(graph.Block) {
+		return nil
 	}
 	commitments, err := d.chain.Commitments(ctx)
 	if err != nil {
@@ -60,6 +64,13 @@ func (d *Directory) Refresh(ctx context.Context) error {
 	defer d.mu.Unlock()
 	d.mu.block, d.mu.peers = graph.Block, peers
 	return nil
+}
+
+// upTo tells whether the directory stands at a block.
+func (d *Directory) upTo(block uint64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mu.peers != nil && d.mu.block == block
 }
 
 // resolve opens a neuron's bucket. Whatever is wrong with its commitment leaves the

@@ -1,9 +1,11 @@
 package exchange_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 
+	"templar/internal/chain"
 	"templar/internal/exchange"
 	"templar/internal/simnet"
 	"templar/internal/store"
@@ -45,6 +47,39 @@ func TestDirectory(t *testing.T) {
 		}
 		if _, ok := d.Peer(9); ok {
 			t.Error("a peer that is not registered")
+		}
+	})
+}
+
+// counting counts how often the commitments were read.
+type counting struct {
+	chain.Chain
+	read *int
+}
+
+func (c counting) Commitments(ctx context.Context) ([]chain.Commitment, error) {
+	*c.read++
+	return c.Chain.Commitments(ctx)
+}
+
+// Commitments are read when there is a block that may have changed them, not at each call.
+func TestDirectoryReadsCommitmentsOnceABlock(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+		net.CommitAll()
+		read := 0
+		d := exchange.NewDirectory(net.Run.Params, counting{net.Chain, &read}, net.Store)
+		refresh := func() {
+			for range 5 {
+				if err := d.Refresh(net.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		refresh()
+		net.Commit("miner-1", []byte("gone"))
+		refresh()
+		if read != 2 || len(d.Candidates()) != 1 {
+			t.Errorf("read %d times for two blocks; candidates %v", read, uids(d.Candidates()))
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 	"time"
 
 	"templar/codec"
@@ -50,6 +51,12 @@ type Exchange struct {
 	UID        protocol.UID
 	Own        store.Bucket // this node's bucket
 	Aggregator store.Bucket // the aggregator bucket; only an aggregator holds a key that writes
+
+	mu struct {
+		sync.Mutex
+		list  *wire.PeerList             // the last that was read
+		swept map[string]protocol.Window // when buckets were last swept
+	}
 }
 
 // Poll is the pause between two looks at something that is not there yet: short
@@ -77,17 +84,20 @@ func read(ctx context.Context, r store.Reader, key string, limit int64) ([]byte,
 		return nil, info, err
 	}
 	defer body.Close()
-	b, err := readAll(body, limit)
+	b, err := readAll(body, limit, info.Size)
 	return b, info, err
 }
 
-// readAll does not believe the announced size: a body over limit is ErrTooLarge.
-func readAll(body io.Reader, limit int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(body, limit+1))
-	if err == nil && int64(len(b)) > limit {
+// readAll does not believe the announced size: a body over limit is ErrTooLarge. Room for
+// what is announced, up to the limit, is made at once: an Aggregate may have 150 MB, and a
+// slice that grows holds it twice.
+func readAll(body io.Reader, limit, announced int64) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, 0, max(0, min(announced, limit))+bytes.MinRead))
+	_, err := b.ReadFrom(io.LimitReader(body, limit+1))
+	if err == nil && int64(b.Len()) > limit {
 		err = store.ErrTooLarge
 	}
-	return b, err
+	return b.Bytes(), err
 }
 
 // verdictOf says what a failed read means for the object's owner.

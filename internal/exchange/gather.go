@@ -3,21 +3,14 @@ package exchange
 import (
 	"context"
 	"crypto/sha256"
+	"io"
+	"sync/atomic"
 	"time"
 
-	"templar/internal/chain"
-	"templar/internal/clock"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
 )
-
-// gatherLimit bounds the concurrent downloads of one gather.
-const gatherLimit = 32
-
-// maxPeers bounds how many gradients an Aggregate can name: no subnet has more slots. An
-// operator may gather from all of them (--test), beyond max_topk_peers.
-const maxPeers = 4096
 
 // Payload is one peer's gradient with what this node makes of it. Gradient and Raw
 // are set only when the verdict is OK.
@@ -27,90 +20,157 @@ type Payload struct {
 	Gradient *wire.Gradient
 	Raw      []byte        // the object's bytes
 	Content  protocol.Hash // SHA-256 of Raw
-	Bytes    int64
-	Duration time.Duration
+	Stored   time.Time     // LastModified; zero while the store has not answered
+	Bytes    int64         // read, in all attempts
+	Attempts int
+	Duration time.Duration // until the verdict was final
 }
 
-// Gather fetches and judges the gradients of window w from peers, all at once, until
-// the deadline. The result has one Payload a peer, in the order of peers. One
-// peer's fault never touches another's.
+// Gather fetches and judges the gradients of window w from peers until the deadline. The
+// result has one Payload a peer, in the order of peers. One peer's fault never touches
+// another's: all are asked at once, and there is nothing that one could hold and another
+// wait for.
+//
+// A peer costs one connection and one buffer, never larger than the largest gradient of
+// the run, so that memory is bounded by the number of peers. Size and time come with the
+// answer's header: what is too large, early or late is judged before a byte is read.
 func (x *Exchange) Gather(ctx context.Context, w protocol.Window, peers []Peer, bounds protocol.Bounds, deadline time.Time) []Payload {
 	ctx, cancel := x.Clock.WithDeadline(ctx, deadline)
 	defer cancel()
+	began := x.Clock.Now()
+	g := gathering{Exchange: x, window: w, bounds: bounds, deadline: deadline, patience: max(deadline.Sub(began)/4, leastPatience)}
 	out := make([]Payload, len(peers))
-	x.Clock.Each(len(peers), gatherLimit, func(i int) {
-		start := x.Clock.Now()
-		out[i] = x.fetch(ctx, w, peers[i], bounds)
-		out[i].Duration = x.Clock.Now().Sub(start)
+	x.Clock.Each(len(peers), len(peers), func(i int) {
+		out[i] = g.fetch(ctx, peers[i])
+		out[i].Duration = x.Clock.Now().Sub(began)
 	})
 	return out
 }
 
+// leastPatience is a moment that a good store far away may take to answer.
+const leastPatience = 250 * time.Millisecond
+
+// gathering is what the fetches of one Gather have in common.
+type gathering struct {
+	*Exchange
+	window   protocol.Window
+	bounds   protocol.Bounds
+	deadline time.Time
+	patience time.Duration // how long an attempt may stall
+}
+
 // fetch asks until the answer is final: a missing object is asked for once more
 // after the upload deadline, a silent store until ctx ends.
-func (x *Exchange) fetch(ctx context.Context, w protocol.Window, p Peer, bounds protocol.Bounds) Payload {
+func (g *gathering) fetch(ctx context.Context, p Peer) Payload {
 	if p.Bucket == nil {
 		return Payload{Peer: p, Verdict: protocol.VerdictNoBucket}
 	}
-	for {
-		last := x.Clock.Now().After(bounds.Max)
-		got := x.fetchOnce(ctx, w, p, bounds)
-		if got.Verdict.Final() || got.Verdict == protocol.VerdictMissing && last {
-			return got
+	out := Payload{Peer: p}
+	var buf []byte
+	stalls, stalled := 0, false
+	for pause := g.Poll() / 8; ; pause = min(2*pause, g.Poll()) {
+		last := g.Clock.Now().After(g.bounds.Max)
+		patience := g.patience
+		if stalls == 2 { // perhaps it is just slow: this one may take all that is left
+			patience = 2 * g.deadline.Sub(g.Clock.Now())
 		}
-		if x.Clock.Sleep(ctx, x.Poll()) != nil {
-			return got
+		out.Attempts++
+		buf, stalled = g.attempt(ctx, &out, buf, patience)
+		switch {
+		case out.Verdict.Final() || out.Verdict == protocol.VerdictMissing && last || ctx.Err() != nil:
+			return out
+		case stalled:
+			stalls++
+		case g.Clock.Sleep(ctx, pause) != nil:
+			return out
 		}
 	}
 }
 
-func (x *Exchange) fetchOnce(ctx context.Context, w protocol.Window, p Peer, bounds protocol.Bounds) Payload {
-	out := Payload{Peer: p}
-	body, info, err := p.Bucket.Get(ctx, protocol.GradientKey(w, p.UID), x.maxGradient())
+// attempt asks once, and gives up when it stalls: a connection that hangs or drips must
+// not cost the peer its other attempts. buf is used for the body, or replaced by a larger one.
+func (g *gathering) attempt(ctx context.Context, out *Payload, buf []byte, patience time.Duration) (_ []byte, stalled bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var body progress
+	g.Clock.Each(2, 2, func(i int) {
+		defer cancel()
+		if i == 0 {
+			buf = g.ask(ctx, out, buf, &body)
+		} else {
+			stalled = g.watch(ctx, &body, patience)
+		}
+	})
+	return buf, stalled
+}
+
+// ask reads and judges the object.
+func (g *gathering) ask(ctx context.Context, out *Payload, buf []byte, p *progress) []byte {
+	body, info, err := out.Peer.Bucket.Get(ctx, protocol.GradientKey(g.window, out.Peer.UID), g.maxGradient())
 	if err != nil {
 		out.Verdict = verdictOf(err)
-		return out
+		return buf
 	}
 	defer body.Close()
-	if out.Verdict = bounds.Check(info.LastModified); !out.Verdict.OK() {
-		return out
+	out.Stored = info.LastModified
+	if out.Verdict = g.bounds.Check(info.LastModified); !out.Verdict.OK() {
+		return buf
 	}
-	raw, err := readAll(body, info.Size)
-	out.Bytes = int64(len(raw))
+	if int64(cap(buf)) < info.Size { // which Get has checked
+		buf = make([]byte, info.Size)
+	}
+	raw := buf[:info.Size]
+	p.begin(info.Size)
+	n, err := io.ReadFull(io.TeeReader(body, p), raw)
+	out.Bytes += int64(n)
 	if err != nil {
 		out.Verdict = verdictOf(err)
-		return out
+		return buf
 	}
-	expect := wire.Expect{Run: x.Hash, Window: w, UID: p.UID, Hotkey: p.Hotkey}
-	if out.Gradient, out.Verdict = wire.DecodeGradient(raw, x.Codec, expect); out.Verdict.OK() {
+	expect := wire.Expect{Run: g.Hash, Window: g.window, UID: out.Peer.UID, Hotkey: out.Peer.Hotkey}
+	if out.Gradient, out.Verdict = wire.DecodeGradient(raw, g.Codec, expect); out.Verdict.OK() {
 		out.Raw, out.Content = raw, sha256.Sum256(raw)
 	}
-	return out
+	return buf
 }
 
-// Archived returns the gradient that the Aggregate of w names, from the aggregator's
-// archive. Every verdict but VerdictUnreachable says that the aggregator cannot show it.
-func (x *Exchange) Archived(ctx context.Context, w protocol.Window, in wire.Included) (*wire.Gradient, protocol.Verdict) {
-	ctx, cancel := x.WithTimeout(ctx)
-	defer cancel()
-	raw, _, err := read(ctx, x.Aggregator, protocol.ArchiveKey(w, in.UID), x.maxGradient())
-	if err != nil {
-		return nil, verdictOf(err)
+// watch waits until ctx ends and returns false, or true as soon as the attempt stalls: no
+// answer has come for as long as patience, or the body comes in so slowly that four times
+// the pace would be too slow for the deadline.
+func (g *gathering) watch(ctx context.Context, p *progress, patience time.Duration) bool {
+	every, before := patience/2, int64(-1)
+	for looks := 1; g.Clock.Sleep(ctx, every) == nil; looks++ {
+		size, got := p.size.Load()-1, p.got.Load()
+		needed := float64(size-got) / float64(g.deadline.Sub(g.Clock.Now())) // bytes a nanosecond
+		switch {
+		case size < 0 && looks > 1:
+			return true
+		case before >= 0 && 4*float64(got-before)/float64(every) < needed:
+			return true
+		case size >= 0:
+			before = got
+		}
 	}
-	if wire.ContentHash(raw) != in.Content {
-		return nil, protocol.VerdictWrongContext
-	}
-	return wire.DecodeGradient(raw, x.Codec, wire.Expect{Run: x.Hash, Window: w, UID: in.UID, Hotkey: in.Hotkey})
+	return false
 }
 
-func (x *Exchange) maxGradient() int64 {
-	return wire.MaxGradientSize(x.Codec, x.Params.PagesPerWindow)
+// progress is how far an attempt has come.
+type progress struct {
+	size atomic.Int64 // announced, plus one; zero while there is no answer
+	got  atomic.Int64
+}
+
+func (p *progress) begin(size int64) { p.size.Store(size + 1) }
+
+func (p *progress) Write(b []byte) (int, error) {
+	p.got.Add(int64(len(b)))
+	return len(b), nil
 }
 
 // PeerVerdicts sums payloads up for a telemetry.Gathered event.
 func PeerVerdicts(payloads []Payload) (verdicts []telemetry.PeerVerdict, bytes int64) {
 	for _, p := range payloads {
-		verdicts = append(verdicts, telemetry.PeerVerdict{UID: p.Peer.UID, Verdict: p.Verdict, Bytes: p.Bytes, Duration: p.Duration})
+		verdicts = append(verdicts, telemetry.PeerVerdict{UID: p.Peer.UID, Verdict: p.Verdict, Bytes: p.Bytes, Attempts: p.Attempts, Duration: p.Duration})
 		bytes += p.Bytes
 	}
 	return verdicts, bytes
@@ -126,41 +186,4 @@ func Usable(payloads []Payload) (ok []Payload, skipped []wire.Skipped) {
 		}
 	}
 	return ok, skipped
-}
-
-// FetchAggregate asks for the Aggregate of w until it is there or the deadline has
-// passed; then the verdict is VerdictMissing or VerdictUnreachable.
-func (x *Exchange) FetchAggregate(ctx context.Context, w protocol.Window, deadline time.Time) (*wire.Aggregate, protocol.Hash, int64, protocol.Verdict) {
-	ctx, cancel := x.Clock.WithDeadline(ctx, deadline)
-	defer cancel()
-	limit := wire.MaxAggregateSize(x.Codec, maxPeers)
-	for {
-		b, _, err := read(ctx, x.Aggregator, protocol.AggregateKey(w), limit)
-		if err == nil {
-			a, hash, verdict := wire.DecodeAggregate(b, x.Codec, x.Hash, w, x.Params.Aggregators)
-			return a, hash, int64(len(b)), verdict
-		}
-		verdict := verdictOf(err)
-		if verdict.Final() || x.Clock.Sleep(ctx, x.Poll()) != nil {
-			return nil, protocol.Hash{}, 0, verdict
-		}
-	}
-}
-
-// AggregateDeadline is until when to wait for the Aggregate of the window that ended with
-// block end: until it is due and no longer, so that an aggregator that is away costs
-// nobody the next window too.
-func (x *Exchange) AggregateDeadline(end chain.Block) time.Time {
-	return x.Params.AggregateDue(end.Time)
-}
-
-// withPatience bounds a look at other nodes' buckets beside the gather, so that a store
-// that hangs costs a validator no window.
-func (x *Exchange) withPatience(ctx context.Context) (context.Context, context.CancelFunc) {
-	return clock.WithTimeout(ctx, x.Clock, x.Params.Gather())
-}
-
-// WithTimeout bounds an exchange that has no deadline of its own in the protocol.
-func (x *Exchange) WithTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	return clock.WithTimeout(ctx, x.Clock, x.Params.WindowTime())
 }

@@ -101,7 +101,7 @@ func TestGather(t *testing.T) {
 		"denied":      {store: broken(simnet.Denied), want: protocol.VerdictDenied},
 		"unreachable": {store: broken(simnet.Unreachable), want: protocol.VerdictUnreachable},
 		"hanging":     {store: broken(simnet.Hanging), want: protocol.VerdictUnreachable},
-		"slow":        {store: broken(slow(time.Second)), want: protocol.VerdictOK},
+		"slow":        {store: broken(slow(900 * time.Millisecond)), want: protocol.VerdictOK},
 		"too slow":    {store: broken(slow(5 * time.Second)), want: protocol.VerdictUnreachable},
 		"no bucket": {store: func(t *testing.T, net *simnet.Network) {
 			net.Commit(odd, []byte("nothing"))

@@ -79,13 +79,14 @@ func (x *Exchange) Commit(ctx context.Context, c Commitment) error {
 }
 
 // AwaitStart waits until a validator has announced the run. After each look in vain it
-// calls waiting with what FetchStart said.
+// calls waiting with what the chain or FetchStart said.
 func (x *Exchange) AwaitStart(ctx context.Context, waiting func(why error)) (wire.StartWindow, error) {
 	for {
-		if err := x.Directory.Refresh(ctx); err != nil {
-			return wire.StartWindow{}, err
+		var s wire.StartWindow
+		err := x.Directory.Refresh(ctx)
+		if err == nil {
+			s, _, err = x.FetchStart(ctx)
 		}
-		s, _, err := x.FetchStart(ctx)
 		if err == nil || errors.Is(err, ErrOtherRun) {
 			return s, err
 		}

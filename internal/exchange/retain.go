@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"math"
 
 	"templar/internal/store"
 	"templar/protocol"
 )
+
+// deletesAtOnce bounds the deletions that run at once, so that a sweep of hundreds of
+// objects does not cost a window, nor burden the store.
+const deletesAtOnce = 8
 
 // Retention is the number of windows for which objects are kept: long enough to catch
 // up from the last checkpoints, and to verify what was done.
@@ -17,75 +19,86 @@ func (x *Exchange) Retention() protocol.Window {
 	return protocol.Window(4 * x.Params.CheckpointFrequency)
 }
 
-// PruneOwn deletes the node's own gradients and samples that are past their retention,
-// now and then. next is the first window that is not applied.
+// PruneOwn deletes what this node stored in its own bucket under its own uid and is past
+// its retention: gradients, samples, reports, and peer lists that were no longer in force
+// then. next is the first window that is not applied. It sweeps now and then and is free
+// otherwise.
 func (x *Exchange) PruneOwn(ctx context.Context, next protocol.Window) error {
-	return x.pruneKinds(ctx, x.Own, next, "gradient-", "debug-")
-}
-
-// PruneAggregates does the same in the aggregator bucket.
-func (x *Exchange) PruneAggregates(ctx context.Context, next protocol.Window) error {
-	return x.pruneKinds(ctx, x.Aggregator, next, "aggregator-", "archive-")
-}
-
-func (x *Exchange) pruneKinds(ctx context.Context, b store.Bucket, next protocol.Window, kinds ...string) error {
-	if next <= x.Retention() || uint64(next)%x.Params.CheckpointFrequency != 0 {
+	if !x.due("own", next) {
 		return nil
 	}
+	ctx, cancel := x.WithTimeout(ctx)
+	defer cancel()
+	keep := next - x.Retention()
 	var errs []error
-	for _, kind := range kinds {
-		errs = append(errs, Prune(ctx, b, kind, next-x.Retention()))
+	for _, kind := range []protocol.Kind{protocol.KindGradient, protocol.KindSample, protocol.KindReport} {
+		errs = append(errs, x.sweep(ctx, x.Own, kind, func(k protocol.Key) bool { return k.UID == x.UID && k.Window < keep }))
 	}
-	return errors.Join(errs...)
-}
-
-// Prune deletes the objects of one kind ("gradient-", "debug-", ...) whose window is
-// before keep. A key of another version or of a stranger's making is left alone.
-func Prune(ctx context.Context, b store.Bucket, kind string, keep protocol.Window) error {
-	var errs []error
-	err := Each(ctx, b, kind, func(key string, w protocol.Window) {
-		if w < keep {
-			errs = append(errs, b.Delete(ctx, key))
+	var inForce protocol.Window // at keep
+	err := Each(ctx, x.Own, protocol.PeersPrefix, func(_ string, from protocol.Window) {
+		if from <= keep {
+			inForce = max(inForce, from)
 		}
 	})
+	if err == nil {
+		err = x.sweep(ctx, x.Own, protocol.KindPeers, func(k protocol.Key) bool { return k.Window < inForce })
+	}
 	return errors.Join(append(errs, err)...)
 }
 
-// NewestWindow returns the largest window that an object of one kind is named after.
-func NewestWindow(ctx context.Context, r store.Reader, kind string) (w protocol.Window, found bool, err error) {
-	return newestWindow(ctx, r, kind, math.MaxUint64)
+// PruneAggregates deletes the Aggregates, and the gradients archived with them, that are
+// past their retention, now and then.
+func (x *Exchange) PruneAggregates(ctx context.Context, next protocol.Window) error {
+	if !x.due("aggregator", next) {
+		return nil
+	}
+	ctx, cancel := x.WithTimeout(ctx)
+	defer cancel()
+	old := func(k protocol.Key) bool { return k.Window < next-x.Retention() }
+	return errors.Join(x.sweep(ctx, x.Aggregator, protocol.KindAggregate, old), x.sweep(ctx, x.Aggregator, protocol.KindArchive, old))
 }
 
-// newestWindow is NewestWindow among the windows up to at.
-func newestWindow(ctx context.Context, r store.Reader, kind string, at protocol.Window) (newest protocol.Window, found bool, err error) {
-	err = Each(ctx, r, kind, func(_ string, w protocol.Window) {
-		if w <= at && (!found || w > newest) {
-			newest, found = w, true
+// StoreGather keeps the payloads of a gather of w in a bucket of the node's own, and
+// deletes those of gathers more than windows ago; 0 means Retention.
+func (x *Exchange) StoreGather(ctx context.Context, local store.Bucket, w, windows protocol.Window, payloads []Payload) error {
+	if windows == 0 {
+		windows = x.Retention()
+	}
+	err := Keep(ctx, local, w, payloads)
+	return errors.Join(err, x.sweep(ctx, local, protocol.KindArchive, func(k protocol.Key) bool { return k.Window < w && w-k.Window >= windows }))
+}
+
+// due reports whether anything in a bucket can be past its retention and the last sweep
+// was checkpoint_frequency windows ago. The first call sweeps what an earlier run left.
+func (x *Exchange) due(bucket string, next protocol.Window) bool {
+	if next <= x.Retention() {
+		return false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	last, swept := x.mu.swept[bucket]
+	if swept && next < last+protocol.Window(x.Params.CheckpointFrequency) {
+		return false
+	}
+	if x.mu.swept == nil {
+		x.mu.swept = make(map[string]protocol.Window)
+	}
+	x.mu.swept[bucket] = next
+	return true
+}
+
+// sweep deletes the objects of one kind that are stale. Keys of another version or of a
+// stranger's making are left alone.
+func (x *Exchange) sweep(ctx context.Context, b store.Bucket, kind protocol.Kind, stale func(protocol.Key) bool) error {
+	var keys []string
+	err := eachKey(ctx, b, kind.Prefix(), func(key string, k protocol.Key) {
+		if k.Kind == kind && stale(k) {
+			keys = append(keys, key)
 		}
 	})
-	return newest, found, err
-}
-
-// Each visits the objects of one kind whose keys name a window.
-func Each(ctx context.Context, r store.Reader, kind string, visit func(key string, w protocol.Window)) error {
-	const page, most = 1000, 100 // pages: a bucket of another node may have no end
-	after := ""
-	for range most {
-		objects, err := r.List(ctx, kind, after, page)
-		if err != nil {
-			return err
-		}
-		for _, o := range objects {
-			if w, ok := protocol.KeyWindow(o.Key); ok {
-				visit(o.Key, w)
-			}
-			after = o.Key
-		}
-		if len(objects) < page {
-			return nil
-		}
-	}
-	return fmt.Errorf("more than %d objects %q", most*page, kind)
+	errs := make([]error, len(keys))
+	x.Clock.Each(len(keys), deletesAtOnce, func(i int) { errs[i] = b.Delete(ctx, keys[i]) })
+	return errors.Join(append(errs, err)...)
 }
 
 // Keep stores gathered payloads in a bucket of the node's own.

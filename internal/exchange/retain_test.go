@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"templar/internal/chain"
 	"templar/internal/exchange"
 	"templar/internal/simnet"
 	"templar/internal/store"
@@ -47,10 +48,13 @@ func TestPruneKeepsWhatIsNotOurs(t *testing.T) {
 		old, edge := next-x.Retention()-1, next-x.Retention()
 		foreign := []string{
 			"gradient-notes.txt", "gradients", "gradient-1-0-v999", "gradient-x-0-v1", "debug.log", "gradient-1", "gradient-1-0",
-			protocol.CheckpointPrefix(1) + "model.safetensors", protocol.PeersKey(1), protocol.StartWindowKey(), "photo.jpg",
+			protocol.CheckpointPrefix(1) + "model.safetensors", protocol.StartWindowKey(), "photo.jpg", protocol.ArchiveKey(1, 0),
+			protocol.GradientKey(1, 7), protocol.SampleKey(1, 7), // who shares the bucket
+			protocol.PeersKey(edge - 2), protocol.PeersKey(edge + 3), // in force at the edge, and after it
 		}
 		kept := append([]string{protocol.GradientKey(edge, 1), protocol.SampleKey(next, 1)}, foreign...)
-		for _, key := range append([]string{protocol.GradientKey(old, 1), protocol.GradientKey(1, 7), protocol.SampleKey(old, 1)}, kept...) {
+		for _, key := range append([]string{protocol.GradientKey(old, 1), protocol.GradientKey(1, 1), protocol.SampleKey(old, 1),
+			protocol.ReportKey(old, 1), protocol.PeersKey(1), protocol.PeersKey(edge - 3)}, kept...) {
 			upload(t, net, "miner-0", key, []byte("x"))
 		}
 		if err := x.PruneOwn(net.Context(), next); err != nil {
@@ -59,6 +63,46 @@ func TestPruneKeepsWhatIsNotOurs(t *testing.T) {
 		slices.Sort(kept)
 		if got := keys(t, net, "miner-0"); !slices.Equal(got, kept) {
 			t.Errorf("left are %v, want %v", got, kept)
+		}
+	})
+}
+
+// Whatever windows a node skips, it sweeps every checkpoint_frequency windows.
+func TestPruneIsRegular(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		x := net.Node("miner-0").Exchange()
+		frequency := protocol.Window(x.Params.CheckpointFrequency)
+		sweeps := 0
+		for next := protocol.Window(1); next < x.Retention()+10*frequency; next += 3 {
+			upload(t, net, "miner-0", protocol.GradientKey(0, 0), nil)
+			if err := x.PruneOwn(net.Context(), next); err != nil {
+				t.Fatal(err)
+			}
+			if len(keys(t, net, "miner-0")) == 0 {
+				sweeps++
+			}
+		}
+		if sweeps < 5 || sweeps > 10 { // at every second window of three, as the frequency is four
+			t.Errorf("%d sweeps", sweeps)
+		}
+	})
+}
+
+func TestStoredGathersAreFew(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		x, local := net.Node("miner-0").Exchange(), net.Node("miner-0").Local
+		for w := range protocol.Window(12) {
+			payloads := []exchange.Payload{
+				{Peer: exchange.Peer{Neuron: chain.Neuron{UID: 3}}, Verdict: protocol.VerdictOK, Raw: []byte("x")},
+				{Peer: exchange.Peer{Neuron: chain.Neuron{UID: 4}}, Verdict: protocol.VerdictLate},
+			}
+			if err := x.StoreGather(net.Context(), local, w, 3, payloads); err != nil {
+				t.Fatal(err)
+			}
+		}
+		objects, err := local.List(net.Context(), "", "", 100)
+		if err != nil || len(objects) != 3 || objects[2].Key != protocol.ArchiveKey(9, 3) {
+			t.Errorf("left are %+v, %v", objects, err)
 		}
 	})
 }
@@ -75,29 +119,6 @@ func TestNewestWindow(t *testing.T) {
 		upload(t, net, "aggregator", "aggregator-99999-v0", nil)
 		if w, found, err := exchange.NewestWindow(net.Context(), b, "aggregator-"); w != 1099 || !found || err != nil {
 			t.Errorf("window %d, %v, %v; want 1099", w, found, err)
-		}
-	})
-}
-
-func TestActive(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 5}, func(net *simnet.Network) {
-		net.CommitAll()
-		recent := protocol.Window(net.Run.Params.RecentWindows)
-		upload(t, net, "miner-0", protocol.GradientKey(window-1, 0), nil)
-		upload(t, net, "miner-1", protocol.GradientKey(window-recent, 1), nil)
-		upload(t, net, "miner-2", protocol.GradientKey(window-recent-1, 2), nil) // too long ago
-		upload(t, net, "miner-2", protocol.GradientKey(window, 2), nil)          // the window is not over
-		upload(t, net, "miner-2", protocol.GradientKey(window-1, 9), nil)        // another's name
-		net.Break("miner-3", simnet.Hanging)                                     // not its fault
-		net.Break("miner-4", simnet.Denied)
-		x := refreshed(t, net, "aggregator-0")
-		for uid, active := range x.Active(net.Context(), x.Directory.Peers(), window) {
-			if want := uid == 0 || uid == 1 || uid == 3; active != want {
-				t.Errorf("uid %d is active: %v", uid, active)
-			}
-		}
-		if got := x.Active(net.Context(), x.Directory.Peers(), 0); got[0] {
-			t.Error("active before the first window")
 		}
 	})
 }

@@ -1,14 +1,18 @@
 package miner_test
 
 import (
+	"context"
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"templar/codec"
 	"templar/internal/checkpoint"
+	"templar/internal/clock"
+	"templar/internal/miner"
 	"templar/internal/simnet"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -102,4 +106,60 @@ func TestMomentumFollowsTheRate(t *testing.T) {
 	if g := math.Sqrt(norm) / lr; g < 0.05 || g > 20 {
 		t.Errorf("the gradient's norm is %v at learning rate %v", g, lr)
 	}
+}
+
+// A small model is saved after every window, the largest preset a few times an hour.
+func TestSavePause(t *testing.T) {
+	for name, most := range map[string]time.Duration{"tiny": time.Second, "150m": 84 * time.Second, "1b": 10 * time.Minute} {
+		p, err := protocol.Preset(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := p.Model.Layout()
+		if got := miner.SavePause(2 * l.Size()); got > most || name == "1b" && got < 5*time.Minute {
+			t.Errorf("%s: saved every %v", name, got)
+		}
+	}
+}
+
+// While a late joiner catches up the network goes on: it follows until it is there.
+func TestCatchesUpWithAMovingTarget(t *testing.T) {
+	rare := func(p *protocol.Params) { p.CheckpointFrequency = 100 }
+	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1, Params: rare}, func(net *simnet.Network) {
+		net.Start("miner-1")
+		net.RunWindows(20)
+		// Its own bucket is so slow that the samples alone cost windows.
+		net.Break("miner-1", func(ctx context.Context) error { return clock.Wall{}.Sleep(ctx, 5*time.Second) })
+		net.Node("miner-1").Start()
+		net.Wait(6 * net.Run.Params.WindowTime())
+		net.Heal("miner-1")
+		net.RunWindows(12)
+		net.RequireSameState()
+		told := 0
+		for line := range strings.Lines(net.Logs()) {
+			if strings.Contains(line, `msg="catching up" node=miner-1`) {
+				told++
+			}
+		}
+		if told < 2 {
+			t.Errorf("miner-1 caught up %d times: the target did not move", told)
+		}
+		if _, ok := simnet.Of[telemetry.Uploaded](net, "miner-1")[net.Window(31)]; !ok {
+			t.Error("miner-1 does not train")
+		}
+	})
+}
+
+// An operator may train on less than what is assigned; what is not trained on is not claimed.
+func TestBatches(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+		net.Node("miner-0").Config.Batches = 1
+		net.Start()
+		net.RunWindows(2)
+		for w, trained := range simnet.Of[telemetry.Trained](net, "miner-0") {
+			if trained.Batches != 1 || len(trained.Pages) != 1 {
+				t.Errorf("window %d: %d batches of pages %v, want one of one", w, trained.Batches, trained.Pages)
+			}
+		}
+	})
 }

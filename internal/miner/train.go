@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"templar/internal/chain"
 	"templar/internal/data"
 	"templar/internal/engine"
 	"templar/internal/telemetry"
@@ -18,7 +19,7 @@ type training struct {
 }
 
 // train accumulates the gradient of the mean loss over the pages assigned for w, batch
-// by batch, until the pages or the window end.
+// by batch, until the pages, the window or the operator's limit end.
 func (m *Miner) train(ctx context.Context, w protocol.Window) error {
 	x := m.Exchange
 	first, err := x.AwaitWindow(ctx, w)
@@ -29,8 +30,7 @@ func (m *Miner) train(ctx context.Context, w protocol.Window) error {
 	began := x.Clock.Now()
 	m.trained = training{}
 	clear(m.gradient)
-	total := m.Data.Pages(x.Params.PageTokens)
-	for _, page := range data.Assign(first.Hash, x.UID, w, total, x.Params.PagesPerWindow) {
+	for _, page := range m.assigned(first, w) {
 		over, err := m.trainPage(ctx, w, page)
 		if err != nil {
 			return err
@@ -49,6 +49,27 @@ func (m *Miner) train(ctx context.Context, w protocol.Window) error {
 	return nil
 }
 
+// assigned is the miner's pages of w, which begins with block first.
+func (m *Miner) assigned(first chain.Block, w protocol.Window) []uint64 {
+	p := m.Exchange.Params
+	return data.Assign(first.Hash, m.Exchange.UID, w, m.Data.Pages(p.PageTokens), p.PagesPerWindow)
+}
+
+// prefetch reads the pages of w while the miner waits for the Aggregate of the window
+// before. What fails is tried again when it is due.
+func (m *Miner) prefetch(ctx context.Context, w protocol.Window) {
+	if w >= m.stop {
+		return
+	}
+	first, err := m.Exchange.AwaitWindow(ctx, w)
+	if err == nil {
+		err = m.Data.Prefetch(ctx, m.assigned(first, w), m.Exchange.Params.PageTokens)
+	}
+	if err != nil && ctx.Err() == nil {
+		m.Log.Warn("pages not read ahead", "window", w, "err", err)
+	}
+}
+
 // trainPage trains on one page. over reports that the window has ended.
 func (m *Miner) trainPage(ctx context.Context, w protocol.Window, page uint64) (over bool, err error) {
 	p := m.Exchange.Params
@@ -56,8 +77,7 @@ func (m *Miner) trainPage(ctx context.Context, w protocol.Window, page uint64) (
 	if err != nil {
 		return false, fmt.Errorf("page %d: %w", page, err)
 	}
-	m.trained.pages = append(m.trained.pages, page)
-	for _, b := range data.Batches(tokens, p.SequenceLength, p.BatchSize) {
+	for i, b := range data.Batches(tokens, p.SequenceLength, p.BatchSize) {
 		if over, err := m.over(ctx, w); over || err != nil {
 			return over, err
 		}
@@ -66,14 +86,20 @@ func (m *Miner) trainPage(ctx context.Context, w protocol.Window, page uint64) (
 		if err != nil {
 			return false, err
 		}
+		if i == 0 {
+			m.trained.pages = append(m.trained.pages, page)
+		}
 		m.trained.loss.Add(loss)
 		m.trained.batches++
 	}
 	return false, nil
 }
 
-// over reports whether the chain has reached the window after w.
+// over reports whether the operator's limit is reached, or the chain is at the window after w.
 func (m *Miner) over(ctx context.Context, w protocol.Window) (bool, error) {
+	if m.cfg.Batches > 0 && m.trained.batches >= m.cfg.Batches {
+		return true, nil
+	}
 	current, err := m.Exchange.CurrentWindow(ctx)
 	return current > w, err
 }

@@ -2,14 +2,20 @@ package miner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"templar/codec"
 	"templar/internal/exchange"
+	"templar/internal/replica"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
 )
+
+// samplesBack is how many windows more than validator_offset a sample is still looked at:
+// one that is caught up on later is not uploaded.
+const samplesBack = 4
 
 // update moves the model past window w: by the Aggregates if they come in time, else
 // provisionally by the miner's own gather. The private state is saved, a sync sample of
@@ -21,21 +27,22 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 		return err
 	}
 	m.Phase(w, "fetching")
-	before := m.model.Next()
-	done, err := m.model.Follow(ctx, x, w+1, x.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+	var unsaved error
+	done, err := m.Follow(ctx, m.model, w+1, x.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
 		m.applied(a, hash, size)
-		if err := x.PutSample(ctx, a.Window, m.model.Step(), hash, m.model.Params()); err != nil {
-			m.Log.Warn("sync sample not uploaded", "window", a.Window, "err", err)
+		if w-a.Window <= protocol.Window(x.Params.ValidatorOffset)+samplesBack {
+			if err := x.PutSample(ctx, a.Window, m.model.Step(), hash, m.model.Params()); err != nil {
+				m.Log.Warn("sync sample not uploaded", "window", a.Window, "err", err)
+			}
 		}
-		return nil
+		unsaved = m.save(ctx)
+		return unsaved
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if m.model.Next() > before {
-		if err := m.save(ctx); err != nil {
-			return err
-		}
+	if unsaved != nil || errors.Is(err, replica.ErrContradicted) || errors.Is(err, replica.ErrPruned) {
+		return err
 	}
 	if err != nil { // it contradicts what this miner holds: a later one may not
 		m.Log.Error("aggregate refused", "window", m.model.Next(), "err", err)
@@ -44,7 +51,8 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 		m.Log.Warn("no aggregate in time: gathering from the peers", "window", w)
 		return m.provisional(ctx, w)
 	}
-	return x.PruneOwn(ctx, m.model.Next())
+	m.PruneOwn(ctx, m.model.Next())
+	return nil
 }
 
 func (m *Miner) applied(a *wire.Aggregate, hash protocol.Hash, size int64) {
@@ -83,10 +91,6 @@ func (m *Miner) gather(ctx context.Context, w protocol.Window) (*codec.Update, e
 	payloads := x.Gather(ctx, w, peers, x.Params.UploadBounds(end.Time), began.Add(x.Params.PeerGather()))
 	verdicts, size := exchange.PeerVerdicts(payloads)
 	m.Report.Emit(w, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: x.Clock.Now().Sub(began)})
-	if m.cfg.StoreGathers {
-		if err := exchange.Keep(ctx, m.Local, w, payloads); err != nil {
-			return nil, err
-		}
-	}
+	m.StoreGather(ctx, w, payloads, m.cfg)
 	return x.Fold(payloads), nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"templar/internal/aggregator"
@@ -21,7 +22,6 @@ import (
 	"templar/internal/miner"
 	"templar/internal/role"
 	"templar/internal/store"
-	"templar/internal/store/fs"
 	"templar/internal/store/s3"
 	"templar/internal/telemetry"
 	"templar/internal/validator"
@@ -34,6 +34,9 @@ type Env struct {
 	Log   *slog.Logger
 	Sink  telemetry.Sink
 	Clock clock.Clock
+	// Alter, when set, changes a node's parts before it has its role: how a localnet makes
+	// cheaters.
+	Alter func(role.Deps) role.Deps
 }
 
 // Node is an assembled node, before it has a role. Close releases it.
@@ -76,8 +79,9 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ *Nod
 		return nil, err
 	}
 	n.closers = append(n.closers, client.Close)
-	dialer := s3.NewDialer(s3.Options{})
-	n.closers = append(n.closers, dialer.Close)
+	remote := s3.NewDialer(s3.Options{})
+	n.closers = append(n.closers, remote.Close)
+	dialer := dialer{remote}
 	n.Exchange = &exchange.Exchange{
 		Run: run, Clock: env.Clock, Chain: client, Signer: hotkey,
 		Directory: exchange.NewDirectory(run.Params, client, dialer),
@@ -94,6 +98,9 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ *Nod
 	n.Exchange.Chain = &watched{Chain: client, blockTime: run.Params.BlockTime(), endpoint: c.Chain.Endpoint, log: n.Log}
 	if r != telemetry.Aggregator {
 		err = n.openModel(ctx, c, dialer, env.Clock)
+	}
+	if err == nil && env.Alter != nil {
+		n.Deps = env.Alter(n.Deps)
 	}
 	return n, err
 }
@@ -113,16 +120,20 @@ func LoadRun(path string) (exchange.Run, error) {
 
 // openBuckets opens what the role works with. The node's own calls are retried; peers'
 // buckets are not, since a gather has a deadline and retries of its own.
-func (n *Node) openBuckets(c config.Node, r telemetry.Role, d store.Dialer, clk clock.Clock) error {
-	open := func(what string, l store.Location) (store.Bucket, error) {
-		b, err := d.Dial(l)
+func (n *Node) openBuckets(c config.Node, r telemetry.Role, d dialer, clk clock.Clock) error {
+	open := func(what string, l store.Location, dial func(store.Location) (store.Bucket, error)) (store.Bucket, error) {
+		b, err := dial(l)
 		if err != nil {
 			return nil, fmt.Errorf("%s bucket: %w", what, err)
 		}
 		return store.Retry(b, store.RetryPolicy{}, clk), nil
 	}
 	var err error
-	if n.Exchange.Aggregator, err = open("aggregator", c.Buckets.Aggregator.Location()); err != nil {
+	dialAggregator := d.Dial
+	if r == telemetry.Aggregator {
+		dialAggregator = d.DialOwn
+	}
+	if n.Exchange.Aggregator, err = open("aggregator", c.Buckets.Aggregator.Location(), dialAggregator); err != nil {
 		return err
 	}
 	if r == telemetry.Miner || r == telemetry.Validator {
@@ -130,23 +141,17 @@ func (n *Node) openBuckets(c config.Node, r telemetry.Role, d store.Dialer, clk 
 		if !n.Exchange.Params.TrustsStore(n.Bucket.Location.Endpoint) {
 			return fmt.Errorf("own bucket: %s is not one of the run's stores %v: nobody would read it", n.Bucket.Location.Endpoint, n.Exchange.Params.Stores)
 		}
-		if n.Exchange.Own, err = open("own", c.Buckets.Gradients.Writing()); err != nil {
+		if n.Exchange.Own, err = open("own", c.Buckets.Gradients.Writing(), d.DialOwn); err != nil {
 			return err
 		}
-		if n.Committed, err = open("own", n.Bucket.Location); err != nil {
+		if n.Committed, err = open("own", n.Bucket.Location, d.Dial); err != nil {
 			return err
 		}
 	}
-	files, err := fs.Open(c.DataDir, fs.Options{Fsync: true})
-	if err != nil {
+	if n.Local, err = openDirectory(c.DataDir, "state"); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if !files.HasBucket("state") {
-		if err := files.CreateBucket("state"); err != nil {
-			return fmt.Errorf("data directory: %w", err)
-		}
-	}
-	n.Local = files.Bucket("state")
+	n.Scratch = filepath.Join(c.DataDir, "downloads")
 	return nil
 }
 
@@ -155,17 +160,25 @@ func (n *Node) openModel(ctx context.Context, c config.Node, d store.Dialer, clk
 	if c.Options.Device != "" && c.Options.Device != "cpu" {
 		return fmt.Errorf("device %q: this build computes on cpu", c.Options.Device)
 	}
-	e, err := cpu.New(p.Model, cpu.Options{Threads: c.Options.Threads})
+	e, err := cpu.New(p.Model, cpu.Options{Threads: c.Options.Threads, BLAS: c.Options.BLAS})
 	if err != nil {
 		return err
 	}
 	n.Engine = e
 	n.closers = append(n.closers, e.Close)
-	b, err := d.Dial(c.Buckets.Dataset.Location())
-	if err != nil {
-		return fmt.Errorf("dataset bucket: %w", err)
+	var sources []store.Reader
+	for _, b := range append([]config.Bucket{c.Buckets.Dataset}, c.Buckets.Mirrors...) {
+		bucket, err := d.Dial(b.Location())
+		if err != nil {
+			return fmt.Errorf("dataset bucket %q: %w", b.Name, err)
+		}
+		policy := store.RetryPolicy{}
+		if len(c.Buckets.Mirrors) > 0 {
+			policy.Attempts = 2 // then it is another's turn
+		}
+		sources = append(sources, store.Retry(bucket, policy, clk))
 	}
-	n.Data, err = data.Open(ctx, store.Retry(b, store.RetryPolicy{}, clk), p.DatasetHash)
+	n.Data, err = data.Open(ctx, sources[0], p.DatasetHash, sources[1:]...)
 	return err
 }
 
@@ -190,7 +203,7 @@ func (n *Node) Close() error {
 
 // New gives an assembled node its role.
 func (n *Node) New(r telemetry.Role, o config.Options) (interface{ Run(context.Context) error }, error) {
-	c := role.Config{Windows: o.Windows, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers}
+	c := role.Config{Windows: o.Windows, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers)}
 	switch r {
 	case telemetry.Miner:
 		return miner.New(c, n.Deps), nil

@@ -17,6 +17,8 @@ type Candidate struct {
 	Active    bool    // uploaded within the recent windows
 	Incentive uint16  // from the chain
 	Weight    float64 // the validator's own weight for it
+	// Evaluations is how often the validator has evaluated it.
+	Evaluations uint64
 }
 
 // Selection is a peer list with an account of how it came about. All uids ascend.

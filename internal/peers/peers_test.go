@@ -132,6 +132,30 @@ func TestNext(t *testing.T) {
 	}
 }
 
+// Who was evaluated often enough and has no weight leaves without a successor, comes back when
+// it has one, and is in no first list either.
+func TestUnpaidAreLeftOut(t *testing.T) {
+	p := params()
+	p.UnpaidEvaluations = 3
+	c := miners("aaza")
+	c[2].Evaluations = 2
+	if s, err := Next([]protocol.UID{1, 2, 3}, c, seed(1), p); err != nil || !slices.Equal(s.UIDs, []protocol.UID{1, 2, 3, 4}) {
+		t.Errorf("before its time: %+v, %v", s, err)
+	}
+	c[2].Evaluations = 3
+	s, err := Next([]protocol.UID{1, 2, 3}, c, seed(1), p)
+	if err != nil || !slices.Equal(s.UIDs, []protocol.UID{1, 2, 4}) || !slices.Equal(s.ZeroWeight, []protocol.UID{3}) || len(s.Inactive) > 0 {
+		t.Errorf("after it: %+v, %v", s, err)
+	}
+	if s, err := Initial(c, seed(1), p); err != nil || slices.Contains(s.UIDs, 3) {
+		t.Errorf("in the first list: %+v, %v", s, err)
+	}
+	c[2].Weight = 0.1
+	if s, err := Next(s.UIDs, c, seed(1), p); err != nil || !slices.Contains(s.UIDs, 3) {
+		t.Errorf("with weight again: %+v, %v", s, err)
+	}
+}
+
 func TestSelectionsAreRecomputable(t *testing.T) {
 	c := miners("aazaaaiaazaa")
 	current := []protocol.UID{1, 3, 7, 9}

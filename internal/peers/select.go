@@ -12,7 +12,7 @@ import (
 // max_topk_peers. Equal incentives, as those of newcomers, are drawn at random. With
 // fewer than minimum_peers active miners it returns an error that wraps ErrTooFew.
 func Initial(candidates []Candidate, seed protocol.Hash, p *protocol.Params) (Selection, error) {
-	pool := shuffled(active(candidates), protocol.NewDraw("initial peers", seed))
+	pool := shuffled(paid(active(candidates), p), protocol.NewDraw("initial peers", seed))
 	slices.SortStableFunc(pool, func(a, b Candidate) int { return cmp.Compare(b.Incentive, a.Incentive) })
 	var s Selection
 	s.Added = uids(pool[:min(len(pool), p.MaxTopKPeers)])
@@ -22,13 +22,15 @@ func Initial(candidates []Candidate, seed protocol.Hash, p *protocol.Params) (Se
 // Next selects the list that follows current, in this order: inactive peers leave and
 // their places, with those that were free, are filled at random from the active
 // miners outside; peers without weight give way to others from outside; then
-// peers_to_replace of the peers that stayed do. Nobody but an inactive peer leaves
-// without a successor, so that a network where all miners fit keeps them all. With
+// peers_to_replace of the peers that stayed do. Nobody but an inactive peer, and one that
+// unpaid_evaluations rules out, leaves without a successor, so that a network where all miners
+// fit keeps them all. With
 // fewer than minimum_peers it returns an error that wraps ErrTooFew.
 func Next(current []protocol.UID, candidates []Candidate, seed protocol.Hash, p *protocol.Params) (Selection, error) {
 	draw := protocol.NewDraw("next peers", seed)
 	var inside, outside []Candidate
-	for _, c := range active(candidates) {
+	all := active(candidates)
+	for _, c := range paid(all, p) {
 		if slices.Contains(current, c.UID) {
 			inside = append(inside, c)
 		} else {
@@ -39,8 +41,9 @@ func Next(current []protocol.UID, candidates []Candidate, seed protocol.Hash, p 
 	t := turnover{staying: uids(inside), waiting: uids(outside)}
 	t.fill(p.MaxTopKPeers)
 	var s Selection
-	s.Inactive = without(current, t.staying)
-	s.ZeroWeight = t.replace(uids(slices.DeleteFunc(inside, func(c Candidate) bool { return c.Weight > 0 })))
+	s.Inactive = without(current, uids(all))
+	s.ZeroWeight = without(current, append(s.Inactive, t.staying...))
+	s.ZeroWeight = append(s.ZeroWeight, t.replace(uids(slices.DeleteFunc(inside, func(c Candidate) bool { return c.Weight > 0 })))...)
 	s.Rotated = t.replace(slices.Clone(t.staying[:min(len(t.staying), p.PeersToReplace)]))
 	s.Added = t.joining
 	return s.finish(append(t.staying, t.joining...), p)
@@ -85,6 +88,14 @@ func active(candidates []Candidate) []Candidate {
 	out = slices.DeleteFunc(out, func(c Candidate) bool { return !c.Active })
 	slices.SortStableFunc(out, func(a, b Candidate) int { return cmp.Compare(a.UID, b.UID) })
 	return slices.CompactFunc(out, func(a, b Candidate) bool { return a.UID == b.UID })
+}
+
+// paid leaves out who has no weight and had its chance (unpaid_evaluations): where there is room
+// for all, nobody else would take its place.
+func paid(list []Candidate, p *protocol.Params) []Candidate {
+	return slices.DeleteFunc(slices.Clone(list), func(c Candidate) bool {
+		return p.UnpaidEvaluations > 0 && c.Evaluations >= p.UnpaidEvaluations && !(c.Weight > 0)
+	})
 }
 
 func shuffled(list []Candidate, d *protocol.Draw) []Candidate {

@@ -8,10 +8,8 @@
 package replica
 
 import (
-	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"templar/codec"
 	"templar/internal/exchange"
@@ -102,37 +100,4 @@ func (r *Replica) Guess(u *codec.Update) {
 	lr := float32(r.run.Params.LearningRateAt(r.run.Params.Step(r.start, r.ahead)))
 	r.run.Codec.Apply(r.provisional, u, lr, float32(r.run.Params.WeightDecay))
 	r.ahead++
-}
-
-// Committed is called for each window that a Follow committed.
-type Committed func(a *wire.Aggregate, hash protocol.Hash, bytes int64) error
-
-// Follow fetches and commits Aggregates in order until the target window is next. It
-// waits for them until the deadline, and for each as long as a gather takes all the
-// same, so that a node that is far behind catches up in one go. done is false when an
-// Aggregate was not to be had in time; an Aggregate that contradicts the committed
-// state is an error.
-func (r *Replica) Follow(ctx context.Context, x *exchange.Exchange, target protocol.Window, deadline time.Time, each Committed) (done bool, err error) {
-	for r.next < target {
-		if soon := x.Clock.Now().Add(r.run.Params.Gather()); soon.After(deadline) {
-			deadline = soon
-		}
-		a, hash, size, verdict := x.FetchAggregate(ctx, r.next, deadline)
-		if ctx.Err() != nil {
-			return false, ctx.Err()
-		}
-		switch {
-		case verdict == protocol.VerdictMissing || verdict == protocol.VerdictUnreachable:
-			return false, nil
-		case !verdict.OK():
-			return false, fmt.Errorf("aggregate of window %d: %s", r.next, verdict)
-		}
-		if err := r.Commit(a, hash); err != nil {
-			return false, err
-		}
-		if err := each(a, hash, size); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,6 +149,133 @@ func chain(t *testing.T, net *simnet.Network, n int) *replica.Replica {
 		}
 	}
 	return r
+}
+
+// Far behind, Aggregates are fetched while others are applied, and never too many.
+func TestFollowFetchesAhead(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		const windows = 64
+		chain(t, net, windows)
+		r := newReplica(net)
+		var asked, applied, most atomic.Int64
+		net.Break("aggregator", func(ctx context.Context) error {
+			ahead := asked.Add(1) - applied.Load()
+			for old := most.Load(); ahead > old && !most.CompareAndSwap(old, ahead); old = most.Load() {
+			}
+			return slow(ctx)
+		})
+		began := time.Now()
+		done, err := r.Follow(net.Context(), net.Node("miner-0").Exchange(), start+windows, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error {
+			applied.Add(1)
+			return slow(net.Context()) // applying takes as long as fetching
+		})
+		if !done || err != nil {
+			t.Fatal(done, err)
+		}
+		if took := time.Since(began); took > (windows+20)*time.Second {
+			t.Errorf("%d windows took %v: nothing was fetched ahead", windows, took)
+		}
+		if n := most.Load(); n > 32 {
+			t.Errorf("%d Aggregates were asked for and not applied", n)
+		}
+	})
+}
+
+// What was fetched ahead of a hole is of no use, and waiting for the hole is bounded.
+func TestFollowStopsAtAHole(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		chain(t, net, 40)
+		if err := net.Bucket("aggregator").Delete(net.Context(), protocol.AggregateKey(start+30)); err != nil {
+			t.Fatal(err)
+		}
+		r, x := newReplica(net), net.Node("miner-0").Exchange()
+		began := time.Now()
+		done, err := r.Follow(net.Context(), x, start+40, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
+		if limit := 40 * net.Run.Params.Gather(); done || err != nil || r.Next() != start+30 || time.Since(began) > limit {
+			t.Errorf("done %v, %v at window %d after %v", done, err, r.Next(), time.Since(began))
+		}
+	})
+}
+
+// Behind what is kept there is no way on, and Follow says so.
+func TestFollowBehindWhatIsKept(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		chain(t, net, 40)
+		for w := start + 5; w < start+20; w++ {
+			if err := net.Bucket("aggregator").Delete(net.Context(), protocol.AggregateKey(w)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := newReplica(net)
+		_, err := r.Follow(net.Context(), net.Node("miner-0").Exchange(), start+40, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
+		if !errors.Is(err, replica.ErrPruned) || r.Next() != start+5 {
+			t.Errorf("%v at window %d", err, r.Next())
+		}
+	})
+}
+
+// On a catch-up each state is held against what the validators say of it: more than half
+// of their stake ends it, less does not, and a store that hangs costs its patience once.
+func TestFollowCompares(t *testing.T) {
+	const windows, at = 20, 5
+	for name, c := range map[string]struct {
+		liars []string
+		hangs bool
+		says  error
+	}{
+		"all agree":         {},
+		"the lighter lies":  {liars: []string{"validator-1"}},
+		"the heavier lies":  {liars: []string{"validator-0"}, says: replica.ErrContradicted},
+		"both":              {liars: []string{"validator-0", "validator-1"}, says: replica.ErrContradicted},
+		"the heavier hangs": {hangs: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simnet.Test(t, simnet.Config{Miners: 1, Validators: 2}, func(net *simnet.Network) {
+				net.CommitAll()
+				for range 2 * windows * net.Run.Params.BlocksPerWindow {
+					if _, err := net.Chain.Advance(time.Now()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				told := newReplica(net)
+				for i := range windows {
+					a := successor(t, net, told, uint64(i))
+					if err := told.Commit(a, publish(t, net, "aggregator-0", a.Window, a)); err != nil {
+						t.Fatal(err)
+					}
+					for _, v := range []string{"validator-0", "validator-1"} {
+						params := slices.Clone(told.Params())
+						if i == at && slices.Contains(c.liars, v) {
+							for j := range params {
+								params[j]++
+							}
+						}
+						if err := net.Node(v).Exchange().PutSample(net.Context(), a.Window, told.Step(), told.Previous(), params); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				if c.hangs {
+					net.Break("validator-0", simnet.Hanging)
+				}
+				r, x := newReplica(net), net.Node("miner-0").Exchange()
+				if err := x.Directory.Refresh(net.Context()); err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				done, err := r.Follow(net.Context(), x, start+windows, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
+				if !errors.Is(err, c.says) || done != (c.says == nil) {
+					t.Errorf("done %v, %v; want %v", done, err, c.says)
+				}
+				if c.says != nil && r.Next() != start+at+1 {
+					t.Errorf("stopped at window %d, the lie was told of %d", r.Next(), start+at)
+				}
+				if took := time.Since(began); c.hangs && took != net.Run.Params.Gather() {
+					t.Errorf("a store that hangs cost %v", took)
+				}
+			})
+		})
+	}
 }
 
 func TestFollow(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"time"
 
 	"templar/internal/chain"
@@ -29,8 +30,12 @@ type Config struct {
 	AllPeers bool
 	// Peers restricts gathers to these uids (--peers).
 	Peers []protocol.UID
-	// StoreGathers keeps gathered payloads in Deps.Local (--store-gathers).
+	// Batches a miner trains on in a window at most; 0 means until the pages or the window end.
+	Batches int
+	// StoreGathers keeps gathered payloads in Deps.Local (--store-gathers), those of the last
+	// KeepGathers windows; 0 means as long as the aggregator keeps its own.
 	StoreGathers bool
+	KeepGathers  protocol.Window
 }
 
 // Deps are the parts that a role works with. An aggregator has no bucket of its own, no
@@ -42,6 +47,7 @@ type Deps struct {
 	Engine    engine.Engine
 	Data      *data.Dataset
 	Local     store.Bucket // durable private state
+	Scratch   string       // folder for downloads that outlive a crash; empty: none
 	Log       *slog.Logger
 	Report    telemetry.Reporter
 }
@@ -101,7 +107,13 @@ func (d *Deps) Waiting() func(why error) {
 
 // Restore takes over the newest state that can be had, and the private state with it.
 func (d *Deps) Restore(ctx context.Context, announced wire.StartWindow) (*replica.Replica, checkpoint.State, error) {
-	s, err := checkpoint.Restore(ctx, d.Exchange, d.Local, announced, d.Log)
+	return d.RestoreBefore(ctx, announced, math.MaxUint64)
+}
+
+// RestoreBefore is Restore for a role that still has work to do on window w: it prefers the
+// newest state that does not stand after it.
+func (d *Deps) RestoreBefore(ctx context.Context, announced wire.StartWindow, w protocol.Window) (*replica.Replica, checkpoint.State, error) {
+	s, err := checkpoint.RestoreBefore(ctx, d.Exchange, d.Local, d.Scratch, announced, w, d.Log)
 	if err != nil {
 		return nil, s, err
 	}
@@ -110,18 +122,47 @@ func (d *Deps) Restore(ctx context.Context, announced wire.StartWindow) (*replic
 	return r, s, nil
 }
 
+// Save writes a checkpoint into b. That older ones could not be removed is told, and no more.
+func (d *Deps) Save(ctx context.Context, b store.Bucket, s checkpoint.State) (prefix string, size int64, err error) {
+	prefix, size, err = checkpoint.Save(ctx, d.Exchange, b, s)
+	if errors.Is(err, checkpoint.ErrNotPruned) {
+		d.Log.Warn("old checkpoints not removed", "err", err)
+		err = nil
+	}
+	return prefix, size, err
+}
+
 // Selected returns the peers to gather w from, and logs when these are not the lead
 // validator's for a fault of its own.
 func (d *Deps) Selected(ctx context.Context, w protocol.Window, cfg Config) []exchange.Peer {
 	peers, err := d.Exchange.Selected(ctx, w, cfg.AllPeers, cfg.Peers)
 	if err != nil {
-		d.Log.Warn("peer list: using the bootstrap list", "window", w, "err", err)
+		d.Log.Warn("the lead validator's peer list cannot be had: using the last one, or all peers", "window", w, "err", err)
 	}
 	return peers
 }
 
+// StoreGather keeps what was gathered, if the operator wants it. A disk that is full costs
+// no window.
+func (d *Deps) StoreGather(ctx context.Context, w protocol.Window, payloads []exchange.Payload, cfg Config) {
+	if !cfg.StoreGathers {
+		return
+	}
+	if err := d.Exchange.StoreGather(ctx, d.Local, w, cfg.KeepGathers, payloads); err != nil {
+		d.Log.Warn("gathered gradients not stored", "window", w, "err", err)
+	}
+}
+
+// PruneOwn deletes what is past its retention. What cannot be deleted now is tried again,
+// and costs no window.
+func (d *Deps) PruneOwn(ctx context.Context, next protocol.Window) {
+	if err := d.Exchange.PruneOwn(ctx, next); err != nil {
+		d.Log.Warn("old objects not deleted", "err", err)
+	}
+}
+
 // Repeat calls window while more says so. A fault is logged and costs a pause; only the end
-// of ctx ends it early.
+// of ctx, or a state from which there is no way on (see Recover), ends it early.
 func (d *Deps) Repeat(ctx context.Context, more func() bool, window func(context.Context) error) error {
 	for more() {
 		err := window(ctx)
@@ -130,6 +171,9 @@ func (d *Deps) Repeat(ctx context.Context, more func() bool, window func(context
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(err, replica.ErrContradicted) || errors.Is(err, replica.ErrPruned) {
+			return err
 		}
 		d.Log.Error("window failed, trying again", "err", err)
 		if err := d.Exchange.Clock.Sleep(ctx, d.Exchange.Params.BlockTime()); err != nil {

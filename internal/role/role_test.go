@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"templar/internal/clock"
 	"templar/internal/exchange"
+	"templar/internal/replica"
 	"templar/internal/role"
 	"templar/internal/simnet"
 	"templar/internal/store"
@@ -101,5 +103,47 @@ func TestEnterWarnsOfSkew(t *testing.T) {
 				t.Errorf("clock ahead by %v: %d warnings, want %d:\n%s", by, warnings, want, out.String())
 			}
 		})
+	}
+}
+
+// Who holds other parameters than the network restores once more, and no more than that;
+// who has fallen behind what is kept, as often as need be.
+func TestRecover(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) { testRecover(t, net) })
+}
+
+func testRecover(t *testing.T, net *simnet.Network) {
+	pruned := fmt.Errorf("window 7: %w", replica.ErrPruned)
+	contradicted := fmt.Errorf("after window 7: %w", replica.ErrContradicted)
+	other := errors.New("another fault")
+	for name, c := range map[string]struct {
+		ends  []error
+		wants error
+	}{
+		"well":               {[]error{nil}, nil},
+		"another fault":      {[]error{other}, other},
+		"contradicted":       {[]error{contradicted, nil}, nil},
+		"contradicted again": {[]error{contradicted, contradicted}, contradicted},
+		"pruned":             {[]error{pruned, pruned, pruned, nil}, nil},
+		"both":               {[]error{contradicted, pruned, contradicted}, contradicted},
+	} {
+		d := role.Deps{Exchange: net.Node("miner-0").Exchange(), Log: slog.New(slog.DiscardHandler)}
+		runs := 0
+		err := d.Recover(net.Context(), func(context.Context) error {
+			runs++
+			return c.ends[runs-1]
+		})
+		if err != c.wants || runs != len(c.ends) {
+			t.Errorf("%s: %v after %d runs", name, err, runs)
+		}
+	}
+}
+
+// A contradicted node does not go on with the next window.
+func TestRepeatEndsWhenContradicted(t *testing.T) {
+	d := role.Deps{Log: slog.New(slog.DiscardHandler)}
+	err := d.Repeat(t.Context(), func() bool { return true }, func(context.Context) error { return replica.ErrContradicted })
+	if !errors.Is(err, replica.ErrContradicted) {
+		t.Error(err)
 	}
 }

@@ -2,6 +2,7 @@ package score
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,11 @@ import (
 )
 
 // Schema is the version of a Book's JSON form.
-const Schema = 1
+//
+//	1  2026-11  first form
+//	2  2026-11  weights_window, checksum: a book of form 1 is read as one whose weights were
+//	            never set
+const Schema = 2
 
 // Record is a miner's standing with one validator. It belongs to the hotkey: the next
 // owner of its uid begins anew.
@@ -40,6 +45,9 @@ func newRecord(hotkey protocol.Hotkey, uid protocol.UID) Record {
 type Book struct {
 	// Next is the first window that was not closed yet.
 	Next protocol.Window
+	// Weighed is the last window whose weights the chain has taken; zero when it has
+	// taken none. It is the caller's to set: Close passes it on.
+	Weighed protocol.Window
 	// Records ascend by uid; uids and hotkeys are unique.
 	Records []Record
 }
@@ -57,16 +65,31 @@ func (b *Book) Record(h protocol.Hotkey) (Record, bool) {
 type bookFile struct {
 	Schema  int             `json:"schema"`
 	Next    protocol.Window `json:"next_window"`
+	Weighed protocol.Window `json:"weights_window"`
 	Records []Record        `json:"records"`
+	// Checksum is the SHA-256 of the file's own form with a checksum of zero.
+	Checksum protocol.Hash `json:"checksum,omitzero"`
 }
 
 // Encode returns the book as JSON; equal books give equal bytes.
 func (b *Book) Encode() ([]byte, error) {
-	return json.Marshal(bookFile{Schema, b.Next, b.Records})
+	f := bookFile{Schema: Schema, Next: b.Next, Weighed: b.Weighed, Records: b.Records}
+	var err error
+	if f.Checksum, err = f.sum(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(f)
 }
 
-// DecodeBook reads what Encode wrote. It refuses another schema, unknown keys and
-// records that no Close could have left.
+func (f bookFile) sum() (protocol.Hash, error) {
+	f.Checksum = protocol.Hash{}
+	raw, err := json.Marshal(f)
+	return sha256.Sum256(raw), err
+}
+
+// DecodeBook reads what Encode wrote, in this release or an earlier one. It refuses another
+// schema, unknown keys, records that no Close could have left, and damage that leaves all
+// that in order.
 func DecodeBook(raw []byte) (Book, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
@@ -77,14 +100,23 @@ func DecodeBook(raw []byte) (Book, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return Book{}, errors.New("scores: data after the end")
 	}
-	if f.Schema != Schema {
-		return Book{}, fmt.Errorf("scores: schema %d, this release reads %d", f.Schema, Schema)
+	if f.Schema < 1 || f.Schema > Schema {
+		return Book{}, fmt.Errorf("scores: schema %d, this release reads 1 to %d", f.Schema, Schema)
 	}
-	b := Book{f.Next, f.Records}
-	return b, b.validate()
+	b := Book{f.Next, f.Weighed, f.Records}
+	if err := b.validate(); err != nil {
+		return Book{}, err
+	}
+	if sum, err := f.sum(); f.Schema > 1 && (err != nil || sum != f.Checksum) {
+		return Book{}, errors.New("scores: damaged: the checksum does not match")
+	}
+	return b, nil
 }
 
 func (b *Book) validate() error {
+	if b.Weighed > 0 && b.Weighed >= b.Next {
+		return fmt.Errorf("scores: weights of window %d were set, which is not closed", b.Weighed)
+	}
 	seen := make(map[protocol.Hotkey]bool, len(b.Records))
 	for i, r := range b.Records {
 		switch {

@@ -33,7 +33,16 @@ type Observation struct {
 	Verdict protocol.Verdict // of the window's gradient
 	Drawn   bool             // was to be evaluated, whatever came of it
 	Sync    *SyncObservation
+	Copy    *Copy       // the gradient is another's
 	Eval    *Evaluation // counts only when Verdict is OK
+}
+
+// Copy is what a gradient shares with another miner's of the same window. Who copied
+// whom, the Verdict tells: with VerdictCopied it was stored later; with VerdictOK nobody
+// knows, nobody is punished, and only one of them is rated (makers).
+type Copy struct {
+	Of              protocol.UID
+	Indices, Values float64 // shares in [0, 1]
 }
 
 // Close takes the observations of window w, one for each registered miner and in any
@@ -58,7 +67,7 @@ func (b *Book) Close(w protocol.Window, observed []Observation, p *protocol.Para
 	evaluate(lines, observed, w, p)
 	penalise(lines, observed, p)
 
-	next := Book{Next: w + 1, Records: unseen}
+	next := Book{Next: w + 1, Weighed: b.Weighed, Records: unseen}
 	for _, l := range lines {
 		next.Records = append(next.Records, l.After)
 	}
@@ -127,7 +136,7 @@ func sync(lines []Line, observed []Observation) {
 // evaluate rates the window's evaluated miners against each other and renews their
 // scores.
 func evaluate(lines []Line, observed []Observation, w protocol.Window, p *protocol.Params) {
-	var played []int
+	var measured []int
 	for i, o := range observed {
 		r := &lines[i].After
 		r.Waiting++
@@ -135,9 +144,10 @@ func evaluate(lines []Line, observed []Observation, w protocol.Window, p *protoc
 			r.Waiting = 0
 		}
 		if o.Eval != nil && o.Verdict.OK() && lines[i].measure(o.Eval) {
-			played = append(played, i)
+			measured = append(measured, i)
 		}
 	}
+	played := makers(lines, observed, measured)
 	ratings, scores := make([]Rating, len(played)), make([]float64, len(played))
 	for k, i := range played {
 		ratings[k], scores[k] = lines[i].After.Rating, lines[i].Random
@@ -147,8 +157,32 @@ func evaluate(lines []Line, observed []Observation, w protocol.Window, p *protoc
 		if len(played) == 1 {
 			lines[i].note(KindAlone, "the rating stands: no other miner was evaluated in this window")
 		}
-		lines[i].score(ratings[k], w, p.BinaryScoreAlpha)
+		lines[i].After.Rating = ratings[k]
 	}
+	for _, i := range measured {
+		lines[i].score(w, p.BinaryScoreAlpha)
+	}
+}
+
+// makers returns who of the measured miners is rated: of those that stored the same gradient in
+// the same second only one, since equals pull each other down, and since nobody may push a
+// miner out by copying it fast. It is the one whose gradients have fitted its own pages best so
+// far, as the maker's do; of equals the first.
+func makers(lines []Line, observed []Observation, measured []int) []int {
+	first := func(i int) protocol.UID {
+		if c := observed[i].Copy; c != nil {
+			return c.Of
+		}
+		return observed[i].UID
+	}
+	best := make(map[protocol.UID]int)
+	for _, i := range measured {
+		k, ok := best[first(i)]
+		if !ok || lines[i].After.BinaryAverage > lines[k].After.BinaryAverage {
+			best[first(i)] = i
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(measured), func(i int) bool { return best[first(i)] != i })
 }
 
 // measure works out the improvements and reports whether they can be used.
@@ -163,9 +197,8 @@ func (l *Line) measure(e *Evaluation) bool {
 	return true
 }
 
-func (l *Line) score(rating Rating, w protocol.Window, alpha float64) {
+func (l *Line) score(w protocol.Window, alpha float64) {
 	r := &l.After
-	r.Rating = rating
 	r.GradientScore = l.Random
 	r.BinaryAverage = (1-alpha)*r.BinaryAverage + alpha*Indicator(l.Own, l.Random)
 	r.Final = Final(r.Ordinal(), r.BinaryAverage, r.SyncScore)

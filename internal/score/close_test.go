@@ -111,6 +111,10 @@ func TestPenalties(t *testing.T) {
 		"over the limit":  {func(o *Observation) { o.Sync = sample(protocol.VerdictOK, 3.01) }, 0.25, []Kind{KindSync}},
 		"no distance":     {func(o *Observation) { o.Sync = sample(protocol.VerdictOK, nan) }, 0.25, []Kind{KindSync}},
 		"evaluated, late": {func(o *Observation) { o.Verdict, o.Eval = protocol.VerdictLate, good(0.5) }, 0.25, []Kind{KindMissing}},
+		"copied": {func(o *Observation) {
+			o.Verdict, o.Copy, o.Eval = protocol.VerdictCopied, &Copy{2, 1, 1}, good(0.5)
+		}, 0, []Kind{KindCopied}},
+		"stored together": {func(o *Observation) { o.Copy = &Copy{2, 1, 1} }, 1, []Kind{KindShared}},
 		"our own fault": {func(o *Observation) { o.Eval = &Evaluation{OwnBefore: nan, RandomBefore: 1} }, 1,
 			[]Kind{KindRefused}},
 		"several": {func(o *Observation) { o.Active, o.Verdict = false, protocol.VerdictMissing }, 0.75 * 0.25,
@@ -137,6 +141,25 @@ func TestPenalties(t *testing.T) {
 				t.Error("another miner's standing changed")
 			}
 		})
+	}
+}
+
+// A copier that registered first and is quick enough can neither take the place of the miner
+// whose gradient it sends, nor pull it down.
+func TestMakersAreRated(t *testing.T) {
+	var b Book
+	for w := range protocol.Window(20) {
+		theirs := seen(1, &Evaluation{OwnBefore: 5, OwnAfter: 4.95, RandomBefore: 4, RandomAfter: 3.92}) // of uid 2's pages it knows nothing
+		made, weaker := seen(2, good(0.02)), seen(3, good(0.01))
+		made.Copy = &Copy{Of: 1, Indices: 1, Values: 1}
+		b, _ = mustClose(t, b, w, theirs, made, weaker)
+	}
+	copier, maker, weaker := b.Records[0], b.Records[1], b.Records[2]
+	if copier.Final > 0 || copier.Evaluations != 20 || maker.Final <= weaker.Final || maker.Final <= 0 {
+		t.Errorf("copier %+v\nmaker %+v\nweaker %+v", copier, maker, weaker)
+	}
+	if copier.Mu > InitialMu+2 { // rated once, when nothing was known of either
+		t.Errorf("the copier is rated: mu %v", copier.Mu)
 	}
 }
 
@@ -340,15 +363,19 @@ func TestDecodeBookRefuses(t *testing.T) {
 	b := rated(t)
 	valid := string(encode(t, b))
 	for name, c := range map[string]struct{ old, new, want string }{
-		"another schema":   {`"schema":1`, `"schema":2`, "schema 2"},
+		"another schema":   {`"schema":2`, `"schema":3`, "schema 3"},
+		"no schema":        {`"schema":2`, `"schema":0`, "schema 0"},
+		"weights to come":  {`"weights_window":0`, `"weights_window":20`, "not closed"},
 		"an unknown key":   {`"next_window"`, `"x":1,"next_window"`, "unknown field"},
+		"a digit":          {`"final":`, `"final":1`, "checksum"},
+		"no checksum":      {`"checksum":"`, `"checksum":"00`, "scores:"},
 		"a broken range":   {`"sigma":`, `"sigma":-`, "out of range"},
 		"a uid twice":      {`"uid":2`, `"uid":1`, "out of order"},
 		"a hotkey twice":   {key(2).String(), key(1).String(), "stands twice"},
 		"a broken address": {key(2).String(), "x", "hotkey"},
 		"an empty file":    {valid, "", "EOF"},
 		"half a file":      {`,"records"`, "", "scores:"},
-		"something behind": {`"schema":1`, `"schema":1}{"schema":1`, "scores:"},
+		"something behind": {`"schema":2`, `"schema":2}{"schema":2`, "scores:"},
 	} {
 		broken := strings.Replace(valid, c.old, c.new, 1)
 		if broken == valid {
@@ -357,6 +384,26 @@ func TestDecodeBookRefuses(t *testing.T) {
 		if _, err := DecodeBook([]byte(broken)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+// A book that an earlier release wrote is read, as one whose weights were never set.
+func TestDecodeBookReadsOlderForms(t *testing.T) {
+	b := rated(t)
+	older := strings.Replace(string(encode(t, b)), `"schema":2`, `"schema":1`, 1)
+	older = strings.Replace(older, `"weights_window":0,`, "", 1)
+	older = older[:strings.Index(older, `,"checksum"`)] + "}"
+	got, err := DecodeBook([]byte(older))
+	if err != nil || got.Next != b.Next || got.Weighed != 0 || !slices.Equal(got.Records, b.Records) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Close passes on which weights were set.
+func TestCloseKeepsWeighed(t *testing.T) {
+	b, _ := mustClose(t, Book{Weighed: 4}, 5, seen(1, nil))
+	if b.Weighed != 4 {
+		t.Errorf("weighed window %d, want 4", b.Weighed)
 	}
 }
 

@@ -28,6 +28,15 @@ func Indicator(own, random float64) float64 {
 	return -1
 }
 
+// MeanSteps is the mean of |ours - theirs| / lr, over values of the same parameters.
+func MeanSteps(ours, theirs []float32, lr float64) float64 {
+	sum := 0.0
+	for i := range ours {
+		sum += math.Abs(float64(ours[i]) - float64(theirs[i]))
+	}
+	return sum / float64(len(ours)) / lr
+}
+
 // SyncScore is (1 - x/5)^2.5 with x = min(steps, 5), where steps is the mean absolute
 // difference between two nodes' parameters in units of the learning rate. What is
 // not a distance (NaN, negative) scores zero.

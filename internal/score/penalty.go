@@ -1,6 +1,10 @@
 package score
 
-import "templar/protocol"
+import (
+	"fmt"
+
+	"templar/protocol"
+)
 
 // penalise applies every penalty that a miner's observation calls for.
 func penalise(lines []Line, observed []Observation, p *protocol.Params) {
@@ -8,7 +12,7 @@ func penalise(lines []Line, observed []Observation, p *protocol.Params) {
 	for i := range lines {
 		l, o := &lines[i], &observed[i]
 		l.inactivity(o.Active, p)
-		l.gradient(o.Verdict, gradients, p)
+		l.gradient(o, gradients, p)
 		l.desync(o.Sync, samples, p)
 	}
 }
@@ -30,8 +34,12 @@ func (l *Line) inactivity(active bool, p *protocol.Params) {
 	l.Reasons = append(l.Reasons, Reason{KindReset, 0, "inactive for too many windows: begins anew when it returns"})
 }
 
-func (l *Line) gradient(v protocol.Verdict, blackout bool, p *protocol.Params) {
-	switch {
+func (l *Line) gradient(o *Observation, blackout bool, p *protocol.Params) {
+	switch v := o.Verdict; {
+	case v == protocol.VerdictCopied && o.Copy != nil:
+		l.penalise(KindCopied, p.CopyPenalty, "stored after the gradient of uid %d, and %v", o.Copy.Of, o.Copy)
+	case v.OK() && o.Copy != nil:
+		l.note(KindShared, "stored together with the gradient of uid %d, and %v: only one of them is rated", o.Copy.Of, o.Copy)
 	case v == protocol.VerdictNone || v.OK():
 	case v.Invalid():
 		l.penalise(KindInvalid, 0, "gradient is %v", v)
@@ -52,6 +60,10 @@ func (l *Line) desync(s *SyncObservation, blackout bool, p *protocol.Params) {
 	case !(s.MeanAbsSteps >= 0 && s.MeanAbsSteps <= p.SyncMaxStepsBehind): // NaN is out of sync too
 		l.penalise(KindSync, p.SyncPenalty, "%.3g steps from our parameters, at most %g allowed", s.MeanAbsSteps, p.SyncMaxStepsBehind)
 	}
+}
+
+func (c *Copy) String() string {
+	return fmt.Sprintf("%.0f %% of its coefficients are there too, %.0f %% with the same values", 100*c.Indices, 100*c.Values)
 }
 
 func gradientVerdict(o Observation) protocol.Verdict { return o.Verdict }

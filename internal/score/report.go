@@ -15,6 +15,8 @@ const (
 	KindReset     Kind = "inactivity-reset"   // for so long that its scores were reset
 	KindMissing   Kind = "missing-gradient"   // no gradient that counts
 	KindInvalid   Kind = "invalid-gradient"   // a gradient that cannot be used
+	KindCopied    Kind = "copied-gradient"    // another's gradient, stored after it
+	KindShared    Kind = "shared-gradient"    // another's gradient, stored in the same second
 	KindNoSample  Kind = "no-sync-sample"     // no sync sample that can be used
 	KindSync      Kind = "out-of-sync"        // parameters too far from ours
 	KindAlone     Kind = "evaluated-alone"    // nobody to be rated against

@@ -32,6 +32,8 @@ type Node struct {
 	// Tamper makes the node hostile: it sees each object before the node stores it and
 	// returns what is stored instead; an empty key stores nothing. Set it before Start.
 	Tamper func(key string, body []byte) (string, []byte)
+	// Alter changes the node's parts before its role gets them, when set before Start.
+	Alter func(role.Deps) role.Deps
 
 	mu struct {
 		sync.Mutex
@@ -84,6 +86,9 @@ func (n *Node) work(ctx context.Context) error {
 	}
 	if d.Engine != nil {
 		defer d.Engine.Close()
+	}
+	if n.Alter != nil {
+		d = n.Alter(d)
 	}
 	switch n.Role {
 	case telemetry.Miner:

@@ -44,6 +44,8 @@ type Config struct {
 	Aggregators        int // 0 means one
 	// Params changes the run parameters, when set.
 	Params func(*protocol.Params)
+	// Corpus is the text to learn; without one, a few words in random order.
+	Corpus *data.Corpus
 }
 
 // Network is a network under test. Its nodes are named miner-0, validator-0,
@@ -154,13 +156,15 @@ func (n *Network) createRun(c Config) {
 			p.Aggregators = append(p.Aggregators, node.Signer.Hotkey())
 		}
 	}
-	corpus := data.Corpus{Name: "text", Text: text(), Files: 1}
-	_, hash, err := data.Build(n.ctx, n.Bucket("dataset"), corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens})
-	n.must(err)
-	p.DatasetHash = hash
 	if c.Params != nil {
 		c.Params(&p)
 	}
+	if c.Corpus == nil {
+		c.Corpus = &data.Corpus{Name: "text", Text: text(), Files: 1}
+	}
+	_, hash, err := data.Build(n.ctx, n.Bucket("dataset"), *c.Corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens})
+	n.must(err)
+	p.DatasetHash = hash
 	n.Run, err = exchange.NewRun(p)
 	n.must(err)
 }
@@ -195,7 +199,7 @@ func text() []byte {
 }
 
 func (n *Network) createChain(c Config) {
-	g := ledger.DefaultGenesis("simnet")
+	g := ledger.DefaultGenesis(n.Run.Params.Run) // so that other runs have other block hashes
 	g.Tempo, g.WeightsRateLimit, g.CommitRateLimit = n.Run.Params.BlocksPerWindow, 1, 0
 	for i, node := range n.nodes {
 		switch node.Role {

@@ -79,7 +79,19 @@ type PeerVerdict struct {
 	UID      protocol.UID
 	Verdict  protocol.Verdict
 	Bytes    int64
+	Attempts int
 	Duration time.Duration
+}
+
+// SuccessRate is the share of the peers whose gradient can be used; zero when there are none.
+func (g Gathered) SuccessRate() float64 {
+	ok := 0
+	for _, p := range g.Verdicts {
+		if p.Verdict.OK() {
+			ok++
+		}
+	}
+	return float64(ok) / float64(max(len(g.Verdicts), 1))
 }
 
 // Published: the Aggregate of the window is out.
@@ -89,6 +101,15 @@ type Published struct {
 	Included []protocol.UID
 	Skipped  map[protocol.UID]protocol.Verdict
 	Ours     bool // false: another aggregator's stood there first
+
+	Gather    time.Duration // as the Aggregate says
+	Aggregate time.Duration // likewise
+	Publish   time.Duration // this node's, until it had read back what counts
+}
+
+// SuccessRate is the share of the selected peers that are in the Aggregate.
+func (p Published) SuccessRate() float64 {
+	return float64(len(p.Included)) / float64(max(1, len(p.Included)+len(p.Skipped)))
 }
 
 // Applied: the window's Aggregate was applied.
@@ -107,6 +128,12 @@ type Applied struct {
 type Audited struct {
 	Honest    bool
 	Gradients int
+}
+
+// Evaluated: a validator measured what miners' gradients do to the loss.
+type Evaluated struct {
+	Miners   int
+	Duration time.Duration
 }
 
 // Scored: a validator closed the window's books.
@@ -155,6 +182,7 @@ func (Gathered) kind() string     { return "gathered" }
 func (Published) kind() string    { return "published" }
 func (Applied) kind() string      { return "applied" }
 func (Audited) kind() string      { return "audited" }
+func (Evaluated) kind() string    { return "evaluated" }
 func (Scored) kind() string       { return "scored" }
 func (WeightsSet) kind() string   { return "weights-set" }
 func (Checkpointed) kind() string { return "checkpointed" }

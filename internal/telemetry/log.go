@@ -39,9 +39,10 @@ func logEvent(log *slog.Logger, e Event) {
 	case Uploaded:
 		log.Debug("uploaded", "key", b.Key, "bytes", b.Bytes, "took", short(b.Duration))
 	case Gathered:
-		log.Debug("gathered", "verdict", peerVerdicts(b.Verdicts), "bytes", b.Bytes, "took", short(b.Duration))
+		log.Debug("gathered", "verdict", peerVerdicts(b.Verdicts), "success", round(b.SuccessRate()), "bytes", b.Bytes, "took", short(b.Duration))
 	case Published:
-		log.Info("published", "aggregate", b.Hash.Short(), "bytes", b.Bytes, "included", uids(b.Included), "skipped", Skipped(b.Skipped), "ours", b.Ours)
+		log.Info("published", "aggregate", b.Hash.Short(), "bytes", b.Bytes, "included", uids(b.Included), "skipped", Skipped(b.Skipped), "ours", b.Ours,
+			"success", round(b.SuccessRate()), "gather", short(b.Gather), "aggregation", short(b.Aggregate), "publication", short(b.Publish))
 	case Applied:
 		logApplied(log, b)
 	case Audited:
@@ -50,6 +51,8 @@ func logEvent(log *slog.Logger, e Event) {
 			return
 		}
 		log.Debug("audited", "gradients", b.Gradients)
+	case Evaluated:
+		log.Debug("evaluated", "miners", b.Miners, "took", short(b.Duration))
 	case Scored:
 		for _, m := range b.Miners {
 			logScore(log, m)

@@ -14,7 +14,7 @@ import (
 // from this validator's own gather of the window, and from the archive where it has
 // others. A window that it did not gather it does not audit.
 func (v *Validator) audit(ctx context.Context, a *wire.Aggregate) {
-	if v.judged == nil || v.judged.window != a.Window || len(a.Included) == 0 {
+	if v.judged == nil || v.judged.plan.Window != a.Window || len(a.Included) == 0 {
 		return
 	}
 	honest, bodies := true, make([]*codec.Gradient, 0, len(a.Included))

@@ -9,27 +9,29 @@ import (
 	"templar/protocol"
 )
 
-// score judges window w and closes the books on it. The scores are durable before
-// weights are set from them.
+// score judges window w and closes the books on it. The scores are durable before they
+// are told to anyone.
 func (v *Validator) score(ctx context.Context, w protocol.Window) (*session, error) {
-	s, err := v.open(ctx, w)
+	s, err := v.gather(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	v.compareSamples(ctx, s)
+	v.compare(ctx, s)
 	if err := v.evaluate(ctx, s); err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
-	book, report, err := v.book.Close(w, s.seen, v.Exchange.Params)
+	v.Phase(w, "scoring")
+	book, closed, err := v.book.Close(w, s.seen, v.Exchange.Params)
 	if err != nil {
 		return nil, err
 	}
+	v.keepReport(ctx, v.newReport(s, v.book, closed, book))
 	if err := v.saveBook(ctx, book); err != nil {
 		return nil, err
 	}
 	v.book = book
-	v.reportScores(w, report)
-	return s, v.setWeights(ctx, w)
+	v.reportScores(w, closed)
+	return s, nil
 }
 
 func (v *Validator) reportScores(w protocol.Window, r score.Report) {

@@ -17,8 +17,7 @@ import (
 // node has time to fetch it.
 func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window) error {
 	x := v.Exchange
-	lead, ok := x.Directory.Lead()
-	if !ok || lead.Hotkey != x.Signer.Hotkey() || !peers.Due(v.model.Start(), w, x.Params) {
+	if !peers.Due(v.model.Start(), w, x.Params) || !x.Leads(ctx, v.model.Start(), peers.EffectiveFrom(current, x.Params)) {
 		return nil
 	}
 	v.Phase(w, "selecting")
@@ -29,9 +28,10 @@ func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window)
 	from := peers.EffectiveFrom(current, x.Params)
 	candidates := v.candidates(ctx, current)
 	now, err := x.FetchPeers(ctx, from)
+	first, _ := x.Directory.Lead()
 	var next peers.Selection
 	switch {
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound) || err != nil && first.Hotkey != x.Signer.Hotkey():
 		next, err = peers.Initial(candidates, seed.Hash, x.Params)
 	case err == nil:
 		next, err = peers.Next(now.Peers, candidates, seed.Hash, x.Params)
@@ -43,8 +43,14 @@ func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window)
 	if err != nil {
 		return err
 	}
-	v.Log.Info("peer list published", "window", from, "peers", fmt.Sprint(next.UIDs), "added", fmt.Sprint(next.Added))
-	return x.PostPeers(ctx, wire.PeerList{Run: x.Hash, EffectiveFrom: from, Peers: next.UIDs})
+	err = x.PostPeers(ctx, wire.PeerList{Run: x.Hash, EffectiveFrom: from, Peers: next.UIDs})
+	if errors.Is(err, store.ErrExists) {
+		return nil // by an earlier instance: what others may have read stands
+	}
+	if err == nil {
+		v.Log.Info("peer list published", "window", from, "peers", fmt.Sprint(next.UIDs), "added", fmt.Sprint(next.Added))
+	}
+	return err
 }
 
 // candidates returns the miners with what this validator and the chain think of them.
@@ -57,21 +63,27 @@ func (v *Validator) candidates(ctx context.Context, current protocol.Window) []p
 	active := v.active.check(ctx, v.Exchange, all, current)
 	out := make([]peers.Candidate, len(all))
 	for i, p := range all {
-		out[i] = peers.Candidate{UID: p.UID, Active: active[p.UID], Incentive: p.Incentive, Weight: weight[p.UID]}
+		out[i] = peers.Candidate{UID: p.UID, Active: active[p.UID], Incentive: p.Incentive}
+		if known, ok := v.book.Record(p.Hotkey); ok {
+			out[i].Weight, out[i].Evaluations = weight[known.UID], known.Evaluations
+		}
 	}
 	return out
 }
 
-// activity remembers who was active at the last check.
-type activity struct {
-	at     protocol.Window
-	active map[protocol.UID]bool
-}
+// activity follows who is active. Its zero value knows nobody.
+type activity struct{ tracker *exchange.Tracker }
 
-// check reports who uploaded a gradient within the recent windows, once a window.
+// check reports which of the miners uploaded within the recent windows, from a look that is
+// at most active_check_interval old.
 func (a *activity) check(ctx context.Context, x *exchange.Exchange, all []exchange.Peer, current protocol.Window) map[protocol.UID]bool {
-	if a.active == nil || a.at != current {
-		a.at, a.active = current, x.Active(ctx, all, current)
+	if a.tracker == nil {
+		a.tracker = exchange.NewTracker(x)
 	}
-	return a.active
+	a.tracker.Update(ctx, current)
+	active := make(map[protocol.UID]bool, len(all))
+	for _, p := range all {
+		active[p.UID] = a.tracker.IsActive(p.Hotkey)
+	}
+	return active
 }

@@ -52,7 +52,7 @@ func (v *Validator) announce(ctx context.Context) error {
 		return err
 	}
 	theta0 := checkpoint.State{Start: start, Next: start, Params: params}
-	if _, _, err := checkpoint.Save(ctx, x.Own, x.Run, theta0, x.Signer); err != nil {
+	if _, _, err := v.Save(ctx, x.Own, theta0); err != nil {
 		return err
 	}
 	if now, err := x.CurrentWindow(ctx); err != nil || now >= start {

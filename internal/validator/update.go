@@ -4,8 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"templar/internal/checkpoint"
-	"templar/internal/telemetry"
+	"templar/internal/chain"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -20,16 +19,8 @@ func (v *Validator) update(ctx context.Context, w protocol.Window) error {
 	if err != nil {
 		return err
 	}
-	done, err := v.model.Follow(ctx, x, w+1, x.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
-		v.Applied(v.model, a, hash, size)
-		v.audit(ctx, a)
-		return nil
-	})
-	if err != nil {
+	if err := v.apply(ctx, w, end); err != nil {
 		return err
-	}
-	if !done {
-		return fmt.Errorf("no aggregate of window %d yet", w)
 	}
 	v.mu.Lock()
 	v.mu.status.UID, v.mu.status.Window = x.UID, v.model.Next()
@@ -38,22 +29,32 @@ func (v *Validator) update(ctx context.Context, w protocol.Window) error {
 		v.Log.Warn("sync sample not uploaded", "window", w, "err", err) // a checkpoint may be due all the same
 	}
 	if v.model.Step()%x.Params.CheckpointFrequency == 0 || v.model.Next() == v.stop {
-		if err := v.checkpoint(ctx); err != nil {
-			return err
-		}
+		v.owed = true
 	}
-	return x.PruneOwn(ctx, v.model.Next())
-}
-
-// checkpoint saves the committed state in the own bucket, for whoever joins or returns.
-func (v *Validator) checkpoint(ctx context.Context) error {
-	x := v.Exchange
-	prefix, size, err := checkpoint.Save(ctx, x.Own, x.Run, checkpoint.State{
-		Start: v.model.Start(), Next: v.model.Next(), Previous: v.model.Previous(), Params: v.model.Params(),
-	}, x.Signer)
-	if err != nil {
+	if err := v.checkpoint(ctx); err != nil {
 		return err
 	}
-	v.Report.Emit(v.model.Next()-1, telemetry.Checkpointed{Prefix: prefix, Bytes: size})
+	v.PruneOwn(ctx, v.model.Next())
 	return nil
+}
+
+// apply applies the Aggregate that the window was judged by, or the one that has come since.
+func (v *Validator) apply(ctx context.Context, w protocol.Window, end chain.Block) error {
+	x := v.Exchange
+	committed := func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+		v.Applied(v.model, a, hash, size)
+		v.audit(ctx, a)
+		return nil
+	}
+	if s := v.judged; s != nil && s.plan.Window == w && s.aggregate != nil {
+		if err := v.model.Commit(s.aggregate.Aggregate, s.aggregate.hash); err != nil {
+			return err
+		}
+		return committed(s.aggregate.Aggregate, s.aggregate.hash, s.aggregate.size)
+	}
+	done, err := v.Follow(ctx, v.model, w+1, x.AggregateDeadline(end), committed)
+	if err == nil && !done {
+		err = fmt.Errorf("no aggregate of window %d yet", w)
+	}
+	return err
 }

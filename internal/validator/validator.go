@@ -10,6 +10,7 @@ package validator
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 
 	"templar/internal/exchange"
@@ -17,6 +18,7 @@ import (
 	"templar/internal/role"
 	"templar/internal/score"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // maxBacklog is how many windows more than validator_offset a validator may be behind
@@ -29,10 +31,13 @@ type Validator struct {
 	cfg role.Config
 
 	model  *replica.Replica
+	owed   bool            // a checkpoint is due and not saved
 	stop   protocol.Window // the first window that is not validated
-	book   score.Book
 	active activity
 	judged *session // the last that was closed: its Aggregate may come later
+
+	book     score.Book
+	reported protocol.Window // book.Next of the report that was published last
 
 	mu struct {
 		sync.Mutex
@@ -61,10 +66,18 @@ func (v *Validator) Status() Status {
 
 // Run joins the network and validates until ctx ends or the stop window is reached.
 func (v *Validator) Run(ctx context.Context) error {
-	if err := v.join(ctx); err != nil {
-		return fmt.Errorf("validator: %w", err)
-	}
-	err := v.Repeat(ctx, func() bool { return v.model.Next() < v.stop }, v.window)
+	err := v.Recover(ctx, func(ctx context.Context) error {
+		if err := v.join(ctx); err != nil {
+			return fmt.Errorf("validator: %w", err)
+		}
+		if err := v.Repeat(ctx, func() bool { return v.model.Next() < v.stop }, v.window); err != nil {
+			return err
+		}
+		if err := v.tell(ctx); err != nil { // what an instance that was killed in the last window left
+			return err
+		}
+		return v.settle(ctx)
+	})
 	if err == nil {
 		v.Phase(v.model.Next(), "done")
 	}
@@ -83,11 +96,31 @@ func (v *Validator) join(ctx context.Context) error {
 	if v.book, err = v.loadBook(ctx); err != nil {
 		return err
 	}
-	if v.model, _, err = v.Restore(ctx, start); err != nil {
+	if v.model, err = v.restore(ctx, start); err != nil {
 		return err
 	}
 	v.stop = exchange.StopAfter(start.StartWindow, v.cfg.Windows)
 	return nil
+}
+
+// restore takes over the newest state from which no window is left out that the validator
+// has not judged and still can: another's checkpoint may stand after it.
+func (v *Validator) restore(ctx context.Context, start wire.StartWindow) (*replica.Replica, error) {
+	current, err := v.Exchange.CurrentWindow(ctx)
+	if err != nil {
+		return nil, err
+	}
+	work := protocol.Window(math.MaxUint64)
+	if v.book.Next > 0 && !v.tooLate(v.book.Next, current) {
+		work = v.book.Next
+	}
+	r, _, err := v.RestoreBefore(ctx, start, work)
+	return r, err
+}
+
+// tooLate tells whether the network is too far past w for it to be judged.
+func (v *Validator) tooLate(w, current protocol.Window) bool {
+	return current > w+protocol.Window(v.Exchange.Params.ValidatorOffset)+maxBacklog
 }
 
 // window validates the next window, once the network is validator_offset windows past
@@ -105,10 +138,11 @@ func (v *Validator) window(ctx context.Context) error {
 	if err := x.Directory.Refresh(ctx); err != nil {
 		return err
 	}
-	switch late := current - w; {
+	switch {
 	case v.book.Next > w: // closed before: its Aggregate was late, or we were restarted
-	case late > protocol.Window(x.Params.ValidatorOffset)+maxBacklog:
+	case v.tooLate(w, current):
 		v.Log.Warn("too far behind to evaluate", "window", w, "current", current)
+		return v.catchUp(ctx, current-protocol.Window(x.Params.ValidatorOffset))
 	default:
 		if err := v.selectPeers(ctx, w, current); err != nil {
 			v.Log.Warn("peer list not published", "window", w, "err", err)
@@ -117,5 +151,17 @@ func (v *Validator) window(ctx context.Context) error {
 			return fmt.Errorf("score: %w", err)
 		}
 	}
+	if err := v.tell(ctx); err != nil {
+		return err
+	}
 	return v.update(ctx, w)
+}
+
+// tell publishes what the durable book says and has not been told yet: also what an
+// earlier instance did not come to.
+func (v *Validator) tell(ctx context.Context) error {
+	if err := v.publishReport(ctx); err != nil {
+		v.Log.Warn("report not published", "window", v.book.Next-1, "err", err)
+	}
+	return v.setWeights(ctx)
 }

@@ -8,24 +8,50 @@ import (
 	"templar/protocol"
 )
 
-// setWeights puts the scores on the chain every windows_per_weights windows.
-func (v *Validator) setWeights(ctx context.Context, w protocol.Window) error {
+// setWeights puts the scores on the chain when weights are due that the chain has not
+// taken yet: also those that it refused for now, or that an earlier instance did not come
+// to set. Setting them twice does no harm.
+func (v *Validator) setWeights(ctx context.Context) error {
 	x := v.Exchange
-	due := (x.Params.Step(v.model.Start(), w)+1)%x.Params.WindowsPerWeights == 0
+	due, ok := v.weightsDue()
 	weights := v.book.Weights(x.Params.PowerNormalisation)
-	if !due || len(weights) == 0 {
+	if !ok || due <= v.book.Weighed || len(weights) == 0 {
 		return nil
 	}
+	w := v.book.Next - 1
 	v.Phase(w, "weights")
 	call := chain.SetWeights{VersionKey: protocol.Version}
 	for _, e := range weights {
 		call.Weights = append(call.Weights, chain.Weight{UID: e.UID, Value: e.Value})
 	}
 	r, err := x.Chain.Submit(ctx, x.Signer, call)
-	if err != nil {
-		v.Log.Warn("weights: outcome unknown", "window", w, "err", err)
-		return nil // the scores stand; the next weights say it again
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	v.Report.Emit(w, telemetry.WeightsSet{Accepted: r.Status != chain.StatusFailed, Block: r.Block, Reason: r.Reason})
+	if err != nil {
+		v.Log.Warn("weights: outcome unknown, setting them again in the next window", "window", w, "err", err)
+		return nil
+	}
+	accepted := r.Status != chain.StatusFailed
+	v.Report.Emit(w, telemetry.WeightsSet{Accepted: accepted, Block: r.Block, Reason: r.Reason})
+	if !accepted {
+		return nil
+	}
+	book := v.book
+	book.Weighed = w
+	if err := v.saveBook(ctx, book); err != nil {
+		return err
+	}
+	v.book = book
 	return nil
+}
+
+// weightsDue returns the newest closed window after which weights are due: every
+// windows_per_weights windows from the start.
+func (v *Validator) weightsDue() (w protocol.Window, ok bool) {
+	start, every := v.model.Start(), protocol.Window(v.Exchange.Params.WindowsPerWeights)
+	if v.book.Next < start+every {
+		return 0, false
+	}
+	return v.book.Next - 1 - (v.book.Next-start)%every, true
 }

@@ -1,0 +1,217 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"templar/internal/aggregator/aggregatortest"
+	"templar/internal/exchange"
+	"templar/internal/model"
+	"templar/internal/replica"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+type options struct {
+	preset   string
+	windows  int
+	profile  string
+	endpoint string
+}
+
+// bench is a node that is behind, and what it has to catch up on.
+type bench struct {
+	x      *exchange.Exchange
+	target protocol.Window
+	params []float32
+	table  *tabwriter.Writer
+}
+
+func (o *options) measure(ctx context.Context) error {
+	b, err := o.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n%d core(s), %d parameters\n", runtime.GOMAXPROCS(0), len(b.params))
+	b.table = tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(b.table, "step\tseconds a window\tmillion parameters/s\tCPU seconds a window\tmillion parameters/CPU second")
+	if err := b.steps(ctx, o.windows); err != nil {
+		return err
+	}
+	all, err := b.follow(ctx, o.profile)
+	if err != nil {
+		return err
+	}
+	b.row("all, as Follow does it", all, o.windows)
+	if err := b.table.Flush(); err != nil {
+		return err
+	}
+	b.extrapolate(all, o.windows)
+	return nil
+}
+
+func (b *bench) row(what string, l lap, windows int) {
+	n, wall, cpu := float64(len(b.params))/1e6, l.wall.Seconds()/float64(windows), l.cpu.Seconds()/float64(windows)
+	fmt.Fprintf(b.table, "%s\t%.3f\t%.0f\t%.3f\t%.0f\n", what, wall, n/wall, cpu, n/cpu)
+}
+
+func (b *bench) extrapolate(l lap, windows int) {
+	scale := markParameters / float64(len(b.params)) * markWindows / float64(windows)
+	size := float64(b.x.Codec.UpdateSize()) * markParameters / float64(len(b.params))
+	fmt.Printf("100 windows of 1.2 billion parameters: %.0f s at this rate, or %.0f s of CPU time on %d core(s) with nothing else to do; %.0f s of wire at 1 Gb/s meanwhile; the mark is %d s\n",
+		l.wall.Seconds()*scale, l.cpu.Seconds()*scale/float64(runtime.GOMAXPROCS(0)), runtime.GOMAXPROCS(0), size*8/markBits*markWindows, markSeconds)
+}
+
+// lap is what a step took: on a busy machine the time that passed says little.
+type lap struct{ wall, cpu time.Duration }
+
+func (l *lap) add(from lap) lap {
+	now := clockNow()
+	l.wall += now.wall - from.wall
+	l.cpu += now.cpu - from.cpu
+	return now
+}
+
+// clockNow is the process's time so far.
+func clockNow() lap {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // it fails for a bad pointer only
+	return lap{wall: time.Since(processStart), cpu: time.Duration(u.Utime.Nano() + u.Stime.Nano())}
+}
+
+var processStart = time.Now()
+
+// prepare makes theta_0 and a chain of Aggregates after it with random signs.
+func (o *options) prepare(ctx context.Context) (*bench, error) {
+	p, err := protocol.Preset(o.preset)
+	if err != nil {
+		return nil, err
+	}
+	site, err := aggregatortest.New(ctx, aggregatortest.Config{Endpoint: o.endpoint, Aggregators: 1, Params: p})
+	if err != nil {
+		return nil, err
+	}
+	d, err := site.Deps(0, nil, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{x: d.Exchange, target: aggregatortest.Start + protocol.Window(o.windows), params: model.Init(p.Model, 1)}
+	if err := site.AdvanceTo(b.target + 1); err != nil {
+		return nil, err
+	}
+	var previous protocol.Hash
+	for w := aggregatortest.Start; w < b.target; w++ {
+		if previous, err = b.publish(ctx, w, previous); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (b *bench) publish(ctx context.Context, w protocol.Window, previous protocol.Hash) (protocol.Hash, error) {
+	x := b.x
+	u, verdict := x.Codec.ReadUpdate(signs(x, uint64(w)))
+	if !verdict.OK() {
+		return previous, errors.New(verdict.String())
+	}
+	raw, err := wire.EncodeAggregate(&wire.Aggregate{
+		Run: x.Hash, Window: w, Start: aggregatortest.Start, UploadFrom: time.Now(), Delta: x.Params.Delta(),
+		LearningRate: float32(x.Params.LearningRateAt(x.Params.Step(aggregatortest.Start, w))), Previous: previous,
+		Included: []wire.Included{{UID: 1}}, Aggregator: x.Signer.Hotkey(), Update: u,
+	}, x.Codec, x.Signer)
+	if err != nil {
+		return previous, err
+	}
+	_, err = x.Aggregator.Put(ctx, protocol.AggregateKey(w), bytes.NewReader(raw), int64(len(raw)), store.PutOptions{})
+	return wire.AggregateHash(raw), err
+}
+
+// signs is the body of an update: no chunk is empty, every sign is drawn.
+func signs(x *exchange.Exchange, seed uint64) []byte {
+	body := make([]byte, x.Codec.UpdateSize())
+	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
+	flags := (x.Codec.Chunks() + 7) / 8
+	_, _ = random.Read(body[flags:]) // never fails
+	if odd := x.Codec.Layout().Size() % 8; odd > 0 {
+		body[len(body)-1] &= 1<<odd - 1
+	}
+	return body
+}
+
+// steps measures each step alone, one window after the other.
+func (b *bench) steps(ctx context.Context, windows int) error {
+	var fetch, verify, apply, hash lap
+	state := append([]float32(nil), b.params...)
+	for w := aggregatortest.Start; w < b.target; w++ {
+		at := clockNow()
+		raw, err := get(ctx, b.x.Aggregator, protocol.AggregateKey(w))
+		if err != nil {
+			return err
+		}
+		at = fetch.add(at)
+		a, _, verdict := wire.DecodeAggregate(raw, b.x.Codec, b.x.Hash, w, b.x.Params.Aggregators)
+		if !verdict.OK() {
+			return errors.New(verdict.String())
+		}
+		at = verify.add(at)
+		b.x.Codec.Apply(state, a.Update, a.LearningRate, float32(b.x.Params.WeightDecay))
+		at = apply.add(at)
+		b.x.Codec.StateHash(state)
+		hash.add(at)
+	}
+	b.row("fetch from loopback", fetch, windows)
+	b.row("verify", verify, windows)
+	b.row("apply", apply, windows)
+	b.row("state hash", hash, windows)
+	return nil
+}
+
+func get(ctx context.Context, r store.Reader, key string) ([]byte, error) {
+	body, info, err := r.Get(ctx, key, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	b := bytes.NewBuffer(make([]byte, 0, info.Size+bytes.MinRead))
+	_, err = b.ReadFrom(body)
+	return b.Bytes(), err
+}
+
+// follow catches up as a role does, with the state hash after every window.
+func (b *bench) follow(ctx context.Context, profile string) (took lap, err error) {
+	if profile != "" {
+		f, err := os.Create(profile)
+		if err != nil {
+			return took, err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return took, err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	r := replica.New(b.x.Run, aggregatortest.Start, aggregatortest.Start, protocol.Hash{}, b.params)
+	began := clockNow()
+	done, err := r.Follow(ctx, b.x, b.target, time.Now().Add(time.Minute), func(*wire.Aggregate, protocol.Hash, int64) error {
+		r.StateHash()
+		return nil
+	})
+	if err == nil && !done {
+		err = errors.New("an Aggregate is missing")
+	}
+	took.add(began)
+	return took, err
+}

@@ -1,0 +1,68 @@
+package aggregator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"templar/internal/exchange"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// archiveLimit bounds the payloads that are stored at once.
+const archiveLimit = 8
+
+// archive stores the usable payloads of the next window, which its Aggregate may name only
+// then. A miner that uploads twice may be seen differently by a standby, or before a
+// restart: what was archived first counts, and takes the place of what was gathered.
+func (a *Aggregator) archive(ctx context.Context, ok []exchange.Payload) error {
+	errs := make([]error, len(ok))
+	a.Exchange.Clock.Each(len(ok), archiveLimit, func(i int) { errs[i] = a.keep(ctx, &ok[i]) })
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	return nil
+}
+
+func (a *Aggregator) keep(ctx context.Context, p *exchange.Payload) error {
+	x, key := a.Exchange, protocol.ArchiveKey(a.next, p.Peer.UID)
+	put := func(o store.PutOptions) error {
+		_, err := x.Aggregator.Put(ctx, key, bytes.NewReader(p.Raw), int64(len(p.Raw)), o)
+		return err
+	}
+	err := put(store.PutOptions{IfAbsent: true})
+	if !errors.Is(err, store.ErrExists) {
+		return err
+	}
+	raw, err := a.archived(ctx, key)
+	if err != nil || bytes.Equal(raw, p.Raw) {
+		return err
+	}
+	expect := wire.Expect{Run: x.Hash, Window: a.next, UID: p.Peer.UID, Hotkey: p.Peer.Hotkey}
+	g, verdict := wire.DecodeGradient(raw, x.Codec, expect)
+	if !verdict.OK() { // nothing that an Aggregate could name
+		return put(store.PutOptions{})
+	}
+	a.Log.Warn("a miner uploaded two gradients: the one that was archived first counts", "window", a.next, "uid", p.Peer.UID, "hotkey", p.Peer.Hotkey)
+	p.Raw, p.Gradient, p.Content = raw, g, wire.ContentHash(raw)
+	return nil
+}
+
+func (a *Aggregator) archived(ctx context.Context, key string) ([]byte, error) {
+	x := a.Exchange
+	body, info, err := x.Aggregator.Get(ctx, key, wire.MaxGradientSize(x.Codec, x.Params.PagesPerWindow))
+	if errors.Is(err, store.ErrTooLarge) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	raw := make([]byte, info.Size)
+	_, err = io.ReadFull(body, raw)
+	return raw, err
+}

@@ -1,0 +1,199 @@
+package aggregator_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"templar/internal/aggregator"
+	"templar/internal/aggregator/aggregatortest"
+	"templar/internal/clock"
+	"templar/internal/role"
+	"templar/internal/simnet"
+	"templar/internal/store"
+	"templar/internal/store/fault"
+	"templar/internal/telemetry"
+	"templar/protocol"
+)
+
+const windows = 4
+
+// quick are run parameters with short waits, and with patience for a busy machine.
+func quick() protocol.Params {
+	p := simnet.Params()
+	p.BlockSeconds, p.BlocksPerWindow = 0.2, 60
+	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds = 0.2, 5, 4, 1
+	return p
+}
+
+// published collects what aggregators publish.
+type published struct {
+	mu  sync.Mutex
+	all []telemetry.Event
+}
+
+func (p *published) Emit(e telemetry.Event) {
+	if _, ok := e.Body.(telemetry.Published); ok {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.all = append(p.all, e)
+	}
+}
+
+func (p *published) by(node string) map[protocol.Window]telemetry.Published {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make(map[protocol.Window]telemetry.Published)
+	for _, e := range p.all {
+		if e.Node == node {
+			out[e.Window] = e.Body.(telemetry.Published)
+		}
+	}
+	return out
+}
+
+// Two aggregators race for every window on a real S3 server, over connections that lose
+// requests and, worse, answers: a Put that failed may have been stored. The one wraps its
+// bucket with retries as the commands do, the other must do without. There is one
+// Aggregate of each window, the chain holds, and the archive has what is named.
+func TestTwoAggregatorsOnABadS3(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	site, stop := newSite(ctx, t, 4, 2)
+	defer stop()
+	prepareArchive(ctx, t, site)
+
+	lossy := fault.Random(7, 0.15, fault.Fault{Err: fault.ErrReset}, fault.Fault{Err: fault.ErrReset, Persist: true})
+	bad := func(b store.Bucket) store.Bucket { return fault.Wrap(b, clock.Wall{}, lossy) }
+	wraps := []func(store.Bucket) store.Bucket{
+		bad,
+		func(b store.Bucket) store.Bucket {
+			return store.Retry(bad(b), store.RetryPolicy{Base: 10 * time.Millisecond}, clock.Wall{})
+		},
+	}
+	var told published
+	var running sync.WaitGroup
+	for i, wrap := range wraps {
+		d, err := site.Deps(i, wrap, &told, slog.New(slog.DiscardHandler))
+		must(t, err)
+		running.Go(func() { must(t, aggregator.New(role.Config{Windows: windows}, d).Run(ctx)) })
+	}
+	for w := aggregatortest.Start; w < aggregatortest.Start+windows; w++ {
+		must(t, site.AdvanceTo(w))
+		_, err := site.Upload(ctx, w)
+		must(t, err)
+		must(t, site.AdvanceTo(w+1))
+		for len(told.by("aggregator-0")) <= int(w-aggregatortest.Start) && ctx.Err() == nil {
+			must(t, clock.Wall{}.Sleep(ctx, 20*time.Millisecond))
+		}
+	}
+	running.Wait()
+	checkChain(ctx, t, site, &told)
+}
+
+func newSite(ctx context.Context, t *testing.T, miners, aggregators int) (*aggregatortest.Site, func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	endpoint, done := make(chan string, 1), make(chan error, 1)
+	dir := t.TempDir()
+	go func() { done <- aggregatortest.Serve(ctx, dir, miners, func(e string) { endpoint <- e }) }()
+	select {
+	case err := <-done:
+		t.Fatal(err)
+		return nil, nil
+	case e := <-endpoint:
+		site, err := aggregatortest.New(ctx, aggregatortest.Config{Endpoint: e, Miners: miners, Aggregators: aggregators, Params: quick()})
+		must(t, err)
+		return site, func() {
+			must(t, site.Close())
+			cancel()
+			must(t, <-done)
+		}
+	}
+}
+
+// prepareArchive leaves behind what an aggregator before may have: another gradient of a
+// miner, and something that is no gradient.
+func prepareArchive(ctx context.Context, t *testing.T, site *aggregatortest.Site) {
+	t.Helper()
+	b, err := site.Bucket("aggregator")
+	must(t, err)
+	other, err := site.Gradient(aggregatortest.Start+1, 1, 2)
+	must(t, err)
+	for key, body := range map[string][]byte{
+		protocol.ArchiveKey(aggregatortest.Start+1, site.UID(1)): other,
+		protocol.ArchiveKey(aggregatortest.Start+1, site.UID(2)): []byte("torn"),
+	} {
+		_, err := b.Put(ctx, key, bytes.NewReader(body), int64(len(body)), store.PutOptions{})
+		must(t, err)
+	}
+}
+
+// checkChain reads the chain of Aggregates and holds it against what was told.
+func checkChain(ctx context.Context, t *testing.T, site *aggregatortest.Site, told *published) {
+	t.Helper()
+	d, err := site.Deps(0, nil, nil, slog.New(slog.DiscardHandler))
+	must(t, err)
+	x, previous := d.Exchange, protocol.Hash{}
+	one, two := told.by("aggregator-0"), told.by("aggregator-1")
+	for w := aggregatortest.Start; w < aggregatortest.Start+windows; w++ {
+		a, hash, _, verdict := x.FetchAggregate(ctx, w, time.Now().Add(time.Second))
+		if !verdict.OK() {
+			t.Fatalf("window %d: %v", w, verdict)
+		}
+		if a.Previous != previous || len(a.Included) != 4 {
+			t.Errorf("window %d follows %s, want %s; includes %d, skips %v", w, a.Previous.Short(), previous.Short(), len(a.Included), a.Skipped)
+		}
+		previous = hash
+		for _, in := range a.Included {
+			if _, v := x.Archived(ctx, w, in); !v.OK() {
+				t.Errorf("window %d: uid %d's gradient is %v in the archive", w, in.UID, v)
+			}
+		}
+		for name, all := range map[string]map[protocol.Window]telemetry.Published{"aggregator-0": one, "aggregator-1": two} {
+			p, ok := all[w]
+			if ok && p.Hash != hash {
+				t.Errorf("window %d: %s told of %s, %s is published", w, name, p.Hash.Short(), hash.Short())
+			}
+			if ok && p.Ours != (a.Aggregator == site.Run.Params.Aggregators[map[string]int{"aggregator-0": 0, "aggregator-1": 1}[name]]) {
+				t.Errorf("window %d: %s says that ours is %v", w, name, p.Ours)
+			}
+		}
+		if w == aggregatortest.Start+1 {
+			other, err := site.Gradient(w, 1, 2) // signatures are random, contents are not
+			must(t, err)
+			raw := object(ctx, t, x.Aggregator, protocol.ArchiveKey(w, site.UID(1)))
+			if len(raw) != len(other) || !bytes.Equal(raw[:len(raw)-64], other[:len(other)-64]) {
+				t.Error("the gradient that was archived first was replaced")
+			}
+		}
+	}
+	if got := one[aggregatortest.Start]; got.SuccessRate() != 1 || got.Gather <= 0 || got.Publish <= 0 {
+		t.Errorf("success rate %v, gather %v, publish %v", got.SuccessRate(), got.Gather, got.Publish)
+	}
+}
+
+func object(ctx context.Context, t *testing.T, r store.Reader, key string) []byte {
+	t.Helper()
+	body, _, err := r.Get(ctx, key, -1)
+	must(t, err)
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	must(t, err)
+	return b
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,245 @@
+package audit_test
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"templar/internal/audit"
+	"templar/internal/engine/cpu"
+	"templar/internal/report"
+	"templar/internal/simnet"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+const windows = 7
+
+// records is what anyone can read of the network.
+func records(net *simnet.Network, validators ...string) *audit.Records {
+	r := &audit.Records{Exchange: net.Node("miner-0").Exchange(), Dataset: net.Bucket("dataset")}
+	party := func(name string) audit.Party {
+		n := net.Node(name)
+		return audit.Party{UID: n.UID, Hotkey: n.Signer.Hotkey(), Bucket: net.Bucket(name)}
+	}
+	for _, name := range validators {
+		r.Validators = append(r.Validators, party(name))
+	}
+	for _, name := range []string{"miner-0", "miner-1", "miner-2"} {
+		r.Miners = append(r.Miners, party(name))
+	}
+	return r
+}
+
+func verify(t *testing.T, net *simnet.Network, r *audit.Records, w protocol.Window) audit.Result {
+	t.Helper()
+	e, err := cpu.New(net.Run.Params.Model, cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	result, err := audit.Verify(net.Context(), r, audit.Options{Window: w, Scores: true, Engine: e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// faults lists what differs, each with its check.
+func faults(r audit.Result) (out []string) {
+	for _, c := range r.Checks {
+		for _, f := range c.Faults {
+			out = append(out, c.Name+": "+f)
+		}
+	}
+	return out
+}
+
+// Every window of an honest run comes out as its nodes say, and nothing is unknown but
+// whether anything stood before the first.
+func TestVerifyHonestRun(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+		net.Start()
+		net.RunWindows(windows)
+		r := records(net, "validator-0", "validator-1")
+		for i := range windows {
+			w := net.Window(i)
+			result := verify(t, net, r, w)
+			if result.Differs() || result.State != net.States("miner-0")[w] {
+				t.Errorf("window %d: state %s, faults %q", w, result.State.Short(), faults(result))
+			}
+			for _, c := range result.Checks {
+				if c.Outcome == audit.Unknown && i > 0 {
+					t.Errorf("window %d: %s is unknown: %s", w, c.Name, c.Detail)
+				}
+			}
+			if n := len(result.Checks); n < 3+2*6 {
+				t.Errorf("window %d: only %d checks", w, n)
+			}
+		}
+		r.Chain = nil
+		if result := verify(t, net, r, net.Window(5)); result.Differs() {
+			t.Errorf("without a chain: %q", faults(result))
+		}
+	})
+}
+
+// Each lie is named, with who told it.
+func TestVerifyNamesLies(t *testing.T) {
+	type network = *simnet.Network
+	rewrite := func(change func(*report.Report)) func(*testing.T, network, protocol.Window) {
+		return func(t *testing.T, net network, w protocol.Window) {
+			v := net.Node("validator-1")
+			key := protocol.ReportKey(w, v.UID)
+			r, _, err := report.Decode(get(t, net, v.Name, key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(r)
+			b, err := r.Encode(v.Signer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, net, v.Name, key, b)
+		}
+	}
+	evaluated := func(r *report.Report) *report.Miner {
+		return &r.Miners[slices.IndexFunc(r.Miners, func(m report.Miner) bool { return m.Losses != nil })]
+	}
+	type lie struct {
+		lie  func(*testing.T, network, protocol.Window)
+		says string
+	}
+	cases := map[string]lie{
+		"losses":      {rewrite(func(r *report.Report) { evaluated(r).Losses.OwnAfter -= 1e-5 }), "losses of validator uid 1: uid 2: the loss on own pages after"},
+		"final score": {rewrite(func(r *report.Report) { r.Miners[1].After.Final += 1e-5 }), "scores of validator uid 1: uid 3: final score after the window"},
+		"weight":      {rewrite(func(r *report.Report) { r.Miners[0].Weight += 1e-5 }), "scores of validator uid 1: uid 2: weight"},
+		"penalty": {rewrite(func(r *report.Report) { r.Miners[0].Verdict = protocol.VerdictLate }),
+			"scores of validator uid 1: uid 2: reasons"},
+		"standing before": {rewrite(func(r *report.Report) { r.Miners[2].Before.Mu++ }), "standings before of validator uid 1: uid 4: mu before the window"},
+		"who was drawn":   {rewrite(func(r *report.Report) { evaluated(r).Drawn = false }), "draws of validator uid 1: uid 2: drawn for evaluation is false"},
+		"common pages":    {rewrite(func(r *report.Report) { r.CommonPages[0]++ }), "draws of validator uid 1: the common pages"},
+		"own pages":       {rewrite(func(r *report.Report) { evaluated(r).OwnPages[0]++ }), "draws of validator uid 1: uid 2 was measured on other pages"},
+		"seed":            {rewrite(func(r *report.Report) { r.Seed[0]++ }), "report of validator uid 1: the first block after the upload deadline"},
+		"state":           {rewrite(func(r *report.Report) { r.State[0]++ }), "report of validator uid 1: it measured from the state"},
+		"sync":            {rewrite(func(r *report.Report) { r.Miners[0].Sync.Steps = 2 }), "sync scores of validator uid 1: uid 2 is 0 steps"},
+		"copy": {rewrite(func(r *report.Report) { r.Miners[0].Copy = &report.Copy{Of: 3, Indices: 1, Values: 1} }),
+			"copies of validator uid 1: uid 2: a copy is true"},
+		"another's signature": {func(t *testing.T, net network, w protocol.Window) {
+			r, _, err := report.Decode(get(t, net, "validator-1", protocol.ReportKey(w, 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := r.Encode(net.Node("validator-0").Signer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, net, "validator-1", protocol.ReportKey(w, 1), b)
+		}, "report of validator uid 1: report of validator uid 1 on window 6: signed by"},
+		"archive": {func(t *testing.T, net network, w protocol.Window) {
+			put(t, net, "aggregator", protocol.ArchiveKey(w, 3), get(t, net, "aggregator", protocol.ArchiveKey(w, 2)))
+		}, "update: uid 3: the archived gradient"},
+		"update": {func(t *testing.T, net network, w protocol.Window) {
+			forge(t, net, w, func(a *wire.Aggregate) { a.Included = a.Included[:2] })
+		}, "update: "},
+		"chain": {func(t *testing.T, net network, w protocol.Window) {
+			forge(t, net, w, func(a *wire.Aggregate) { a.Previous[0]++ })
+		}, "chain: it follows"},
+		"learning rate": {func(t *testing.T, net network, w protocol.Window) {
+			forge(t, net, w, func(a *wire.Aggregate) { a.LearningRate *= 1.001 })
+		}, "aggregate: its learning rate"},
+		"aggregator": {func(t *testing.T, net network, w protocol.Window) {
+			b := get(t, net, "aggregator", protocol.AggregateKey(w))
+			b[len(b)-1] ^= 1
+			put(t, net, "aggregator", protocol.AggregateKey(w), b)
+		}, "aggregate: the object is bad-signature"},
+		"sample": {func(t *testing.T, net network, w protocol.Window) {
+			n := net.Node("miner-1")
+			s, verdict := wire.DecodeSample(get(t, net, n.Name, protocol.SampleKey(w, n.UID)),
+				wire.Expect{Run: net.Run.Hash, Window: w, UID: n.UID, Hotkey: n.Signer.Hotkey()}, net.Run.Params.SampleValues)
+			if !verdict.OK() {
+				t.Fatal(verdict)
+			}
+			s.Values[7] += 1
+			b, err := wire.EncodeSample(s, n.Signer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, net, n.Name, protocol.SampleKey(w, n.UID), b)
+		}, "state: uid 3 sampled other parameters"},
+	}
+	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+		net.Start()
+		net.RunWindows(windows)
+		w, r := net.Window(5), records(net, "validator-0", "validator-1")
+		for name, c := range cases {
+			truth := objects(t, net, w)
+			c.lie(t, net, w)
+			got := faults(verify(t, net, r, w))
+			if !slices.ContainsFunc(got, func(f string) bool { return strings.HasPrefix(f, c.says) }) {
+				t.Errorf("%s: found %q, want %q", name, got, c.says)
+			}
+			for at, body := range truth {
+				put(t, net, at.bucket, at.key, body)
+			}
+		}
+		if result := verify(t, net, r, w); result.Differs() {
+			t.Errorf("after all lies were taken back: %q", faults(result))
+		}
+	})
+}
+
+type object struct{ bucket, key string }
+
+// objects reads everything of window w that a lie changes.
+func objects(t *testing.T, net *simnet.Network, w protocol.Window) map[object][]byte {
+	t.Helper()
+	out := make(map[object][]byte)
+	for _, at := range []object{
+		{"validator-1", protocol.ReportKey(w, 1)}, {"aggregator", protocol.AggregateKey(w)},
+		{"aggregator", protocol.ArchiveKey(w, 3)}, {"miner-1", protocol.SampleKey(w, 3)},
+	} {
+		out[at] = get(t, net, at.bucket, at.key)
+	}
+	return out
+}
+
+// forge changes an Aggregate and signs it again.
+func forge(t *testing.T, net *simnet.Network, w protocol.Window, change func(*wire.Aggregate)) {
+	t.Helper()
+	key := protocol.AggregateKey(w)
+	a, _, verdict := wire.DecodeAggregate(get(t, net, "aggregator", key), net.Run.Codec, net.Run.Hash, w, net.Run.Params.Aggregators)
+	if !verdict.OK() {
+		t.Fatal(verdict)
+	}
+	change(a)
+	b, err := wire.EncodeAggregate(a, net.Run.Codec, net.Node("aggregator-0").Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, net, "aggregator", key, b)
+}
+
+func get(t *testing.T, net *simnet.Network, bucket, key string) []byte {
+	t.Helper()
+	body, _, err := net.Bucket(bucket).Get(net.Context(), key, -1)
+	if err != nil {
+		t.Fatal(key, err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func put(t *testing.T, net *simnet.Network, bucket, key string, body []byte) {
+	t.Helper()
+	if _, err := net.Bucket(bucket).Put(net.Context(), key, bytes.NewReader(body), int64(len(body)), store.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,114 @@
+// Package audit recomputes what a run did from the objects that its nodes have left: the
+// Aggregates from the gradients that they name, the parameters from checkpoint and
+// Aggregates, and a validator's scores from its reports. It needs nobody's word: what
+// differs is named, with who said otherwise.
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"templar/internal/exchange"
+	"templar/internal/report"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// Party is a node and its bucket.
+type Party struct {
+	UID    protocol.UID
+	Hotkey protocol.Hotkey
+	Bucket store.Reader
+}
+
+// Records is where a run's objects are found: over the network, or in a localnet's
+// directory.
+type Records struct {
+	// Exchange gives the run, the clock and the aggregator bucket; with a Chain, block
+	// hashes are held against it, else the reports' are taken.
+	*exchange.Exchange
+	Validators []Party // highest stake first, as far as it is known
+	Miners     []Party
+	Dataset    store.Reader
+}
+
+// Validator finds a validator by its uid.
+func (r *Records) Validator(uid protocol.UID) (Party, error) {
+	for _, v := range r.Validators {
+		if v.UID == uid {
+			return v, nil
+		}
+	}
+	return Party{}, fmt.Errorf("no validator with a bucket has uid %d", uid)
+}
+
+// Windows lists the windows of which a validator has reports, ascending.
+func (r *Records) Windows(ctx context.Context, v Party) ([]protocol.Window, error) {
+	var out []protocol.Window
+	err := exchange.Each(ctx, v.Bucket, protocol.KindReport.Prefix(), func(key string, w protocol.Window) {
+		if k, ok := protocol.ParseKey(key); ok && k.Kind == protocol.KindReport && k.UID == v.UID {
+			out = append(out, w)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reports of validator uid %d: %w", v.UID, err)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// Report reads a validator's report on w. An error that wraps store.ErrNotFound means that
+// there is none.
+func (r *Records) Report(ctx context.Context, v Party, w protocol.Window) (*report.Report, error) {
+	b, err := read(ctx, v.Bucket, protocol.ReportKey(w, v.UID), wire.MaxSealedSize)
+	if err != nil {
+		return nil, fmt.Errorf("report of validator uid %d on window %d: %w", v.UID, w, err)
+	}
+	rep, by, err := report.Decode(b)
+	switch {
+	case err != nil:
+	case by != v.Hotkey:
+		err = fmt.Errorf("signed by %s, not by the validator %s", by, v.Hotkey)
+	case rep.Run != r.Hash || rep.Window != w || rep.UID != v.UID:
+		err = errors.New("it is another run's, window's or validator's")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("report of validator uid %d on window %d: %w", v.UID, w, err)
+	}
+	return rep, nil
+}
+
+// start returns the announced start window, of the first validator that has one.
+func (r *Records) start(ctx context.Context) (s wire.StartWindow, err error) {
+	err = fmt.Errorf("start window: %w", store.ErrNotFound)
+	for _, v := range r.Validators {
+		b, readErr := read(ctx, v.Bucket, protocol.StartWindowKey(), wire.MaxSealedSize)
+		if readErr != nil {
+			continue
+		}
+		var got wire.StartWindow
+		by, openErr := wire.Open(wire.DomainStartWindow, b, &got)
+		if openErr == nil && by == v.Hotkey && got.Run == r.Hash {
+			return got, nil
+		}
+		err = fmt.Errorf("start window of validator uid %d: it is not this run's, or not signed by the validator", v.UID)
+	}
+	return s, err
+}
+
+func read(ctx context.Context, b store.Reader, key string, limit int64) ([]byte, error) {
+	body, _, err := b.Get(ctx, key, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	raw, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err == nil && int64(len(raw)) > limit {
+		err = store.ErrTooLarge
+	}
+	return raw, err
+}

@@ -1,0 +1,216 @@
+package checkpoint
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"templar/internal/exchange"
+	"templar/internal/model"
+	"templar/internal/store"
+	"templar/internal/store/transfer"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// ShardBytes is the size above which Save cuts a model: what a slow link carries in
+// minutes, and far below what any store takes in one object.
+const ShardBytes = 512 << 20
+
+const (
+	// unfinishedName lists the large files that a Save under way has stored: the next one
+	// goes on from there.
+	unfinishedName   = "unfinished.json"
+	unfinishedDomain = "templar unfinished checkpoint"
+)
+
+// Options say how a checkpoint is written.
+type Options struct {
+	ShardBytes int64 // the most in one file; zero means ShardBytes
+	// Large is the size from which a file is sent in parts and not sent again when Save
+	// was interrupted; zero means transfer.DefaultThreshold.
+	Large int64
+}
+
+// Save writes s into b and returns its folder and size. The last three checkpoints up to
+// this one stay in b; older ones, and what an interrupted Save left, are removed.
+func Save(ctx context.Context, x *exchange.Exchange, b store.Bucket, s State) (prefix string, size int64, err error) {
+	return SaveWith(ctx, x, b, s, Options{})
+}
+
+// SaveWith is Save with options.
+func SaveWith(ctx context.Context, x *exchange.Exchange, b store.Bucket, s State, o Options) (prefix string, size int64, err error) {
+	prefix = protocol.CheckpointPrefix(s.Next)
+	o.ShardBytes, o.Large = cmp.Or(o.ShardBytes, ShardBytes), cmp.Or(o.Large, transfer.DefaultThreshold)
+	if size, err = save(ctx, x, b, prefix, s, o); err != nil {
+		return "", 0, fmt.Errorf("save %s: %w", prefix, err)
+	}
+	if err := prune(ctx, b, s.Next); err != nil {
+		return prefix, size, fmt.Errorf("%w: %w", ErrNotPruned, err)
+	}
+	return prefix, size, nil
+}
+
+// ErrNotPruned is wrapped when a checkpoint was saved and older ones could not be removed.
+var ErrNotPruned = errors.New("old checkpoints not removed")
+
+func save(ctx context.Context, x *exchange.Exchange, b store.Bucket, prefix string, s State, o Options) (size int64, err error) {
+	parts, err := partsOf(x, s, o.ShardBytes)
+	if err != nil {
+		return 0, err
+	}
+	m, err := manifestOf(ctx, x, s)
+	if err != nil {
+		return 0, err
+	}
+	// A node that came back may save a window again, with another momentum: while that
+	// goes on the folder must not pass for the old checkpoint.
+	if err := b.Delete(ctx, prefix+manifestName); err != nil {
+		return 0, err
+	}
+	if m.Files, err = send(ctx, x, b, prefix, parts, o.Large); err != nil {
+		return 0, err
+	}
+	sealed, err := wire.Seal(Domain, m, x.Signer)
+	if err != nil {
+		return 0, err
+	}
+	if err := put(ctx, b, prefix+manifestName, sealed); err != nil {
+		return 0, err
+	}
+	for _, f := range m.Files {
+		size += f.Size
+	}
+	return size + int64(len(sealed)), b.Delete(ctx, prefix+unfinishedName)
+}
+
+func put(ctx context.Context, b store.Bucket, key string, body []byte) error {
+	_, err := b.Put(ctx, key, bytes.NewReader(body), int64(len(body)), store.PutOptions{})
+	return err
+}
+
+// partsOf are the files of a state, ascending by name.
+func partsOf(x *exchange.Exchange, s State, shardBytes int64) ([]model.Part, error) {
+	parts, err := model.Parts(x.Params.Model, s.Params, shardBytes)
+	if err != nil {
+		return nil, err
+	}
+	if s.Momentum != nil {
+		momentum, err := model.Weights(momentumStem, x.Codec.Layout(), s.Momentum, shardBytes)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, momentum...)
+	}
+	slices.SortFunc(parts, func(a, b model.Part) int { return cmp.Compare(a.Name, b.Name) })
+	return parts, nil
+}
+
+// manifestOf is the manifest of s but for the files.
+func manifestOf(ctx context.Context, x *exchange.Exchange, s State) (Manifest, error) {
+	current, err := x.CurrentWindow(ctx)
+	if err != nil {
+		return Manifest{}, err
+	}
+	step := x.Params.Step(s.Start, s.Next)
+	return Manifest{
+		Run: x.Hash, Start: s.Start, Current: current, Next: s.Next, Step: step, Previous: s.Previous,
+		StateHash: x.Codec.StateHash(s.Params), Iteration: s.Iteration,
+		Optimizer: Optimizer{Name: "sign-sgd", WeightDecay: x.Params.WeightDecay},
+		Scheduler: Scheduler{Name: "warmup-cosine-restarts", LearningRate: float32(x.Params.LearningRateAt(step))},
+	}, nil
+}
+
+// send uploads the files that an interrupted Save of the same content has not.
+func send(ctx context.Context, x *exchange.Exchange, b store.Bucket, prefix string, parts []model.Part, large int64) ([]File, error) {
+	var earlier, files []File
+	if sealed, err := get(ctx, b, prefix+unfinishedName, maxManifest); err == nil {
+		if by, err := wire.Open(unfinishedDomain, sealed, &earlier); err != nil || by != x.Signer.Hotkey() {
+			earlier = nil
+		}
+	}
+	for _, p := range parts {
+		sum, err := hash(p)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
+		}
+		f := File{Name: p.Name, Size: p.Size, SHA256: sum}
+		files = append(files, f)
+		if slices.Contains(earlier, f) && stored(ctx, b, prefix, f) {
+			continue
+		}
+		if _, err := transfer.Upload(ctx, b, prefix+p.Name, p, p.Size, transfer.Options{Threshold: large, Clock: x.Clock}); err != nil {
+			return nil, err
+		}
+		if p.Size < large {
+			continue // sent again as quickly as noted
+		}
+		sealed, err := wire.Seal(unfinishedDomain, files, x.Signer)
+		if err == nil {
+			err = put(ctx, b, prefix+unfinishedName, sealed)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+func stored(ctx context.Context, b store.Bucket, prefix string, f File) bool {
+	info, err := b.Head(ctx, prefix+f.Name)
+	return err == nil && info.Size == f.Size
+}
+
+func hash(p model.Part) (protocol.Hash, error) {
+	h := sha256.New()
+	_, err := io.Copy(h, io.NewSectionReader(p, 0, p.Size))
+	return protocol.Hash(h.Sum(nil)), err
+}
+
+// prune removes what nobody should find any more: complete checkpoints before the last
+// three up to next, and unfinished ones. What stands after next is another run's, or a
+// past of this node that it has gone back from.
+func prune(ctx context.Context, b store.Bucket, next protocol.Window) error {
+	all, err := folders(ctx, b)
+	if err != nil {
+		return err
+	}
+	var done []protocol.Window
+	for w, folder := range all {
+		if w <= next && complete(folder) {
+			done = append(done, w)
+		}
+	}
+	slices.Sort(done)
+	kept := done[max(0, len(done)-keepLast):]
+	var errs []error
+	for w, folder := range all {
+		if w > next && complete(folder) || slices.Contains(kept, w) {
+			continue
+		}
+		errs = append(errs, remove(ctx, b, w, folder))
+	}
+	uploads, err := b.Uploads(ctx, folderPrefix) // whose checkpoints nobody will finish
+	errs = append(errs, err)
+	for _, u := range uploads {
+		errs = append(errs, b.AbortUpload(ctx, u))
+	}
+	return errors.Join(errs...)
+}
+
+// remove deletes a folder, its manifest first: half a checkpoint must not pass for one.
+func remove(ctx context.Context, b store.Bucket, w protocol.Window, folder []string) error {
+	if err := b.Delete(ctx, protocol.CheckpointPrefix(w)+manifestName); err != nil {
+		return err
+	}
+	var errs []error
+	for _, key := range folder {
+		errs = append(errs, b.Delete(ctx, key))
+	}
+	return errors.Join(errs...)
+}

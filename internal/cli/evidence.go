@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"templar/internal/audit"
+	"templar/internal/clock"
+	"templar/internal/config"
+	"templar/internal/exchange"
+	"templar/internal/node"
+	"templar/internal/store"
+	"templar/internal/store/fs"
+	"templar/internal/store/s3"
+	"templar/internal/telemetry"
+	"templar/internal/wallet"
+	"templar/protocol"
+)
+
+// evidence says where a run's objects are found.
+type evidence struct{ config, dataDir string }
+
+func (e *evidence) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&e.config, "config", "", "configuration file of any node: read the run over the network")
+	f.StringVar(&e.dataDir, "data-dir", "", "data directory of a localnet: read it there, with nothing running")
+}
+
+func (e *evidence) check() error {
+	if (e.config == "") == (e.dataDir == "") {
+		return usagef("say where the run is: either --config FILE of any of its nodes, or --data-dir of a localnet")
+	}
+	return nil
+}
+
+// open finds the run's nodes. close releases what it took.
+func (e *evidence) open(ctx context.Context, std Std, log *slog.Logger) (r *audit.Records, close func() error, err error) {
+	if e.dataDir != "" {
+		r, err = localRecords(ctx, e.dataDir)
+		return r, func() error { return nil }, err
+	}
+	return networkRecords(ctx, e.config, std, log)
+}
+
+// networkRecords reads what the chain and the nodes' buckets hold, as anyone can. A node
+// that runs from the same configuration is not disturbed: its directory is not opened.
+func networkRecords(ctx context.Context, file string, std Std, log *slog.Logger) (*audit.Records, func() error, error) {
+	c, warnings, err := config.Load(telemetry.Observer, config.Sources{File: file, Environ: std.Environ})
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	scratch, err := os.MkdirTemp("", "templar-evidence-")
+	if err != nil {
+		return nil, nil, err
+	}
+	c.DataDir = scratch
+	// An aggregator's parts are the fewest: no bucket of its own, no engine, no dataset.
+	n, err := node.Open(ctx, c, telemetry.Aggregator, node.Env{Log: log, Clock: clock.Wall{}})
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(scratch))
+	}
+	dialer := s3.NewDialer(s3.Options{})
+	release := func() error { return errors.Join(dialer.Close(), n.Close(), os.RemoveAll(scratch)) }
+	r, err := recordsOf(ctx, n.Exchange)
+	if err == nil {
+		r.Dataset, err = dialer.Dial(c.Buckets.Dataset.Location())
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, release())
+	}
+	return r, release, nil
+}
+
+// recordsOf lists the nodes that the chain knows.
+func recordsOf(ctx context.Context, x *exchange.Exchange) (*audit.Records, error) {
+	if err := x.Directory.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	r := &audit.Records{Exchange: x}
+	for _, p := range x.Validators() {
+		r.Validators = append(r.Validators, audit.Party{UID: p.UID, Hotkey: p.Hotkey, Bucket: p.Bucket})
+	}
+	for _, p := range x.Directory.Candidates() {
+		r.Miners = append(r.Miners, audit.Party{UID: p.UID, Hotkey: p.Hotkey, Bucket: p.Bucket})
+	}
+	return r, nil
+}
+
+// localRecords reads a localnet's directory.
+func localRecords(ctx context.Context, dir string) (*audit.Records, error) {
+	run, err := node.LoadRun(filepath.Join(dir, "run.json"))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--data-dir: %s holds no localnet: %w", dir, err)}
+	}
+	files, err := fs.Read(filepath.Join(dir, "store"))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--data-dir: %w", err)}
+	}
+	r := &audit.Records{
+		Exchange: &exchange.Exchange{Run: run, Clock: clock.Wall{}, Aggregator: files.Bucket("aggregator")},
+		Dataset:  files.Bucket("dataset"),
+	}
+	buckets, err := files.Buckets()
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range buckets {
+		w, err := wallet.Load(filepath.Join(dir, "wallets"), "localnet", b.Name)
+		if err != nil {
+			continue // the dataset's and the aggregator's bucket belong to no neuron
+		}
+		p := audit.Party{Hotkey: w.Hotkey(), Bucket: store.ReadOnly(files.Bucket(b.Name))}
+		var found bool
+		if p.UID, found, err = uidOf(ctx, p.Bucket); err != nil {
+			return nil, err
+		}
+		switch {
+		case !found: // has left nothing
+		case strings.HasPrefix(b.Name, string(telemetry.Validator)):
+			r.Validators = append(r.Validators, p)
+		default:
+			r.Miners = append(r.Miners, p)
+		}
+	}
+	byUID := func(a, b audit.Party) int { return int(a.UID) - int(b.UID) }
+	slices.SortFunc(r.Validators, byUID) // a localnet gives the highest stake to the first
+	slices.SortFunc(r.Miners, byUID)
+	if len(r.Validators) == 0 {
+		return nil, fmt.Errorf("%s: no validator has left anything there yet", dir)
+	}
+	return r, nil
+}
+
+// uidOf reads a node's uid off the newest of its objects that name it.
+func uidOf(ctx context.Context, b store.Reader) (uid protocol.UID, found bool, err error) {
+	err = exchange.Each(ctx, b, protocol.KindSample.Prefix(), func(key string, _ protocol.Window) {
+		if k, ok := protocol.ParseKey(key); ok && k.Kind == protocol.KindSample {
+			uid, found = k.UID, true
+		}
+	})
+	return uid, found, err
+}
+
+// statusLine tells on a terminal what is being done, in one line that is written again.
+type statusLine struct {
+	w    io.Writer
+	live bool
+}
+
+func newStatusLine(std Std) *statusLine { return &statusLine{std.Err, isTerminal(std.Err)} }
+
+func (l *statusLine) show(format string, args ...any) {
+	if l.live {
+		fmt.Fprintf(l.w, "\r\x1b[K"+format, args...)
+	}
+}
+
+func (l *statusLine) clear() { l.show("") }

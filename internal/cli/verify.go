@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"templar/internal/audit"
+	"templar/internal/engine/cpu"
+	"templar/protocol"
+)
+
+type verifyFlags struct {
+	evidence
+	window    uint64
+	scores    bool
+	validator int
+	threads   int
+	json      bool
+}
+
+func verifyCommand(std Std) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "verify", Short: "Recompute a window from what its nodes have left, and name what differs",
+		Long: `Recompute one window from public objects, trusting nobody: the aggregate from the archived
+gradients that it names, its signature, learning rate and place in the chain; the parameters,
+replayed from the nearest checkpoint, against what validators and miners have told of theirs;
+and with --scores what validators reported: the draws, the losses (to 1e-6), distances,
+copies, ratings, penalties and weights, and that between two reports nothing changed.
+
+A check is "unknown" when what it takes was deleted or cannot be reached. From a directory
+(--data-dir) no chain is asked, and block hashes are the reports' word. Exit code 1 when
+anything differs.`,
+		Example: `  templar verify --window 17 --data-dir templar-localnet
+  templar verify --window 17 --scores --config miner.yaml
+  templar verify --window 17 --scores --validator 1 --data-dir templar-localnet --json`,
+		Args: noArgs,
+	}
+	var o verifyFlags
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.Uint64Var(&o.window, "window", 0, "the window to verify")
+	f.BoolVar(&o.scores, "scores", false, "recompute the reports of validators too")
+	f.IntVar(&o.validator, "validator", -1, "uid of the validator whose report is recomputed (default all)")
+	f.IntVar(&o.threads, "threads", 0, "threads that compute (default all cores)")
+	o.flags(cmd)
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		switch {
+		case o.window == 0:
+			return usagef("--window: missing: want the window to verify")
+		case o.validator < -1 || o.validator > 65535:
+			return usagef("--validator: %d is not a uid", o.validator)
+		case o.validator >= 0 && !o.scores:
+			return usagef("--validator chooses whose report --scores recomputes: give that flag too")
+		case o.threads < 0:
+			return usagef("--threads must not be negative")
+		}
+		if err := o.check(); err != nil {
+			return err
+		}
+		return o.run(cmd, std)
+	}
+	return cmd
+}
+
+func (o *verifyFlags) run(cmd *cobra.Command, std Std) error {
+	log, err := logger(cmd, std)
+	if err != nil {
+		return err
+	}
+	records, done, err := o.open(cmd.Context(), std, log)
+	if err != nil {
+		return err
+	}
+	defer done()
+	line := newStatusLine(std)
+	options := audit.Options{Window: protocol.Window(o.window), Scores: o.scores, Progress: line.show}
+	if o.validator >= 0 {
+		uid := protocol.UID(o.validator)
+		options.Validator = &uid
+	}
+	if o.scores {
+		e, err := cpu.New(records.Params.Model, cpu.Options{Threads: o.threads})
+		if err != nil {
+			return err
+		}
+		defer e.Close()
+		options.Engine = e
+	}
+	result, err := audit.Verify(cmd.Context(), records, options)
+	line.clear()
+	if err != nil {
+		return err
+	}
+	if o.json {
+		err = printJSON(cmd.OutOrStdout(), result)
+	} else {
+		err = printResult(cmd.OutOrStdout(), result)
+	}
+	if err == nil && result.Differs() {
+		err = fmt.Errorf("window %d is not what its nodes say", o.window)
+	}
+	return err
+}
+
+func printResult(w io.Writer, r audit.Result) error {
+	fmt.Fprintf(w, "window %d, step %d\n", r.Window, r.Step)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range r.Checks {
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", c.Outcome, c.Name, c.Detail)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, c := range r.Checks {
+		for _, fault := range c.Faults {
+			if _, err := fmt.Fprintf(w, "%s: %s\n", c.Name, fault); err != nil {
+				return err
+			}
+		}
+	}
+	if !r.Differs() {
+		_, err := fmt.Fprintln(w, "nothing differs")
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package copies
+
+import "templar/protocol"
+
+// table counts what each pair of samples has in common in some of their chunks.
+type table struct {
+	samples []sample
+	counts  []int    // coefficients of each sample in those chunks
+	pairs   []common // of i and k < i, at i*(i-1)/2 + k
+}
+
+// common is how many coefficients two samples have at the same places, and how many of
+// these with nearly the same values.
+type common struct{ indices, values int32 }
+
+// screened is how many chunks are counted for all pairs, and margin how far below a limit
+// a share of these may be for a pair to be looked at in full: three standard deviations.
+const (
+	screened = 32
+	margin   = 0.05
+)
+
+// near is how far two values may differ, as a share of the larger, to count as the same:
+// what coding them anew can do, and little more. Of the values that honest gradients
+// share, few are as close.
+const near = 0.02
+
+// screen counts over the positions of a chunk, not over pairs: only those who share a
+// position meet there.
+func screen(samples []sample) *table {
+	t := &table{
+		samples: samples, counts: make([]int, len(samples)),
+		pairs: make([]common, len(samples)*max(0, len(samples)-1)/2),
+	}
+	if len(samples) == 0 {
+		return t
+	}
+	var at positions
+	chunks := len(samples[0].chunks)
+	for n := 0; n < chunks; n += max(1, chunks/screened) {
+		at.clear()
+		for i, s := range samples {
+			t.counts[i] += len(s.chunks[n].index)
+			t.meet(&at, i, s.chunks[n])
+		}
+	}
+	return t
+}
+
+// meet counts what a chunk shares with those that were put in before, and puts it in.
+func (t *table) meet(at *positions, i int, c chunk) {
+	row := t.pairs[i*(i-1)/2:]
+	for k, index := range c.index {
+		for e := at.first[index]; e != 0; {
+			other := &at.entries[e-1]
+			pair := &row[other.sample]
+			pair.indices++
+			if alike(other.value, c.value[k]) {
+				pair.values++
+			}
+			e = other.next
+		}
+		at.add(index, i, c.value[k])
+	}
+}
+
+func alike(a, b float32) bool {
+	if a < 0 {
+		a, b = -a, -b
+	}
+	return b > 0 && max(a, b)-min(a, b) <= near*max(a, b)
+}
+
+// suspect tells whether two samples may be alike: the screening did not clear them.
+func (t *table) suspect(i, k int, p *protocol.Params) bool {
+	indices, values := t.pairs[i*(i-1)/2+k].shares(t.counts[i], t.counts[k])
+	return indices >= p.CopyIndices-margin || values >= p.CopyValues-margin
+}
+
+// shares returns which parts of the smaller of two samples are in the other.
+func (t *table) shares(i, k int) (indices, values float64) {
+	a, b := &t.samples[i], &t.samples[k]
+	var sum common
+	for n := range a.chunks {
+		sum.add(&a.chunks[n], &b.chunks[n])
+	}
+	return sum.shares(a.count, b.count)
+}
+
+// add counts what two chunks, whose indices ascend, have in common.
+func (c *common) add(a, b *chunk) {
+	for i, k := 0, 0; i < len(a.index) && k < len(b.index); {
+		switch x, y := a.index[i], b.index[k]; {
+		case x < y:
+			i++
+		case x > y:
+			k++
+		default:
+			c.indices++
+			if alike(a.value[i], b.value[k]) {
+				c.values++
+			}
+			i, k = i+1, k+1
+		}
+	}
+}
+
+func (c common) shares(a, b int) (indices, values float64) {
+	smaller := float64(min(a, b))
+	if smaller == 0 {
+		return 0, 0 // who sends nothing copies nothing
+	}
+	return float64(c.indices) / smaller, float64(c.values) / smaller
+}
+
+// positions lists for each position within a chunk who has a coefficient there.
+type positions struct {
+	first   [1 << 16]int32 // 1 + index of the newest entry; 0 for none
+	entries []entry
+	used    []uint16
+}
+
+type entry struct {
+	sample int32
+	value  float32
+	next   int32
+}
+
+func (p *positions) add(index uint16, sample int, value float32) {
+	if p.first[index] == 0 {
+		p.used = append(p.used, index)
+	}
+	p.entries = append(p.entries, entry{int32(sample), value, p.first[index]})
+	p.first[index] = int32(len(p.entries))
+}
+
+func (p *positions) clear() {
+	for _, index := range p.used {
+		p.first[index] = 0
+	}
+	p.used, p.entries = p.used[:0], p.entries[:0]
+}

@@ -1,0 +1,121 @@
+// Package evaluation measures what miners' gradients do to the loss. Validators do it to
+// score, and whoever checks a validator does it again: from the same parameters, gradients
+// and block hashes come the same losses.
+//
+// For each miner there are four losses: before and after one small step along its
+// gradient alone, on the pages assigned to it ("own") and on pages common to all of the
+// window ("random"). The common loss before is computed once; the step is taken in place
+// and taken back bit for bit, so that no second copy of the model is needed; and the pages
+// of the next miner are fetched while this one is measured.
+package evaluation
+
+import (
+	"context"
+	"fmt"
+
+	"templar/codec"
+	"templar/internal/clock"
+	"templar/internal/data"
+	"templar/internal/engine"
+	"templar/internal/score"
+	"templar/protocol"
+)
+
+// Bench is what it takes to measure.
+type Bench struct {
+	Params *protocol.Params
+	Codec  *codec.Codec
+	Engine engine.Engine
+	Data   *data.Dataset
+	Clock  clock.Clock
+}
+
+// Plan says which data a window's measurements are made on, and how far a step goes.
+type Plan struct {
+	Window protocol.Window
+	Step   uint64        // global step of the window
+	First  protocol.Hash // of the window's first block: assigns pages to miners
+	Seed   protocol.Hash // of the first block after the upload deadline: draws the common pages, and the batches
+}
+
+// Subject is a miner to be measured.
+type Subject struct {
+	UID      protocol.UID
+	Gradient *codec.Gradient
+}
+
+// CommonPages are the pages on which all miners are measured.
+func (b *Bench) CommonPages(p Plan) []uint64 {
+	return data.Common(p.Seed, p.Window, b.pages(), b.Params.PagesPerWindow)
+}
+
+// OwnPages are the pages that a miner was to train on.
+func (b *Bench) OwnPages(p Plan, uid protocol.UID) []uint64 {
+	return data.Assign(p.First, uid, p.Window, b.pages(), b.Params.PagesPerWindow)
+}
+
+func (b *Bench) pages() uint64 { return b.Data.Pages(b.Params.PageTokens) }
+
+// Measure returns each subject's losses, in order. params stand before the window; they
+// are as they were when Measure returns. It calls begin, if given, before each subject.
+func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects []Subject, begin func(i int)) ([]score.Evaluation, error) {
+	if len(subjects) == 0 {
+		return nil, nil
+	}
+	common, err := b.batches(ctx, b.CommonPages(p), p.Seed)
+	if err != nil {
+		return nil, err
+	}
+	losses := engine.NewEvaluator(b.Engine, params, common)
+	out := make([]score.Evaluation, len(subjects))
+	for i, s := range subjects {
+		if begin != nil {
+			begin(i)
+		}
+		own, err := b.batches(ctx, b.OwnPages(p, s.UID), p.Seed)
+		if err != nil {
+			return nil, fmt.Errorf("uid %d: %w", s.UID, err)
+		}
+		b.Clock.Each(2, 2, func(side int) {
+			if side == 0 {
+				out[i], err = b.measure(ctx, losses, p, s.Gradient, own)
+			} else if i+1 < len(subjects) {
+				// What cannot be had now is asked for again, and reported, when it is needed.
+				_ = b.Data.Prefetch(ctx, b.OwnPages(p, subjects[i+1].UID), b.Params.PageTokens)
+			}
+		})
+		if err != nil {
+			return nil, fmt.Errorf("uid %d: %w", s.UID, err)
+		}
+	}
+	return out, nil
+}
+
+// measure takes the step p - eval_lr_factor*lr*sign along one gradient, and takes it back.
+func (b *Bench) measure(ctx context.Context, losses *engine.Evaluator, p Plan, g *codec.Gradient, own []engine.Batch) (score.Evaluation, error) {
+	rate := b.Params.EvalLRFactor * b.Params.LearningRateAt(p.Step)
+	update := b.Codec.Aggregate([]*codec.Gradient{g})
+	step := func(params []float32) (undo func()) { return b.Codec.Try(params, update, float32(rate)) }
+	o, err := losses.Measure(ctx, step, own)
+	return score.Evaluation{
+		OwnBefore: o.OwnBefore.Mean(), OwnAfter: o.OwnAfter.Mean(),
+		RandomBefore: o.CommonBefore.Mean(), RandomAfter: o.CommonAfter.Mean(),
+	}, err
+}
+
+// batches returns the sampled share of the batches of pages.
+func (b *Bench) batches(ctx context.Context, pages []uint64, seed protocol.Hash) ([]engine.Batch, error) {
+	p := b.Params
+	var all, out []engine.Batch
+	for _, id := range pages {
+		tokens, err := b.Data.Page(ctx, id, p.PageTokens)
+		if err != nil {
+			return nil, fmt.Errorf("page %d: %w", id, err)
+		}
+		all = append(all, data.Batches(tokens, p.SequenceLength, p.BatchSize)...)
+	}
+	for _, i := range data.SampleBatches(seed, len(all), p.ValidatorSampleRate) {
+		out = append(out, all[i])
+	}
+	return out, nil
+}

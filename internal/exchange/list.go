@@ -1,0 +1,45 @@
+package exchange
+
+import (
+	"context"
+	"fmt"
+
+	"templar/internal/store"
+	"templar/protocol"
+)
+
+// Each visits the objects whose keys begin with prefix and name a window.
+func Each(ctx context.Context, r store.Reader, prefix string, visit func(key string, w protocol.Window)) error {
+	return eachKey(ctx, r, prefix, func(key string, k protocol.Key) { visit(key, k.Window) })
+}
+
+// eachKey passes over keys of other versions and of strangers' making.
+func eachKey(ctx context.Context, r store.Reader, prefix string, visit func(key string, k protocol.Key)) error {
+	const page, most = 1000, 100 // pages: a bucket of another node may have no end
+	after := ""
+	for range most {
+		objects, err := r.List(ctx, prefix, after, page)
+		if err != nil {
+			return err
+		}
+		for _, o := range objects {
+			if k, ok := protocol.ParseKey(o.Key); ok {
+				visit(o.Key, k)
+			}
+			after = o.Key
+		}
+		if len(objects) < page {
+			return nil
+		}
+	}
+	return fmt.Errorf("more than %d objects %q", most*page, prefix)
+}
+
+// NewestWindow returns the largest window that an object is named after, of those whose
+// keys begin with prefix.
+func NewestWindow(ctx context.Context, r store.Reader, prefix string) (newest protocol.Window, found bool, err error) {
+	err = Each(ctx, r, prefix, func(_ string, w protocol.Window) {
+		newest, found = max(newest, w), true
+	})
+	return newest, found, err
+}

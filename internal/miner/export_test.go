@@ -1,0 +1,4 @@
+package miner
+
+// SavePause is savePause, for the tests.
+var SavePause = savePause

@@ -1,0 +1,65 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"templar/internal/store"
+	"templar/internal/store/fs"
+	"templar/protocol"
+)
+
+// dialer opens buckets where their endpoint says: in S3 stores, or in directories of this
+// machine, which it only reads. A bucket has its directory to itself, since one process at
+// a time may write to it.
+type dialer struct{ remote store.Dialer }
+
+// Dial opens a bucket without asking whether it is there.
+func (d dialer) Dial(l store.Location) (store.Bucket, error) {
+	dir, err := bucketDir(l)
+	if err != nil {
+		return nil, err
+	}
+	if dir == "" {
+		return d.remote.Dial(l)
+	}
+	files, err := fs.Open(dir, fs.Options{Shared: true})
+	if err != nil {
+		return nil, err
+	}
+	return files.Bucket(l.Bucket), nil
+}
+
+// DialOwn opens a bucket that this node writes to. One in a directory is made if need be.
+func (d dialer) DialOwn(l store.Location) (store.Bucket, error) {
+	dir, err := bucketDir(l)
+	if err != nil {
+		return nil, err
+	}
+	if dir == "" {
+		return d.remote.Dial(l)
+	}
+	return openDirectory(dir, l.Bucket)
+}
+
+// bucketDir returns the directory of a bucket of this machine, "" for any other.
+func bucketDir(l store.Location) (dir string, err error) {
+	root, local := protocol.LocalStore(l.Endpoint)
+	if !local {
+		return "", nil
+	}
+	return filepath.Join(root, l.Bucket), store.CheckBucketName(l.Bucket)
+}
+
+// openDirectory opens a directory to write to one bucket in it, which is made if need be.
+func openDirectory(dir, bucket string) (store.Bucket, error) {
+	files, err := fs.Open(dir, fs.Options{Fsync: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := files.CreateBucket(bucket); err != nil && !errors.Is(err, store.ErrExists) {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return files.Bucket(bucket), nil
+}

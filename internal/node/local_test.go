@@ -1,0 +1,175 @@
+package node
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"templar/internal/chain"
+	"templar/internal/chain/ledger"
+	"templar/internal/chain/manual"
+	"templar/internal/clock"
+	"templar/internal/config"
+	"templar/internal/data"
+	"templar/internal/exchange"
+	"templar/internal/model"
+	"templar/internal/simnet"
+	"templar/internal/store"
+	"templar/internal/telemetry"
+	"templar/internal/wallet"
+	"templar/protocol"
+	"templar/wire"
+)
+
+func must[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// local assembles the buckets of a node that lie in directories.
+func local(t *testing.T, run exchange.Run, c chain.Chain, r telemetry.Role, signer *wallet.Wallet, endpoint string) *Node {
+	t.Helper()
+	n := &Node{}
+	d := dialer{}
+	n.Exchange = &exchange.Exchange{Run: run, Clock: clock.Wall{}, Chain: c, Signer: signer, Directory: exchange.NewDirectory(run.Params, c, d)}
+	cfg := config.Default()
+	cfg.DataDir, cfg.Run = t.TempDir(), "run.json"
+	cfg.Chain.Endpoint = "http://127.0.0.1:1"
+	cfg.Buckets = config.Buckets{
+		Gradients: config.OwnBucket{Endpoint: endpoint, Name: string(r)}, Dataset: config.Bucket{Endpoint: endpoint, Name: "dataset"},
+		Aggregator: config.Bucket{Endpoint: endpoint, Name: "aggregates"},
+	}
+	if err := cfg.Validate(r); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.openBuckets(cfg, r, d, clock.Wall{}); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Nodes whose buckets are directories of one machine pass objects as others do: the own
+// bucket is checked, committed, found by peers, gathered from, and the Aggregate read.
+func TestLocalBuckets(t *testing.T) {
+	ctx := t.Context()
+	root := t.TempDir()
+	endpoint := "file://" + root
+	p := simnet.Params()
+	p.Stores = []string{endpoint}
+	run := must(exchange.NewRun(p))(t)
+	signer := simnet.Key(t, 1)
+	g := ledger.DefaultGenesis("local")
+	g.CommitRateLimit, g.Founders = 0, []ledger.Founder{{Hotkey: signer.Hotkey()}}
+	c := must(manual.New(g, time.Now()))(t)
+
+	aggregator := local(t, run, c, telemetry.Aggregator, simnet.Key(t, 2), endpoint).Exchange
+	miner := local(t, run, c, telemetry.Miner, signer, endpoint)
+	if _, err := miner.Exchange.CheckOwn(ctx, miner.Committed); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, c, miner)
+	if err := aggregator.Directory.Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+
+	body := must(run.Codec.Compress(model.Init(p.Model, 1)))(t)
+	b := must(wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: 7, Hotkey: signer.Hotkey(), Pages: []uint64{1}, Tokens: 64, Body: body}, run.Codec, signer))(t)
+	if err := miner.Exchange.Put(ctx, protocol.GradientKey(7, 0), b); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	got := aggregator.Gather(ctx, 7, aggregator.Directory.Candidates(), protocol.Bounds{Min: now.Add(-time.Minute), Max: now}, now.Add(10*time.Second))
+	if len(got) != 1 || !got[0].Verdict.OK() || !bytes.Equal(got[0].Raw, b) {
+		t.Fatalf("gathered %+v", got)
+	}
+
+	if _, err := aggregator.Aggregator.Put(ctx, protocol.AggregateKey(7), bytes.NewReader(b), int64(len(b)), store.PutOptions{IfAbsent: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := miner.Exchange.Aggregator.Head(ctx, protocol.AggregateKey(7)); err != nil {
+		t.Error(err)
+	}
+
+	// A second reader leaves alone what the owner is writing.
+	unfinished := filepath.Join(root, "miner", "tmp", "unfinished")
+	if err := os.WriteFile(unfinished, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := exchange.NewDirectory(run.Params, c, dialer{}).Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(unfinished); err != nil {
+		t.Error(err)
+	}
+}
+
+// A commitment can name no directory but the run's, and none outside of it.
+func TestLocalBucketsStayInside(t *testing.T) {
+	root := t.TempDir()
+	for _, l := range []store.Location{
+		{Endpoint: "file://" + root, Bucket: ".."}, {Endpoint: "file://" + root, Bucket: "a/b"}, {Endpoint: "file://" + root, Bucket: ""},
+	} {
+		if _, err := (dialer{}).Dial(l); err == nil {
+			t.Errorf("bucket %q was opened", l.Bucket)
+		}
+	}
+	if _, err := (dialer{}).Dial(store.Location{Endpoint: "file://" + root, Bucket: "nobodys"}); err != nil {
+		t.Error(err)
+	}
+	if left := must(os.ReadDir(root))(t); len(left) > 0 {
+		t.Errorf("looking made %v", left)
+	}
+}
+
+// What the dataset bucket lacks comes from a mirror.
+func TestDatasetMirrors(t *testing.T) {
+	root := t.TempDir()
+	p := simnet.Params()
+	p.Stores = []string{"file://" + root}
+	mirror := must(openDirectory(filepath.Join(root, "second"), "second"))(t)
+	corpus := data.Corpus{Name: "text", Text: bytes.Repeat([]byte("light and shade "), 500), Files: 1}
+	_, hash, err := data.Build(t.Context(), mirror, corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.DatasetHash = hash
+	n := &Node{}
+	n.Exchange = &exchange.Exchange{Run: must(exchange.NewRun(p))(t)}
+	defer n.Close()
+	cfg := config.Node{Buckets: config.Buckets{
+		Dataset: config.Bucket{Endpoint: p.Stores[0], Name: "first"}, Mirrors: []config.Bucket{{Endpoint: p.Stores[0], Name: "second"}},
+	}}
+	if err := n.openModel(t.Context(), cfg, dialer{}, clock.Wall{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Data.Page(t.Context(), 0, p.PageTokens); err != nil {
+		t.Error(err)
+	}
+}
+
+// commit puts a node's bucket on the chain.
+func commit(t *testing.T, c *manual.Chain, n *Node) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- n.Exchange.Commit(t.Context(), n.Bucket) }()
+	for {
+		if _, err := c.Advance(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,279 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"templar/internal/score"
+	"templar/protocol"
+)
+
+// Explanation says in plain words why a miner's score is what it is.
+type Explanation struct {
+	UID       protocol.UID    `json:"uid"`
+	Hotkey    protocol.Hotkey `json:"hotkey"`
+	Validator protocol.UID    `json:"validator"`
+	Windows   []Story         `json:"windows"` // newest first
+	// Advice is what would raise the score, as of the newest window.
+	Advice []string `json:"advice"`
+}
+
+// Story is what one window did to the miner.
+type Story struct {
+	Window protocol.Window `json:"window"`
+	Final  float64         `json:"final"`
+	Weight float64         `json:"weight"` // share
+	Lines  []Line          `json:"lines"`
+	Miner  *Miner          `json:"seen"`
+}
+
+// Line is one sentence about one thing.
+type Line struct {
+	About string `json:"about"`
+	Says  string `json:"says"`
+}
+
+// Explain tells of uid what reports, newest first, hold about the hotkey that it has in the
+// newest of them. ok is false when that one does not know the uid.
+func Explain(reports []*Report, uid protocol.UID, p *protocol.Params) (e Explanation, ok bool) {
+	if len(reports) == 0 {
+		return e, false
+	}
+	newest, ok := reports[0].miner(uid)
+	if !ok {
+		return e, false
+	}
+	e = Explanation{UID: uid, Hotkey: newest.Hotkey(), Validator: reports[0].UID}
+	for _, r := range reports {
+		i := slices.IndexFunc(r.Miners, func(m Miner) bool { return m.Hotkey() == e.Hotkey })
+		if i < 0 {
+			continue
+		}
+		n := narrator{Miner: &r.Miners[i], report: r, p: p}
+		e.Windows = append(e.Windows, Story{
+			Window: r.Window, Final: n.After.Final, Weight: n.Weight, Lines: n.tell(), Miner: n.Miner,
+		})
+	}
+	n := narrator{Miner: newest, report: reports[0], p: p}
+	e.Advice = n.advise()
+	return e, true
+}
+
+func (r *Report) miner(uid protocol.UID) (*Miner, bool) {
+	i := slices.IndexFunc(r.Miners, func(m Miner) bool { return m.UID() == uid })
+	if i < 0 {
+		return nil, false
+	}
+	return &r.Miners[i], true
+}
+
+// narrator tells of one miner in one report.
+type narrator struct {
+	*Miner
+	report *Report
+	p      *protocol.Params
+}
+
+func (n *narrator) tell() []Line {
+	return slices.Concat(n.gradient(), n.evaluation(), n.sync(), n.penalties(), n.final())
+}
+
+func (n *narrator) gradient() []Line {
+	list := "not in the peer list"
+	if n.Selected {
+		list = "in the peer list"
+	}
+	says := ""
+	switch v := n.Verdict; {
+	case v == protocol.VerdictNone:
+		says = "not looked at: not in the peer list, and not drawn for evaluation"
+	case v.OK() && n.Included:
+		says = fmt.Sprintf("ok, %s, and part of the window's update", list)
+	case v.OK() && n.report.Aggregate.IsZero():
+		says = fmt.Sprintf("ok, %s; the window's update was not out when it was judged", list)
+	case v.OK():
+		says = fmt.Sprintf("ok, %s, but not part of the window's update", list)
+	default:
+		says = fmt.Sprintf("%s (%s): %s", v, list, n.blame())
+	}
+	return []Line{{"gradient", says}}
+}
+
+// blame says what a verdict means for whoever can mend it.
+func (n *narrator) blame() string {
+	switch n.Verdict {
+	case protocol.VerdictMissing:
+		return "no object " + protocol.GradientKey(n.report.Window, n.UID()) + " in its bucket"
+	case protocol.VerdictUnreachable:
+		return "its store did not answer in time"
+	case protocol.VerdictDenied:
+		return "its store refused the read key that stands on the chain"
+	case protocol.VerdictNoBucket:
+		return "the chain names no bucket of it that this run reads"
+	case protocol.VerdictEarly, protocol.VerdictLate:
+		return n.timing()
+	case protocol.VerdictTooLarge:
+		return "the object is larger than any gradient of this run"
+	case protocol.VerdictWrongVersion, protocol.VerdictWrongContext:
+		return "it is of another protocol version, run, window, uid or hotkey"
+	case protocol.VerdictBadSignature:
+		return "it is not signed by the hotkey"
+	case protocol.VerdictCopied:
+		return "it is too much like another miner's that was stored before"
+	}
+	return "its bytes are not a gradient of this run"
+}
+
+func (n *narrator) timing() string {
+	end := time.UnixMilli(n.report.EndTime)
+	if n.Stored == 0 {
+		return "it was stored outside the upload time"
+	}
+	bounds := n.p.UploadBounds(end)
+	if n.Verdict == protocol.VerdictEarly {
+		return fmt.Sprintf("stored %v before uploads count", short(bounds.Min.Sub(n.StoredAt())))
+	}
+	return fmt.Sprintf("stored %v after the upload deadline", short(n.StoredAt().Sub(bounds.Max)))
+}
+
+func short(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
+
+func (n *narrator) evaluation() []Line {
+	switch {
+	case n.Evaluated:
+		return n.measured()
+	case n.Drawn && n.Verdict.OK():
+		return []Line{{"evaluation", "drawn, but not rated: see below"}}
+	case n.Drawn:
+		return []Line{{"evaluation", "drawn, but there was no gradient that counts"}}
+	}
+	return []Line{{"evaluation", fmt.Sprintf("not drawn: %d of %d miners are, in a window; not for %s now, and the chance grows with each",
+		min(n.p.UIDsPerWindow, len(n.report.Miners)), len(n.report.Miners), count(n.After.Waiting, "window"))}}
+}
+
+func count(n uint64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func (n *narrator) measured() []Line {
+	l := n.Losses
+	if l == nil {
+		l = &Losses{}
+	}
+	rank, of := n.rank()
+	trend := "its own pages gained more than the random ones, as training on them should give: binary average up"
+	if n.Own <= n.Random {
+		trend = "its own pages gained no more than the random ones, as if it had trained on others: binary average down"
+	}
+	b, a := &n.Before, &n.After
+	return []Line{
+		{"evaluation", fmt.Sprintf("own pages: loss %.4f -> %.4f (%s); random pages: %.4f -> %.4f (%s)",
+			l.OwnBefore, l.OwnAfter, gain(n.Own), l.RandomBefore, l.RandomAfter, gain(n.Random))},
+		{"rank", fmt.Sprintf("%d of %d by gain on random pages; rating %.2f -> %.2f, uncertainty %.2f -> %.2f, ordinal %.2f -> %.2f",
+			rank, of, b.Mu, a.Mu, b.Sigma, a.Sigma, b.Ordinal(), a.Ordinal())},
+		{"binary", fmt.Sprintf("%s, %.3f -> %.3f", trend, b.BinaryAverage, n.binary())},
+	}
+}
+
+// binary is the binary average of an evaluated miner before penalties.
+func (n *narrator) binary() float64 {
+	alpha := n.p.BinaryScoreAlpha
+	return (1-alpha)*n.Before.BinaryAverage + alpha*score.Indicator(n.Own, n.Random)
+}
+
+func gain(r float64) string {
+	if r < 0 {
+		return fmt.Sprintf("%.3f %% worse", -100*r)
+	}
+	return fmt.Sprintf("%.3f %% better", 100*r)
+}
+
+// rank is the miner's place among those evaluated.
+func (n *narrator) rank() (rank, of int) {
+	rank = 1
+	for i := range n.report.Miners {
+		if o := &n.report.Miners[i]; o.Evaluated {
+			of++
+			if o.Random > n.Random {
+				rank++
+			}
+		}
+	}
+	return rank, of
+}
+
+func (n *narrator) sync() []Line {
+	switch s := n.Sync; {
+	case s == nil:
+		return nil
+	case s.Verdict.OK():
+		return []Line{{"sync", fmt.Sprintf("its model is %.2f steps from the validator's: sync score %.3f", s.Steps, n.After.SyncScore)}}
+	default:
+		return []Line{{"sync", fmt.Sprintf("its sync sample is %v: sync score %.3f", s.Verdict, n.After.SyncScore)}}
+	}
+}
+
+func (n *narrator) penalties() (out []Line) {
+	for _, r := range n.Reasons {
+		about := "note"
+		if r.Factor != 1 {
+			about = "penalty"
+		}
+		out = append(out, Line{about, r.String()})
+	}
+	return out
+}
+
+func (n *narrator) final() []Line {
+	a := &n.After
+	says := fmt.Sprintf("%.4f -> %.4f", n.Before.Final, a.Final)
+	if n.Evaluated {
+		says += fmt.Sprintf(" = ordinal %.2f x binary %.3f x sync %.3f", a.Ordinal(), max(0, n.binary()), a.SyncScore)
+		if slices.ContainsFunc(n.Reasons, func(r score.Reason) bool { return r.Factor != 1 }) {
+			says += ", less penalties"
+		}
+	}
+	return []Line{{"final", says}, {"weight", fmt.Sprintf("%.2f %% of this validator's weights", 100*n.Weight)}}
+}
+
+// advise says what would raise the score.
+func (n *narrator) advise() (out []string) {
+	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	a := &n.After
+	switch {
+	case n.Verdict == protocol.VerdictCopied || n.Copy != nil:
+		say("upload gradients of its own: copies are found and not paid")
+	case n.Verdict == protocol.VerdictLate:
+		say("upload sooner: uploads count from %v before to %v after a window's end by the chain; train on fewer batches, or use a faster link or store", n.p.Slack(), n.p.Delta())
+	case n.Verdict == protocol.VerdictEarly:
+		say("upload later: uploads count from %v before to %v after a window's end by the chain; check the machine's clock", n.p.Slack(), n.p.Delta())
+	case n.Verdict != protocol.VerdictNone && !n.Verdict.OK():
+		say("mend the upload (%v): `templar doctor` checks the bucket, `templar inspect` an object", n.Verdict)
+	case !n.Active:
+		say("upload a gradient in every window")
+	}
+	if n.Sync != nil && a.SyncScore < 0.9 {
+		say("bring the model into line: a restarted miner takes the newest checkpoint and catches up (sync score %.2f of 1)", a.SyncScore)
+	}
+	switch {
+	case a.Evaluations == 0:
+		say("wait for the first evaluation: until then there is no score; %d of %d miners are drawn in a window", min(n.p.UIDsPerWindow, len(n.report.Miners)), len(n.report.Miners))
+	case a.BinaryAverage <= 0:
+		say("train on the pages that are assigned to the uid for the window: the binary average is %.3f and must be positive for any score", a.BinaryAverage)
+	case a.BinaryAverage < 0.5:
+		say("keep training on the assigned pages: each evaluation that shows it brings the binary average %.0f %% of the way from %.3f to 1", 100*n.p.BinaryScoreAlpha, a.BinaryAverage)
+	}
+	if a.Evaluations > 0 && a.Ordinal() <= 0 {
+		say("be better than the others evaluated, again and again: the rating %.2f must exceed three times its uncertainty %.2f", a.Mu, a.Sigma)
+	} else if r, of := n.rank(); n.Evaluated && r > max(1, of/2) {
+		say("gain more on random pages: more batches a window bring a better gradient (rank %d of %d)", r, of)
+	}
+	if out == nil {
+		say("nothing is wrong: a higher rank on random pages, by more batches a window, raises the rating")
+	}
+	return out
+}

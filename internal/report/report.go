@@ -1,0 +1,177 @@
+// Package report is the form in which a validator shows what it did: one signed document
+// a window, in its bucket, with everything that its scores were made from and what they
+// became. docs/spec/report.md is the specification.
+//
+// A report is evidence, not state: a validator never reads it back. Whoever holds it can
+// work the scores out again (Rescore), draw again whom to evaluate and on what, and, with
+// the model and the gradients, measure the losses again. Nothing in a report from another
+// node is to be believed before that.
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"templar/internal/score"
+	"templar/protocol"
+	"templar/wire"
+)
+
+const (
+	// Version is the version of a report's form.
+	//
+	//	1  2026-11  first form
+	Version = 1
+	// Domain is what a report is signed under.
+	Domain = "report"
+)
+
+// Bounds on what a report from another node may hold. The document itself has at most
+// wire.MaxSealedSize bytes.
+const (
+	maxMiners  = 4096
+	maxReasons = 16
+	maxText    = 256 // bytes of a reason
+)
+
+// Report is what a validator did in one window.
+type Report struct {
+	Version int             `json:"version"`
+	Run     protocol.Hash   `json:"run"`
+	Start   protocol.Window `json:"start_window"`
+	Window  protocol.Window `json:"window"`
+	UID     protocol.UID    `json:"uid"` // the validator's
+
+	// The parameters that losses were measured from: those before the window.
+	State    protocol.Hash `json:"state_hash"`
+	Previous protocol.Hash `json:"previous_aggregate"` // zero at the start window
+	// Aggregate is the window's; zero when it was not there in time, and only the
+	// validator's own gather counted.
+	Aggregate protocol.Hash `json:"aggregate"`
+
+	// Block hashes, from which everything is drawn: of the window's first block, of the
+	// first after the window, of the first after the upload deadline.
+	First protocol.Hash `json:"first_block_hash"`
+	End   protocol.Hash `json:"end_block_hash"`
+	Seed  protocol.Hash `json:"seed_block_hash"`
+	// EndTime is T, the time of the first block after the window: milliseconds since 1970.
+	EndTime int64 `json:"end_block_time"`
+
+	CommonPages []uint64 `json:"common_pages"`
+	// Weighed is the last window whose weights the chain had taken before this one.
+	Weighed protocol.Window `json:"weights_window"`
+	// Miners are those that were looked at, ascending by uid.
+	Miners []Miner `json:"miners"`
+	// Unseen are the records of miners that were not, ascending by uid.
+	Unseen []score.Record `json:"unseen,omitempty"`
+}
+
+// Miner is what a validator saw of one miner, and what came of it.
+type Miner struct {
+	Selected   bool             `json:"selected"` // in the window's peer list
+	Included   bool             `json:"included"` // in the Aggregate, as the verdict saw it
+	Drawn      bool             `json:"drawn"`    // to be evaluated
+	Active     bool             `json:"active"`   // uploaded within the recent windows
+	Verdict    protocol.Verdict `json:"verdict"`  // of the gradient; none: not looked at
+	Content    protocol.Hash    `json:"content_hash,omitzero"`
+	Stored     int64            `json:"stored,omitempty"`        // LastModified, seconds since 1970
+	Registered uint64           `json:"registered_at,omitempty"` // block
+	Copy       *Copy            `json:"copy,omitempty"`
+	Sync       *Sync            `json:"sync,omitempty"`
+	OwnPages   []uint64         `json:"own_pages,omitempty"` // of the evaluated
+	Losses     *Losses          `json:"losses,omitempty"`
+	score.Line
+	Weight float64 `json:"weight"` // share after the window
+}
+
+// Hotkey is the miner's.
+func (m *Miner) Hotkey() protocol.Hotkey { return m.After.Hotkey }
+
+// UID is the miner's.
+func (m *Miner) UID() protocol.UID { return m.After.UID }
+
+// StoredAt is when the gradient was stored, zero when nobody knows.
+func (m *Miner) StoredAt() time.Time {
+	if m.Stored == 0 {
+		return time.Time{}
+	}
+	return time.Unix(m.Stored, 0)
+}
+
+// Copy is what a gradient shares with another's.
+type Copy struct {
+	Of      protocol.UID `json:"of"`
+	Indices Number       `json:"shared_indices"`
+	Values  Number       `json:"shared_values"`
+}
+
+// Sync is what became of comparing a sync sample with the validator's parameters.
+type Sync struct {
+	Verdict protocol.Verdict `json:"verdict"`
+	Steps   Number           `json:"mean_abs_steps"`
+}
+
+// Losses are mean losses in nats a token.
+type Losses struct {
+	OwnBefore    Number `json:"own_before"`
+	OwnAfter     Number `json:"own_after"`
+	RandomBefore Number `json:"random_before"`
+	RandomAfter  Number `json:"random_after"`
+}
+
+// Encode signs a report.
+func (r *Report) Encode(s protocol.Signer) ([]byte, error) { return wire.Seal(Domain, r, s) }
+
+// Decode reads a report and who signed it; whether it is the one that was asked for, and
+// true, is for the caller to see.
+func Decode(b []byte) (*Report, protocol.Hotkey, error) {
+	r := &Report{}
+	by, err := wire.Open(Domain, b, r)
+	if err != nil {
+		return nil, protocol.Hotkey{}, err
+	}
+	return r, by, nil
+}
+
+// Validate refuses what no validator could have written, and text that a terminal would
+// obey.
+func (r *Report) Validate() error {
+	switch {
+	case r.Version != Version:
+		return fmt.Errorf("report: version %d, this release reads %d", r.Version, Version)
+	case r.Window < r.Start:
+		return fmt.Errorf("report: window %d is before start window %d", r.Window, r.Start)
+	case len(r.Miners) > maxMiners || len(r.Unseen) > maxMiners:
+		return fmt.Errorf("report: more than %d miners", maxMiners)
+	}
+	seen := make(map[protocol.Hotkey]bool, len(r.Miners))
+	for i := range r.Miners {
+		m := &r.Miners[i]
+		if i > 0 && m.UID() <= r.Miners[i-1].UID() || seen[m.Hotkey()] {
+			return fmt.Errorf("report: uid %d is out of order, or its hotkey stands twice", m.UID())
+		}
+		if m.Before.Hotkey != m.Hotkey() {
+			return fmt.Errorf("report: uid %d changes its hotkey", m.UID())
+		}
+		seen[m.Hotkey()] = true
+		if err := m.validate(); err != nil {
+			return fmt.Errorf("report: uid %d: %w", m.UID(), err)
+		}
+	}
+	return nil
+}
+
+func (m *Miner) validate() error {
+	if len(m.Reasons) > maxReasons {
+		return fmt.Errorf("more than %d reasons", maxReasons)
+	}
+	for _, reason := range m.Reasons {
+		for _, text := range []string{string(reason.Kind), reason.Detail} {
+			if len(text) > maxText || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+				return fmt.Errorf("a reason is longer than %d bytes, or not plain text", maxText)
+			}
+		}
+	}
+	return nil
+}

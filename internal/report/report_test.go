@@ -1,0 +1,230 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"templar/internal/report"
+	"templar/internal/score"
+	"templar/internal/simnet"
+	"templar/protocol"
+	"templar/wire"
+)
+
+func TestEncodeAndDecode(t *testing.T) {
+	signer := simnet.Key(t, 1)
+	for _, want := range recorded(t) {
+		b, err := want.Encode(signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, by, err := report.Decode(b)
+		if err != nil || by != signer.Hotkey() || !reflect.DeepEqual(got, want) {
+			t.Fatalf("window %d: signed by %s, %v", want.Window, by, err)
+		}
+	}
+}
+
+// 800 miners, three times as many as a subnet has slots, fit in a document.
+func TestEncodeFits(t *testing.T) {
+	r := recorded(t)[29]
+	full := r.Miners[3] // the one with most to tell
+	r.Miners, r.Unseen = nil, nil
+	for i := range 800 {
+		m := full
+		m.Before.Hotkey, m.After.Hotkey = protocol.Hotkey{1, byte(i), byte(i >> 8)}, protocol.Hotkey{1, byte(i), byte(i >> 8)}
+		m.Before.UID, m.After.UID = protocol.UID(i), protocol.UID(i)
+		r.Miners = append(r.Miners, m)
+	}
+	b, err := r.Encode(simnet.Key(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes", len(b))
+}
+
+// What is wrong with a report of another node is found before anything of it is used.
+func TestDecodeRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*report.Report)
+		says   string
+	}{
+		"another version":  {func(r *report.Report) { r.Version = 2 }, "version 2"},
+		"before the start": {func(r *report.Report) { r.Start = r.Window + 1 }, "before start window"},
+		"out of order":     {func(r *report.Report) { r.Miners[1].After.UID = r.Miners[0].After.UID }, "out of order"},
+		"a hotkey twice": {func(r *report.Report) {
+			r.Miners[1].Before.Hotkey, r.Miners[1].After.Hotkey = r.Miners[0].Hotkey(), r.Miners[0].Hotkey()
+		}, "stands twice"},
+		"two hotkeys":     {func(r *report.Report) { r.Miners[1].Before.Hotkey[0]++ }, "changes its hotkey"},
+		"a terminal code": {func(r *report.Report) { r.Miners[0].Reasons = []score.Reason{{Detail: "\x1b[2J"}} }, "plain text"},
+		"a long text":     {func(r *report.Report) { r.Miners[0].Reasons = []score.Reason{{Detail: strings.Repeat("x", 300)}} }, "256 bytes"},
+		"many reasons":    {func(r *report.Report) { r.Miners[0].Reasons = make([]score.Reason, 17) }, "reasons"},
+		"many miners":     {func(r *report.Report) { r.Unseen = make([]score.Record, 4097) }, "4096 miners"},
+	} {
+		r := recorded(t)[5]
+		c.change(r)
+		payload, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var into report.Report
+		if err := json.Unmarshal(payload, &into); err != nil {
+			t.Fatal(err)
+		}
+		if err := into.Validate(); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want an error that says %q", name, err, c.says)
+		}
+	}
+	b, err := wire.Seal(wire.DomainPeers, recorded(t)[0], simnet.Key(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := report.Decode(b); err == nil {
+		t.Error("a document that was signed for another use passes for a report")
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for _, v := range []float64{0, 1.5, -1e-300, math.MaxFloat64, math.Inf(1), math.Inf(-1), math.NaN()} {
+		b, err := json.Marshal(report.Number(v))
+		var got report.Number
+		if err == nil {
+			err = json.Unmarshal(b, &got)
+		}
+		if err != nil || float64(got) != v && !(math.IsNaN(v) && math.IsNaN(float64(got))) {
+			t.Errorf("%v becomes %s and then %v, %v", v, b, got, err)
+		}
+	}
+	for _, b := range []string{`"nan"`, `"1"`, `"Inf"`, `true`, `[]`} {
+		var got report.Number
+		if err := json.Unmarshal([]byte(b), &got); err == nil {
+			t.Errorf("%s is read as %v", b, got)
+		}
+	}
+}
+
+// Rescore finds every number that was changed, and names it.
+func TestRescoreNames(t *testing.T) {
+	p := params()
+	for name, change := range map[string]func(*report.Miner){
+		"mu": func(m *report.Miner) { m.After.Mu += 1e-4 }, "final score": func(m *report.Miner) { m.After.Final += 1e-5 },
+		"binary average": func(m *report.Miner) { m.After.BinaryAverage += 1e-5 }, "weight": func(m *report.Miner) { m.Weight += 1e-5 },
+		"own pages": func(m *report.Miner) { m.Own += 1e-5 }, "evaluated": func(m *report.Miner) { m.Evaluated = !m.Evaluated }, "reasons": func(m *report.Miner) { m.Reasons = append(m.Reasons, score.Reason{Kind: "x"}) },
+	} {
+		r := recorded(t)[10]
+		change(&r.Miners[1])
+		found, err := r.Rescore(&p)
+		if err != nil || len(found) != 1 || found[0].UID != r.Miners[1].UID() || !strings.Contains(found[0].What, name) {
+			t.Errorf("%s: found %v, %v", name, found, err)
+		}
+	}
+}
+
+// Follows finds what became of a standing between two windows, also of a miner that was not
+// looked at; who lost its uid to another may go.
+func TestFollows(t *testing.T) {
+	hidden := score.Record{Hotkey: protocol.Hotkey{9}, UID: 99, Rating: score.Rating{Mu: 30, Sigma: 5}}
+	newcomer := report.Miner{Line: score.Line{Reasons: []score.Reason{{Kind: score.KindNewHotkey, Factor: 1}}}}
+	newcomer.Before = score.Record{Hotkey: protocol.Hotkey{8}, UID: 99}
+	newcomer.After = newcomer.Before
+	for name, c := range map[string]struct {
+		change func(*report.Report)
+		want   string
+	}{
+		"nothing": {func(*report.Report) {}, ""},
+		"changed": {func(r *report.Report) { r.Unseen[0].Mu++ }, "mu before the window"},
+		"dropped": {func(r *report.Report) { r.Unseen = nil }, "standing before the window"},
+		"made up": {func(r *report.Report) {
+			r.Unseen = append(r.Unseen, score.Record{Hotkey: protocol.Hotkey{7}, UID: 100})
+		}, "standing before the window"},
+		"replaced":   {func(r *report.Report) { r.Unseen, r.Miners = nil, append(r.Miners, newcomer) }, ""},
+		"called new": {func(r *report.Report) { r.Miners[0].Reasons = newcomer.Reasons }, "standing before the window"},
+	} {
+		all := recorded(t)
+		earlier, r := all[9], all[10]
+		earlier.Unseen, r.Unseen = []score.Record{hidden}, []score.Record{hidden}
+		c.change(r)
+		found := r.Follows(earlier)
+		if len(found) == 0 && c.want != "" || c.want == "" && len(found) > 0 ||
+			c.want != "" && !strings.Contains(found[0].What, c.want) {
+			t.Errorf("%s: found %v, want %q", name, found, c.want)
+		}
+	}
+}
+
+// FuzzReport: whatever a validator writes, nothing that reads it panics or hangs.
+func FuzzReport(f *testing.F) {
+	for _, r := range recorded(f)[:6] {
+		b, err := json.Marshal(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	p := params()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := &report.Report{}
+		dec := json.NewDecoder(bytes.NewReader(b))
+		dec.DisallowUnknownFields()
+		if dec.Decode(r) != nil || r.Validate() != nil {
+			return
+		}
+		_, _ = r.Rescore(&p)
+		r.Draw(&p)
+		r.Follows(r)
+		for i := range r.Miners {
+			if _, ok := report.Explain([]*report.Report{r}, r.Miners[i].UID(), &p); !ok {
+				t.Errorf("uid %d cannot be explained", r.Miners[i].UID())
+			}
+		}
+	})
+}
+
+// What miners are told, word for word: the honest one, the unreliable, the copycat and
+// the one that has drifted.
+func TestExplain(t *testing.T) {
+	all, p := recorded(t), params()
+	var out strings.Builder
+	for _, c := range []struct {
+		uid  protocol.UID
+		last int // window
+	}{{1, 30}, {2, 29}, {3, 28}, {3, 26}, {4, 28}, {5, 29}} {
+		e, ok := report.Explain([]*report.Report{all[c.last-1], all[c.last-2]}, c.uid, &p)
+		if !ok {
+			t.Fatalf("uid %d cannot be explained", c.uid)
+		}
+		fmt.Fprintf(&out, "uid %d\n", e.UID)
+		for _, s := range e.Windows {
+			fmt.Fprintf(&out, "window %d: final %.4f, weight %.4f\n", s.Window, s.Final, s.Weight)
+			for _, l := range s.Lines {
+				fmt.Fprintf(&out, "  %s: %s\n", l.About, l.Says)
+			}
+		}
+		for _, a := range e.Advice {
+			fmt.Fprintf(&out, "advice: %s\n", a)
+		}
+		out.WriteByte('\n')
+	}
+	const file = "testdata/explain.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != string(want) {
+		t.Errorf("told:\n%s", out.String())
+	}
+	if _, ok := report.Explain(all[:1], 99, &p); ok {
+		t.Error("explains a uid that nobody has seen")
+	}
+}

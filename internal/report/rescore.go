@@ -1,0 +1,223 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"templar/internal/peers"
+	"templar/internal/score"
+	"templar/protocol"
+)
+
+// Tolerance is how far a recomputed loss or score may be from the reported one: the
+// machines that computed them may round differently.
+const Tolerance = 1e-6
+
+// Difference is a number in a report that comes out otherwise.
+type Difference struct {
+	UID        protocol.UID `json:"uid"`
+	What       string       `json:"what"`
+	Reported   string       `json:"reported"`
+	Recomputed string       `json:"recomputed"`
+}
+
+func (d Difference) String() string {
+	return fmt.Sprintf("uid %d: %s is %s in the report, and comes out as %s", d.UID, d.What, d.Reported, d.Recomputed)
+}
+
+// Near reports whether two numbers are the same within Tolerance, relative to the larger
+// where it is above 1. What is no number is the same as itself.
+func Near(a, b float64) bool {
+	if math.IsNaN(a) || math.IsNaN(b) || math.IsInf(a, 0) || math.IsInf(b, 0) {
+		return math.Float64bits(a) == math.Float64bits(b) || math.IsNaN(a) && math.IsNaN(b)
+	}
+	return math.Abs(a-b) <= Tolerance*max(1, math.Abs(a), math.Abs(b))
+}
+
+// Observations returns what the scores were made from.
+func (r *Report) Observations() []score.Observation {
+	out := make([]score.Observation, len(r.Miners))
+	for i := range r.Miners {
+		m := &r.Miners[i]
+		o := score.Observation{UID: m.UID(), Hotkey: m.Hotkey(), Active: m.Active, Verdict: m.Verdict, Drawn: m.Drawn}
+		if m.Sync != nil {
+			o.Sync = &score.SyncObservation{Verdict: m.Sync.Verdict, MeanAbsSteps: float64(m.Sync.Steps)}
+		}
+		if c := m.Copy; c != nil {
+			o.Copy = &score.Copy{Of: c.Of, Indices: float64(c.Indices), Values: float64(c.Values)}
+		}
+		if l := m.Losses; l != nil {
+			o.Eval = &score.Evaluation{
+				OwnBefore: float64(l.OwnBefore), OwnAfter: float64(l.OwnAfter),
+				RandomBefore: float64(l.RandomBefore), RandomAfter: float64(l.RandomAfter),
+			}
+		}
+		out[i] = o
+	}
+	return out
+}
+
+// BookBefore returns the book on which the window was closed, but for records that it dropped.
+func (r *Report) BookBefore() score.Book {
+	b := score.Book{Next: r.Window, Records: slices.Clone(r.Unseen)}
+	for i := range r.Miners {
+		if m := &r.Miners[i]; !m.newcomer() {
+			b.Records = append(b.Records, m.Before)
+		}
+	}
+	return b
+}
+
+// BookAfter returns the book that the window left.
+func (r *Report) BookAfter() score.Book {
+	b := score.Book{Next: r.Window + 1, Records: slices.Clone(r.Unseen)}
+	for i := range r.Miners {
+		b.Records = append(b.Records, r.Miners[i].After)
+	}
+	slices.SortFunc(b.Records, func(a, b score.Record) int { return int(a.UID) - int(b.UID) })
+	return b
+}
+
+func (m *Miner) newcomer() bool {
+	return slices.ContainsFunc(m.Reasons, func(r score.Reason) bool { return r.Kind == score.KindNewHotkey })
+}
+
+// Rescore closes the window again on what the report says was seen, and returns every
+// number that comes out otherwise.
+func (r *Report) Rescore(p *protocol.Params) ([]Difference, error) {
+	before := r.BookBefore()
+	after, again, err := before.Close(r.Window, r.Observations(), p)
+	if err != nil {
+		return nil, err
+	}
+	var out []Difference
+	for i, l := range again.Lines {
+		m := &r.Miners[i]
+		out = append(out, compareLines(m, l)...)
+		out = append(out, compareRecords("after the window", m.After, l.After)...)
+	}
+	share := make(map[protocol.UID]float64)
+	for _, w := range after.Weights(p.PowerNormalisation) {
+		share[w.UID] = w.Share
+	}
+	for i := range r.Miners {
+		m := &r.Miners[i]
+		out = appendNumber(out, m.UID(), "weight", m.Weight, share[m.UID()])
+	}
+	return out, nil
+}
+
+func compareLines(m *Miner, l score.Line) (out []Difference) {
+	if m.Evaluated != l.Evaluated {
+		out = append(out, Difference{m.UID(), "evaluated", fmt.Sprint(m.Evaluated), fmt.Sprint(l.Evaluated)})
+	}
+	out = appendNumber(out, m.UID(), "relative improvement on own pages", m.Own, l.Own)
+	out = appendNumber(out, m.UID(), "relative improvement on random pages", m.Random, l.Random)
+	if got, want := kinds(m.Reasons), kinds(l.Reasons); got != want {
+		out = append(out, Difference{m.UID(), "reasons", got, want})
+	}
+	return out
+}
+
+func kinds(reasons []score.Reason) string {
+	out := "none"
+	for i, r := range reasons {
+		if i == 0 {
+			out = ""
+		} else {
+			out += ", "
+		}
+		out += fmt.Sprintf("%s x %g", r.Kind, r.Factor)
+	}
+	return out
+}
+
+// Follows holds all standings before the window against those that the report of an
+// earlier one left: between two windows nothing may change. A standing goes only when
+// another hotkey has its uid.
+func (r *Report) Follows(earlier *Report) (out []Difference) {
+	const what = "standing before the window"
+	left, before := earlier.BookAfter(), r.BookBefore()
+	for _, b := range before.Records {
+		if was, known := left.Record(b.Hotkey); known {
+			out = append(out, compareRecords("before the window", b, was)...)
+		} else {
+			out = append(out, Difference{b.UID, what, "known", "new"})
+		}
+	}
+	for _, was := range left.Records {
+		if _, kept := before.Record(was.Hotkey); !kept && !r.replaces(was) {
+			out = append(out, Difference{was.UID, what, "gone", "known already"})
+		}
+	}
+	return out
+}
+
+// replaces reports whether another hotkey than a record's was seen at its uid, and its own
+// nowhere.
+func (r *Report) replaces(was score.Record) bool {
+	taken := false
+	for i := range r.Miners {
+		m := &r.Miners[i]
+		if m.Hotkey() == was.Hotkey {
+			return false
+		}
+		taken = taken || m.UID() == was.UID
+	}
+	return taken
+}
+
+// compareRecords compares what scores are made of.
+func compareRecords(when string, reported, recomputed score.Record) (out []Difference) {
+	uid := reported.UID
+	for _, n := range []struct {
+		what string
+		a, b float64
+	}{
+		{"mu", reported.Mu, recomputed.Mu}, {"sigma", reported.Sigma, recomputed.Sigma},
+		{"gradient score", reported.GradientScore, recomputed.GradientScore},
+		{"binary average", reported.BinaryAverage, recomputed.BinaryAverage},
+		{"sync score", reported.SyncScore, recomputed.SyncScore},
+		{"final score", reported.Final, recomputed.Final},
+		{"number of evaluations", float64(reported.Evaluations), float64(recomputed.Evaluations)},
+		{"last evaluated window", float64(reported.LastEvaluated), float64(recomputed.LastEvaluated)},
+		{"windows of waiting", float64(reported.Waiting), float64(recomputed.Waiting)},
+		{"windows of inactivity", float64(reported.InactiveWindows), float64(recomputed.InactiveWindows)},
+	} {
+		out = appendNumber(out, uid, n.what+" "+when, n.a, n.b)
+	}
+	return out
+}
+
+func appendNumber(out []Difference, uid protocol.UID, what string, reported, recomputed float64) []Difference {
+	if Near(reported, recomputed) {
+		return out
+	}
+	return append(out, Difference{uid, what, fmt.Sprintf("%.9g", reported), fmt.Sprintf("%.9g", recomputed)})
+}
+
+// Draw draws again whom to evaluate, and returns the miners for whom the report says
+// otherwise.
+func (r *Report) Draw(p *protocol.Params) (out []Difference) {
+	var waiting []peers.Waiting
+	for i := range r.Miners {
+		m := &r.Miners[i]
+		if m.Verdict == protocol.VerdictNoBucket {
+			continue // no candidate
+		}
+		w := peers.Waiting{UID: m.UID(), Windows: m.Before.Waiting}
+		if m.newcomer() {
+			w.Windows = p.Step(r.Start, r.Window)
+		}
+		waiting = append(waiting, w)
+	}
+	drawn := peers.DrawEvaluations(waiting, p.UIDsPerWindow, r.Seed, r.Window)
+	for i := range r.Miners {
+		m := &r.Miners[i]
+		if is := slices.Contains(drawn, m.UID()); is != m.Drawn {
+			out = append(out, Difference{m.UID(), "drawn for evaluation", fmt.Sprint(m.Drawn), fmt.Sprint(is)})
+		}
+	}
+	return out
+}

@@ -1,0 +1,74 @@
+package fault_test
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"templar/internal/chain"
+	"templar/internal/clock"
+	"templar/internal/exchange"
+	"templar/internal/model"
+	"templar/internal/simnet"
+	"templar/internal/store"
+	"templar/internal/store/fault"
+	"templar/internal/wallet"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// TestGatherFindsDamage: what the matrix shows that no store can tell (a bit flipped on
+// the way, an object announced and sent too short, one that the store itself mangled) ends
+// in a verdict at the digest that stands in each message, and costs no other peer anything.
+func TestGatherFindsDamage(t *testing.T) {
+	run, err := exchange.NewRun(simnet.Params())
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := run.Codec.Compress(model.Init(run.Params.Model, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const window = protocol.Window(7)
+	rig := newMatrixRig(t)
+	direct, d := rig.dial("http://"+rig.address, patience)
+	defer d.Close()
+	damages := []row{
+		{name: "none"},
+		{name: "flipped on the way", wire: &wireFault{down: wireCut{1500, "flip"}}},
+		{name: "announced shorter", http: grown(-10)},
+		{name: "first byte", call: &fault.Fault{Damage: fault.Corrupt}},
+		{name: "in the body", call: &fault.Fault{Damage: fault.Corrupt, At: 1000}},
+		{name: "none either"},
+	}
+	var peers []exchange.Peer
+	for uid, r := range damages {
+		w, err := wallet.FromSeed([32]byte{byte(uid + 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: window, UID: protocol.UID(uid), Hotkey: w.Hotkey(), Pages: []uint64{1}, Body: body}, run.Codec, w)
+		if err != nil || len(raw) < 1500 {
+			t.Fatalf("gradient of %d bytes, %v", len(raw), err)
+		}
+		key := protocol.GradientKey(window, protocol.UID(uid))
+		if _, err := direct.Put(t.Context(), key, bytes.NewReader(raw), int64(len(raw)), store.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		b, closeAll := rig.through(r, func(int) bool { return true })
+		defer closeAll()
+		peers = append(peers, exchange.Peer{Neuron: chain.Neuron{UID: protocol.UID(uid), Hotkey: w.Hotkey()}, Bucket: b})
+	}
+	x := &exchange.Exchange{Run: run, Clock: clock.Wall{}}
+	now := time.Now()
+	got := x.Gather(t.Context(), window, peers, protocol.Bounds{Min: now.Add(-time.Hour), Max: now.Add(time.Hour)}, now.Add(patience))
+	for i, p := range got {
+		want := protocol.VerdictMalformed
+		if r := damages[i]; r.wire == nil && r.http == nil && r.call == nil {
+			want = protocol.VerdictOK
+		}
+		if p.Verdict != want || (p.Gradient != nil) != want.OK() {
+			t.Errorf("%s: %v, want %v", damages[i].name, p.Verdict, want)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package validator
+
+import (
+	"context"
+	"fmt"
+
+	"templar/internal/checkpoint"
+	"templar/internal/telemetry"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// checkpoint saves the committed state in the own bucket when one is owed, for whoever
+// joins or returns. What fails stays owed, and the next window tries again.
+func (v *Validator) checkpoint(ctx context.Context) error {
+	if !v.owed {
+		return nil
+	}
+	x := v.Exchange
+	prefix, size, err := v.Save(ctx, x.Own, checkpoint.State{
+		Start: v.model.Start(), Next: v.model.Next(), Previous: v.model.Previous(), Params: v.model.Params(),
+	})
+	if err != nil {
+		return err
+	}
+	v.owed = false
+	v.Report.Emit(v.model.Next()-1, telemetry.Checkpointed{Prefix: prefix, Bytes: size})
+	return nil
+}
+
+// lastTries is how often the last checkpoint is tried, a block's time apart.
+const lastTries = 10
+
+// settle saves the last checkpoint if it is still owed: no window comes that would. A run
+// that cannot leave its result behind has failed.
+func (v *Validator) settle(ctx context.Context) (err error) {
+	for range lastTries {
+		if err = v.checkpoint(ctx); err == nil {
+			return nil
+		}
+		v.Log.Error("last checkpoint not saved, trying again", "err", err)
+		if err := v.Exchange.Clock.Sleep(ctx, v.Exchange.Params.BlockTime()); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("validator: last checkpoint not saved in %d tries; start it again to go on: %w", lastTries, err)
+}
+
+// catchUp applies the Aggregates before target in one go, without judging anybody.
+func (v *Validator) catchUp(ctx context.Context, target protocol.Window) error {
+	x := v.Exchange
+	target = min(target, v.stop)
+	end, err := x.EndOf(ctx, target-1)
+	if err != nil {
+		return err
+	}
+	done, err := v.Follow(ctx, v.model, target, x.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+		v.Applied(v.model, a, hash, size)
+		v.owed = v.owed || v.model.Step()%x.Params.CheckpointFrequency == 0 || v.model.Next() == v.stop
+		return nil
+	})
+	if err == nil {
+		err = v.checkpoint(ctx)
+	}
+	if err == nil && !done {
+		err = fmt.Errorf("no aggregate of window %d yet", v.model.Next())
+	}
+	return err
+}

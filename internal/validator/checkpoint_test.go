@@ -1,0 +1,63 @@
+package validator_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"templar/internal/checkpoint"
+	"templar/internal/model"
+	"templar/internal/replica"
+	"templar/internal/role"
+	"templar/internal/simnet"
+	"templar/internal/telemetry"
+	"templar/internal/validator"
+	"templar/protocol"
+)
+
+// A last checkpoint that cannot be saved fails the validator; one that can after a while
+// does not.
+func TestSettle(t *testing.T) {
+	for name, away := range map[string]time.Duration{"back in time": 5 * time.Second, "gone": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			simnet.Test(t, simnet.Config{Validators: 1}, func(net *simnet.Network) {
+				x := net.Node("validator-0").Exchange()
+				m := replica.New(net.Run, 3, 9, protocol.Hash{1}, model.Init(net.Run.Params.Model, 1))
+				net.Break("validator-0", simnet.Unreachable)
+				time.AfterFunc(away, func() { net.Heal("validator-0") })
+				err := validator.Settle(net.Context(), role.Deps{Exchange: x, Log: slog.New(slog.DiscardHandler)}, m)
+				if gone := away == time.Hour; gone != (err != nil) || gone && !strings.Contains(err.Error(), "last checkpoint not saved") {
+					t.Fatal(err)
+				}
+				if err == nil {
+					_, err = checkpoint.Load(net.Context(), net.Bucket("validator-0"), net.Run, 9, x.Signer.Hotkey())
+				}
+				if away < time.Hour && err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// A validator that comes back after a long time catches up in one go, and judges again.
+func TestComesBackAfterLong(t *testing.T) {
+	rare := func(p *protocol.Params) { p.CheckpointFrequency = 12 }
+	simnet.Test(t, simnet.Config{Miners: 2, Validators: 2, Params: rare}, func(net *simnet.Network) {
+		net.Start()
+		net.RunWindows(2)
+		net.Node("validator-1").Stop()
+		net.RunWindows(21)
+		net.Node("validator-1").Start()
+		net.RunWindows(6)
+		net.RequireSameState()
+		if !strings.Contains(net.Logs(), "catching up") {
+			t.Error("nobody was told of the catch-up")
+		}
+		scored := simnet.Of[telemetry.Scored](net, "validator-1")
+		if _, ok := scored[net.Window(28)]; !ok {
+			t.Errorf("validator-1 scored %d windows, not the last", len(scored))
+		}
+	})
+}

@@ -1,0 +1,83 @@
+package validator
+
+import (
+	"context"
+	"slices"
+
+	"templar/internal/copies"
+	"templar/internal/exchange"
+	"templar/internal/score"
+	"templar/protocol"
+)
+
+// compare holds the miners' models against the validator's, and their gradients against
+// each other.
+func (v *Validator) compare(ctx context.Context, s *session) {
+	v.Phase(s.plan.Window, "comparing")
+	v.compareSamples(ctx, s)
+	v.findCopies(s)
+}
+
+// compareSamples holds the sync samples of the window before against this validator's
+// parameters, which stand after it. In the run's first window there are none.
+func (v *Validator) compareSamples(ctx context.Context, s *session) {
+	x := v.Exchange
+	if s.plan.Window == v.model.Start() {
+		return
+	}
+	due, err := x.SamplesDue(ctx, s.plan.Window-1)
+	early := err != nil || x.Clock.Now().Before(due)
+	got := make([]*score.SyncObservation, len(s.seen))
+	x.Clock.Each(len(s.seen), len(s.seen), func(i int) {
+		if p := s.payload(s.seen[i].UID); p != nil {
+			got[i] = v.compareSample(ctx, p.Peer, s.plan.Window-1)
+		}
+		if early && got[i] != nil && got[i].Verdict == protocol.VerdictMissing {
+			got[i] = nil
+		}
+	})
+	for i := range s.seen {
+		s.seen[i].Sync = got[i]
+	}
+}
+
+func (v *Validator) compareSample(ctx context.Context, p exchange.Peer, w protocol.Window) *score.SyncObservation {
+	x := v.Exchange
+	sample, verdict := x.Sample(ctx, p, w)
+	if !verdict.OK() {
+		return &score.SyncObservation{Verdict: verdict}
+	}
+	if sample.Aggregate != v.model.Previous() {
+		v.Log.Warn("a miner says that it applied another aggregate: it lies, or the aggregator signed two", "window", w, "uid", p.UID,
+			"theirs", sample.Aggregate.Short(), "ours", v.model.Previous().Short())
+	}
+	end, err := x.EndOf(ctx, w)
+	if err != nil {
+		return nil // our own fault: no observation
+	}
+	ours := x.SampleOf(v.model.Params(), end, p.Hotkey)
+	lr := x.Params.LearningRateAt(v.model.Step() - 1)
+	return &score.SyncObservation{Verdict: protocol.VerdictOK, MeanAbsSteps: score.MeanSteps(ours, sample.Values, lr)}
+}
+
+// findCopies looks for gradients that are too much like another's, among all that were
+// gathered: who was stored later is to blame.
+func (v *Validator) findCopies(s *session) {
+	var uploads []copies.Upload
+	for i := range s.payloads {
+		if p := &s.payloads[i]; p.Verdict.OK() {
+			uploads = append(uploads, copies.Upload{
+				UID: p.Peer.UID, Registered: p.Peer.Registered, Stored: p.Stored, Gradient: p.Gradient.Body,
+			})
+		}
+	}
+	for _, c := range copies.Find(v.Exchange.Codec, uploads, s.plan.Seed, v.Exchange.Params) {
+		o := &s.seen[slices.IndexFunc(s.seen, func(o score.Observation) bool { return o.UID == c.UID })]
+		o.Copy = &score.Copy{Of: c.Of, Indices: c.Indices, Values: c.Values}
+		if c.Blamed {
+			o.Verdict = protocol.VerdictCopied
+		}
+		v.Log.Info("a gradient is a copy", "window", s.plan.Window, "uid", c.UID, "of", c.Of, "blamed", c.Blamed,
+			"indices", c.Indices, "values", c.Values)
+	}
+}

@@ -1,0 +1,52 @@
+package validator
+
+import (
+	"context"
+	"testing"
+
+	"templar/internal/chain"
+	"templar/internal/clock"
+	"templar/internal/exchange"
+	"templar/internal/score"
+	"templar/protocol"
+)
+
+// slots is a chain on which nobody has committed a bucket.
+type slots struct {
+	chain.Chain
+	neurons []chain.Neuron
+}
+
+func (s slots) Metagraph(context.Context) (chain.Metagraph, error) {
+	return chain.Metagraph{Block: 1, Neurons: s.neurons}, nil
+}
+
+func (s slots) Commitments(context.Context) ([]chain.Commitment, error) { return nil, nil }
+
+// A hotkey that takes over a paid miner's uid inherits no weight, also while it has no bucket
+// to be gathered from; who is nobody's successor is not even looked at.
+func TestUIDChangesHands(t *testing.T) {
+	p := protocol.Default()
+	old := score.Record{Hotkey: protocol.Hotkey{1}, UID: 1, Rating: score.Rating{Mu: 40, Sigma: 2}, BinaryAverage: 0.5, SyncScore: 1, Final: 17, Evaluations: 9}
+	c := slots{neurons: []chain.Neuron{{UID: 0, Hotkey: protocol.Hotkey{7}}, {UID: 1, Hotkey: protocol.Hotkey{8}}}}
+	v := withBook(t, nil)
+	v.Exchange = &exchange.Exchange{
+		Run: exchange.Run{Params: &p}, Clock: clock.Wall{}, Directory: exchange.NewDirectory(&p, c, nil),
+	}
+	if err := v.Exchange.Directory.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v.book = score.Book{Next: 10, Records: []score.Record{old}}
+	var s session
+	v.observe(t.Context(), &s, nil, nil)
+	if len(s.seen) != 1 || s.seen[0].Hotkey != (protocol.Hotkey{8}) {
+		t.Errorf("saw %+v, want the hotkey that has taken uid 1, and nobody else", s.seen)
+	}
+	next, _, err := v.book.Close(10, s.seen, &p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if weights := next.Weights(p.PowerNormalisation); len(weights) > 0 {
+		t.Errorf("weights %+v, want none", weights)
+	}
+}

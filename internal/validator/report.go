@@ -1,0 +1,132 @@
+package validator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"templar/internal/report"
+	"templar/internal/score"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// newReport writes down what was seen in a window and what it did to the scores.
+func (v *Validator) newReport(s *session, before score.Book, closed score.Report, after score.Book) *report.Report {
+	x, b := v.Exchange, v.bench()
+	r := &report.Report{
+		Version: report.Version, Run: x.Hash, Start: v.model.Start(), Window: s.plan.Window, UID: x.UID,
+		State: s.state, Previous: v.model.Previous(),
+		First: s.plan.First, End: s.end.Hash, EndTime: s.end.Time.UnixMilli(), Seed: s.plan.Seed,
+		CommonPages: b.CommonPages(s.plan), Weighed: before.Weighed,
+	}
+	if s.aggregate != nil {
+		r.Aggregate = s.aggregate.hash
+	}
+	share := make(map[protocol.UID]float64)
+	for _, w := range after.Weights(x.Params.PowerNormalisation) {
+		share[w.UID] = w.Share
+	}
+	looked := make(map[protocol.Hotkey]bool, len(closed.Lines))
+	for i, l := range closed.Lines { // in the order of s.seen
+		m := s.miner(&s.seen[i], l)
+		if m.Losses != nil {
+			m.OwnPages = b.OwnPages(s.plan, m.UID())
+		}
+		m.Weight = share[m.UID()]
+		looked[m.Hotkey()] = true
+		r.Miners = append(r.Miners, m)
+	}
+	for _, rec := range after.Records {
+		if !looked[rec.Hotkey] {
+			r.Unseen = append(r.Unseen, rec)
+		}
+	}
+	return r
+}
+
+// miner is what a report says of one miner.
+func (s *session) miner(o *score.Observation, l score.Line) report.Miner {
+	m := report.Miner{Selected: s.selected[o.UID], Drawn: o.Drawn, Active: o.Active, Verdict: o.Verdict, Line: l}
+	if p := s.payload(o.UID); p != nil {
+		m.Content, m.Registered, m.Included = p.Content, p.Peer.Registered, s.includes(o.UID, p.Content)
+		if !p.Stored.IsZero() {
+			m.Stored = p.Stored.Unix()
+		}
+	}
+	if c := o.Copy; c != nil {
+		m.Copy = &report.Copy{Of: c.Of, Indices: report.Number(c.Indices), Values: report.Number(c.Values)}
+	}
+	if o.Sync != nil {
+		m.Sync = &report.Sync{Verdict: o.Sync.Verdict, Steps: report.Number(o.Sync.MeanAbsSteps)}
+	}
+	if e := o.Eval; e != nil {
+		m.Losses = &report.Losses{
+			OwnBefore: report.Number(e.OwnBefore), OwnAfter: report.Number(e.OwnAfter),
+			RandomBefore: report.Number(e.RandomBefore), RandomAfter: report.Number(e.RandomAfter),
+		}
+	}
+	return m
+}
+
+// includes reports whether the Aggregate was made from just this gradient.
+func (s *session) includes(uid protocol.UID, content protocol.Hash) bool {
+	if s.aggregate == nil {
+		return false
+	}
+	for _, in := range s.aggregate.Included {
+		if in.UID == uid {
+			return in.Content == content
+		}
+	}
+	return false
+}
+
+// reportKey is where the newest report stands in the validator's own directory.
+const reportKey = "report.json"
+
+// keepReport stores a signed report beside the book that it belongs to, from where it is
+// published when the book is durable: so there is one for every window, and none for a
+// book that was lost. A report that cannot be made costs the evidence, not the scores.
+func (v *Validator) keepReport(ctx context.Context, r *report.Report) {
+	b, err := r.Encode(v.Exchange.Signer)
+	if err == nil {
+		_, err = v.Local.Put(ctx, reportKey, bytes.NewReader(b), int64(len(b)), store.PutOptions{})
+	}
+	if err != nil {
+		v.Log.Warn("no report of this window", "window", r.Window, "err", err)
+	}
+}
+
+// publishReport uploads the report of the window that was closed last, unless that was
+// done. What fails is tried again until the next window is closed, and after a restart.
+func (v *Validator) publishReport(ctx context.Context) error {
+	if v.reported == v.book.Next {
+		return nil
+	}
+	body, _, err := v.Local.Get(ctx, reportKey, wire.MaxSealedSize)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	r, _, err := report.Decode(b)
+	if err != nil || r.Run != v.Exchange.Hash || r.Window+1 != v.book.Next {
+		return err // of a window whose book was not saved: it will be closed again
+	}
+	ctx, cancel := v.Exchange.WithTimeout(ctx)
+	defer cancel()
+	if err := v.Exchange.Put(ctx, protocol.ReportKey(r.Window, r.UID), b); err != nil {
+		return err
+	}
+	v.reported = v.book.Next
+	return nil
+}
