@@ -98,7 +98,7 @@ update, validators measure what every miner contributed and set weights on a cha
 	root.SetHelpCommand(helpCommand())
 	logFlags(root.PersistentFlags())
 	root.AddCommand(
-		a.localnet(std), generate(),
+		a.localnet(std), simCommand(std), generate(),
 		a.role(std, telemetry.Miner), a.role(std, telemetry.Validator), a.role(std, telemetry.Aggregator),
 		chainGroup(std), storeGroup(std), walletGroup(), inspect(), vectorsGroup(), a.version(),
 		explainCommand(std), verifyCommand(std), evalCommand(), modelGroup(), datasetGroup(std), withClocks(doctor()),

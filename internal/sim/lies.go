@@ -1,0 +1,82 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+
+	"templar/codec"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// liar is the aggregator bucket in the hands of an aggregator whose script makes it lie:
+// what it publishes is properly signed, and wrong.
+type liar struct {
+	store.Bucket
+	node *Node
+}
+
+func (l liar) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (store.Info, error) {
+	raw, err := readBody(body, size)
+	if err != nil {
+		return store.Info{}, err
+	}
+	net := l.node.net
+	if w, ok := protocol.KeyWindow(key); ok && strings.HasPrefix(key, objects["aggregate"]) {
+		if topic := net.weather.lieOf(l.node, net.index(w)); topic != "" {
+			raw = l.node.falsify(raw, w, func(a *wire.Aggregate) { net.lie(a, topic) })
+		}
+	}
+	return l.Bucket.Put(ctx, key, bytes.NewReader(raw), int64(len(raw)), o)
+}
+
+// falsify changes an Aggregate that the node signed, and signs it anew.
+func (n *Node) falsify(raw []byte, w protocol.Window, change func(*wire.Aggregate)) []byte {
+	run := n.net.run
+	a, _, verdict := wire.DecodeAggregate(bytes.Clone(raw), run.Codec, run.Hash, w, run.Params.Aggregators)
+	if !verdict.OK() {
+		return raw
+	}
+	change(a)
+	changed, err := wire.EncodeAggregate(a, run.Codec, n.signer)
+	if err != nil {
+		return raw
+	}
+	return changed
+}
+
+func (n *Network) lie(a *wire.Aggregate, topic string) {
+	switch topic {
+	case "sum":
+		a.Update = flipped(n.run.Codec, a.Update)
+	case "rate":
+		a.LearningRate *= 2
+	case "members":
+		if len(a.Included) > 0 {
+			a.Included[0].Content[0] ^= 1
+		}
+	case "history":
+		a.Previous[0] ^= 1
+	}
+}
+
+// flipped changes the sign of the first parameter that has one.
+func flipped(c *codec.Codec, u *codec.Update) *codec.Update {
+	if u == nil {
+		return nil
+	}
+	b := bytes.Clone(u.Bytes())
+	for i := range c.Layout().Size() {
+		if c.Sign(u, i) != 0 {
+			b[(c.Chunks()+7)/8+i/8] ^= 1 << (i % 8)
+			break
+		}
+	}
+	if changed, verdict := c.ReadUpdate(b); verdict.OK() {
+		return changed
+	}
+	return u
+}

@@ -1,0 +1,76 @@
+package sim
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/cpu"
+
+	"templar/internal/store"
+	"templar/internal/store/fs"
+	"templar/protocol"
+)
+
+// The state at the end does not depend on what holds the objects, on which kernels
+// compute, on how many nodes compute at once, or on the order in which what happens at the
+// same instant happens.
+func TestSameStateEverywhere(t *testing.T) {
+	base := Config{Seed: 7, Windows: 8, Miners: 4, Validators: 2, Aggregators: 1, Engine: Cheap, Threads: 1, tune: largeChunks}
+	base.Faults = parse(t, "window 2: miner-1 crash at training\nwindow 3..4: aggregator-0 down\nwindow 4: validator-1 cut from store")
+	variants := map[string]func(*testing.T, *Config){
+		"store: directory": func(t *testing.T, c *Config) {
+			c.open = func(now func() time.Time) (objectStore, error) { return openFiles(t, now) }
+		},
+		"kernel: reference": func(t *testing.T, _ *Config) { withoutVectors(t) },
+		"threads: 4":        func(_ *testing.T, c *Config) { c.Threads = 4 },
+	}
+	for ties := range uint64(4) {
+		variants[fmt.Sprintf("order: %d", ties+1)] = func(_ *testing.T, c *Config) { c.ties = ties + 1 }
+	}
+	want := run(t, base)
+	if want.Failed() || want.Windows != base.Windows {
+		t.Fatalf("%+v", want)
+	}
+	stories := map[string]bool{want.Digest: true}
+	for name, vary := range variants {
+		t.Run(name, func(t *testing.T) {
+			c := base
+			vary(t, &c)
+			got := run(t, c)
+			if got.State != want.State || got.Failed() {
+				t.Errorf("state %s, want %s; %v", got.State.Short(), want.State.Short(), got.Violations)
+			}
+			stories[got.Digest] = true
+		})
+	}
+	if len(stories) < 2 {
+		t.Error("another order of events has told the same story: it changes nothing")
+	}
+}
+
+// largeChunks makes chunks of the size that the fast kernels take.
+func largeChunks(p *protocol.Params) {
+	p.Model.HiddenSize, p.Model.IntermediateSize = 64, 64
+	p.TargetChunk, p.TopK = 64, 32
+}
+
+func withoutVectors(t *testing.T) {
+	if !cpu.X86.HasAVX2 {
+		t.Skip("this machine has the reference kernels only")
+	}
+	cpu.X86.HasAVX2 = false
+	t.Cleanup(func() { cpu.X86.HasAVX2 = true })
+}
+
+// files is a directory as an object store. Everybody may do everything.
+type files struct{ *fs.Store }
+
+func openFiles(t *testing.T, now func() time.Time) (objectStore, error) {
+	s, err := fs.Open(t.TempDir(), fs.Options{Now: now})
+	return files{s}, err
+}
+
+func (files) AddKeys(...store.Key) error { return nil }
+
+func (f files) Dial(l store.Location) (store.Bucket, error) { return f.Bucket(l.Bucket), nil }

@@ -1,0 +1,367 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"templar/codec"
+	"templar/internal/chain"
+	"templar/internal/checkpoint"
+	"templar/internal/engine"
+	"templar/internal/exchange"
+	"templar/internal/role"
+	"templar/internal/score"
+	"templar/internal/store"
+	"templar/internal/telemetry"
+	"templar/protocol"
+	"templar/wire"
+)
+
+type plant = func(*Node, *process, *role.Deps)
+
+func only(r telemetry.Role, f plant) plant {
+	return func(n *Node, p *process, d *role.Deps) {
+		if n.Role == r {
+			f(n, p, d)
+		}
+	}
+}
+
+func named(name string, f plant) plant {
+	return func(n *Node, p *process, d *role.Deps) {
+		if n.Name == name {
+			f(n, p, d)
+		}
+	}
+}
+
+// aggregate changes what an aggregator publishes, where anything is included.
+func aggregate(change func(*Node, *wire.Aggregate)) plant {
+	return only(telemetry.Aggregator, func(n *Node, _ *process, d *role.Deps) {
+		d.Exchange.Aggregator = hooked{Bucket: d.Exchange.Aggregator, put: func(ctx context.Context, o object, next putter) error {
+			if w, ok := protocol.KeyWindow(o.key); ok && strings.HasPrefix(o.key, "aggregator-") {
+				o.raw = n.falsify(o.raw, w, func(a *wire.Aggregate) {
+					if len(a.Included) > 1 {
+						change(n, a)
+					}
+				})
+			}
+			return next(ctx, o)
+		}}
+	})
+}
+
+// bodies are the gradients that an Aggregate names.
+func bodies(n *Node, a *wire.Aggregate) (all []*codec.Gradient) {
+	for _, in := range a.Included {
+		raw := n.net.watch.uploads[upload{n.net.index(a.Window), in.UID}].raw
+		g, _ := wire.DecodeGradient(raw, n.net.run.Codec, wire.Expect{Run: a.Run, Window: a.Window, UID: in.UID, Hotkey: in.Hotkey})
+		all = append(all, g.Body)
+	}
+	return all
+}
+
+// peers wraps the buckets of the others as an aggregator sees them.
+func peers(wrap func(*Node, store.Bucket) store.Bucket) plant {
+	return only(telemetry.Aggregator, func(n *Node, p *process, d *role.Deps) {
+		d.Exchange.Directory = exchange.NewDirectory(d.Exchange.Params, d.Exchange.Chain, wrapping{dialer{n, p}, func(b store.Bucket) store.Bucket { return wrap(n, b) }})
+	})
+}
+
+// gathered changes the gradients that an aggregator reads.
+func gathered(change func(n *Node, key string, raw []byte, info store.Info) ([]byte, store.Info)) plant {
+	return peers(func(n *Node, b store.Bucket) store.Bucket {
+		return hooked{Bucket: b, got: func(key string, raw []byte, info store.Info) ([]byte, store.Info) {
+			if strings.HasPrefix(key, "gradient-") {
+				return change(n, key, raw, info)
+			}
+			return raw, info
+		}}
+	})
+}
+
+// resigned signs a gradient anew, as one that was changed on the way would be taken if
+// nobody looked at its signature.
+func resigned(n *Node, key string, raw []byte) []byte {
+	w, _ := protocol.KeyWindow(key)
+	for _, owner := range n.net.nodes {
+		want := wire.Expect{Run: n.net.run.Hash, Window: w, UID: owner.UID, Hotkey: owner.signer.Hotkey()}
+		if g, verdict := wire.DecodeGradient(bytes.Clone(raw), n.net.run.Codec, want); verdict.OK() {
+			g.Tokens++
+			changed, err := wire.EncodeGradient(g, n.net.run.Codec, owner.signer)
+			if err == nil && len(changed) == len(raw) {
+				return changed
+			}
+		}
+	}
+	return raw
+}
+
+func overwrites(n *Node, _ *process, d *role.Deps) {
+	if n.Role != telemetry.Aggregator {
+		return
+	}
+	d.Exchange.Aggregator = hooked{Bucket: d.Exchange.Aggregator, put: func(ctx context.Context, o object, next putter) error {
+		o.options.IfAbsent = false
+		return next(ctx, o)
+	}}
+}
+
+func equivocates(n *Node, _ *process, d *role.Deps) {
+	if n.Name != "miner-1" {
+		return
+	}
+	d.Exchange.Aggregator = hooked{Bucket: d.Exchange.Aggregator, got: func(key string, raw []byte, info store.Info) ([]byte, store.Info) {
+		w, ok := protocol.KeyWindow(key)
+		if !ok || n.net.index(w) < 3 || !strings.HasPrefix(key, "aggregator-") {
+			return raw, info
+		}
+		liar := n.net.nodes[len(n.net.nodes)-1]
+		return liar.falsify(raw, w, func(a *wire.Aggregate) { a.GatherTime++ }), info
+	}}
+}
+
+func losesWork(_ *Node, _ *process, d *role.Deps) {
+	calls := 0
+	d.Exchange.Codec = d.Exchange.Codec.Parallel(1, func(n int, f func(int)) {
+		if calls++; calls%20 != 0 {
+			inTurn(n, f)
+		}
+	})
+}
+
+// spied is an engine that remembers which parameters it was asked to train.
+type spied struct {
+	engine.Engine
+	last *[]float32
+}
+
+func (e spied) Gradient(ctx context.Context, params, grads []float32, b engine.Batch, scale float32) (engine.Loss, error) {
+	*e.last = params
+	return e.Engine.Gradient(ctx, params, grads, b, scale)
+}
+
+func samplesProvisional(n *Node, _ *process, d *role.Deps) {
+	var working []float32
+	d.Engine = spied{d.Engine, &working}
+	run := d.Exchange.Run
+	d.Exchange.Own = hooked{Bucket: d.Exchange.Own, put: func(ctx context.Context, o object, next putter) error {
+		w, ok := protocol.KeyWindow(o.key)
+		if !ok || working == nil || !strings.HasPrefix(o.key, "debug-") {
+			return next(ctx, o)
+		}
+		values := min(run.Params.SampleValues, run.Codec.Layout().Size())
+		s, verdict := wire.DecodeSample(o.raw, wire.Expect{Run: run.Hash, Window: w, UID: n.UID, Hotkey: n.signer.Hotkey()}, values)
+		end, err := d.Exchange.EndOf(ctx, w)
+		if verdict.OK() && err == nil {
+			s.Values = d.Exchange.SampleOf(working, end, n.signer.Hotkey())
+			o.raw, _ = wire.EncodeSample(s, n.signer)
+		}
+		return next(ctx, o)
+	}}
+}
+
+func savesProvisional(n *Node, _ *process, d *role.Deps) {
+	var working []float32
+	d.Engine = spied{d.Engine, &working}
+	run := d.Exchange.Run
+	d.Local = hooked{Bucket: d.Local, put: func(ctx context.Context, o object, next putter) error {
+		var m checkpoint.Manifest
+		if strings.HasSuffix(o.key, "/manifest.json") && working != nil && payload(o.raw, &m) == nil {
+			m.StateHash = run.Codec.StateHash(working)
+			o.raw, _ = wire.Seal(checkpoint.Domain, m, n.signer)
+		}
+		return next(ctx, o)
+	}}
+}
+
+func manifestFirst(_ *Node, _ *process, d *role.Deps) {
+	var kept []object
+	d.Exchange.Own = hooked{Bucket: d.Exchange.Own, put: func(ctx context.Context, o object, next putter) error {
+		switch {
+		case !strings.HasPrefix(o.key, "checkpoint-"):
+			return next(ctx, o)
+		case !strings.HasSuffix(o.key, "/manifest.json"):
+			kept = append(kept, o)
+			return nil
+		}
+		for _, o := range append([]object{o}, kept...) {
+			if err := next(ctx, o); err != nil {
+				return err
+			}
+		}
+		kept = nil
+		return nil
+	}}
+}
+
+// forgetful loses what was written in the last seconds before a crash.
+func forgetful() plant {
+	type write struct {
+		key string
+		old []byte // nil: there was none
+		at  time.Time
+	}
+	log := make(map[string][]write)
+	return func(n *Node, p *process, d *role.Deps) {
+		id := n.net.config.Seed
+		name := n.Name + "/" + string(rune('a'+id))
+		chance := rand.New(rand.NewPCG(id, hash64(0, n.Name)))
+		ctx := detached(p.ctx)
+		for _, w := range slices.Backward(log[name]) {
+			if n.net.s.time().Sub(w.at) > 40*time.Second || chance.IntN(4) == 0 {
+				continue
+			}
+			if w.old == nil {
+				_ = n.files.Delete(ctx, w.key)
+			} else {
+				_ = put(ctx, n.files, w.key, w.old)
+			}
+		}
+		log[name] = nil
+		d.Local = hooked{Bucket: d.Local, put: func(ctx context.Context, o object, next putter) error {
+			log[name] = append(log[name], write{o.key, content(detached(ctx), n.files, o.key), n.net.s.time()})
+			return next(ctx, o)
+		}}
+	}
+}
+
+func content(ctx context.Context, r store.Reader, key string) []byte {
+	body, _, err := r.Get(ctx, key, -1)
+	if err != nil {
+		return nil
+	}
+	defer body.Close()
+	raw, _ := io.ReadAll(body)
+	return raw
+}
+
+func shiftedScores(_ *Node, _ *process, d *role.Deps) {
+	d.Local = hooked{Bucket: d.Local, got: func(key string, raw []byte, info store.Info) ([]byte, store.Info) {
+		if key != "scores.json" {
+			return raw, info
+		}
+		b, err := score.DecodeBook(raw)
+		if err != nil || len(b.Records) < 2 {
+			return raw, info
+		}
+		first := b.Records[0].Hotkey
+		for i := range len(b.Records) - 1 {
+			b.Records[i].Hotkey = b.Records[i+1].Hotkey
+		}
+		b.Records[len(b.Records)-1].Hotkey = first
+		shifted, _ := b.Encode()
+		info.Size = int64(len(shifted))
+		return shifted, info
+	}}
+}
+
+// lateScores keeps each write of the scores until the next one.
+func lateScores() plant {
+	return func(_ *Node, _ *process, d *role.Deps) {
+		var waiting *object
+		d.Local = hooked{Bucket: d.Local, put: func(ctx context.Context, o object, next putter) error {
+			if o.key != "scores.json" {
+				return next(ctx, o)
+			}
+			last := waiting
+			waiting = &o
+			if last == nil {
+				return nil
+			}
+			return next(ctx, *last)
+		}}
+	}
+}
+
+// lateChain takes a block's time from the block after it.
+type lateChain struct{ chain.Chain }
+
+func (c lateChain) Wait(ctx context.Context, number uint64) (chain.Block, error) {
+	b, err := c.Chain.Wait(ctx, number)
+	if err != nil {
+		return b, err
+	}
+	next, err := c.Chain.Wait(ctx, number+1)
+	b.Time = next.Time
+	return b, err
+}
+
+// object is what is about to be stored.
+type object struct {
+	key     string
+	raw     []byte
+	options store.PutOptions
+}
+
+type putter func(context.Context, object) error
+
+// hooked is a bucket with something in the way.
+type hooked struct {
+	store.Bucket
+	put    func(ctx context.Context, o object, next putter) error
+	got    func(key string, raw []byte, info store.Info) ([]byte, store.Info)
+	rename func(string) string
+	blind  string // a prefix whose objects it does not list
+}
+
+func (h hooked) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (info store.Info, err error) {
+	raw, err := readBody(body, size)
+	if err != nil {
+		return store.Info{}, err
+	}
+	next := func(ctx context.Context, o object) error {
+		info, err = h.Bucket.Put(ctx, o.key, bytes.NewReader(o.raw), int64(len(o.raw)), o.options)
+		return err
+	}
+	if h.put == nil {
+		return info, next(ctx, object{key, raw, o})
+	}
+	return info, h.put(ctx, object{key, raw, o}, next)
+}
+
+func (h hooked) Get(ctx context.Context, key string, limit int64) (io.ReadCloser, store.Info, error) {
+	if h.rename != nil {
+		key = h.rename(key)
+	}
+	body, info, err := h.Bucket.Get(ctx, key, limit)
+	if err != nil || h.got == nil {
+		return body, info, err
+	}
+	defer body.Close()
+	raw, err := io.ReadAll(body)
+	raw, info = h.got(key, bytes.Clone(raw), info)
+	return io.NopCloser(bytes.NewReader(raw)), info, err
+}
+
+func (h hooked) List(ctx context.Context, prefix, after string, max int) ([]store.Info, error) {
+	if h.blind != "" && strings.HasPrefix(prefix, h.blind) {
+		return nil, ctx.Err()
+	}
+	return h.Bucket.List(ctx, prefix, after, max)
+}
+
+// wrapping is a dialer with something around its buckets.
+type wrapping struct {
+	store.Dialer
+	wrap func(store.Bucket) store.Bucket
+}
+
+func (w wrapping) Dial(l store.Location) (store.Bucket, error) {
+	b, err := w.Dialer.Dial(l)
+	if err != nil {
+		return nil, err
+	}
+	return w.wrap(b), nil
+}
+
+// put is a Put of bytes.
+func put(ctx context.Context, b store.Bucket, key string, raw []byte) error {
+	_, err := b.Put(ctx, key, bytes.NewReader(raw), int64(len(raw)), store.PutOptions{})
+	return err
+}

@@ -1,0 +1,198 @@
+package sim
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"templar/internal/role"
+	"templar/protocol"
+)
+
+// Engine is what computes losses and gradients.
+type Engine string
+
+// The engines.
+const (
+	Cheap Engine = "cheap" // a quadratic with the same interface, for scale
+	Real  Engine = "real"  // the LLaMA on the CPU
+)
+
+// Config says which network to simulate, and what goes wrong in it. Two runs of the same
+// Config are the same, whatever Threads is.
+type Config struct {
+	Seed        uint64
+	Windows     int
+	Miners      int
+	Validators  int
+	Aggregators int // the first publishes, the others stand by
+	Engine      Engine
+	Faults      Script
+	Threads     int // nodes that compute at once
+
+	Trace    io.Writer        // the story, when set
+	Progress func(window int) // called when a window begins, when set
+
+	// alter changes a process's parts before its role gets them: bugs are planted here.
+	alter func(*Node, *process, *role.Deps)
+	// tune changes the run parameters.
+	tune func(*protocol.Params)
+	// open makes the store, when it is not to be in memory.
+	open func(now func() time.Time) (objectStore, error)
+	// ties is added to the seed that orders what happens at the same instant.
+	ties uint64
+}
+
+// Stats count what happened.
+type Stats struct {
+	Applied     int    `json:"applied"`    // windows, by nodes
+	Mismatches  int    `json:"mismatches"` // of these, those with other parameters than the chain of Aggregates gives
+	Provisional int    `json:"provisional"`
+	Crashes     int    `json:"crashes"`
+	Failures    int    `json:"failures"` // processes that gave up and were started again
+	Events      int    `json:"events"`
+	Segments    uint64 `json:"segments"` // of computing between two waits
+}
+
+// Result is how a run ended.
+type Result struct {
+	Seed       uint64        `json:"seed"`
+	Windows    int           `json:"windows"` // that have an Aggregate
+	State      protocol.Hash `json:"state_hash"`
+	Violations []Violation   `json:"violations,omitempty"`
+	Virtual    time.Duration `json:"virtual_ns"`
+	Stats
+	Digest string `json:"trace_digest"` // of the whole story
+}
+
+// Failed tells whether an invariant did not hold.
+func (r *Result) Failed() bool { return len(r.Violations) > 0 }
+
+// Run simulates a network. An error means that the simulator could not do its work, or
+// that ctx ended; what is wrong with the network stands in the Result.
+func Run(ctx context.Context, c Config) (Result, error) {
+	if err := c.Check(); err != nil {
+		return Result{}, err
+	}
+	digest := sha256.New()
+	c.Trace = tee(digest, c.Trace)
+	n, err := newNetwork(detached(ctx), c)
+	if err != nil {
+		return Result{}, fmt.Errorf("build the network: %w", err)
+	}
+	err = errors.Join(n.live(ctx), n.drain())
+	n.watch.finish()
+	return n.result(digest), err
+}
+
+func tee(digest hash.Hash, out io.Writer) io.Writer {
+	if out == nil {
+		return digest
+	}
+	return io.MultiWriter(digest, out)
+}
+
+// Check says what is wrong with a Config.
+func (c *Config) Check() error {
+	switch {
+	case c.Windows < 1 || c.Windows > maxWindow:
+		return fmt.Errorf("%d windows: want 1 to %d", c.Windows, maxWindow)
+	case c.Miners < 1 || c.Validators < 1 || c.Aggregators < 1 || c.Miners+c.Validators+c.Aggregators > 4000:
+		return fmt.Errorf("%d miners, %d validators, %d aggregators: want one of each, and no more than 4000 together", c.Miners, c.Validators, c.Aggregators)
+	case c.Engine != Cheap && c.Engine != Real:
+		return fmt.Errorf("engine %q: want %q or %q", c.Engine, Cheap, Real)
+	}
+	for _, f := range c.Faults {
+		if !c.has(f.Who) || !c.has(f.Of) {
+			return fmt.Errorf("%q: the network has no such node", f)
+		}
+	}
+	return nil
+}
+
+// grace is how many windows the run may take beyond its own.
+const grace = 12
+
+// live runs the network until everybody has reached the end, or time is up.
+func (n *Network) live(ctx context.Context) error {
+	n.s.after(n.run.Params.BlockTime(), n.blocks.next)
+	for _, node := range n.nodes {
+		if n.weather.joinsLater(node) {
+			node.held = 1
+			continue
+		}
+		node.run()
+	}
+	for !n.finished() && len(n.watch.violations) == 0 { // what follows from one tells nothing new
+		if err := errors.Join(ctx.Err(), n.advance()); err != nil {
+			return err
+		}
+		if n.window > n.config.Windows+grace || !n.started && n.s.now > int64(grace*n.run.Params.WindowTime()) {
+			n.watch.stragglers()
+			return nil
+		}
+	}
+	return nil
+}
+
+// enough steps are more than any instant takes, and than all tasks need to end.
+const enough = 1_000_000
+
+// advance is a step that must lead somewhere.
+func (n *Network) advance() error {
+	before := n.s.now
+	if !n.s.step() {
+		return errors.New("nothing will ever happen again")
+	}
+	if n.still++; n.s.now > before {
+		n.still = 0
+	}
+	if n.still > enough {
+		return errors.New("time stands still: a role asks again and again without waiting")
+	}
+	return n.err
+}
+
+// finished tells whether everybody has reached the end who ever will.
+func (n *Network) finished() bool {
+	for _, node := range n.nodes {
+		if !node.done && !node.gone {
+			return false
+		}
+	}
+	return true
+}
+
+// drain ends all tasks.
+func (n *Network) drain() error {
+	n.over = true
+	for _, node := range n.nodes {
+		if node.process != nil {
+			node.process.kill()
+			n.s.interrupt(node.process)
+		}
+	}
+	for range enough {
+		if n.s.tasks == 0 {
+			return nil
+		}
+		if !n.s.step() {
+			break
+		}
+	}
+	return fmt.Errorf("%d tasks do not end when they are told to", n.s.tasks)
+}
+
+func (n *Network) result(digest hash.Hash) Result {
+	n.stats.Segments = n.s.segments
+	published := len(n.watch.published)
+	return Result{
+		Seed: n.config.Seed, Windows: published, State: n.watch.states[published], Violations: n.watch.violations,
+		Virtual: time.Duration(n.s.now), Stats: n.stats, Digest: hex.EncodeToString(digest.Sum(nil)[:8]),
+	}
+}

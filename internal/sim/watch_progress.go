@@ -1,0 +1,68 @@
+package sim
+
+import (
+	"slices"
+
+	"templar/internal/telemetry"
+)
+
+// settling is how many windows a node may take to catch up once nothing is wrong any more.
+const settling = 8
+
+// windowBegins asks of everybody who has nothing in its way whether it keeps up.
+func (w *watch) windowBegins(i int) {
+	w.settle()
+	trouble := w.net.trouble(i) || i > 0 && w.net.trouble(i-1)
+	for _, n := range w.net.nodes {
+		if trouble || n.absent() || w.net.troubleOf(n, i) || i > 0 && w.net.troubleOf(n, i-1) {
+			n.clean = i + 1
+			continue
+		}
+		if i-n.clean < settling || n.Role == telemetry.Aggregator || n.done {
+			continue
+		}
+		lag := 2
+		if n.Role == telemetry.Validator {
+			lag += int(w.net.run.Params.ValidatorOffset)
+		}
+		if at := w.net.index(n.next); at < i-lag {
+			w.broken(i, Progress, n, "has only applied window %d, though nothing has been in its way since window %d", at-1, n.clean)
+			n.clean = i // once is enough
+		}
+	}
+}
+
+// absent tells whether the script keeps the node away.
+func (n *Node) absent() bool { return n.held > 0 || n.gone }
+
+// trouble tells whether a window has a fault that may hold up everybody.
+func (n *Network) trouble(window int) bool {
+	return slices.ContainsFunc(n.weather.faults, func(f *forecast) bool {
+		if !f.in(window) {
+			return false
+		}
+		switch f.Who {
+		case theChain, "nodes", "aggregators":
+			return true
+		case theStore:
+			return f.Of == "" || bucketOf(f.Of) == aggregatorBucket
+		}
+		return bucketOf(f.Who) == aggregatorBucket
+	})
+}
+
+// troubleOf tells whether a window has a fault that may hold up the node.
+func (n *Network) troubleOf(node *Node, window int) bool {
+	return slices.ContainsFunc(n.weather.faults, func(f *forecast) bool {
+		return f.in(window) && (f.concerns(node.Name) || f.Who == theStore && f.Of == node.Name)
+	})
+}
+
+// stragglers are the nodes that should have reached the end of the run and have not.
+func (w *watch) stragglers() {
+	for _, n := range w.net.nodes {
+		if !n.done && !n.absent() {
+			w.broken(w.net.window, Progress, n, "has not reached the end of the run: it stands before window %d", w.net.index(n.next))
+		}
+	}
+}
