@@ -38,6 +38,9 @@ func stub() App {
 		Localnet: func(ctx context.Context, o localnet.Options) error {
 			fmt.Fprintf(o.Out, "windows %d miners %d validators %d preset %s seed %d dir %s corpus %q include %q json %q plot %q live %v\n",
 				o.Windows, o.Miners, o.Validators, o.Preset, o.Seed, o.DataDir, o.Corpus, o.Include, o.JSON, o.Plot, o.Live)
+			if len(o.Adversaries) > 0 {
+				fmt.Fprintf(o.Out, "adversaries %s\n", o.Adversaries)
+			}
 			return nil
 		},
 		Prepare: func(ctx context.Context, o localnet.Options) ([]string, error) {

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"templar/internal/adversary"
 	"templar/internal/dashboard"
 	"templar/internal/localnet"
 	"templar/protocol"
@@ -27,8 +29,12 @@ process, over loopback, and trains one model on a text: Newton's Opticks, or you
 
 While it runs it shows the network at work; at the end every node's scores, the loss before
 and after, and where the model is. Ctrl-C stops cleanly. The same command with the same
---data-dir goes on from where it stopped; name another one, or remove it, to begin anew.`,
+--data-dir goes on from where it stopped; name another one, or remove it, to begin anew.
+
+With --adversaries, cheaters take part beside the honest miners, to see what becomes of them:
+` + adversaryKinds(),
 		Example: `  templar localnet
+  templar localnet --miners 4 --adversaries lazy,noise=2,sybil=3
   templar localnet --windows 8 --json out.json
   templar localnet --corpus "$(go env GOROOT)/src" --include '*.go' --data-dir gosrc`,
 		Args: noArgs,
@@ -37,6 +43,7 @@ and after, and where the model is. Ctrl-C stops cleanly. The same command with t
 	f := cmd.Flags()
 	f.StringVar(&o.JSON, "json", "", "write a report to this file")
 	f.StringVar(&o.Plot, "plot", "", "file of the loss plot (default loss.png in the data directory)")
+	cheaters := f.String("adversaries", "", "cheaters beside the honest miners, like lazy=1,noise=2,sybil=3 (kinds: above)")
 	noLive := f.Bool("no-live", false, "log lines instead of the live view")
 	f.Bool("chaos", false, "inject faults (not in this build)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -45,6 +52,10 @@ and after, and where the model is. Ctrl-C stops cleanly. The same command with t
 		}
 		if err := checkLocalnet(&o); err != nil {
 			return err
+		}
+		var err error
+		if o.Adversaries, err = adversary.Parse(*cheaters); err != nil {
+			return usagef("--adversaries: %w", err)
 		}
 		log, err := logger(cmd, std)
 		if err != nil {
@@ -56,6 +67,15 @@ and after, and where the model is. Ctrl-C stops cleanly. The same command with t
 	}
 	cmd.AddCommand(a.prepare(std))
 	return cmd
+}
+
+// adversaryKinds lists what --adversaries takes.
+func adversaryKinds() string {
+	var b strings.Builder
+	for _, k := range adversary.Kinds() {
+		fmt.Fprintf(&b, "\n  %-18s %s", k, k.Doc())
+	}
+	return b.String()
 }
 
 func (a App) prepare(std Std) *cobra.Command {

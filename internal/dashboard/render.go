@@ -138,7 +138,7 @@ func (f frame) nodeColumns() []column {
 		name = max(name, lipgloss.Width(n.Name))
 	}
 	return []column{
-		{"node", min(name, 16), true, 0}, {"uid", 3, false, 4}, {"phase", 10, true, 2}, {"loss", 6, false, 1}, {"tok/s", 6, false, 5},
+		{"node", min(name, 20), true, 0}, {"uid", 3, false, 4}, {"phase", 10, true, 2}, {"loss", 6, false, 1}, {"tok/s", 6, false, 5},
 		{"up", 6, false, 6}, {"down", 6, false, 7}, {"score", 6, false, 8}, {"weight", 6, false, 3}, {"last", 13, true, 0},
 	}
 }

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,10 +105,14 @@ func (t *table) minerSection() {
 	t.line("")
 	t.line("%s%s", t.title.Render("Miners"), by)
 	const indent = 2
-	keep := fit(minerColumns, t.width-indent)
-	t.line("  %s", t.faint.Render(row(minerColumns, keep, func(i int) string { return minerColumns[i].title })))
+	cols := slices.Clone(minerColumns)
 	for _, m := range t.Miners {
-		t.line("  %s", row(minerColumns, keep, func(i int) string { return m.cell(i) }))
+		cols[0].width = min(max(cols[0].width, len(m.Node)), 20)
+	}
+	keep := fit(cols, t.width-indent)
+	t.line("  %s", t.faint.Render(row(cols, keep, func(i int) string { return cols[i].title })))
+	for _, m := range t.Miners {
+		t.line("  %s", row(cols, keep, func(i int) string { return m.cell(i) }))
 		for _, note := range m.Notes {
 			t.line("    %s", t.warn.Render(printable(note)))
 		}

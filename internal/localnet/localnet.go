@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"templar/internal/adversary"
 	"templar/internal/clock"
 	"templar/internal/dashboard"
 	"templar/internal/model"
@@ -27,13 +28,15 @@ type Options struct {
 	Windows    uint64 // counted from the run's start
 	Miners     int
 	Validators int
-	Preset     string
-	Seed       uint64
-	DataDir    string
-	Corpus     string // text file or directory; empty is the embedded book
-	Include    string // glob on a directory's files
-	JSON       string // file for the report; empty for none
-	Plot       string // file for the loss plot; empty is loss.png in DataDir
+	// Adversaries take part beside the honest miners.
+	Adversaries adversary.Mix
+	Preset      string
+	Seed        uint64
+	DataDir     string
+	Corpus      string // text file or directory; empty is the embedded book
+	Include     string // glob on a directory's files
+	JSON        string // file for the report; empty for none
+	Plot        string // file for the loss plot; empty is loss.png in DataDir
 
 	Live    bool // draw the live view on Out
 	Log     *slog.Logger

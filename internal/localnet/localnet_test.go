@@ -27,17 +27,17 @@ func options(t *testing.T, windows uint64) Options {
 	}
 }
 
-// TestTwoNetworksInOneProcess: two runs at once disturb each other in nothing, and each
-// leaves what a run should leave.
+// TestTwoNetworksInOneProcess: two runs at once, one of them with cheaters, disturb each other in
+// nothing, and each leaves what a run should leave.
 func TestTwoNetworksInOneProcess(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some windows of wall time")
 	}
-	for _, name := range []string{"one", "other"} {
+	for name, cheaters := range map[string]string{"one": "", "other": "nan,lazy,noise"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := options(t, 2)
-			o.Miners, o.Validators = 2, 2
+			o.Miners, o.Validators, o.Adversaries = 2, 2, mix(t, cheaters)
 			o.JSON = filepath.Join(t.TempDir(), "report.json")
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
@@ -46,6 +46,9 @@ func TestTwoNetworksInOneProcess(t *testing.T) {
 			}
 			checkReport(t, o)
 			checkLeftovers(t, o)
+			if cheaters != "" {
+				checkCheaters(t, o)
+			}
 		})
 	}
 }
@@ -60,7 +63,7 @@ func checkReport(t *testing.T, o Options) {
 		t.Fatalf("%d windows reported, want %d", len(r.Windows), o.Windows)
 	}
 	for _, w := range r.Windows {
-		if want := o.Miners + o.Validators + 1; len(w.StateHash) != want {
+		if want := o.Miners + len(o.Adversaries.Members()) + o.Validators + 1; len(w.StateHash) != want {
 			t.Errorf("window %d: %d nodes reported a state, want %d", w.Window, len(w.StateHash), want)
 		}
 		if strays := w.Dissenters(); len(strays) > 0 {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 
+	"templar/internal/adversary"
 	"templar/internal/config"
 	"templar/internal/node"
+	"templar/internal/role"
 	"templar/internal/telemetry"
 	"templar/internal/wallet"
 	"templar/protocol"
@@ -25,6 +27,7 @@ type network struct {
 	Seed           uint64  `json:"seed"`
 	Miners         int     `json:"miners"`
 	Validators     int     `json:"validators"`
+	Adversaries    string  `json:"adversaries,omitempty"` // as adversary.Mix writes it
 	Corpus         string  `json:"corpus"`
 	Source         string  `json:"corpus_path"` // as given; empty is the embedded book
 	Include        string  `json:"include"`
@@ -32,8 +35,9 @@ type network struct {
 	StoreAddr      string  `json:"store"`           // host:port
 	ChainAddr      string  `json:"chain"`           // host:port
 
-	params *protocol.Params
-	dir    string
+	params      *protocol.Params
+	adversaries adversary.Mix
+	dir         string
 }
 
 // member is one node of the network.
@@ -42,6 +46,8 @@ type member struct {
 	role   telemetry.Role
 	uid    protocol.UID // as the chain will give it
 	hotkey protocol.Hotkey
+	// corrupt makes a cheater of the node; nil for an honest one.
+	corrupt func(role.Deps) role.Deps
 }
 
 const walletName = "localnet"
@@ -50,13 +56,16 @@ const walletName = "localnet"
 // them the first uids.
 func (n *network) names() []member {
 	var out []member
-	add := func(role telemetry.Role, count int) {
+	add := func(r telemetry.Role, count int) {
 		for i := range count {
-			out = append(out, member{name: fmt.Sprintf("%s-%d", role, i), role: role})
+			out = append(out, member{name: fmt.Sprintf("%s-%d", r, i), role: r})
 		}
 	}
 	add(telemetry.Validator, n.Validators)
 	add(telemetry.Miner, n.Miners)
+	for _, a := range n.adversaries.Members() {
+		out = append(out, member{name: a.Name(), role: telemetry.Miner, corrupt: a.Corrupt})
+	}
 	add(telemetry.Aggregator, 1)
 	add(telemetry.Observer, 1)
 	for i := range out {
@@ -107,6 +116,9 @@ func load(o *Options) (*network, error) {
 	if err := n.accepts(o); err != nil {
 		return nil, fmt.Errorf("%s holds another network: %w; use its flags, or another --data-dir", o.DataDir, err)
 	}
+	if n.adversaries, err = adversary.Parse(n.Adversaries); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.path("network.json"), err)
+	}
 	run, err := node.LoadRun(o.path("run.json"))
 	if err != nil {
 		return nil, err
@@ -127,6 +139,7 @@ func (n *network) accepts(o *Options) error {
 	differ("seed", n.Seed, o.Seed)
 	differ("miners", n.Miners, o.Miners)
 	differ("validators", n.Validators, o.Validators)
+	differ("adversaries", n.Adversaries, o.Adversaries.String())
 	differ("corpus", n.Source, o.Corpus)
 	differ("include", n.Include, o.Include)
 	if n.Version != networkVersion {

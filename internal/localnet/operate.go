@@ -129,6 +129,8 @@ func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgro
 		}
 		cfg.Options.Windows = o.Windows
 		cfg.Options.Threads = max(1, runtime.GOMAXPROCS(0)/o.Miners) // miners train at the same time
+		env := env
+		env.Alter = m.corrupt
 		g.Go(func() error {
 			if err := node.Run(ctx, cfg, m.role, env); err != nil {
 				return fmt.Errorf("%s: %w", m.name, err)

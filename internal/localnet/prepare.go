@@ -125,6 +125,7 @@ func (b *builder) build(ctx context.Context) error {
 	o := b.o
 	b.network = network{
 		Version: networkVersion, Preset: o.Preset, Seed: o.Seed, Miners: o.Miners, Validators: o.Validators,
+		Adversaries: o.Adversaries.String(), adversaries: o.Adversaries,
 		Source: o.Corpus, Include: o.Include,
 	}
 	if err := b.addresses(); err != nil {
@@ -241,7 +242,7 @@ func (b *builder) createChain() error {
 	g := ledger.DefaultGenesis("localnet-" + hex.EncodeToString(random))
 	g.NetUID = netUID
 	g.Time = time.Now().UTC()
-	g.MaxNeurons = max(g.MaxNeurons, b.o.Miners+b.o.Validators)
+	g.MaxNeurons = max(g.MaxNeurons, len(b.network.names()))
 	// A network of minutes cannot wait for the rate limits of one of years.
 	g.Tempo, g.WeightsRateLimit = b.params.BlocksPerWindow, b.params.BlocksPerWindow/2
 	for i := range b.o.Validators {

@@ -1,0 +1,177 @@
+// Package scores studies whether the scores separate who trains from who pretends: it runs
+// whole networks of the real roles in virtual time, with cheaters and without, and prints the
+// tables of docs/scores.md. See there for the commands.
+package scores
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"templar/internal/adversary"
+	"templar/internal/checkpoint"
+	"templar/internal/data"
+	"templar/internal/engine"
+	"templar/internal/engine/cpu"
+	"templar/internal/report"
+	"templar/internal/simnet"
+	"templar/protocol"
+)
+
+// network is one run: what takes part, and for how long.
+type network struct {
+	Name    string `json:"name"`
+	Seed    uint64 `json:"seed"`
+	Windows int    `json:"windows"`
+	Batches []int  `json:"batches"` // of the honest miners, a window
+	Mix     string `json:"adversaries"`
+	// Small takes half of the tiny preset's width and half of its batch.
+	Small bool `json:"small"`
+	// CheatersFirst gives the cheaters the lower uids.
+	CheatersFirst bool `json:"cheaters_first"`
+
+	params func(*protocol.Params) // beside the study's own, when set
+}
+
+// result is what a run left behind.
+type result struct {
+	network
+	Miners  []miner          `json:"miners"`  // ascending by uid
+	Reports []*report.Report `json:"reports"` // the validator's, by window
+	HeldOut float64          `json:"held_out"`
+}
+
+// miner is one of those who upload.
+type miner struct {
+	Name    string       `json:"name"`
+	Kind    string       `json:"kind"` // of cheater; empty for an honest one
+	UID     protocol.UID `json:"uid"`
+	Batches int          `json:"batches"`
+}
+
+// studied are the tiny preset's parameters, with every miner evaluated in every window.
+func studied(t *testing.T, n *network, p *protocol.Params) {
+	t.Helper()
+	tiny, err := protocol.Preset("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tiny.Aggregators, tiny.Stores = p.Aggregators, p.Stores
+	*p = tiny
+	p.Run, p.Seed = fmt.Sprintf("study-%d", n.Seed), n.Seed
+	if n.Small {
+		p.Model.HiddenSize, p.Model.IntermediateSize = 64, 192
+		p.PageTokens, p.BatchSize = 256, 4
+		p.TMax = n.Windows // no restart of the schedule shortly before the loss is measured
+	}
+	p.PagesPerWindow = slices.Max(n.Batches) // a page is a batch
+	p.UIDsPerWindow, p.MaxTopKPeers, p.CheckpointFrequency = 64, 64, 1000
+	if n.params != nil {
+		n.params(p)
+	}
+}
+
+// run runs the network.
+func (n network) run(t *testing.T, corpus *data.Corpus) (out result) {
+	t.Helper()
+	mix, err := adversary.Parse(n.Mix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out = result{network: n, Miners: n.miners(mix)}
+	cfg := simnet.Config{Miners: len(out.Miners), Validators: 1, Corpus: corpus, Params: func(p *protocol.Params) { studied(t, &n, p) }}
+	simnet.Test(t, cfg, func(net *simnet.Network) {
+		for i := range out.Miners {
+			m := &out.Miners[i]
+			node := net.Node(fmt.Sprintf("miner-%d", i))
+			node.Config.Batches, m.UID = m.Batches, node.UID
+			if m.Kind != "" {
+				node.Alter = m.member().Corrupt
+			}
+		}
+		net.Start()
+		net.RunWindows(n.Windows)
+		net.RequireSameState()
+		out.collect(t, net)
+		out.HeldOut = heldOut(t, net)
+	})
+	return out
+}
+
+// miners lists who takes part, in the order of their uids.
+func (n network) miners(mix adversary.Mix) []miner {
+	var honest, cheaters []miner
+	for i, b := range n.Batches {
+		honest = append(honest, miner{Name: fmt.Sprintf("miner-%d", i), Batches: b})
+	}
+	for _, m := range mix.Members() {
+		cheaters = append(cheaters, miner{Name: m.Name(), Kind: string(m.Kind), Batches: n.Batches[0]})
+	}
+	if n.CheatersFirst {
+		return append(cheaters, honest...)
+	}
+	return append(honest, cheaters...)
+}
+
+func (m *miner) member() adversary.Member {
+	out := adversary.Member{Kind: adversary.Kind(m.Kind)}
+	fmt.Sscan(m.Name[strings.LastIndex(m.Name, "-")+1:], &out.Index)
+	return out
+}
+
+// collect reads the validator's reports, which hold all that the scores were made from.
+func (r *result) collect(t *testing.T, net *simnet.Network) {
+	t.Helper()
+	validator := net.Node("validator-0")
+	for i := range r.Windows {
+		body, _, err := net.Bucket(validator.Name).Get(net.Context(), protocol.ReportKey(net.Window(i), validator.UID), -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer body.Close()
+		raw, err := io.ReadAll(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, _, err := report.Decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Reports = append(r.Reports, one)
+	}
+}
+
+// heldOut is the model's loss at the end, in nats a token.
+func heldOut(t *testing.T, net *simnet.Network) float64 {
+	t.Helper()
+	w := net.Window(0)
+	for at := range net.States("miner-0") {
+		w = max(w, at)
+	}
+	m := net.Node("miner-0")
+	m.Stop()
+	s, err := checkpoint.Load(net.Context(), m.Local, net.Run, w+1, m.Signer.Hotkey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := cpu.New(net.Run.Params.Model, cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	d, err := data.Open(net.Context(), net.Bucket("dataset"), net.Run.Params.DatasetHash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := d.HeldOut(net.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	loss, err := engine.Losses(net.Context(), e, s.Params, data.Batches(tokens, net.Run.Params.SequenceLength, net.Run.Params.BatchSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loss.Mean()
+}

@@ -1,0 +1,109 @@
+package scores
+
+import (
+	"testing"
+
+	"gonum.org/v1/gonum/stat"
+
+	"templar/internal/adversary"
+	"templar/internal/score"
+	"templar/protocol"
+)
+
+var rules = []rule{
+	{name: "as it is"},
+	{name: "binary_score_ma_alpha 0.02", params: func(p *protocol.Params) { p.BinaryScoreAlpha = 0.02 }},
+	{name: "binary_score_ma_alpha 0.1", params: func(p *protocol.Params) { p.BinaryScoreAlpha = 0.1 }},
+	{name: "binary_score_ma_alpha 0.2", params: func(p *protocol.Params) { p.BinaryScoreAlpha = 0.2 }},
+	{name: "openskill_beta 25/6", params: func(p *protocol.Params) { p.OpenSkillBeta = 25.0 / 6 }},
+	{name: "copies of the same second not rated", observe: func(o *score.Observation) {
+		if o.Copy != nil {
+			o.Eval = nil
+		}
+	}},
+	{name: "copies of the same second all rated", observe: func(o *score.Observation) {
+		if o.Verdict.OK() {
+			o.Copy = nil
+		}
+	}},
+	{name: "no comparison of gradients", observe: func(o *score.Observation) {
+		if o.Copy = nil; o.Verdict == protocol.VerdictCopied {
+			o.Verdict = protocol.VerdictOK
+		}
+	}},
+}
+
+// statistical are the kinds whose uploads are in order.
+var statistical = []adversary.Kind{
+	adversary.Noise, adversary.Copycat, adversary.CopycatPermuted, adversary.CopycatPerturbed, adversary.CopycatEvasive,
+	adversary.Sybil, adversary.Stale, adversary.Flipped, adversary.WrongPages, adversary.Huge,
+}
+
+// rulesTable shows what other rules would have made of the same runs: the area under the curve of
+// all kinds but huge, which does an honest miner's work; of the kind that is told worst; of huge;
+// and how the honest are paid, and the one whose gradient others sent too.
+func rulesTable(t *testing.T, runs []result) *table {
+	out := header("rule", "area, all but huge", "worst kind", "huge", "honest without weight", "spread of honest pay", "ordinal of a sybil's first")
+	for _, by := range rules {
+		all, worst := fates(t, runs, by), 1.0
+		var sum pairs
+		for _, k := range statistical {
+			f := all[string(k)]
+			if f == nil || k == adversary.Huge {
+				continue
+			}
+			sum.above, sum.all = sum.above+f.curve().above, sum.all+f.curve().all
+			worst = min(worst, f.curve().area())
+		}
+		row := []any{by.name, sum.area(), worst, "", unpaidHonest(t, runs, by), spread(t, runs, by), ""}
+		if f := all[string(adversary.Huge)]; f != nil {
+			row[3] = f.curve().area()
+		}
+		if f := all[firstSybil]; f != nil {
+			row[6] = f.ordinal / float64(f.miners)
+		}
+		out.add(row...)
+	}
+	return out
+}
+
+// unpaidHonest counts the honest miners without weight at the end.
+func unpaidHonest(t *testing.T, runs []result, by rule) (n int) {
+	for i := range runs {
+		books := runs[i].books(t, by)
+		end := books[len(books)-1]
+		for _, m := range runs[i].Miners {
+			if m.Kind == "" && onChain(end, m.UID).Value == 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// spread is how unequal equal work is paid: the standard deviation of the honest miners' weights
+// over their mean, mean over the runs.
+func spread(t *testing.T, runs []result, by rule) (sum float64) {
+	for i := range runs {
+		books := runs[i].books(t, by)
+		var shares []float64
+		for _, m := range runs[i].Miners {
+			if m.Kind == "" {
+				shares = append(shares, onChain(books[len(books)-1], m.UID).Share)
+			}
+		}
+		mean, deviation := stat.MeanStdDev(shares, nil)
+		sum += deviation / mean / float64(len(runs))
+	}
+	return sum
+}
+
+// onChain is a miner's weight in a book; zero when it has none.
+func onChain(b score.Book, uid protocol.UID) score.Weight {
+	for _, w := range b.Weights(protocol.Default().PowerNormalisation) {
+		if w.UID == uid {
+			return w
+		}
+	}
+	return score.Weight{}
+}

@@ -1,0 +1,64 @@
+package scores
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"templar/internal/data"
+)
+
+var (
+	study   = flag.String("study", "", "study to run: rank or adversaries")
+	seeds   = flag.Int("seeds", 0, "seeds to run it with (0: as docs/scores.md says)")
+	windows = flag.Int("windows", 0, "windows of each run (0: as docs/scores.md says)")
+	picture = flag.String("plot", "", "file for a plot of how well the kinds are told from honest work")
+	out     = flag.String("out", "", "folder for the raw results; those that are there already are not run again")
+)
+
+// book is the text that all studies learn.
+func book(t *testing.T) *data.Corpus {
+	t.Helper()
+	c, err := data.Opticks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &c
+}
+
+// recorded runs a network, or reads what an earlier study left of it.
+func recorded(t *testing.T, n network, corpus *data.Corpus) (r result) {
+	t.Helper()
+	file := filepath.Join(*out, fmt.Sprintf("%s-%d.json", n.Name, n.Seed))
+	if raw, err := os.ReadFile(file); err == nil && *out != "" {
+		if err := json.Unmarshal(raw, &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	began := time.Now()
+	r = n.run(t, corpus)
+	t.Logf("%s, seed %d: %d windows in %.0f s, held-out loss %.4f", n.Name, n.Seed, n.Windows, time.Since(began).Seconds(), r.HeldOut)
+	if *out == "" || t.Failed() {
+		return r
+	}
+	raw, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func or(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}

@@ -1,0 +1,136 @@
+// Package adversary holds cheaters: ways to be paid for a miner's work without doing it, or to
+// harm the model, that a validator has to tell from honest work.
+//
+// A cheater is the real miner with tampered parts (its bucket, its engine), so that no role's
+// code knows of it, and what it uploads is a real object in the real store, signed by its own
+// key wherever the attack needs a valid signature:
+//
+//	deps = adversary.Member{Kind: adversary.Copycat}.Corrupt(deps)
+//	err := miner.New(cfg, deps).Run(ctx)
+package adversary
+
+import (
+	"context"
+	"slices"
+
+	"templar/codec"
+	"templar/internal/engine"
+	"templar/internal/role"
+	"templar/wire"
+)
+
+// Kind names a way to cheat.
+type Kind string
+
+// The kinds of cheaters; Doc describes them.
+const (
+	Lazy             Kind = "lazy"
+	HonestThenLazy   Kind = "honest-then-lazy"
+	Noise            Kind = "noise"
+	Copycat          Kind = "copycat"
+	CopycatPermuted  Kind = "copycat-permuted"
+	CopycatPerturbed Kind = "copycat-perturbed"
+	CopycatEvasive   Kind = "copycat-evasive"
+	Sybil            Kind = "sybil"
+	Stale            Kind = "stale"
+	Flipped          Kind = "flipped"
+	Huge             Kind = "huge"
+	WrongPages       Kind = "wrong-pages"
+	Desync           Kind = "desync"
+	NaN              Kind = "nan"
+	Inf              Kind = "inf"
+	Early            Kind = "early"
+	Late             Kind = "late"
+	Oversized        Kind = "oversized"
+	Truncated        Kind = "truncated"
+	WrongSignature   Kind = "wrong-signature"
+	Impostor         Kind = "impostor"
+)
+
+// attack is how a kind cheats. What is nil is done honestly.
+type attack struct {
+	kind Kind
+	doc  string
+	// gradient returns the object that is stored in place of g's, under the key of g, which it
+	// may change; nil stores nothing.
+	gradient func(context.Context, *cheater, *wire.Gradient) ([]byte, error)
+	engine   func(*cheater) engine.Engine
+	sample   func(context.Context, *cheater, *wire.Sample) error
+}
+
+// attacks lists all kinds: first those that only statistics can tell from honest work, then
+// those that leave something to see.
+var attacks = []attack{
+	{kind: Noise, doc: "sends random values in a valid form", gradient: noise, engine: idle},
+	{kind: Copycat, doc: "copies the best paid miner's gradient of the window and signs it as its own", gradient: copycat, engine: idle},
+	{kind: CopycatPermuted, doc: "copies, and mixes the values up among the coefficients of each chunk", gradient: copycatPermuted, engine: idle},
+	{kind: CopycatPerturbed, doc: "copies, scales every value by up to 30 % and leaves a tenth out", gradient: copycatPerturbed, engine: idle},
+	{kind: CopycatEvasive, doc: "copies, and changes enough to pass for its own", gradient: copycatEvasive, engine: idle},
+	{kind: Sybil, doc: "several uids: the first trains, the others send its gradient as theirs", gradient: sybil, engine: sybilEngine},
+	{kind: Stale, doc: "sends the gradient of the window before", gradient: stale},
+	{kind: Flipped, doc: "sends its gradient with the opposite sign", gradient: flipped},
+	{kind: Huge, doc: "sends its gradient times a million", gradient: huge},
+	{kind: WrongPages, doc: "trains on other pages than those assigned to it", engine: otherPages},
+	{kind: Desync, doc: "trains on another model than the network's, five steps off", engine: desynced, sample: desyncedSample},
+	{kind: Lazy, doc: "sends nothing", gradient: nothing, engine: idle},
+	{kind: HonestThenLazy, doc: "works until it is paid, then sends nothing", gradient: nothingOncePaid},
+	{kind: NaN, doc: "sends a value that is not a number", gradient: notANumber, engine: idle},
+	{kind: Inf, doc: "sends an infinite value", gradient: infinite, engine: idle},
+	{kind: Early, doc: "uploads a window's gradient before the window has begun", gradient: early},
+	{kind: Late, doc: "uploads after the deadline", gradient: late},
+	{kind: Oversized, doc: "uploads more bytes than a gradient can have", gradient: oversized, engine: idle},
+	{kind: Truncated, doc: "uploads the first half of its gradient", gradient: truncated, engine: idle},
+	{kind: WrongSignature, doc: "uploads a gradient whose signature is false", gradient: wrongSignature, engine: idle},
+	{kind: Impostor, doc: "uploads in another miner's name, signed by itself", gradient: impostor, engine: idle},
+}
+
+// Kinds lists all kinds.
+func Kinds() []Kind {
+	out := make([]Kind, len(attacks))
+	for i, a := range attacks {
+		out[i] = a.kind
+	}
+	return out
+}
+
+// Doc says in a line what a cheater of the kind does, and is empty for an unknown kind.
+func (k Kind) Doc() string { return k.attack().doc }
+
+func (k Kind) attack() attack {
+	if i := slices.IndexFunc(attacks, func(a attack) bool { return a.kind == k }); i >= 0 {
+		return attacks[i]
+	}
+	return attack{}
+}
+
+// Corrupt turns the parts of an honest miner into the cheater's. The uids of a sybil's members
+// must follow one another in the order of their Index.
+func (m Member) Corrupt(d role.Deps) role.Deps {
+	a := m.Kind.attack()
+	c := &cheater{Deps: d, index: m.Index}
+	x := *d.Exchange
+	x.Own = &bucket{Bucket: x.Own, cheater: c, attack: a}
+	d.Exchange = &x
+	if a.engine != nil {
+		d.Engine = a.engine(c)
+	}
+	if _, idle := d.Engine.(idler); idle {
+		d.Report.Sink = withoutTraining(d.Report.Sink)
+	}
+	return d
+}
+
+// cheater is what an attack works with: the honest parts, and what it remembers.
+type cheater struct {
+	role.Deps
+	index int // among those of its kind
+
+	last  *codec.Gradient // of the window before
+	paid  bool            // at some time
+	shift []float32       // from the network's parameters to its own
+}
+
+// sign returns g as an object in the cheater's own name.
+func (c *cheater) sign(g *wire.Gradient) ([]byte, error) {
+	return wire.EncodeGradient(g, c.Exchange.Codec, c.Exchange.Signer)
+}

@@ -1,0 +1,245 @@
+package adversary_test
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"templar/codec"
+	"templar/internal/adversary"
+	"templar/internal/simnet"
+	"templar/internal/telemetry"
+	"templar/protocol"
+	"templar/wire"
+)
+
+const honest = 3 // miners before the cheaters
+
+// network runs honest miners and, after them, the members of mix.
+func network(t *testing.T, mix string, windows int, f func(net *simnet.Network, node func(name string) *simnet.Node)) {
+	t.Helper()
+	m, err := adversary.Parse(mix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	members := m.Members()
+	params := func(p *protocol.Params) { p.MaxTopKPeers, p.UIDsPerWindow = 64, 64 }
+	simnet.Test(t, simnet.Config{Miners: honest + len(members), Validators: 1, Params: params}, func(net *simnet.Network) {
+		nodes := map[string]*simnet.Node{}
+		for i, member := range members {
+			n := net.Node(fmt.Sprintf("miner-%d", honest+i))
+			n.Alter = member.Corrupt
+			nodes[member.Name()] = n
+		}
+		net.Start()
+		net.RunWindows(windows)
+		net.RequireSameState()
+		f(net, func(name string) *simnet.Node {
+			if n := nodes[name]; n != nil {
+				return n
+			}
+			return net.Node(name)
+		})
+	})
+}
+
+// sent returns what a node uploaded as its gradient of w.
+func sent(t *testing.T, net *simnet.Network, n *simnet.Node, w protocol.Window) *codec.Gradient {
+	t.Helper()
+	body, _, err := net.Bucket(n.Name).Get(net.Context(), protocol.GradientKey(w, n.UID), -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, verdict := wire.DecodeGradient(raw, net.Run.Codec, wire.Expect{Run: net.Run.Hash, Window: w, UID: n.UID, Hotkey: n.Signer.Hotkey()})
+	if !verdict.OK() {
+		t.Fatalf("%s: %v", n.Name, verdict)
+	}
+	return g.Body
+}
+
+// Each kind that leaves something to see gets the verdict that names it, and the honest
+// miners are aggregated.
+func TestVerdicts(t *testing.T) {
+	want := map[adversary.Kind]protocol.Verdict{
+		adversary.Lazy: protocol.VerdictMissing, adversary.NaN: protocol.VerdictNonFinite, adversary.Inf: protocol.VerdictNonFinite,
+		adversary.Early: protocol.VerdictEarly, adversary.Late: protocol.VerdictLate, adversary.Oversized: protocol.VerdictTooLarge,
+		adversary.Truncated: protocol.VerdictMalformed, adversary.WrongSignature: protocol.VerdictBadSignature,
+		adversary.Impostor: protocol.VerdictWrongContext,
+	}
+	for _, mix := range []string{"lazy,nan,inf,early,late", "oversized,truncated,wrong-signature,impostor"} {
+		network(t, mix, 3, func(net *simnet.Network, node func(string) *simnet.Node) {
+			last := simnet.Of[telemetry.Applied](net, "validator-0")[net.Window(2)]
+			if len(last.Included) != honest {
+				t.Errorf("%s: included %v, want the %d honest miners", mix, last.Included, honest)
+			}
+			verdicts := map[protocol.UID]protocol.Verdict{}
+			for _, v := range simnet.Of[telemetry.Gathered](net, "validator-0")[net.Window(2)].Verdicts {
+				verdicts[v.UID] = v.Verdict
+			}
+			for _, kind := range strings.Split(mix, ",") {
+				if got := verdicts[node(kind+"-0").UID]; got != want[adversary.Kind(kind)] {
+					t.Errorf("the validator says of %s: %v, want %v", kind, got, want[adversary.Kind(kind)])
+				}
+			}
+		})
+	}
+}
+
+// The honest network has the same first window: what an honest miner in the cheater's place
+// sends there is known.
+func TestValues(t *testing.T) {
+	const mix = "flipped,huge,stale,wrong-pages,noise"
+	var would []*codec.Gradient
+	honestly(t, func(net *simnet.Network) {
+		for i := range 5 {
+			would = append(would, sent(t, net, net.Node("miner-"+string(rune('0'+honest+i))), net.Window(0)))
+		}
+	})
+	network(t, mix, 2, func(net *simnet.Network, node func(string) *simnet.Node) {
+		c := net.Run.Codec
+		for i, check := range []func(got, would []float32, raw *codec.Gradient) bool{
+			func(got, would []float32, _ *codec.Gradient) bool { return slices.Equal(got, times(would, -1)) },
+			func(got, would []float32, _ *codec.Gradient) bool { return near(got, times(would, 1e6)) },
+			nil,
+			func(got, would []float32, _ *codec.Gradient) bool { return !slices.Equal(got, would) },
+			func(got, would []float32, _ *codec.Gradient) bool { return !slices.Equal(got, would) },
+		} {
+			name := strings.Split(mix, ",")[i] + "-0"
+			got := sent(t, net, node(name), net.Window(0))
+			if check != nil && !check(values(c, got), values(c, would[i]), got) {
+				t.Errorf("%s: not what it says", name)
+			}
+		}
+		if again := sent(t, net, node("stale-0"), net.Window(1)); !slices.Equal(again.Bytes(), would[2].Bytes()) {
+			t.Error("stale-0 did not send the gradient of the window before")
+		}
+	})
+}
+
+// honestly runs as many miners as TestValues has, all honest.
+func honestly(t *testing.T, f func(*simnet.Network)) {
+	t.Helper()
+	params := func(p *protocol.Params) { p.MaxTopKPeers, p.UIDsPerWindow = 64, 64 }
+	simnet.Test(t, simnet.Config{Miners: honest + 5, Validators: 1, Params: params}, func(net *simnet.Network) {
+		net.Start()
+		net.RunWindows(1)
+		f(net)
+	})
+}
+
+func values(c *codec.Codec, g *codec.Gradient) []float32 {
+	var out []float32
+	c.Each(g, func(ch codec.Chunk) { out = append(out, ch.Value...) })
+	return out
+}
+
+func times(values []float32, by float32) []float32 {
+	out := slices.Clone(values)
+	for i := range out {
+		out[i] *= by
+	}
+	return out
+}
+
+// near allows for what quantising again loses.
+func near(a, b []float32) bool {
+	return slices.EqualFunc(a, b, func(x, y float32) bool { return max(x-y, y-x) <= 1e-3*max(y, -y) })
+}
+
+// Copies arrive in time and under the copier's name, and are those of the best paid or first.
+func TestCopies(t *testing.T) {
+	network(t, "copycat,copycat-permuted,copycat-perturbed,sybil=3", 2, func(net *simnet.Network, node func(string) *simnet.Node) {
+		w, c := net.Window(1), net.Run.Codec
+		original := sent(t, net, node("miner-0"), w)
+		if got := sent(t, net, node("copycat-0"), w); !slices.Equal(got.Bytes(), original.Bytes()) {
+			t.Error("copycat-0 sent no copy")
+		}
+		indices := func(g *codec.Gradient) (out []uint16) {
+			c.Each(g, func(ch codec.Chunk) { out = append(out, ch.Index...) })
+			return out
+		}
+		permuted := sent(t, net, node("copycat-permuted-0"), w)
+		if !slices.Equal(indices(permuted), indices(original)) || slices.Equal(values(c, permuted), values(c, original)) {
+			t.Error("copycat-permuted-0 did not keep the indices and mix the values")
+		}
+		if n, all := sent(t, net, node("copycat-perturbed-0"), w).Coefficients(), original.Coefficients(); n > all*95/100 || n < all*85/100 {
+			t.Errorf("copycat-perturbed-0 kept %d of %d coefficients", n, all)
+		}
+		first := sent(t, net, node("sybil-0"), w)
+		for _, name := range []string{"sybil-1", "sybil-2"} {
+			if !slices.Equal(sent(t, net, node(name), w).Bytes(), first.Bytes()) {
+				t.Errorf("%s sent another gradient than sybil-0", name)
+			}
+		}
+		if slices.Equal(first.Bytes(), original.Bytes()) {
+			t.Error("the sybil copies an honest miner")
+		}
+	})
+}
+
+// A model that is off shows in its sync sample.
+func TestDesync(t *testing.T) {
+	network(t, "desync", 3, func(net *simnet.Network, node func(string) *simnet.Node) {
+		for _, m := range simnet.Of[telemetry.Scored](net, "validator-0")[net.Window(2)].Miners {
+			off := m.UID == node("desync-0").UID
+			if off != (m.SyncScore == 0) {
+				t.Errorf("uid %d: sync score %v, desync: %v", m.UID, m.SyncScore, off)
+			}
+		}
+	})
+}
+
+func TestHonestThenLazy(t *testing.T) {
+	network(t, "honest-then-lazy", 16, func(net *simnet.Network, node func(string) *simnet.Node) {
+		uid, applied := node("honest-then-lazy-0").UID, simnet.Of[telemetry.Applied](net, "validator-0")
+		if got := applied[net.Window(1)]; !slices.Contains(got.Included, uid) {
+			t.Errorf("not honest at first: skipped as %v", got.Skipped[uid])
+		}
+		if got := applied[net.Window(15)]; slices.Contains(got.Included, uid) {
+			t.Error("still honest after 16 windows")
+		}
+	})
+}
+
+func TestParse(t *testing.T) {
+	for text, want := range map[string]string{
+		"":               "",
+		"lazy":           "lazy=1",
+		"noise=2,sybil":  "noise=2,sybil=2",
+		"nan=1, sybil=3": "nan=1,sybil=3",
+	} {
+		m, err := adversary.Parse(text)
+		if err != nil || m.String() != want {
+			t.Errorf("Parse(%q) = %q, %v; want %q", text, m, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"lasy":        `no adversary "lasy": have noise,`,
+		"lazy=x":      "want a number",
+		"lazy=0":      "want 1 to 64",
+		"sybil=1":     "want 2 to 64",
+		"lazy,":       `no adversary ""`,
+		"lazy,lazy=2": "stands twice",
+	} {
+		if m, err := adversary.Parse(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Parse(%q) = %v, %v; want an error with %q", text, m, err, want)
+		}
+	}
+}
+
+func TestKindsAreDocumented(t *testing.T) {
+	for _, k := range adversary.Kinds() {
+		if k.Doc() == "" {
+			t.Errorf("%s has no doc", k)
+		}
+	}
+	if len(adversary.Kinds()) < 20 {
+		t.Error("a kind is missing")
+	}
+}

@@ -1,0 +1,61 @@
+package adversary
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// bucket is the cheater's own, which changes what the miner stores in it.
+type bucket struct {
+	store.Bucket
+	cheater *cheater
+	attack  attack
+}
+
+// Put stores what the attack makes of a gradient or of a sync sample, and the rest as it is.
+func (b *bucket) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (store.Info, error) {
+	raw, err := io.ReadAll(io.NewSectionReader(body, 0, size))
+	if err != nil {
+		return store.Info{}, err
+	}
+	if key, raw, err = b.alter(ctx, key, raw); err != nil {
+		return store.Info{}, fmt.Errorf("%s: %w", b.attack.kind, err)
+	}
+	if raw == nil {
+		return store.Info{Key: key, LastModified: b.cheater.Exchange.Clock.Now().Truncate(time.Second)}, nil
+	}
+	return b.Bucket.Put(ctx, key, bytes.NewReader(raw), int64(len(raw)), o)
+}
+
+func (b *bucket) alter(ctx context.Context, key string, raw []byte) (string, []byte, error) {
+	x := b.cheater.Exchange
+	w, _ := protocol.KeyWindow(key)
+	me := wire.Expect{Run: x.Hash, Window: w, UID: x.UID, Hotkey: x.Signer.Hotkey()}
+	switch {
+	case key == protocol.GradientKey(w, x.UID) && b.attack.gradient != nil:
+		g, verdict := wire.DecodeGradient(raw, x.Codec, me)
+		if !verdict.OK() {
+			return key, nil, fmt.Errorf("own gradient is %v", verdict)
+		}
+		out, err := b.attack.gradient(ctx, b.cheater, g)
+		return protocol.GradientKey(g.Window, x.UID), out, err
+	case key == protocol.SampleKey(w, x.UID) && b.attack.sample != nil:
+		s, verdict := wire.DecodeSample(raw, me, x.SampleSize())
+		if !verdict.OK() {
+			return key, nil, fmt.Errorf("own sample is %v", verdict)
+		}
+		if err := b.attack.sample(ctx, b.cheater, s); err != nil {
+			return key, nil, err
+		}
+		out, err := wire.EncodeSample(s, x.Signer)
+		return key, out, err
+	}
+	return key, raw, nil
+}

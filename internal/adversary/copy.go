@@ -1,0 +1,123 @@
+package adversary
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"templar/codec"
+	"templar/internal/engine"
+	"templar/internal/exchange"
+	"templar/protocol"
+	"templar/wire"
+)
+
+func copycat(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+	return c.copied(ctx, g, c.sign)
+}
+
+// copycatPermuted keeps which coefficients were sent, and turns their values round.
+func copycatPermuted(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+	return c.copied(ctx, g, func(g *wire.Gradient) ([]byte, error) {
+		return c.changed(g, func(ch *codec.Chunk) { slices.Reverse(ch.Value) })
+	})
+}
+
+// copycatPerturbed changes little enough to profit, and no coefficient stays the same.
+func copycatPerturbed(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+	d := c.draw(g.Window)
+	return c.copied(ctx, g, func(g *wire.Gradient) ([]byte, error) {
+		return c.changed(g, func(ch *codec.Chunk) {
+			var kept codec.Chunk
+			for i, v := range ch.Value {
+				if d.Below(10) > 0 {
+					kept.Index, kept.Value = append(kept.Index, ch.Index[i]), append(kept.Value, v*(1+0.3*uniform(d)))
+				}
+			}
+			ch.Index, ch.Value = kept.Index, kept.Value
+		})
+	})
+}
+
+// copycatEvasive stays below the default limits of the comparison (copy_indices, copy_values):
+// a quarter of the coefficients moves to the next place, and values change by up to 70 %.
+func copycatEvasive(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+	d := c.draw(g.Window)
+	return c.copied(ctx, g, func(g *wire.Gradient) ([]byte, error) {
+		return c.changed(g, func(ch *codec.Chunk) {
+			for i := range ch.Index {
+				ch.Value[i] *= 1 + 0.7*uniform(d)
+				if d.Below(4) == 0 && i+1 < len(ch.Index) && ch.Index[i]+1 < ch.Index[i+1] {
+					ch.Index[i]++
+				}
+			}
+		})
+	})
+}
+
+// copied sends another miner's gradient, in the form that send gives it.
+func (c *cheater) copied(ctx context.Context, g *wire.Gradient, send func(*wire.Gradient) ([]byte, error)) ([]byte, error) {
+	if err := c.Exchange.Directory.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	victims := c.others()
+	slices.SortStableFunc(victims, func(a, b exchange.Peer) int { return cmp.Compare(b.Incentive, a.Incentive) })
+	body, err := c.steal(ctx, g.Window, victims)
+	if body == nil || err != nil {
+		return nil, err // nobody sent anything in time
+	}
+	g.Body = body
+	return send(g)
+}
+
+// others are the miners but itself, ascending by uid.
+func (c *cheater) others() []exchange.Peer {
+	return slices.DeleteFunc(c.Exchange.Directory.Candidates(), func(p exchange.Peer) bool { return p.UID == c.Exchange.UID })
+}
+
+// steal returns the gradient of the first victim that has one, as soon as any has.
+func (c *cheater) steal(ctx context.Context, w protocol.Window, victims []exchange.Peer) (*codec.Gradient, error) {
+	x := c.Exchange
+	end, err := x.EndOf(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	for bounds := x.Params.UploadBounds(end.Time); !x.Clock.Now().After(bounds.Max); {
+		if err := x.Clock.Sleep(ctx, x.Poll()); err != nil {
+			return nil, err
+		}
+		for _, p := range x.Gather(ctx, w, victims, bounds, x.Clock.Now().Add(x.Poll())) {
+			if p.Verdict.OK() {
+				return p.Gradient.Body, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// sybil's first member works; the others send the same.
+func sybil(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+	if c.index == 0 {
+		return c.sign(g)
+	}
+	if err := c.Exchange.Directory.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	first, ok := c.Exchange.Directory.Peer(c.Exchange.UID - protocol.UID(c.index))
+	if !ok {
+		return nil, nil
+	}
+	body, err := c.steal(ctx, g.Window, []exchange.Peer{first})
+	if body == nil || err != nil {
+		return nil, err
+	}
+	g.Body = body
+	return c.sign(g)
+}
+
+func sybilEngine(c *cheater) engine.Engine {
+	if c.index == 0 {
+		return c.Engine
+	}
+	return idle(c)
+}

@@ -1,0 +1,93 @@
+package adversary
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"templar/codec"
+	"templar/protocol"
+	"templar/wire"
+)
+
+func notANumber(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+	return c.unpackable(g, float32(math.NaN()))
+}
+
+func infinite(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+	return c.unpackable(g, float32(math.Inf(1)))
+}
+
+// unpackable sends one coefficient whose scale no honest encoder would write.
+func (c *cheater) unpackable(g *wire.Gradient, scale float32) (_ []byte, err error) {
+	const coefficient = 127 // the largest code times a scale of one
+	chunks := make([]codec.Chunk, c.Exchange.Codec.Chunks())
+	chunks[0] = codec.Chunk{Index: []uint16{0}, Value: []float32{coefficient}}
+	if g.Body, err = c.Exchange.Codec.Pack(chunks); err != nil {
+		return nil, err
+	}
+	return c.forged(g, func(message []byte) {
+		body := message[len(message)-len(g.Body.Bytes()):]
+		at := bytes.Index(body, float32Bytes(1))
+		copy(body[max(at, 0):], float32Bytes(scale))
+	})
+}
+
+func float32Bytes(v float32) []byte {
+	return binary.LittleEndian.AppendUint32(nil, math.Float32bits(v))
+}
+
+// impostor names another miner in the header (spec/wire, "Envelope").
+func impostor(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+	if err := c.Exchange.Directory.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	victims := c.others()
+	if len(victims) == 0 {
+		return nil, nil
+	}
+	const hotkeyAt = 48
+	return c.forged(g, func(message []byte) { copy(message[hotkeyAt:], victims[0].Hotkey[:]) })
+}
+
+// forged returns g's object with a changed message under a valid signature of the cheater's.
+func (c *cheater) forged(g *wire.Gradient, change func(message []byte)) ([]byte, error) {
+	b, err := c.sign(g)
+	if err != nil {
+		return nil, err
+	}
+	message := b[:len(b)-sha256.Size-len(protocol.Signature{})]
+	change(message)
+	digest := sha256.Sum256(message)
+	sig, err := c.Exchange.Signer.Sign(append(fmt.Appendf(nil, "templar/v%d/gradient\x00", protocol.Version), digest[:]...))
+	if err != nil {
+		return nil, err
+	}
+	return append(append(message, digest[:]...), sig[:]...), nil
+}
+
+func wrongSignature(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+	b, err := c.sign(g)
+	if err != nil {
+		return nil, err
+	}
+	b[len(b)-len(protocol.Signature{})] ^= 1
+	return b, nil
+}
+
+func truncated(_ context.Context, c *cheater, g *wire.Gradient) (_ []byte, err error) {
+	b, err := c.sign(g)
+	return b[:len(b)/2], err
+}
+
+func oversized(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+	b, err := c.sign(g)
+	if err != nil {
+		return nil, err
+	}
+	most := wire.MaxGradientSize(c.Exchange.Codec, c.Exchange.Params.PagesPerWindow)
+	return append(b, make([]byte, most+1-int64(len(b)))...), nil
+}

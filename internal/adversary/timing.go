@@ -1,0 +1,29 @@
+package adversary
+
+import (
+	"context"
+	"time"
+
+	"templar/internal/clock"
+	"templar/wire"
+)
+
+// early passes each gradient off as the next window's. In the first window it sends none.
+func early(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+	g.Window++
+	return c.sign(g)
+}
+
+// late waits until a store that gives whole seconds must tell that the deadline is over.
+func late(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+	x := c.Exchange
+	end, err := x.EndOf(ctx, g.Window)
+	if err != nil {
+		return nil, err
+	}
+	after := x.Params.UploadBounds(end.Time).Max.Add(time.Second + x.Poll())
+	if err := clock.SleepUntil(ctx, x.Clock, after); err != nil {
+		return nil, err
+	}
+	return c.sign(g)
+}

@@ -1,0 +1,100 @@
+package adversary
+
+import (
+	"context"
+	"math"
+
+	"templar/internal/data"
+	"templar/internal/engine"
+	"templar/internal/telemetry"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// idler is an engine that computes nothing and says that it did.
+type idler struct{ engine.Engine }
+
+func idle(c *cheater) engine.Engine { return idler{c.Engine} }
+
+// Gradient leaves the gradient as it is. There is no loss to tell of.
+func (idler) Gradient(ctx context.Context, _, _ []float32, b engine.Batch, _ float32) (engine.Loss, error) {
+	l := engine.Loss{Sum: math.NaN()}
+	for _, t := range b.Targets {
+		if t != engine.Ignore {
+			l.Tokens++
+		}
+	}
+	return l, ctx.Err()
+}
+
+// withoutTraining keeps what an idler says of its training out of logs and reports.
+func withoutTraining(s telemetry.Sink) telemetry.Sink {
+	if s == nil {
+		return nil
+	}
+	return telemetry.SinkFunc(func(e telemetry.Event) {
+		if _, ok := e.Body.(telemetry.Trained); !ok {
+			s.Emit(e)
+		}
+	})
+}
+
+// otherData is an engine that is given other pages than it is asked to train on.
+type otherData struct {
+	engine.Engine
+	cheater *cheater
+	draw    *protocol.Draw
+}
+
+func otherPages(c *cheater) engine.Engine { return otherData{c.Engine, c, c.draw(0)} }
+
+// Gradient trains on a page at random.
+func (e otherData) Gradient(ctx context.Context, params, grads []float32, _ engine.Batch, scale float32) (engine.Loss, error) {
+	p := e.cheater.Exchange.Params
+	page := e.draw.Below(e.cheater.Data.Pages(p.PageTokens))
+	tokens, err := e.cheater.Data.Page(ctx, page, p.PageTokens)
+	if err != nil {
+		return engine.Loss{}, err
+	}
+	return e.Engine.Gradient(ctx, params, grads, data.Batches(tokens, p.SequenceLength, p.BatchSize)[0], scale)
+}
+
+// stepsOff is how far a desynchronised model is from the network's, in steps of the run's
+// learning rate: where the sync score is zero.
+const stepsOff = 5
+
+// otherModel is an engine that computes on a model beside the network's.
+type otherModel struct {
+	engine.Engine
+	cheater *cheater
+	params  []float32
+}
+
+func desynced(c *cheater) engine.Engine {
+	c.shift = make([]float32, c.Exchange.Codec.Layout().Size())
+	d, step := c.draw(0), float32(stepsOff*c.Exchange.Params.LearningRate)
+	for i := range c.shift {
+		c.shift[i] = step * float32(int64(2*d.Below(2))-1)
+	}
+	return &otherModel{c.Engine, c, make([]float32, len(c.shift))}
+}
+
+// Gradient is that of the other model.
+func (e *otherModel) Gradient(ctx context.Context, params, grads []float32, b engine.Batch, scale float32) (engine.Loss, error) {
+	for i, p := range params {
+		e.params[i] = p + e.cheater.shift[i]
+	}
+	return e.Engine.Gradient(ctx, e.params, grads, b, scale)
+}
+
+// desyncedSample shows the other model, as an honest miner would whose model has drifted.
+func desyncedSample(ctx context.Context, c *cheater, s *wire.Sample) error {
+	end, err := c.Exchange.EndOf(ctx, s.Window)
+	if err != nil {
+		return err
+	}
+	for i, shift := range c.Exchange.SampleOf(c.shift, end, s.Hotkey) {
+		s.Values[i] += shift
+	}
+	return nil
+}
