@@ -84,10 +84,11 @@ func buildDataset(cmd *cobra.Command, std Std, o datasetFlags, files []string) e
 	if err != nil {
 		return err
 	}
-	bucket, err := o.bucket(std)
+	bucket, release, err := o.bucket(std)
 	if err != nil {
 		return err
 	}
+	defer release()
 	if o.name == "" {
 		o.name = data.CorpusName(files[0])
 	}
@@ -126,32 +127,35 @@ func (o *datasetFlags) separatorOf(t speller) (int32, error) {
 	return 0, usagef("--separator: the tokenizer has no token %q", o.separator)
 }
 
-// bucket opens what --out names.
-func (o *datasetFlags) bucket(std Std) (store.Bucket, error) {
+// bucket opens what --out names, until release.
+func (o *datasetFlags) bucket(std Std) (b store.Bucket, release func(), err error) {
 	name, remote := strings.CutPrefix(o.out, "s3://")
 	if remote {
 		if o.endpoint == "" {
-			return nil, usagef("--endpoint: missing: %s needs the store's address", o.out)
+			return nil, nil, usagef("--endpoint: missing: %s needs the store's address", o.out)
 		}
 		b, err := s3.NewDialer(s3.Options{}).Dial(store.Location{
 			Endpoint: o.endpoint, Bucket: strings.TrimSuffix(name, "/"),
 			AccessKey: std.getenv("R2_DATASET_WRITE_ACCESS_KEY_ID"), Secret: store.Secret(std.getenv("R2_DATASET_WRITE_SECRET_ACCESS_KEY")),
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return store.Retry(b, store.RetryPolicy{}, clock.Wall{}), nil
+		return store.Retry(b, store.RetryPolicy{}, clock.Wall{}), func() {}, nil
 	}
-	files, err := storefs.Open(filepath.Clean(o.out), storefs.Options{Fsync: true})
+	dir := filepath.Clean(o.out)
+	if release, err = storefs.Lock(dir); err != nil {
+		return nil, nil, err
+	}
+	files, err := storefs.Open(dir, storefs.Options{Fsync: true})
+	if err == nil && !files.HasBucket(datasetBucket) {
+		err = files.CreateBucket(datasetBucket)
+	}
 	if err != nil {
-		return nil, err
+		release()
+		return nil, nil, err
 	}
-	if !files.HasBucket(datasetBucket) {
-		if err := files.CreateBucket(datasetBucket); err != nil {
-			return nil, err
-		}
-	}
-	return files.Bucket(datasetBucket), nil
+	return files.Bucket(datasetBucket), release, nil
 }
 
 // progressLine shows a build on a terminal, one line that is written again.

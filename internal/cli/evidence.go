@@ -104,9 +104,9 @@ func localRecords(ctx context.Context, dir string) (*audit.Records, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--data-dir: %s holds no localnet: %w", dir, err)}
 	}
-	files, err := fs.Read(filepath.Join(dir, "store"))
+	files, err := fs.Open(filepath.Join(dir, "store"), fs.Options{Shared: true})
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--data-dir: %w", err)}
+		return nil, err
 	}
 	r := &audit.Records{
 		Exchange: &exchange.Exchange{Run: run, Clock: clock.Wall{}, Aggregator: files.Bucket("aggregator")},
@@ -114,7 +114,7 @@ func localRecords(ctx context.Context, dir string) (*audit.Records, error) {
 	}
 	buckets, err := files.Buckets()
 	if err != nil {
-		return nil, err
+		return nil, usageError{fmt.Errorf("--data-dir: %w", err)}
 	}
 	for _, b := range buckets {
 		w, err := wallet.Load(filepath.Join(dir, "wallets"), "localnet", b.Name)

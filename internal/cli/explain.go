@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"text/tabwriter"
 
@@ -77,9 +78,12 @@ func (o *explainFlags) run(cmd *cobra.Command, std Std) error {
 		return err
 	}
 	defer done()
-	reports, err := o.reports(ctx, records)
+	reports, err := o.reports(ctx, records, log)
 	if err != nil {
 		return err
+	}
+	if newest := uint64(reports[0].Window); o.window > newest {
+		log.Warn(fmt.Sprintf("no report on window %d: telling of window %d and before", o.window, newest))
 	}
 	e, ok := windowreport.Explain(reports, protocol.UID(o.uid), records.Params)
 	if !ok {
@@ -101,7 +105,7 @@ func uidList(r *windowreport.Report) string {
 }
 
 // reports returns the reports to tell of, newest first, of one validator.
-func (o *explainFlags) reports(ctx context.Context, r *audit.Records) ([]*windowreport.Report, error) {
+func (o *explainFlags) reports(ctx context.Context, r *audit.Records, log *slog.Logger) ([]*windowreport.Report, error) {
 	validators := r.Validators
 	if o.validator >= 0 {
 		v, err := r.Validator(protocol.UID(o.validator))
@@ -113,10 +117,16 @@ func (o *explainFlags) reports(ctx context.Context, r *audit.Records) ([]*window
 	var failed error
 	for _, v := range validators {
 		out, err := o.reportsOf(ctx, r, v)
-		if len(out) > 0 || ctx.Err() != nil {
-			return out, ctx.Err()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 		failed = errors.Join(failed, err)
+		if len(out) > 0 {
+			if failed != nil {
+				log.Warn("reports left out", "err", failed)
+			}
+			return out, nil
+		}
 	}
 	if failed != nil {
 		return nil, failed

@@ -45,11 +45,8 @@ With --adversaries, cheaters take part beside the honest miners, to see what bec
 	f.StringVar(&o.Plot, "plot", "", "file of the loss plot (default loss.png in the data directory)")
 	cheaters := f.String("adversaries", "", "cheaters beside the honest miners, like lazy=1,noise=2,sybil=3 (kinds: above)")
 	noLive := f.Bool("no-live", false, "log lines instead of the live view")
-	f.Bool("chaos", false, "inject faults (not in this build)")
+	f.BoolVar(&o.Chaos, "chaos", false, "one request to the object store in ten is slow, lost, broken off or answered by nobody")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if isSet(cmd.Flags(), "chaos") {
-			return usagef("--chaos: this build cannot inject faults yet: leave it out")
-		}
 		if err := checkLocalnet(&o); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"templar/internal/config"
 	"templar/internal/store"
+	"templar/internal/store/fs"
 	"templar/internal/store/server"
 )
 
@@ -22,7 +23,7 @@ any bucket that a node works with.`)
 func storeServe(std Std) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve buckets to any S3 client",
-		Long: `Serve an S3 endpoint over a folder. The configuration file is JSON:
+		Long: `Serve an S3 endpoint over a folder, one process a folder. The configuration file is JSON:
 
   {
     "dir": "objects",
@@ -59,6 +60,12 @@ func serveStore(cmd *cobra.Command, std Std, file, addr string) error {
 	for _, k := range c.Keys {
 		keys = append(keys, k.Key())
 	}
+	// First of all: opening the folder clears away what another server is writing there.
+	unlock, err := fs.Lock(c.Dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	s, err := server.Open(server.Config{Dir: c.Dir, Keys: keys, Fsync: true, Log: log})
 	if err != nil {
 		return err

@@ -48,13 +48,7 @@ rates that follow from them. What it stores it removes again, on Ctrl-C too.
 		if err != nil {
 			return err
 		}
-		return withBucket(l, func(bucket store.Bucket) error {
-			rows, err := benchBucket(cmd.Context(), bucket, *sizes, *runs)
-			if err != nil {
-				return err
-			}
-			return printBench(cmd, rows)
-		})
+		return withBucket(l, func(bucket store.Bucket) error { return benchBucket(cmd, bucket, *sizes, *runs) })
 	}
 	return cmd
 }
@@ -68,40 +62,57 @@ type benchRow struct {
 	GetMax float64 `json:"get_max_seconds"`
 }
 
-// benchTimeout bounds the clearing away.
-const benchTimeout = 15 * time.Second
-
-func benchBucket(ctx context.Context, b store.Bucket, sizes []int, runs int) (rows []benchRow, err error) {
-	prefix, keys := "templar-bench-"+strings.ToLower(rand.Text()[:10]), []string(nil)
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), benchTimeout)
-		defer cancel()
-		for _, key := range keys {
-			err = errors.Join(err, b.Delete(ctx, key))
-		}
-	}()
+func benchBucket(cmd *cobra.Command, b store.Bucket, sizes []int, runs int) error {
+	w, asJSON := cmd.OutOrStdout(), isSet(cmd.Flags(), "json")
+	if !asJSON {
+		fmt.Fprintf(w, benchLine, "size", "put", "slowest", "rate", "get", "slowest", "rate")
+	}
+	prefix := "templar-bench-" + strings.ToLower(rand.Text()[:10])
+	var rows []benchRow
 	for _, kib := range sizes {
 		data := make([]byte, kib<<10)
 		rand.Read(data)
-		var puts, gets []float64
-		for range runs {
-			key := fmt.Sprint(prefix, "/", len(keys)) // R2 takes one write a second of a key
-			keys = append(keys, key)
-			begin := time.Now()
-			if _, err := b.Put(ctx, key, bytes.NewReader(data), int64(len(data)), store.PutOptions{}); err != nil {
-				return nil, err
+		puts, gets := make([]float64, runs), make([]float64, runs)
+		for i := range runs {
+			var err error
+			key := fmt.Sprintf("%s/%d-%d", prefix, kib, i) // R2 takes one write a second of a key
+			if puts[i], gets[i], err = benchOnce(cmd.Context(), b, key, data); err != nil {
+				return err
 			}
-			stored := time.Now()
-			if err := fetch(ctx, b, key); err != nil {
-				return nil, err
-			}
-			puts, gets = append(puts, stored.Sub(begin).Seconds()), append(gets, time.Since(stored).Seconds())
 		}
 		slices.Sort(puts)
 		slices.Sort(gets)
-		rows = append(rows, benchRow{Size: len(data), Put: puts[runs/2], PutMax: puts[runs-1], Get: gets[runs/2], GetMax: gets[runs-1]})
+		row := benchRow{Size: len(data), Put: puts[runs/2], PutMax: puts[runs-1], Get: gets[runs/2], GetMax: gets[runs-1]}
+		rows = append(rows, row)
+		if !asJSON {
+			row.print(w)
+		}
 	}
-	return rows, nil
+	if !asJSON {
+		return nil
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(rows)
+}
+
+// benchTimeout bounds the removal of an object.
+const benchTimeout = 15 * time.Second
+
+// benchOnce stores, fetches and removes an object, and returns the seconds of the first two.
+func benchOnce(ctx context.Context, b store.Bucket, key string, data []byte) (put, get float64, err error) {
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), benchTimeout)
+		defer cancel()
+		err = errors.Join(err, b.Delete(ctx, key))
+	}()
+	begin := time.Now()
+	if _, err := b.Put(ctx, key, bytes.NewReader(data), int64(len(data)), store.PutOptions{}); err != nil {
+		return 0, 0, err
+	}
+	stored := time.Now()
+	err = fetch(ctx, b, key)
+	return stored.Sub(begin).Seconds(), time.Since(stored).Seconds(), err
 }
 
 func fetch(ctx context.Context, b store.Reader, key string) error {
@@ -114,21 +125,10 @@ func fetch(ctx context.Context, b store.Reader, key string) error {
 	return err
 }
 
-func printBench(cmd *cobra.Command, rows []benchRow) error {
-	w := cmd.OutOrStdout()
-	if isSet(cmd.Flags(), "json") {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(rows)
-	}
-	fmt.Fprintf(w, "%10s  %10s  %10s  %12s  %10s  %10s  %12s\n", "size", "put", "slowest", "rate", "get", "slowest", "rate")
-	for _, r := range rows {
-		rate := func(seconds float64) string { return bytesText(float64(r.Size)/max(seconds, 1e-6)) + "/s" }
-		ms := func(seconds float64) string { return fmt.Sprintf("%.1f ms", seconds*1e3) }
-		if _, err := fmt.Fprintf(w, "%10s  %10s  %10s  %12s  %10s  %10s  %12s\n", bytesText(float64(r.Size)),
-			ms(r.Put), ms(r.PutMax), rate(r.Put), ms(r.Get), ms(r.GetMax), rate(r.Get)); err != nil {
-			return err
-		}
-	}
-	return nil
+const benchLine = "%10s  %10s  %10s  %12s  %10s  %10s  %12s\n"
+
+func (r benchRow) print(w io.Writer) {
+	rate := func(seconds float64) string { return bytesText(float64(r.Size)/max(seconds, 1e-6)) + "/s" }
+	ms := func(seconds float64) string { return fmt.Sprintf("%.1f ms", seconds*1e3) }
+	fmt.Fprintf(w, benchLine, bytesText(float64(r.Size)), ms(r.Put), ms(r.PutMax), rate(r.Put), ms(r.Get), ms(r.GetMax), rate(r.Get))
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"templar/internal/store"
 	"templar/internal/store/s3"
 	"templar/internal/telemetry"
+	"templar/protocol"
 )
 
 // bucketFlags say which bucket a command works on, and with which keys.
@@ -61,7 +63,10 @@ func (b *bucketFlags) locate(cmd *cobra.Command, std Std) (views, error) {
 		return views{}, err
 	}
 	env := "R2_" + strings.ToUpper(b.kind) + "_"
+	dir, local := protocol.LocalStore(v.read.Endpoint)
 	switch {
+	case local:
+		return views{}, usagef("--endpoint: this bucket is a folder, %s: these commands are for buckets behind an S3 endpoint", dir)
 	case v.read.Endpoint == "":
 		return views{}, usagef("--endpoint: missing: give it, or --config, or set %sENDPOINT or %[1]sACCOUNT_ID", env)
 	case v.read.Bucket == "":
@@ -114,11 +119,13 @@ func (b *bucketFlags) fromNode(cmd *cobra.Command, std Std) (views, error) {
 
 func (b *bucketFlags) overlay(v *views, std Std) error {
 	for _, l := range []*store.Location{&v.read, &v.write} {
-		for to, from := range map[*string]string{&l.Endpoint: b.endpoint, &l.Bucket: b.bucket, &l.Region: b.region} {
-			if from != "" {
-				*to = from
-			}
-		}
+		l.Endpoint, l.Bucket, l.Region = cmp.Or(b.endpoint, l.Endpoint), cmp.Or(b.bucket, l.Bucket), cmp.Or(b.region, l.Region)
+	}
+	switch {
+	case b.key == "" && b.secretFile != "":
+		return usagef("--secret-file: add --access-key, the id of the key whose secret it holds")
+	case b.readKey == "" && b.readSecret != "":
+		return usagef("--read-secret-file: add --read-access-key, the id of the key whose secret it holds")
 	}
 	if b.key != "" {
 		secret, err := secretOf("--secret-file", b.secretFile, std.getenv("TEMPLAR_STORE_SECRET"))

@@ -2,11 +2,9 @@ package cli
 
 import (
 	"encoding/hex"
-	"fmt"
 	"io"
 	"os"
 	"path"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -80,7 +78,11 @@ stopped when it is started again, from FILE.part and FILE.journal.
 		if len(args) == 2 {
 			file = args[1]
 		}
-		if _, err := os.Stat(file); err == nil && !*force {
+		stat, err := os.Stat(file)
+		switch {
+		case err == nil && stat.IsDir():
+			return usagef("%s is a folder: name a FILE", file)
+		case err == nil && !*force:
 			return usagef("%s is there already: add --force to replace it", file)
 		}
 		v, err := b.locate(cmd, std)
@@ -99,11 +101,4 @@ stopped when it is started again, from FILE.part and FILE.journal.
 		})
 	}
 	return cmd
-}
-
-// done says in one line what a transfer came to.
-func (b *bar) done(w io.Writer, what string, size int64) error {
-	took := time.Since(b.begin)
-	_, err := fmt.Fprintf(w, "%s  %d bytes in %.1f s, %s/s\n", keyText(what), size, took.Seconds(), bytesText(float64(size)/max(took.Seconds(), 1e-3)))
-	return err
 }

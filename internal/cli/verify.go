@@ -115,16 +115,24 @@ func printResult(w io.Writer, r audit.Result) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	unknown := 0
 	for _, c := range r.Checks {
+		if c.Outcome == audit.Unknown {
+			unknown++
+		}
 		for _, fault := range c.Faults {
 			if _, err := fmt.Fprintf(w, "%s: %s\n", c.Name, fault); err != nil {
 				return err
 			}
 		}
 	}
-	if !r.Differs() {
-		_, err := fmt.Fprintln(w, "nothing differs")
+	switch {
+	case r.Differs():
+		return nil
+	case unknown > 0:
+		_, err := fmt.Fprintf(w, "nothing differs in what is known; unknown: %d of %d checks\n", unknown, len(r.Checks))
 		return err
 	}
-	return nil
+	_, err := fmt.Fprintln(w, "nothing differs")
+	return err
 }

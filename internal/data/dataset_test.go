@@ -20,11 +20,11 @@ import (
 // bucket is a store.Bucket in a map that counts what is asked of it.
 type bucket struct {
 	store.Bucket // has no parts
-	mu      sync.Mutex
-	objects map[string][]byte
-	gets    map[string]int
-	puts    int
-	onGet   func(key string, body []byte) ([]byte, error) // may spoil an answer
+	mu           sync.Mutex
+	objects      map[string][]byte
+	gets         map[string]int
+	puts         int
+	onGet        func(key string, body []byte) ([]byte, error) // may spoil an answer
 }
 
 func newBucket() *bucket { return &bucket{objects: map[string][]byte{}, gets: map[string]int{}} }

@@ -13,7 +13,11 @@ import (
 // dialer opens buckets where their endpoint says: in S3 stores, or in directories of this
 // machine, which it only reads. A bucket has its directory to itself, since one process at
 // a time may write to it.
-type dialer struct{ remote store.Dialer }
+type dialer struct {
+	remote  store.Dialer
+	traffic *store.Counters
+	disturb func(store.Bucket) store.Bucket // nil: leave it as it is
+}
 
 // Dial opens a bucket without asking whether it is there.
 func (d dialer) Dial(l store.Location) (store.Bucket, error) {
@@ -22,7 +26,7 @@ func (d dialer) Dial(l store.Location) (store.Bucket, error) {
 		return nil, err
 	}
 	if dir == "" {
-		return d.remote.Dial(l)
+		return d.dialRemote(l)
 	}
 	files, err := fs.Open(dir, fs.Options{Shared: true})
 	if err != nil {
@@ -38,9 +42,21 @@ func (d dialer) DialOwn(l store.Location) (store.Bucket, error) {
 		return nil, err
 	}
 	if dir == "" {
-		return d.remote.Dial(l)
+		return d.dialRemote(l)
 	}
 	return openDirectory(dir, l.Bucket)
+}
+
+func (d dialer) dialRemote(l store.Location) (store.Bucket, error) {
+	b, err := d.remote.Dial(l)
+	if err != nil {
+		return nil, err
+	}
+	b = store.Meter(b, d.traffic)
+	if d.disturb != nil {
+		b = d.disturb(b)
+	}
+	return b, nil
 }
 
 // bucketDir returns the directory of a bucket of this machine, "" for any other.

@@ -22,6 +22,7 @@ import (
 	"templar/internal/miner"
 	"templar/internal/role"
 	"templar/internal/store"
+	"templar/internal/store/fs"
 	"templar/internal/store/s3"
 	"templar/internal/telemetry"
 	"templar/internal/validator"
@@ -37,6 +38,9 @@ type Env struct {
 	// Alter, when set, changes a node's parts before it has its role: how a localnet makes
 	// cheaters.
 	Alter func(role.Deps) role.Deps
+	// Disturb, when set, comes between a node and each bucket that it opens: how a localnet
+	// makes faults.
+	Disturb func(store.Bucket) store.Bucket
 }
 
 // Node is an assembled node, before it has a role. Close releases it.
@@ -44,6 +48,7 @@ type Node struct {
 	role.Deps
 
 	closers []func() error
+	traffic store.Counters // with all buckets
 }
 
 // patience is how long a node waits for the chain before it says so.
@@ -81,7 +86,7 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ *Nod
 	n.closers = append(n.closers, client.Close)
 	remote := s3.NewDialer(s3.Options{})
 	n.closers = append(n.closers, remote.Close)
-	dialer := dialer{remote}
+	dialer := dialer{remote: remote, traffic: &n.traffic, disturb: env.Disturb}
 	n.Exchange = &exchange.Exchange{
 		Run: run, Clock: env.Clock, Chain: client, Signer: hotkey,
 		Directory: exchange.NewDirectory(run.Params, client, dialer),
@@ -118,15 +123,18 @@ func LoadRun(path string) (exchange.Run, error) {
 	return exchange.NewRun(p)
 }
 
-// openBuckets opens what the role works with. The node's own calls are retried; peers'
-// buckets are not, since a gather has a deadline and retries of its own.
+// ownRequests is how many requests to one bucket a node has under way, beside a gather.
+const ownRequests = 32
+
+// openBuckets opens what the role works with. The node's own calls are limited and retried;
+// peers' buckets are not, since a gather has a deadline and retries of its own.
 func (n *Node) openBuckets(c config.Node, r telemetry.Role, d dialer, clk clock.Clock) error {
 	open := func(what string, l store.Location, dial func(store.Location) (store.Bucket, error)) (store.Bucket, error) {
 		b, err := dial(l)
 		if err != nil {
 			return nil, fmt.Errorf("%s bucket: %w", what, err)
 		}
-		return store.Retry(b, store.RetryPolicy{}, clk), nil
+		return store.Retry(store.Limit(b, ownRequests), store.RetryPolicy{}, clk), nil
 	}
 	var err error
 	dialAggregator := d.Dial
@@ -148,6 +156,11 @@ func (n *Node) openBuckets(c config.Node, r telemetry.Role, d dialer, clk clock.
 			return err
 		}
 	}
+	unlock, err := fs.Lock(c.DataDir)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	n.closers = append(n.closers, func() error { unlock(); return nil })
 	if n.Local, err = openDirectory(c.DataDir, "state"); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
@@ -225,5 +238,7 @@ func Run(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
 	if err == nil {
 		err = work.Run(ctx)
 	}
+	t := n.traffic.Snapshot()
+	n.Log.Info("object store", "requests", t.Requests, "errors", t.Errors, "bytes_up", t.BytesUp, "bytes_down", t.BytesDown)
 	return errors.Join(err, n.Close())
 }

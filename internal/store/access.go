@@ -17,7 +17,7 @@ type Grant struct {
 // Key is a credential that one of our own servers accepts, and its rights.
 type Key struct {
 	AccessKey string
-	Secret    Secret
+	Secret    Secret `json:"-"` // as in Location
 	// Admin may do everything in every bucket, and make and remove buckets.
 	Admin  bool
 	Grants []Grant

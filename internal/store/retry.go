@@ -36,7 +36,7 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 // delay is the wait after a number of failures: exponential, its upper half random,
 // so that nodes that failed together do not come back together.
 func (p RetryPolicy) delay(failures int) time.Duration {
-	d := p.Base
+	d := min(p.Base, p.Max)
 	for range failures - 1 {
 		d = min(2*d, p.Max)
 	}

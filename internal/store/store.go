@@ -91,11 +91,11 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Location says where a bucket is and with which key to open it.
 type Location struct {
-	Endpoint  string `json:"endpoint"` // http(s)://host[:port]
-	Region    string `json:"region"`   // empty: "auto"
-	Bucket    string `json:"bucket"`
-	AccessKey string `json:"access_key"`
-	Secret    Secret `json:"secret"`
+	Endpoint  string // http(s)://host[:port]
+	Region    string // empty: "auto"
+	Bucket    string
+	AccessKey string
+	Secret    Secret `json:"-"` // nothing that marshals a Location is to be trusted with it
 }
 
 // Dialer opens buckets. It keeps clients per credential, so dialling again is cheap.

@@ -104,7 +104,8 @@ func (r *run) steps() []step {
 type run struct {
 	Config
 	prefix string
-	keys   []string // that may exist
+	keys   []string     // that may exist
+	upload store.Upload // begun in parts, if any
 	probe  store.Info
 	put    time.Time // when the probe had been put
 	began  time.Time // when that was begun
@@ -142,13 +143,17 @@ func (r *run) clear(ctx context.Context) error {
 		}
 	}
 	if len(r.keys) > 0 {
-		uploads, err := r.Write.Uploads(ctx, r.prefix)
+		uploads, err := r.Write.Uploads(ctx, r.prefix+partsName) // MinIO lists those of a whole key only
+		if errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrInvalid) {
+			err = nil
+		}
+		if r.upload.ID != "" {
+			uploads = append(uploads, r.upload)
+		}
 		for _, u := range uploads {
 			err = errors.Join(err, r.Write.AbortUpload(ctx, u))
 		}
-		if !errors.Is(err, store.ErrDenied) && !errors.Is(err, store.ErrInvalid) {
-			failed = errors.Join(failed, err)
-		}
+		failed = errors.Join(failed, err)
 	}
 	if failed != nil {
 		return fmt.Errorf("objects that begin with %q may be left in the bucket: %w", r.prefix, failed)

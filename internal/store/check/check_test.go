@@ -172,6 +172,7 @@ func TestFaultsAreFound(t *testing.T) {
 		"dates nothing":        {spoil: func(s *spoilt) { s.frozen = true }, step: "last modified", want: check.Fail},
 		"ignores If-Match":     {spoil: func(s *spoilt) { s.wholeRanges = true }, step: "ranges", want: check.Fail},
 		"no parts":             {spoil: func(s *spoilt) { s.noParts = true }, step: "multipart", want: check.Fail},
+		"no parts, unseen":     {spoil: func(s *spoilt) { s.noParts, s.unseen = true, true }, step: "multipart", want: check.Fail},
 		"hides uploads":        {spoil: func(s *spoilt) { s.unseen = true }, step: "multipart", want: check.Warn},
 		"deletes nothing":      {spoil: func(s *spoilt) { s.keeps = true }, step: "delete", want: check.Fail},
 		"clock ahead":          {off: 10 * time.Second, step: "clock", want: check.Fail},

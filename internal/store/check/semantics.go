@@ -117,14 +117,18 @@ func (r *run) ranges(ctx context.Context) Result {
 	return okf("honoured, and pinned to one version of an object")
 }
 
+// partsName ends the key of the object that is sent in parts.
+const partsName = "parts"
+
 func (r *run) multipart(ctx context.Context) Result {
-	key := r.prefix + "parts"
+	key := r.prefix + partsName
 	r.keys = append(r.keys, key)
 	begin := r.Clock.Now()
 	u, err := r.Write.CreateUpload(ctx, key)
 	if err != nil {
 		return failed(err)
 	}
+	r.upload = u
 	found, unseen := r.Write.Uploads(ctx, key)
 	p, err := r.Write.PutPart(ctx, u, 1, bytes.NewReader([]byte(body)), int64(len(body)))
 	if err != nil {

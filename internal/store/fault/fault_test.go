@@ -319,6 +319,6 @@ func TestConformance(t *testing.T) {
 			t.Fatal(err)
 		}
 		flaky := fault.Wrap(b, clock.Wall{}, fault.Random(1, 0.3, fault.Fault{Err: fault.ErrReset}, fault.Fault{Err: fault.ErrReset, Persist: true}))
-		return storetest.Fixture{LosesAnswers: true, Bucket: store.Retry(flaky, store.RetryPolicy{Base: time.Millisecond, Attempts: 20}, clock.Wall{})}
+		return storetest.Fixture{LosesAnswers: true, Bucket: store.Retry(flaky, store.RetryPolicy{Base: time.Millisecond, Max: 10 * time.Millisecond, Attempts: 20}, clock.Wall{})}
 	})
 }

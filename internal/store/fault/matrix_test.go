@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
 	"go.uber.org/goleak"
 
 	"templar/internal/clock"
@@ -24,7 +25,11 @@ import (
 	"templar/internal/store/server"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The S3 library waits for that long after an attempt that failed, though it has only one.
+	minio.DefaultRetryUnit = time.Millisecond
+	goleak.VerifyTestMain(m)
+}
 
 // Outcomes of an operation, as the matrix has them.
 const (

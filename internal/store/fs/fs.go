@@ -10,8 +10,10 @@
 //	uploads/<id>/              an upload in parts: upload.json, data, slot-<number>,
 //	                           part-<number> (see slots.go)
 //	tmp/                       files being written; emptied by Open
+//	lock                       held by the process that serves the directory (see Lock)
 //
-// One process at a time may have a directory open, but for readers (Options.Shared).
+// One process at a time may have a directory open, but for readers (Options.Shared): Lock
+// sees to it.
 package fs
 
 import (
@@ -35,7 +37,8 @@ type Options struct {
 	Fsync bool
 	// Now dates objects; nil is time.Now.
 	Now func() time.Time
-	// Shared is for reading what another process writes: nothing is made or cleared away.
+	// Shared is for reading what another process writes: nothing is made or cleared away,
+	// and nothing must be written.
 	Shared bool
 }
 

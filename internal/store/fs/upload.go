@@ -1,9 +1,7 @@
 package fs
 
 import (
-	"bytes"
 	"context"
-	"crypto/md5"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -19,9 +17,6 @@ import (
 
 	"templar/internal/store"
 )
-
-// MaxParts is the number of parts of an upload, as in S3.
-const MaxParts = 10_000
 
 // Errors of uploads.
 var (
@@ -64,23 +59,12 @@ func (s *Store) CreateUpload(bucket, key string, header map[string]string) (Uplo
 // writeUpload fills the directory under tmp first, so that no upload without its
 // description is ever found.
 func (s *Store) writeUpload(u Upload) error {
-	b, err := json.Marshal(u)
-	if err != nil {
-		return err
-	}
 	dir := filepath.Join(s.tmp(), u.ID)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.Create(filepath.Join(dir, "upload.json"))
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil && s.fsync {
-		err = errors.Join(f.Sync(), s.syncDir(dir))
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
+	defer os.RemoveAll(dir) // after the rename there is nothing left to remove
+	if err := s.writeJSON(filepath.Join(dir, "upload.json"), u); err != nil {
 		return err
 	}
 	if err := os.Rename(dir, s.path("uploads", u.ID)); err != nil {
@@ -137,8 +121,8 @@ func (s *Store) Uploads(bucket string) ([]Upload, error) {
 // PutPart stores a part; one of the same number is replaced. sum, if set, is the MD5
 // that the body must have, or the error wraps ErrBadDigest.
 func (s *Store) PutPart(ctx context.Context, u Upload, number int, body io.Reader, size int64, sum []byte) (Part, error) {
-	if number < 1 || number > MaxParts {
-		return Part{}, fmt.Errorf("%w: part number %d, not within 1 to %d", store.ErrInvalid, number, MaxParts)
+	if number < 1 || number > store.MaxParts {
+		return Part{}, fmt.Errorf("%w: part number %d, not within 1 to %d", store.ErrInvalid, number, store.MaxParts)
 	}
 	width, ok := s.takeSlot(u, number, size)
 	put := func() (Part, error) { return s.putOwn(ctx, u, number, body, size, sum) }
@@ -201,73 +185,6 @@ func (s *Store) Parts(u Upload) ([]Part, error) {
 	}
 	slices.SortFunc(out, func(a, b Part) int { return a.Number - b.Number })
 	return out, nil
-}
-
-// Complete joins the parts, of which only Number and ETag are looked at, in
-// ascending order. The object's ETag is the MD5 of the parts' ETags with the number of parts
-// behind it as two bytes: the same everywhere, and too long to be taken for the MD5
-// of the data.
-func (s *Store) Complete(ctx context.Context, u Upload, parts []Part, o PutOptions) (Object, error) {
-	if len(parts) == 0 || len(parts) > MaxParts {
-		return Object{}, fmt.Errorf("%w: %d parts", ErrBadPart, len(parts))
-	}
-	h := md5.New()
-	for i, p := range parts {
-		if i > 0 && p.Number <= parts[i-1].Number {
-			return Object{}, fmt.Errorf("%w: %d after %d", ErrBadPart, p.Number, parts[i-1].Number)
-		}
-		h.Write(p.ETag)
-	}
-	obj := Object{Key: u.Key, Header: u.Header, ETag: append(h.Sum(nil), byte(len(parts)>>8), byte(len(parts)))}
-	obj, err := s.join(ctx, u, parts, obj, o.Check)
-	if err != nil {
-		return Object{}, err
-	}
-	return obj, s.Abort(u)
-}
-
-// join publishes the parts as an object: their common file, or else a copy.
-func (s *Store) join(ctx context.Context, u Upload, parts []Part, obj Object, check func(old *Object) error) (Object, error) {
-	if f, size, ok := s.sealSlots(u, parts); ok {
-		defer f.Close()
-		obj.Size = size
-		obj, err := s.publish(f, u.Bucket, obj, check)
-		if err != nil {
-			s.unsealSlots(u)
-		}
-		return obj, err
-	}
-	f, err := os.CreateTemp(s.tmp(), "join-*")
-	if err != nil {
-		return Object{}, fmt.Errorf("complete upload: %w", err)
-	}
-	defer discard(f)
-	for _, p := range parts {
-		n, err := s.appendPart(ctx, f, u, p)
-		if err != nil {
-			return Object{}, err
-		}
-		obj.Size += n
-	}
-	return s.publish(f, u.Bucket, obj, check)
-}
-
-func (s *Store) appendPart(ctx context.Context, dst *os.File, u Upload, p Part) (int64, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	r, have, err := s.openPart(u, p.Number)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("%w: number %d", ErrBadPart, p.Number)
-	}
-	if err != nil {
-		return 0, err
-	}
-	defer r.Close()
-	if !bytes.Equal(have.ETag, p.ETag) {
-		return 0, fmt.Errorf("%w: number %d", ErrBadPart, p.Number)
-	}
-	return io.CopyN(dst, r, have.Size)
 }
 
 // Abort drops an upload and its parts.

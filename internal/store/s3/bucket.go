@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -21,6 +22,8 @@ type bucket struct {
 	name   string
 	id     clientID
 	make   func() (*client, error)
+
+	puts, parts trust // in the store's check of bodies
 }
 
 func (b *bucket) Head(ctx context.Context, key string) (store.Info, error) {
@@ -99,7 +102,7 @@ func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64, etag
 		body.Close()
 		return nil, fmt.Errorf("get range %s/%s: %w", b.name, key, err)
 	}
-	if got.Size < 0 || got.Size > n || header.Get("Content-Range") == "" {
+	if got.Size < 0 || got.Size > n || !strings.HasPrefix(header.Get("Content-Range"), fmt.Sprintf("bytes %d-", offset)) {
 		body.Close()
 		return nil, fmt.Errorf("get range %s/%s: %w: the server does not honour ranges", b.name, key, store.ErrInvalid)
 	}
@@ -150,13 +153,17 @@ func (b *bucket) Put(ctx context.Context, key string, body io.ReaderAt, size int
 		return store.Info{}, err
 	}
 	defer c.end()
-	sum, err := checksum(ctx, body, size)
+	var u minio.UploadInfo
+	err = c.send(ctx, &b.puts, body, size, func(d digest) (echo string, err error) {
+		opts := condition(o)
+		if d.crc32c != "" {
+			opts.UserMetadata = map[string]string{crc32cHeader: d.crc32c}
+		}
+		u, err = c.PutObject(ctx, b.name, key, io.NewSectionReader(body, 0, size), size, d.md5Base64, d.sha256Hex, opts)
+		return u.ChecksumCRC32C, err
+	})
 	if err != nil {
-		return store.Info{}, fmt.Errorf("put %s/%s: %w", b.name, key, err)
-	}
-	u, err := c.PutObject(ctx, b.name, key, io.NewSectionReader(body, 0, size), size, sum.md5Base64, sum.sha256Hex, condition(o))
-	if err != nil {
-		return store.Info{}, c.check(ctx, err)
+		return store.Info{}, err
 	}
 	return store.Info{Key: key, Size: size, ETag: u.ETag}, c.checkETag(u.ETag)
 }

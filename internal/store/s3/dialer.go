@@ -6,6 +6,9 @@
 // first one about an object. It does not retry (store.Retry does) and follows no
 // redirect, so that a peer's endpoint cannot point us elsewhere.
 //
+// Every body goes with a checksum: small ones with their MD5, large ones with their SHA-256
+// or, over plain http, with the CRC-32C of stores that are seen to check it (trust).
+//
 // Every call ends: one about names after a minute, one with a body after the time that
 // its size takes at a very slow rate, and either as soon as nothing moves any more.
 package s3
@@ -103,7 +106,12 @@ func (d *Dialer) Dial(l store.Location) (store.Bucket, error) {
 	if _, err := d.client(id, make); err != nil {
 		return nil, err
 	}
-	return &bucket{dialer: d, name: l.Bucket, id: id, make: make}, nil
+	b := &bucket{dialer: d, name: l.Bucket, id: id, make: make}
+	if u.Scheme == "https" {
+		b.puts.state.Store(denied)
+		b.parts.state.Store(denied)
+	}
+	return b, nil
 }
 
 func parseEndpoint(endpoint string) (*url.URL, error) {

@@ -149,6 +149,10 @@ func TestIgnoredRange(t *testing.T) {
 			t.Errorf("range of %d from a server that sends the whole: %v", n, err)
 		}
 	}
+	b = against(t, answer(206, "012", "Content-Length", "3", "Content-Range", "bytes 0-2/10"))
+	if _, err := b.GetRange(t.Context(), "key", 2, 3, ""); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("a range that begins elsewhere: %v", err)
+	}
 }
 
 func TestUnorderedList(t *testing.T) {

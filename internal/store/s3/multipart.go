@@ -58,14 +58,17 @@ func (b *bucket) PutPart(ctx context.Context, u store.Upload, number int, body i
 		return store.Part{}, err
 	}
 	defer c.end()
-	sum, err := checksum(ctx, body, size)
+	var p minio.ObjectPart
+	err = c.send(ctx, &b.parts, body, size, func(d digest) (echo string, err error) {
+		opts := minio.PutObjectPartOptions{Md5Base64: d.md5Base64, Sha256Hex: d.sha256Hex, DisableContentSha256: true}
+		if d.crc32c != "" {
+			opts.CustomHeader = http.Header{crc32cHeader: {d.crc32c}}
+		}
+		p, err = c.PutObjectPart(ctx, b.name, u.Key, u.ID, number, io.NewSectionReader(body, 0, size), size, opts)
+		return p.ChecksumCRC32C, err
+	})
 	if err != nil {
-		return store.Part{}, fmt.Errorf("put part %d of %s/%s: %w", number, b.name, u.Key, err)
-	}
-	p, err := c.PutObjectPart(ctx, b.name, u.Key, u.ID, number, io.NewSectionReader(body, 0, size), size,
-		minio.PutObjectPartOptions{Md5Base64: sum.md5Base64, Sha256Hex: sum.sha256Hex, DisableContentSha256: true})
-	if err != nil {
-		return store.Part{}, c.check(ctx, err)
+		return store.Part{}, err
 	}
 	return store.Part{Number: number, Size: size, ETag: p.ETag}, c.checkETag(p.ETag)
 }

@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -9,6 +10,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,6 +35,7 @@ var withVersity = flag.Bool("versitygw", false, "build the third-party server in
 // versity is a server that somebody else wrote, in a process of its own.
 type versity struct {
 	endpoint string
+	past     string // an endpoint that leads there, if set
 	admin    *minio.Core
 	buckets  atomic.Int64
 }
@@ -128,7 +133,7 @@ func (v *versity) fixture(t *testing.T) storetest.Fixture {
 	d := dialer(t)
 	return storetest.Fixture{
 		KeysAreFiles: true,
-		Bucket:       dial(t, d, v.endpoint, name, "writer", "w-secret"),
+		Bucket:       dial(t, d, cmp.Or(v.past, v.endpoint), name, "writer", "w-secret"),
 		ReadOnly:     dial(t, d, v.endpoint, name, "reader", "r-secret"),
 		BadSecret:    dial(t, d, v.endpoint, name, "writer", "r-secret"),
 		Missing:      dial(t, d, v.endpoint, "missing", "root", versitySecret),
@@ -164,5 +169,39 @@ func TestVersityTransfer(t *testing.T) {
 	}
 	if _, err := transfer.Download(t.Context(), f.ReadOnly, "key", filepath.Join(t.TempDir(), "file"), o); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestVersityTrust: that server checks CRCs too, of bodies and of parts that were not
+// announced to have one.
+func TestVersityTrust(t *testing.T) {
+	v := startVersity(t)
+	u, err := url.Parse(v.endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := http1()
+	t.Cleanup(transport.CloseIdleConnections)
+	for way, upload := range uploads {
+		t.Run(way, func(t *testing.T) {
+			var sent *log
+			v.past, sent = past(t, func(n int, w http.ResponseWriter, r *http.Request, real http.Handler) {
+				if n == 3 {
+					damage(r)
+				}
+				real.ServeHTTP(w, r)
+			}, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+				r.SetURL(u)
+				r.Out.Host = r.In.Host // which is signed
+			}, Transport: transport})
+			b := v.fixture(t).Bucket
+			for i := range 4 {
+				if err := upload(t, b); (err != nil) != (i == 2) || err != nil && !store.Retryable(err) {
+					t.Errorf("upload %d: %v", i, err)
+				}
+			}
+			sent.want(t, "sha256+crc32c", "crc32c", "crc32c", "crc32c")
+			wantLarge(t, b)
+		})
 	}
 }

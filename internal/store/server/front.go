@@ -58,7 +58,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, key Key) {
 	}
 	switch {
 	case query.Has("uploads") || query.Has("uploadId"):
-		s.multipart(w, r, t, query)
+		s.multipart(w, r, t, query, sum)
 	case isPut(r, t, query):
 		if err := s.putObject(w, r, t, sum); err != nil {
 			s.fail(w, r, err)

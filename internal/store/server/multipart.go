@@ -19,7 +19,7 @@ import (
 )
 
 // multipart answers the requests of uploads in parts.
-func (s *Server) multipart(w http.ResponseWriter, r *http.Request, t target, q url.Values) {
+func (s *Server) multipart(w http.ResponseWriter, r *http.Request, t target, q url.Values, sum *checksum) {
 	var result any
 	var err error
 	switch {
@@ -36,7 +36,7 @@ func (s *Server) multipart(w http.ResponseWriter, r *http.Request, t target, q u
 	default:
 		var u fs.Upload
 		if u, err = s.files.Upload(t.bucket, t.key, q.Get("uploadId")); err == nil {
-			result, err = s.upload(w, r, u, q)
+			result, err = s.upload(w, r, u, q, sum)
 		}
 	}
 	if err != nil {
@@ -48,10 +48,10 @@ func (s *Server) multipart(w http.ResponseWriter, r *http.Request, t target, q u
 }
 
 // upload answers a request about an existing upload. A nil result has no body.
-func (s *Server) upload(w http.ResponseWriter, r *http.Request, u fs.Upload, q url.Values) (any, error) {
+func (s *Server) upload(w http.ResponseWriter, r *http.Request, u fs.Upload, q url.Values, sum *checksum) (any, error) {
 	switch r.Method {
 	case http.MethodPut:
-		return nil, s.putPart(w, r, u, q.Get("partNumber"))
+		return nil, s.putPart(w, r, u, q.Get("partNumber"), sum)
 	case http.MethodGet:
 		return s.listParts(u, q)
 	case http.MethodPost:
@@ -78,7 +78,7 @@ func (s *Server) createUpload(t target, h http.Header) (any, error) {
 	return gofakes3.InitiateMultipartUpload{Bucket: u.Bucket, Key: u.Key, UploadID: gofakes3.UploadID(u.ID)}, nil
 }
 
-func (s *Server) putPart(w http.ResponseWriter, r *http.Request, u fs.Upload, number string) error {
+func (s *Server) putPart(w http.ResponseWriter, r *http.Request, u fs.Upload, number string, sum *checksum) error {
 	n, err := strconv.Atoi(number)
 	switch {
 	case err != nil:
@@ -88,15 +88,19 @@ func (s *Server) putPart(w http.ResponseWriter, r *http.Request, u fs.Upload, nu
 	case r.ContentLength < 0:
 		return gofakes3.ErrMissingContentLength
 	}
-	sum, err := contentMD5(r.Header)
+	digest, err := contentMD5(r.Header)
 	if err != nil {
 		return err
 	}
-	p, err := s.files.PutPart(r.Context(), u, n, r.Body, r.ContentLength, sum)
-	if err == nil {
-		w.Header().Set("ETag", quote(p.ETag))
+	p, err := s.files.PutPart(r.Context(), u, n, r.Body, r.ContentLength, digest)
+	if err != nil {
+		return err
 	}
-	return err
+	if sum != nil {
+		w.Header().Set(sum.header, sum.value())
+	}
+	w.Header().Set("ETag", quote(p.ETag))
+	return nil
 }
 
 func (s *Server) listParts(u fs.Upload, q url.Values) (any, error) {

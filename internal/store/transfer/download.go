@@ -13,12 +13,15 @@ import (
 	"time"
 
 	"templar/internal/store"
+	"templar/internal/store/flock"
 )
 
 const (
-	// maxBreaks is how often in a row a body may break off without having brought a byte.
-	maxBreaks = 5
-	firstWait = 200 * time.Millisecond // after a break, doubled each time
+	// maxBreaks is how often in a row a body may break off that has not brought
+	// leastProgress bytes: a store that deals them out singly must not hold us for ever.
+	maxBreaks     = 5
+	leastProgress = 64 << 10
+	firstWait     = 200 * time.Millisecond // after a break, doubled each time
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -37,7 +40,7 @@ func Download(ctx context.Context, r store.Reader, key, path string, o Options) 
 		return info, fmt.Errorf("download %q: %d bytes, limit %d: %w", key, info.Size, o.Limit, store.ErrTooLarge)
 	}
 	d := &download{reader: r, key: key, info: info, path: path, options: o, layout: o.layout(info.Size),
-		done: &progress{report: o.Progress, total: info.Size}}
+		done: newProgress(o.Progress, info.Size)}
 	if err := d.run(ctx); err != nil {
 		return store.Info{}, fmt.Errorf("download %q: %w", key, err)
 	}
@@ -56,7 +59,18 @@ type download struct {
 	journal *journal
 }
 
+// ErrBusy is wrapped when another download into the same file is under way.
+var ErrBusy = errors.New("another download into this file is under way: wait for it, or name another file")
+
 func (d *download) run(ctx context.Context) error {
+	release, err := flock.Take(d.journalPath()) // the last file to be removed
+	if errors.Is(err, flock.ErrHeld) {
+		return fmt.Errorf("%s: %w", d.path, ErrBusy)
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
 	if err := d.open(); err != nil {
 		return err
 	}
@@ -65,9 +79,9 @@ func (d *download) run(ctx context.Context) error {
 	if err := d.options.each(ctx, d.layout.count(), d.get); err != nil {
 		return err
 	}
-	err := checkDigest(ctx, d.file, d.info.Size, d.options.SHA256)
+	err = checkDigest(ctx, d.file, d.info.Size, d.options.SHA256)
 	if errors.Is(err, ErrCorrupt) { // nothing tells which part it is
-		return errors.Join(err, d.journal.remove(), os.Remove(d.file.Name()))
+		return errors.Join(err, os.Remove(d.file.Name()), d.journal.remove())
 	}
 	if err != nil {
 		return err
@@ -75,17 +89,19 @@ func (d *download) run(ctx context.Context) error {
 	return d.publish()
 }
 
+func (d *download) journalPath() string { return d.path + ".journal" }
+
 func (d *download) open() (err error) {
 	if d.file, err = os.OpenFile(d.path+".part", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return err
 	}
 	stat, err := d.file.Stat()
 	if err == nil {
-		resume := stat.Size() == d.info.Size
-		d.journal, err = openJournal(d.path+".journal", subject{Key: d.key, ETag: d.info.ETag, Size: d.info.Size, PartSize: d.layout.part}, resume)
+		err = d.file.Truncate(d.info.Size)
 	}
 	if err == nil {
-		err = d.file.Truncate(d.info.Size)
+		resume := stat.Size() == d.info.Size
+		d.journal, err = openJournal(d.journalPath(), subject{Key: d.key, ETag: d.info.ETag, Size: d.info.Size, PartSize: d.layout.part}, resume)
 	}
 	if err != nil {
 		err = errors.Join(err, d.file.Close())
@@ -102,7 +118,7 @@ func (d *download) get(ctx context.Context, i int) error {
 			return err
 		}
 		if want == binary.BigEndian.Uint32(got) {
-			d.done.add(n)
+			d.done.found(n)
 			return nil
 		}
 	}
@@ -129,7 +145,7 @@ func (d *download) fetch(ctx context.Context, offset, n int64) (sum uint32, err 
 		if err != nil {
 			return 0, err
 		}
-		if p.at > before {
+		if p.at-before >= leastProgress {
 			breaks, wait = 0, firstWait
 		}
 		if broken == nil {
@@ -165,7 +181,7 @@ func (p *piece) copy(body io.Reader) (broken, err error) {
 		}
 		p.sum = crc32.Update(p.sum, castagnoli, buf[:n])
 		p.at += int64(n)
-		p.done.add(int64(n))
+		p.done.moved(int64(n))
 		if broken != nil && p.at < p.end {
 			if broken == io.EOF {
 				broken = io.ErrUnexpectedEOF

@@ -45,9 +45,9 @@ func runChild(mode string) int {
 }
 
 func childTransfer(mode string, b store.Bucket, path string) error {
-	stop := func(done, total int64) {
-		fmt.Println(done)
-		if done >= total/2 {
+	stop := func(p Progress) {
+		fmt.Println(p.Done)
+		if p.Done >= p.Total/2 {
 			io.Copy(io.Discard, os.Stdin)
 		}
 	}

@@ -45,9 +45,8 @@ type Options struct {
 	// Limit is the largest object that Download takes, in bytes: else store.ErrTooLarge,
 	// before anything is fetched. 0 is none: set it for buckets of others.
 	Limit int64
-	// Progress is told how many bytes are where they belong, those of an earlier run
-	// included. Calls do not overlap. May be nil.
-	Progress func(done, total int64)
+	// Progress is told how far it is. Calls do not overlap. May be nil.
+	Progress func(Progress)
 	// Clock is where waits and concurrency come from; default clock.Wall.
 	Clock clock.Clock
 }
@@ -103,22 +102,39 @@ func (o Options) each(ctx context.Context, n int, f func(ctx context.Context, i 
 	return context.Cause(ctx)
 }
 
+// Progress of a transfer, in bytes.
+type Progress struct {
+	Done  int64 // where they belong
+	Moved int64 // of these, by this run: an earlier one may have left some
+	Total int64
+}
+
 // progress adds up what several parts report.
 type progress struct {
-	report func(done, total int64)
-	total  int64
+	report func(Progress)
 
 	mu struct {
 		sync.Mutex
-		done int64
+		Progress
 	}
 }
 
-func (p *progress) add(n int64) {
+func newProgress(report func(Progress), total int64) *progress {
+	p := &progress{report: report}
+	p.mu.Total = total
+	return p
+}
+
+// moved counts bytes that came or went, found those of an earlier run.
+func (p *progress) moved(n int64) { p.add(n, n) }
+func (p *progress) found(n int64) { p.add(n, 0) }
+
+func (p *progress) add(done, moved int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mu.done += n
+	p.mu.Done += done
+	p.mu.Moved += moved
 	if p.report != nil {
-		p.report(p.mu.done, p.total)
+		p.report(p.mu.Progress)
 	}
 }

@@ -171,7 +171,7 @@ func TestSmallObjectIsOnePut(t *testing.T) {
 		data := content(n)
 		var done int64
 		o := small()
-		o.Progress = func(d, total int64) { done = d }
+		o.Progress = func(p Progress) { done = p.Done }
 		before := b.counters.Snapshot().Requests
 		if _, err := upload1(t, b, data, o); err != nil {
 			t.Fatal(err)
@@ -190,11 +190,11 @@ func TestUploadInParts(t *testing.T) {
 	o := small()
 	o.SHA256 = &sum
 	var steps []int64
-	o.Progress = func(done, total int64) {
-		if total != int64(len(data)) {
-			t.Errorf("total %d", total)
+	o.Progress = func(p Progress) {
+		if p.Total != int64(len(data)) || p.Moved != p.Done {
+			t.Errorf("progress %+v", p)
 		}
-		steps = append(steps, done)
+		steps = append(steps, p.Done)
 	}
 	info, err := upload1(t, b, data, o)
 	if err != nil {
@@ -231,11 +231,16 @@ func TestUploadGoesOn(t *testing.T) {
 	var last store.Counts
 	b.moved(&last)
 	data[0]++ // part 1 has another content now; part 2 stands
+	var end Progress
+	o.Progress = func(p Progress) { end = p }
 	if _, err := upload1(t, b, data, o); err != nil {
 		t.Fatal(err)
 	}
 	if up, _ := b.moved(&last); up != 3*part {
 		t.Errorf("sent %d bytes, want the parts 1, 3 and 4", up)
+	}
+	if want := (Progress{Done: 4 * part, Moved: 3 * part, Total: 4 * part}); end != want {
+		t.Errorf("progress %+v, want %+v", end, want)
 	}
 	b.want(t, "key", data)
 	wantNoGarbage(t, b)
@@ -319,6 +324,37 @@ func TestUploadWithoutSeeingUploads(t *testing.T) {
 	wantNoGarbage(t, b)
 }
 
+// mute is a store that ceases to list unfinished uploads once the object is stored.
+type mute struct {
+	store.Bucket
+	stored bool
+}
+
+func (m *mute) CompleteUpload(ctx context.Context, u store.Upload, parts []store.Part, o store.PutOptions) (store.Info, error) {
+	m.stored = true
+	return m.Bucket.CompleteUpload(ctx, u, parts, o)
+}
+
+func (m *mute) Uploads(ctx context.Context, prefix string) ([]store.Upload, error) {
+	if m.stored {
+		return nil, errors.New("out of order")
+	}
+	return m.Bucket.Uploads(ctx, prefix)
+}
+
+// TestUploadThatIsStoredSucceeded, whatever becomes of clearing up.
+func TestUploadThatIsStoredSucceeded(t *testing.T) {
+	b := newTraffic(t)
+	data := content(2 * part)
+	o := small()
+	o.IfAbsent = true
+	info, err := upload1(t, &mute{Bucket: b}, data, o)
+	if err != nil || info.Size != int64(len(data)) {
+		t.Errorf("%+v, %v", info, err)
+	}
+	b.want(t, "key", data)
+}
+
 func TestUploadRefusesOtherContent(t *testing.T) {
 	b := newTraffic(t)
 	sum := sha256.Sum256([]byte("something else"))
@@ -352,7 +388,7 @@ func TestDownload(t *testing.T) {
 		o := small()
 		o.SHA256, o.Limit = &sum, int64(n)
 		var done int64
-		o.Progress = func(d, total int64) { done = max(done, d) }
+		o.Progress = func(p Progress) { done = max(done, p.Done) }
 		info, err := download1(t, b, path, o)
 		if err != nil || info.Size != int64(n) || done != int64(n) {
 			t.Errorf("%d bytes: %+v, %v, progress %d", n, info, err, done)
@@ -369,8 +405,8 @@ func TestDownloadGoesOn(t *testing.T) {
 	o := small()
 	o.Threads = 1
 	ctx, cancel := context.WithCancel(t.Context())
-	o.Progress = func(done, _ int64) {
-		if done > 2*part+part/2 {
+	o.Progress = func(p Progress) {
+		if p.Done > 2*part+part/2 {
 			cancel()
 		}
 	}
@@ -395,7 +431,8 @@ func TestDownloadGoesOn(t *testing.T) {
 	partial.WriteAt([]byte{data[part] + 1}, part)
 	partial.Close()
 
-	b.onRange, o.Progress = nil, nil
+	var end Progress
+	b.onRange, o.Progress = nil, func(p Progress) { end = p }
 	var last store.Counts
 	b.moved(&last)
 	if _, err := download1(t, b, path, o); err != nil {
@@ -403,6 +440,9 @@ func TestDownloadGoesOn(t *testing.T) {
 	}
 	if _, down := b.moved(&last); down != 3*part {
 		t.Errorf("fetched %d bytes, want the parts 2, 3 and 4", down)
+	}
+	if want := (Progress{Done: 4 * part, Moved: 3 * part, Total: 4 * part}); end != want {
+		t.Errorf("progress %+v, want %+v", end, want)
 	}
 	wantFile(t, path, data)
 }
@@ -417,6 +457,38 @@ func (c contextReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return c.r.Read(p)
+}
+
+// TestTwoDownloadsIntoAFile: the second is refused, and disturbs nothing.
+func TestTwoDownloadsIntoAFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no locks here")
+	}
+	b := newTraffic(t)
+	data := content(3 * part)
+	b.put(t, "key", data)
+	b.put(t, "other", make([]byte, 10))
+	path := filepath.Join(t.TempDir(), "file")
+	begun := false
+	b.onRange = func(_ int64, body io.Reader) io.Reader {
+		if begun {
+			return body
+		}
+		begun = true
+		if _, err := Download(t.Context(), b, "other", path, small()); !errors.Is(err, ErrBusy) {
+			t.Errorf("the second: %v", err)
+		}
+		return body
+	}
+	o := small()
+	o.Threads = 1
+	if _, err := download1(t, b, path, o); err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, path, data)
+	if _, err := Download(t.Context(), b, "other", path, small()); err != nil {
+		t.Errorf("after the first: %v", err)
+	}
 }
 
 func TestDownloadOfAReplacedObject(t *testing.T) {
@@ -465,10 +537,13 @@ func TestDownloadOfBrokenBodies(t *testing.T) {
 		}
 		wantFile(t, path, data)
 
-		b.onRange = func(int64, io.Reader) io.Reader { return strings.NewReader("") }
-		start := time.Now()
-		if _, err := download1(t, b, path+"2", o); !errors.Is(err, io.ErrUnexpectedEOF) || time.Since(start) != 3*time.Second {
-			t.Errorf("bodies without a byte: %v after %v", err, time.Since(start))
+		o.Threads = 1
+		for _, n := range []int64{0, 1} {
+			b.onRange = func(_ int64, body io.Reader) io.Reader { return io.LimitReader(body, n) }
+			start := time.Now()
+			if _, err := download1(t, b, path+"2", o); !errors.Is(err, io.ErrUnexpectedEOF) || time.Since(start) != 3*time.Second {
+				t.Errorf("bodies of %d bytes: %v after %v", n, err, time.Since(start))
+			}
 		}
 	})
 }

@@ -19,8 +19,8 @@ var ErrCorrupt = errors.New("content has another SHA-256 than announced")
 // Upload stores body's first size bytes under key. From o.Threshold on it sends parts; when
 // the bucket has an unfinished upload of the key it goes on with that one, and sends what
 // is missing there or has another content. An upload that fails is left for the next run to
-// go on with, but for one that finds its key taken: that one is dropped. After success no
-// unfinished upload of the key is left.
+// go on with, but for one that finds its key taken: that one is dropped. After an upload in
+// parts that succeeded no unfinished one of the key is left, if the store lets them be dropped.
 func Upload(ctx context.Context, b store.Bucket, key string, body io.ReaderAt, size int64, o Options) (store.Info, error) {
 	o = o.withDefaults()
 	if err := store.CheckPut(key, size); err != nil {
@@ -29,11 +29,11 @@ func Upload(ctx context.Context, b store.Bucket, key string, body io.ReaderAt, s
 	if err := checkDigest(ctx, body, size, o.SHA256); err != nil {
 		return store.Info{}, fmt.Errorf("upload %q: %w", key, err)
 	}
-	done := &progress{report: o.Progress, total: size}
+	done := newProgress(o.Progress, size)
 	if size < o.Threshold {
 		info, err := b.Put(ctx, key, body, size, store.PutOptions{IfAbsent: o.IfAbsent})
 		if err == nil {
-			done.add(size)
+			done.moved(size)
 		}
 		return info, err
 	}
@@ -85,7 +85,10 @@ func (u *upload) run(ctx context.Context) (store.Info, error) {
 	if info.Size != u.layout.size || info.ETag != made.ETag {
 		return store.Info{}, fmt.Errorf("%w: %d bytes, ETag %q; sent %d bytes, ETag %q", store.ErrChanged, info.Size, info.ETag, u.layout.size, made.ETag)
 	}
-	return info, u.drop(ctx)
+	// What cannot be dropped now is by the next upload of the key: the object is stored, and
+	// an error would send the caller to store it again.
+	_ = u.drop(ctx)
+	return info, nil
 }
 
 // checkAbsent spares sending what could not be stored.
@@ -151,13 +154,13 @@ func (u *upload) send(ctx context.Context, to store.Upload, i int, have store.Pa
 			return store.Part{}, err
 		}
 		if have.ETag == hex.EncodeToString(sum) {
-			u.done.add(n)
+			u.done.found(n)
 			return have, nil
 		}
 	}
 	p, err := u.bucket.PutPart(ctx, to, i+1, body, n)
 	if err == nil {
-		u.done.add(n)
+		u.done.moved(n)
 	}
 	return p, err
 }
