@@ -15,6 +15,7 @@ import (
 
 	"templar/codec"
 	"templar/internal/engine"
+	"templar/internal/exchange"
 	"templar/internal/role"
 	"templar/wire"
 )
@@ -108,9 +109,11 @@ func (k Kind) attack() attack {
 func (m Member) Corrupt(d role.Deps) role.Deps {
 	a := m.Kind.attack()
 	c := &cheater{Deps: d, index: m.Index}
-	x := *d.Exchange
-	x.Own = &bucket{Bucket: x.Own, cheater: c, attack: a}
-	d.Exchange = &x
+	x := d.Exchange
+	d.Exchange = &exchange.Exchange{
+		Run: x.Run, Clock: x.Clock, Chain: x.Chain, Directory: x.Directory, Signer: x.Signer, UID: x.UID,
+		Own: &bucket{Bucket: x.Own, cheater: c, attack: a}, Aggregator: x.Aggregator,
+	}
 	if a.engine != nil {
 		d.Engine = a.engine(c)
 	}

@@ -82,7 +82,7 @@ type auditor struct {
 	aggregate *wire.Aggregate
 	hash      protocol.Hash    // of the Aggregate
 	model     *replica.Replica // stands before the window, until told; nil: unknown
-	how       string           // it was computed
+	from, how string           // it was computed
 	before    protocol.Hash    // state before the window
 }
 

@@ -2,6 +2,8 @@ package audit_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -87,6 +89,36 @@ func TestVerifyHonestRun(t *testing.T) {
 	})
 }
 
+// down is a bucket whose reports and checkpoints do not come.
+type down struct{ store.Reader }
+
+func (d down) Get(ctx context.Context, key string, limit int64) (io.ReadCloser, store.Info, error) {
+	if strings.HasPrefix(key, "report-") || strings.HasPrefix(key, "checkpoint-") {
+		return nil, store.Info{}, errors.New("connection refused")
+	}
+	return d.Reader.Get(ctx, key, limit)
+}
+
+// What cannot be read is unknown: silence is no lie.
+func TestSilenceIsNoLie(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+		net.Start()
+		net.RunWindows(windows)
+		r := records(net, "validator-0", "validator-1")
+		r.Validators[0].Bucket = down{r.Validators[0].Bucket}
+		result := verify(t, net, r, net.Window(5))
+		if result.Differs() {
+			t.Errorf("found %q", faults(result))
+		}
+		unknown := func(c audit.Check) bool {
+			return c.Outcome == audit.Unknown && strings.Contains(c.Detail, "connection refused")
+		}
+		if !slices.ContainsFunc(result.Checks, unknown) {
+			t.Errorf("%+v", result.Checks)
+		}
+	})
+}
+
 // Each lie is named, with who told it.
 func TestVerifyNamesLies(t *testing.T) {
 	type network = *simnet.Network
@@ -123,6 +155,7 @@ func TestVerifyNamesLies(t *testing.T) {
 		"who was drawn":   {rewrite(func(r *report.Report) { evaluated(r).Drawn = false }), "draws of validator uid 1: uid 2: drawn for evaluation is false"},
 		"common pages":    {rewrite(func(r *report.Report) { r.CommonPages[0]++ }), "draws of validator uid 1: the common pages"},
 		"own pages":       {rewrite(func(r *report.Report) { evaluated(r).OwnPages[0]++ }), "draws of validator uid 1: uid 2 was measured on other pages"},
+		"included":        {rewrite(func(r *report.Report) { r.Miners[1].Included = false }), "report of validator uid 1: uid 3: that the aggregate was made"},
 		"seed":            {rewrite(func(r *report.Report) { r.Seed[0]++ }), "report of validator uid 1: the first block after the upload deadline"},
 		"state":           {rewrite(func(r *report.Report) { r.State[0]++ }), "report of validator uid 1: it measured from the state"},
 		"sync":            {rewrite(func(r *report.Report) { r.Miners[0].Sync.Steps = 2 }), "sync scores of validator uid 1: uid 2 is 0 steps"},
@@ -186,6 +219,18 @@ func TestVerifyNamesLies(t *testing.T) {
 				put(t, net, at.bucket, at.key, body)
 			}
 		}
+		lost := get(t, net, "validator-1", protocol.ReportKey(w-1, 1))
+		if err := net.Bucket("validator-1").Delete(net.Context(), protocol.ReportKey(w-1, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if result := verify(t, net, r, w); result.Differs() {
+			t.Errorf("with a report lost: %q", faults(result))
+		} else if !slices.ContainsFunc(result.Checks, func(c audit.Check) bool {
+			return c.Name == "standings before of validator uid 1" && c.Outcome == audit.Unknown
+		}) {
+			t.Errorf("with a report lost: %+v", result.Checks)
+		}
+		put(t, net, "validator-1", protocol.ReportKey(w-1, 1), lost)
 		if result := verify(t, net, r, w); result.Differs() {
 			t.Errorf("after all lies were taken back: %q", faults(result))
 		}

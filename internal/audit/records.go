@@ -61,12 +61,16 @@ func (r *Records) Windows(ctx context.Context, v Party) ([]protocol.Window, erro
 	return out, nil
 }
 
+// errUnread is wrapped when an object could not be read: then nothing is known of it, and
+// nobody is to be blamed.
+var errUnread = errors.New("cannot be read")
+
 // Report reads a validator's report on w. An error that wraps store.ErrNotFound means that
 // there is none.
 func (r *Records) Report(ctx context.Context, v Party, w protocol.Window) (*report.Report, error) {
 	b, err := read(ctx, v.Bucket, protocol.ReportKey(w, v.UID), wire.MaxSealedSize)
 	if err != nil {
-		return nil, fmt.Errorf("report of validator uid %d on window %d: %w", v.UID, w, err)
+		return nil, fmt.Errorf("report of validator uid %d on window %d: %w: %w", v.UID, w, errUnread, err)
 	}
 	rep, by, err := report.Decode(b)
 	switch {
@@ -88,6 +92,7 @@ func (r *Records) start(ctx context.Context) (s wire.StartWindow, err error) {
 	for _, v := range r.Validators {
 		b, readErr := read(ctx, v.Bucket, protocol.StartWindowKey(), wire.MaxSealedSize)
 		if readErr != nil {
+			err = fmt.Errorf("start window of validator uid %d: %w", v.UID, readErr)
 			continue
 		}
 		var got wire.StartWindow

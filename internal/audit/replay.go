@@ -34,9 +34,15 @@ func (a *auditor) replay(ctx context.Context) error {
 		}
 	}
 	a.before = a.model.StateHash()
-	a.how = fmt.Sprintf("replayed from %s over %d windows", from, a.Options.Window+1-begun)
+	a.from, a.how = from, fmt.Sprintf("replayed from %s", from)
+	if n := a.Options.Window + 1 - begun; n > 1 {
+		a.how += fmt.Sprintf(" over %d windows", n)
+	}
 	return nil
 }
+
+// theta0 names the parameters that the run starts from.
+const theta0 = "theta_0"
 
 // nearest loads the newest checkpoint that stands before the window, or theta_0, which
 // follows from the run parameters.
@@ -68,7 +74,7 @@ func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 			return "", ctx.Err()
 		}
 		if err != nil {
-			a.judge("checkpoint", []string{err.Error()}, "of validator uid %d", p.UID)
+			a.add("checkpoint", Unknown, "of validator uid %d cannot be used: %v", p.UID, err)
 			continue
 		}
 		a.model = replica.New(a.Run, s.Start, s.Next, s.Previous, s.Params)
@@ -76,10 +82,10 @@ func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 	}
 	params := model.Init(a.Params.Model, a.Params.Seed)
 	if got := a.Codec.StateHash(params); got != a.start.StateHash {
-		a.judge("theta_0", []string{fmt.Sprintf("its hash is %s; announced was %s", got.Short(), a.start.StateHash.Short())}, "drawn from the run's seed")
+		a.judge(theta0, []string{fmt.Sprintf("its hash is %s; announced was %s", got.Short(), a.start.StateHash.Short())}, "drawn from the run's seed")
 	}
 	a.model = replica.New(a.Run, a.start.StartWindow, a.start.StartWindow, protocol.Hash{}, params)
-	return "theta_0", nil
+	return theta0, nil
 }
 
 // commit applies the next Aggregate.
@@ -121,6 +127,9 @@ func (a *auditor) told(ctx context.Context) error {
 	}
 	agree, faults = agree+n, append(faults, bad...)
 	slices.Sort(faults)
+	if len(faults) > 0 && a.from != theta0 {
+		faults = append(faults, fmt.Sprintf("or else it is %s that is false: what was said here rests on it", a.from))
+	}
 	a.judge("state", faults, "%s: %s after window %d; %d statements of nodes agree", a.how, a.State.Short(), a.Options.Window, agree)
 	return nil
 }

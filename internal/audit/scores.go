@@ -45,6 +45,10 @@ func (a *auditor) rescore(ctx context.Context) error {
 			a.add(name, Unknown, "there is none")
 			continue
 		}
+		if errors.Is(err, errUnread) {
+			a.add(name, Unknown, "%v", err)
+			continue
+		}
 		if err != nil {
 			a.judge(name, []string{err.Error()}, "it cannot be used")
 			continue
@@ -97,6 +101,13 @@ func (c *checker) context(ctx context.Context) error {
 	fault(!r.Aggregate.IsZero() && r.Aggregate != c.hash, "it went by the aggregate %s; the window's is %s", r.Aggregate.Short(), c.hash.Short())
 	fault(r.Previous != c.aggregate.Previous, "it follows the aggregate %s; the window's follows %s", r.Previous.Short(), c.aggregate.Previous.Short())
 	fault(!c.before.IsZero() && r.State != c.before, "it measured from the state %s; before the window stands %s", r.State.Short(), c.before.Short())
+	for i := range r.Miners {
+		m := &r.Miners[i]
+		included := r.Aggregate == c.hash && slices.ContainsFunc(c.aggregate.Included, func(in wire.Included) bool {
+			return in.UID == m.UID() && in.Content == m.Content
+		})
+		fault(m.Included != included, "uid %d: that the aggregate was made from the gradient judged is %v in the report, and comes out as %v", m.UID(), m.Included, included)
+	}
 	blocks := "block hashes are the report's word: no chain was asked"
 	if c.Chain != nil {
 		blocks = "block hashes are the chain's"
@@ -351,11 +362,20 @@ func (c *checker) follows(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if errors.Is(err, errUnread) {
+		c.add(name, Unknown, "%v", err)
+		return nil
+	}
 	if err != nil {
 		c.judge(name, []string{err.Error()}, "the earlier report cannot be used")
 		return nil
 	}
-	c.judge(name, texts(c.report.Follows(earlier)), "as the report on window %d left them", windows[i-1])
+	faults := texts(c.report.Follows(earlier))
+	if windows[i-1]+1 < c.Options.Window && len(faults) > 0 {
+		c.add(name, Unknown, "not as the report on window %d left them, and there is none on the next", windows[i-1])
+		return nil
+	}
+	c.judge(name, faults, "as the report on window %d left them", windows[i-1])
 	return nil
 }
 

@@ -28,6 +28,9 @@ type place struct {
 	scratch string // for downloads
 }
 
+// ErrNone is what Restore returns when there is nothing that it can use.
+var ErrNone = errors.New("no usable checkpoint in the own directory or in any validator's bucket")
+
 // Restore returns the newest state that can be had: of the validators' buckets, highest
 // stake first, of the own bucket and of the node's own directory, and theta_0 at the
 // least. A miner's private state survives even when its parameters come from elsewhere. A
@@ -73,7 +76,7 @@ func RestoreBefore(ctx context.Context, x *exchange.Exchange, local store.Reader
 		log.Info("state restored", "from", p.name, "window", s.Next, "step", x.Params.Step(s.Start, s.Next))
 		return s, nil
 	}
-	return State{}, errors.New("no usable checkpoint in the own directory or in any validator's bucket")
+	return State{}, ErrNone
 }
 
 // load reads a checkpoint's parameters and verifies them.

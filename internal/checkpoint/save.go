@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"templar/internal/exchange"
@@ -189,11 +190,11 @@ func prune(ctx context.Context, b store.Bucket, next protocol.Window) error {
 	slices.Sort(done)
 	kept := done[max(0, len(done)-keepLast):]
 	var errs []error
-	for w, folder := range all {
-		if w > next && complete(folder) || slices.Contains(kept, w) {
+	for _, w := range slices.Sorted(maps.Keys(all)) { // the oldest first, should the node die meanwhile
+		if w > next && complete(all[w]) || slices.Contains(kept, w) {
 			continue
 		}
-		errs = append(errs, remove(ctx, b, w, folder))
+		errs = append(errs, remove(ctx, b, w, all[w]))
 	}
 	uploads, err := b.Uploads(ctx, folderPrefix) // whose checkpoints nobody will finish
 	errs = append(errs, err)

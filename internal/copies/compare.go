@@ -71,20 +71,22 @@ func alike(a, b float32) bool {
 	return b > 0 && max(a, b)-min(a, b) <= near*max(a, b)
 }
 
-// suspect tells whether two samples may be alike: the screening did not clear them.
+// suspect tells whether sample i may be like k < i: the screening did not clear it.
 func (t *table) suspect(i, k int, p *protocol.Params) bool {
-	indices, values := t.pairs[i*(i-1)/2+k].shares(t.counts[i], t.counts[k])
+	indices, values := t.pairs[i*(i-1)/2+k].shares(t.counts[i])
 	return indices >= p.CopyIndices-margin || values >= p.CopyValues-margin
 }
 
-// shares returns which parts of the smaller of two samples are in the other.
+// shares returns which parts of sample i are in k. Parts of k do not count: who sends, before
+// all others, the few coefficients that everybody will send has copied nothing, and must not
+// make copiers of them.
 func (t *table) shares(i, k int) (indices, values float64) {
 	a, b := &t.samples[i], &t.samples[k]
 	var sum common
 	for n := range a.chunks {
 		sum.add(&a.chunks[n], &b.chunks[n])
 	}
-	return sum.shares(a.count, b.count)
+	return sum.shares(a.count)
 }
 
 // add counts what two chunks, whose indices ascend, have in common.
@@ -105,12 +107,11 @@ func (c *common) add(a, b *chunk) {
 	}
 }
 
-func (c common) shares(a, b int) (indices, values float64) {
-	smaller := float64(min(a, b))
-	if smaller == 0 {
+func (c common) shares(count int) (indices, values float64) {
+	if count == 0 {
 		return 0, 0 // who sends nothing copies nothing
 	}
-	return float64(c.indices) / smaller, float64(c.values) / smaller
+	return float64(c.indices) / float64(count), float64(c.values) / float64(count)
 }
 
 // positions lists for each position within a chunk who has a coefficient there.

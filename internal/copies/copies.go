@@ -33,8 +33,8 @@ type Upload struct {
 type Copy struct {
 	UID protocol.UID `json:"uid"`
 	Of  protocol.UID `json:"of"`
-	// Indices and Values are the shares of the smaller gradient's coefficients that stand
-	// at the same place in the other, and that have nearly the same value there too.
+	// Indices and Values are the shares of its coefficients that stand at the same place in
+	// the other, and that have nearly the same value there too.
 	Indices float64 `json:"shared_indices"`
 	Values  float64 `json:"shared_values"`
 	// Blamed says that it was stored after the other. Within one second nobody can tell

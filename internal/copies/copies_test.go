@@ -137,6 +137,23 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// Who is first with a few coefficients that all others send too makes nobody a copier, and is
+// itself one when it comes later.
+func TestNobodyIsFramed(t *testing.T) {
+	c, p := setup(t)
+	victim, at := honest(t, c, 1), time.Unix(1000, 0)
+	few := altered(t, c, victim, func(_ int, ch *codec.Chunk) { ch.Index, ch.Value = ch.Index[:2], ch.Value[:2] })
+	for late, want := range map[bool]int{false: 0, true: 1} {
+		uploads := []Upload{{UID: 1, Stored: at, Gradient: victim}, {UID: 2, Stored: at.Add(-time.Second), Gradient: few}}
+		if late {
+			uploads[1].Stored = at.Add(time.Second)
+		}
+		if got := Find(c, uploads, protocol.Hash{7}, p); len(got) != want || want == 1 && got[0].UID != 2 {
+			t.Errorf("stored later: %v: found %+v", late, got)
+		}
+	}
+}
+
 // Honest gradients have as much in common here as measured ones, and half as much again
 // to the limits.
 func TestHonestModel(t *testing.T) {

@@ -76,7 +76,7 @@ func open(t *testing.T) (*protocol.Params, *codec.Codec, *fs.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := fs.Read(filepath.Join(*network, "store"))
+	files, err := fs.Open(filepath.Join(*network, "store"), fs.Options{Shared: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,6 +70,12 @@ func (x *Exchange) Put(ctx context.Context, key string, body []byte) error {
 	return put(ctx, x.Own, key, body, store.PutOptions{})
 }
 
+// PutOnce is Put for what is written once: an error that wraps store.ErrExists means that
+// another object stands there.
+func (x *Exchange) PutOnce(ctx context.Context, key string, body []byte) error {
+	return put(ctx, x.Own, key, body, store.PutOptions{IfAbsent: true})
+}
+
 func put(ctx context.Context, b store.Bucket, key string, body []byte, o store.PutOptions) error {
 	if _, err := b.Put(ctx, key, bytes.NewReader(body), int64(len(body)), o); err != nil {
 		return fmt.Errorf("upload %s: %w", key, err)

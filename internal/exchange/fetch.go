@@ -36,18 +36,27 @@ func (x *Exchange) maxGradient() int64 {
 // FetchAggregate asks for the Aggregate of w until it is there or the deadline has
 // passed; then the verdict is VerdictMissing or VerdictUnreachable.
 func (x *Exchange) FetchAggregate(ctx context.Context, w protocol.Window, deadline time.Time) (*wire.Aggregate, protocol.Hash, int64, protocol.Verdict) {
+	b, verdict := x.AggregateBytes(ctx, w, deadline)
+	if !verdict.OK() {
+		return nil, protocol.Hash{}, 0, verdict
+	}
+	a, hash, verdict := wire.DecodeAggregate(b, x.Codec, x.Hash, w, x.Params.Aggregators)
+	return a, hash, int64(len(b)), verdict
+}
+
+// AggregateBytes is FetchAggregate for who wants what stands there as it is.
+func (x *Exchange) AggregateBytes(ctx context.Context, w protocol.Window, deadline time.Time) ([]byte, protocol.Verdict) {
 	ctx, cancel := x.Clock.WithDeadline(ctx, deadline)
 	defer cancel()
 	limit := wire.MaxAggregateSize(x.Codec, maxPeers)
 	for {
 		b, _, err := read(ctx, x.Aggregator, protocol.AggregateKey(w), limit)
 		if err == nil {
-			a, hash, verdict := wire.DecodeAggregate(b, x.Codec, x.Hash, w, x.Params.Aggregators)
-			return a, hash, int64(len(b)), verdict
+			return b, protocol.VerdictOK
 		}
 		verdict := verdictOf(err)
 		if verdict.Final() || x.Clock.Sleep(ctx, x.Poll()) != nil {
-			return nil, protocol.Hash{}, 0, verdict
+			return nil, verdict
 		}
 	}
 }

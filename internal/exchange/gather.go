@@ -60,14 +60,15 @@ type gathering struct {
 }
 
 // fetch asks until the answer is final: a missing object is asked for once more
-// after the upload deadline, a silent store until ctx ends.
+// after the upload deadline, a silent store until ctx ends. What is malformed is asked for
+// twice: it may have been damaged on the way, which must not cost its owner its score.
 func (g *gathering) fetch(ctx context.Context, p Peer) Payload {
 	if p.Bucket == nil {
 		return Payload{Peer: p, Verdict: protocol.VerdictNoBucket}
 	}
 	out := Payload{Peer: p}
 	var buf []byte
-	stalls, stalled := 0, false
+	stalls, stalled, doubted := 0, false, false
 	for pause := g.Poll() / 8; ; pause = min(2*pause, g.Poll()) {
 		last := g.Clock.Now().After(g.bounds.Max)
 		patience := g.patience
@@ -76,8 +77,10 @@ func (g *gathering) fetch(ctx context.Context, p Peer) Payload {
 		}
 		out.Attempts++
 		buf, stalled = g.attempt(ctx, &out, buf, patience)
+		again := out.Verdict == protocol.VerdictMalformed && !doubted
+		doubted = doubted || again
 		switch {
-		case out.Verdict.Final() || out.Verdict == protocol.VerdictMissing && last || ctx.Err() != nil:
+		case out.Verdict.Final() && !again || out.Verdict == protocol.VerdictMissing && last || ctx.Err() != nil:
 			return out
 		case stalled:
 			stalls++

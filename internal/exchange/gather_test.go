@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"templar/internal/clock"
 	"templar/internal/exchange"
 	"templar/internal/model"
 	"templar/internal/simnet"
 	"templar/internal/store"
+	"templar/internal/store/fault"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -190,4 +192,36 @@ func TestGatherWaits(t *testing.T) {
 			t.Errorf("took %v for what was there after 1.5 s", took)
 		}
 	})
+}
+
+// What was damaged on the way once is asked for again; what is damaged stays malformed.
+func TestGatherDoubtsDamage(t *testing.T) {
+	for name, c := range map[string]struct {
+		tries int
+		want  protocol.Verdict
+	}{
+		"once":   {1, protocol.VerdictOK},
+		"always": {100, protocol.VerdictMalformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+				net.CommitAll()
+				x := refreshed(t, net, "aggregator-0")
+				upload(t, net, "miner-0", protocol.GradientKey(window, 0), gradient(t, net, "miner-0", nil))
+				gets := 0
+				peer := x.Directory.Peers()[0]
+				peer.Bucket = fault.Wrap(net.Bucket("miner-0"), clock.Wall{}, func(op fault.Op) fault.Fault {
+					if gets++; op.Try > c.tries {
+						return fault.Fault{}
+					}
+					return fault.Fault{Damage: fault.Corrupt, At: 200}
+				})
+				end := time.Now()
+				got := x.Gather(net.Context(), window, []exchange.Peer{peer}, x.Params.UploadBounds(end), end.Add(5*time.Second))
+				if got[0].Verdict != c.want || gets != 2 {
+					t.Errorf("%v after %d requests, want %v after 2", got[0].Verdict, gets, c.want)
+				}
+			})
+		})
+	}
 }

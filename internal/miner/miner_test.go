@@ -14,6 +14,7 @@ import (
 	"templar/internal/clock"
 	"templar/internal/miner"
 	"templar/internal/simnet"
+	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -160,6 +161,33 @@ func TestBatches(t *testing.T) {
 			if trained.Batches != 1 || len(trained.Pages) != 1 {
 				t.Errorf("window %d: %d batches of pages %v, want one of one", w, trained.Batches, trained.Pages)
 			}
+		}
+	})
+}
+
+// A gradient that stands is not replaced: its date says who was first.
+func TestUploadsOnce(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+		m := net.Node("miner-0")
+		net.Start()
+		for len(simnet.Of[telemetry.Trained](net, m.Name)) == 0 {
+			net.Wait(time.Second)
+		}
+		key, before := protocol.GradientKey(net.Window(0), m.UID), "from before a restart"
+		if _, err := net.Bucket(m.Name).Put(net.Context(), key, strings.NewReader(before), int64(len(before)), store.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		net.RunWindows(2)
+		body, _, err := net.Bucket(m.Name).Get(net.Context(), key, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer body.Close()
+		if got, err := io.ReadAll(body); err != nil || string(got) != before {
+			t.Errorf("%d bytes stand there now, %v", len(got), err)
+		}
+		if len(simnet.Of[telemetry.Uploaded](net, m.Name)) == 0 {
+			t.Error("no later window was uploaded")
 		}
 	})
 }

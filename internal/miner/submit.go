@@ -2,8 +2,10 @@ package miner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -39,6 +41,10 @@ func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 	m.mu.Lock()
 	m.mu.status.Loss = m.trained.loss.Mean()
 	m.mu.Unlock()
+	if errors.Is(uploadErr, store.ErrExists) {
+		m.Log.Warn("a gradient of this window stands already", "window", w)
+		return nil
+	}
 	return uploadErr
 }
 
@@ -53,6 +59,8 @@ func (m *Miner) accumulate(w protocol.Window) {
 	}
 }
 
+// upload stores the window's gradient, once: its date says who was first, and a second upload,
+// of a retry or after a restart, would be a later one.
 func (m *Miner) upload(ctx context.Context, w protocol.Window, g *wire.Gradient) error {
 	x := m.Exchange
 	began := x.Clock.Now()
@@ -63,7 +71,7 @@ func (m *Miner) upload(ctx context.Context, w protocol.Window, g *wire.Gradient)
 	ctx, cancel := x.WithTimeout(ctx)
 	defer cancel()
 	key := protocol.GradientKey(w, x.UID)
-	if err := x.Put(ctx, key, b); err != nil {
+	if err := x.PutOnce(ctx, key, b); err != nil {
 		return fmt.Errorf("gradient: %w", err)
 	}
 	m.Report.Emit(w, telemetry.Uploaded{Key: key, Bytes: int64(len(b)), Duration: x.Clock.Now().Sub(began)})

@@ -10,13 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"templar/internal/checkpoint"
 	"templar/internal/clock"
 	"templar/internal/exchange"
+	"templar/internal/model"
 	"templar/internal/replica"
 	"templar/internal/role"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/wire"
 )
 
 // A window that fails costs a pause of a block, and ends nothing.
@@ -145,5 +148,36 @@ func TestRepeatEndsWhenContradicted(t *testing.T) {
 	err := d.Repeat(t.Context(), func() bool { return true }, func(context.Context) error { return replica.ErrContradicted })
 	if !errors.Is(err, replica.ErrContradicted) {
 		t.Error(err)
+	}
+}
+
+// A checkpoint that cannot be had at once is waited for, and not for ever.
+func TestRestoreIsPatient(t *testing.T) {
+	for name, late := range map[string]int{"comes": 2, "never comes": 100} {
+		t.Run(name, func(t *testing.T) {
+			simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+				net.CommitAll()
+				v, x := net.Node("validator-0").Exchange(), net.Node("miner-0").Exchange()
+				if err := x.Directory.Refresh(net.Context()); err != nil {
+					t.Fatal(err)
+				}
+				theta0 := checkpoint.State{Start: 1, Next: 1, Params: model.Init(net.Run.Params.Model, 1)}
+				window := net.Run.Params.WindowTime()
+				go func() {
+					if clk := (clock.Wall{}); clk.Sleep(net.Context(), time.Duration(late)*window-time.Second) == nil {
+						_, _, _ = checkpoint.Save(net.Context(), v, v.Own, theta0)
+					}
+				}()
+				d := role.Deps{Exchange: x, Local: net.Node("miner-0").Local, Log: slog.New(slog.DiscardHandler), Report: telemetry.Reporter{Clock: x.Clock, Sink: net.Node("miner-0")}}
+				began := time.Now()
+				m, _, err := d.Restore(net.Context(), wire.StartWindow{Run: net.Run.Hash, StartWindow: 1, StateHash: net.Run.Codec.StateHash(theta0.Params)})
+				switch took := time.Since(began); {
+				case late == 2 && (err != nil || m.Next() != 1 || took != 2*window):
+					t.Errorf("%v after %v", err, took)
+				case late == 100 && (!errors.Is(err, checkpoint.ErrNone) || took != 4*window):
+					t.Errorf("%v after %v", err, took)
+				}
+			})
+		})
 	}
 }
