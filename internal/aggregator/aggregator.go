@@ -4,10 +4,12 @@
 // It holds no model. Everything that it decides is in the Aggregate: which gradients,
 // by content hash, and which peers were skipped, with the verdict. It publishes with
 // "create if absent", so that neither a restart nor a standby can publish a second
-// Aggregate of a window.
+// Aggregate of a window. Copies of the last few are kept on its own disk, so that neither
+// can a store that forgets.
 package aggregator
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -96,23 +98,35 @@ func (a *Aggregator) join(ctx context.Context) error {
 		return err
 	}
 	if found && last >= a.start { // older ones are another run's
-		if _, _, err := a.follow(ctx, last); err != nil {
+		if _, _, err := a.follow(ctx, last, nil); err != nil {
 			return err
 		}
+	}
+	if err := a.resume(ctx); err != nil {
+		return err
 	}
 	a.joined = true
 	return nil
 }
 
-// follow takes over the published Aggregate of w as the end of the chain.
-func (a *Aggregator) follow(ctx context.Context, w protocol.Window) (*wire.Aggregate, int64, error) {
+// follow takes over the published Aggregate of w as the end of the chain, and keeps a copy
+// unless it is ours, of which there is one.
+func (a *Aggregator) follow(ctx context.Context, w protocol.Window, ours []byte) (*wire.Aggregate, int64, error) {
 	x := a.Exchange
-	agg, hash, size, verdict := x.FetchAggregate(ctx, w, x.Clock.Now().Add(x.Params.WindowTime()))
+	raw, verdict := x.AggregateBytes(ctx, w, x.Clock.Now().Add(x.Params.WindowTime()))
+	var agg *wire.Aggregate
+	var hash protocol.Hash
+	if verdict.OK() {
+		agg, hash, verdict = wire.DecodeAggregate(raw, x.Codec, x.Hash, w, x.Params.Aggregators)
+	}
 	if !verdict.OK() {
 		return nil, 0, fmt.Errorf("published aggregate of window %d: %s", w, verdict)
 	}
+	if !bytes.Equal(raw, ours) {
+		a.copy(ctx, protocol.AggregateKey(w), raw)
+	}
 	a.next, a.previous = w+1, hash
-	return agg, size, nil
+	return agg, int64(len(raw)), nil
 }
 
 // window aggregates the next window, as soon as its upload deadline has passed.
@@ -123,13 +137,17 @@ func (a *Aggregator) window(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.putBack(ctx) // while the uploads come in, as what follows
+	if done, err := a.again(ctx); done || err != nil {
+		return err
+	}
 	if err := x.Directory.Refresh(ctx); err != nil {
 		if ctx.Err() != nil || len(x.Directory.Peers()) == 0 {
 			return err
 		}
 		a.Log.Warn("peers not updated: gathering from those of an earlier window", "window", w, "err", err)
 	}
-	peers := a.Selected(ctx, w, a.cfg) // while the uploads come in
+	peers := a.Selected(ctx, w, a.cfg)
 	bounds := x.Params.UploadBounds(end)
 	if err := clock.SleepUntil(ctx, x.Clock, bounds.Max); err != nil {
 		return err

@@ -75,7 +75,7 @@ func alone(net *simnet.Network, look func(chain.Chain) chain.Chain) {
 	x := net.Node("aggregator-0").Exchange()
 	x.Chain = look(x.Chain)
 	a := aggregator.New(role.Config{}, role.Deps{
-		Exchange: x, Log: slog.New(slog.DiscardHandler),
+		Exchange: x, Local: net.Node("aggregator-0").Local, Log: slog.New(slog.DiscardHandler),
 		Report: telemetry.Reporter{Node: "aggregator-0", Role: telemetry.Aggregator, Clock: x.Clock, Sink: net.Node("aggregator-0")},
 	})
 	go func() { _ = a.Run(net.Context()) }() // it ends with the test

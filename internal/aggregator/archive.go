@@ -21,7 +21,11 @@ const archiveLimit = 8
 // restart: what was archived first counts, and takes the place of what was gathered.
 func (a *Aggregator) archive(ctx context.Context, ok []exchange.Payload) error {
 	errs := make([]error, len(ok))
-	a.Exchange.Clock.Each(len(ok), archiveLimit, func(i int) { errs[i] = a.keep(ctx, &ok[i]) })
+	a.Exchange.Clock.Each(len(ok), archiveLimit, func(i int) {
+		if errs[i] = a.keep(ctx, &ok[i]); errs[i] == nil {
+			a.copy(ctx, protocol.ArchiveKey(a.next, ok[i].Peer.UID), ok[i].Raw)
+		}
+	})
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
@@ -38,7 +42,10 @@ func (a *Aggregator) keep(ctx context.Context, p *exchange.Payload) error {
 	if !errors.Is(err, store.ErrExists) {
 		return err
 	}
-	raw, err := a.archived(ctx, key)
+	raw, err := read(ctx, x.Aggregator, key, a.maxGradient())
+	if errors.Is(err, store.ErrTooLarge) {
+		raw, err = nil, nil
+	}
 	if err != nil || bytes.Equal(raw, p.Raw) {
 		return err
 	}
@@ -52,12 +59,13 @@ func (a *Aggregator) keep(ctx context.Context, p *exchange.Payload) error {
 	return nil
 }
 
-func (a *Aggregator) archived(ctx context.Context, key string) ([]byte, error) {
-	x := a.Exchange
-	body, info, err := x.Aggregator.Get(ctx, key, wire.MaxGradientSize(x.Codec, x.Params.PagesPerWindow))
-	if errors.Is(err, store.ErrTooLarge) {
-		return nil, nil
-	}
+func (a *Aggregator) maxGradient() int64 {
+	return wire.MaxGradientSize(a.Exchange.Codec, a.Exchange.Params.PagesPerWindow)
+}
+
+// read returns an object of at most limit bytes; of any size when that is negative.
+func read(ctx context.Context, r store.Reader, key string, limit int64) ([]byte, error) {
+	body, info, err := r.Get(ctx, key, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -14,10 +14,8 @@ import (
 	"templar/wire"
 )
 
-// publish archives the payloads, then creates the Aggregate. When another one stands
-// there already, that one counts: a standby's, or our own of before a restart. So it is,
-// too, when nobody can tell whether the store took ours: the window is tried again, and
-// what is found there is taken over.
+// publish archives the payloads, then creates the Aggregate. It is on our own disk before:
+// whatever happens from here on, we sign no other one of this window.
 func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []exchange.Payload, took time.Duration) error {
 	x := a.Exchange
 	a.phase("publishing")
@@ -29,17 +27,38 @@ func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []exchan
 	if err != nil {
 		return err
 	}
-	began := x.Clock.Now()
-	_, err = x.Aggregator.Put(ctx, protocol.AggregateKey(agg.Window), bytes.NewReader(b), int64(len(b)), store.PutOptions{IfAbsent: true})
-	if err != nil && !errors.Is(err, store.ErrExists) {
+	a.copy(ctx, protocol.AggregateKey(agg.Window), b)
+	return a.create(ctx, b)
+}
+
+// create publishes an Aggregate of the next window. When another one stands there already,
+// that one counts: a standby's, or our own of before a restart. So it is, too, when nobody
+// can tell whether the store took ours: the window is tried again, and what is found there
+// is taken over.
+func (a *Aggregator) create(ctx context.Context, b []byte) error {
+	x, began := a.Exchange, a.Exchange.Clock.Now()
+	if err := a.putAbsent(ctx, protocol.AggregateKey(a.next), b); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	counts, size, err := a.follow(ctx, agg.Window)
+	counts, size, err := a.follow(ctx, a.next, b)
 	if err != nil {
 		return err
 	}
 	a.published(counts, size, x.Clock.Now().Sub(began))
-	return x.PruneAggregates(ctx, a.next)
+	a.forget(ctx)
+	if err := x.PruneAggregates(ctx, a.next); err != nil {
+		a.Log.Warn("old objects not deleted", "err", err)
+	}
+	return nil
+}
+
+// putAbsent stores an object unless there is one.
+func (a *Aggregator) putAbsent(ctx context.Context, key string, b []byte) error {
+	_, err := a.Exchange.Aggregator.Put(ctx, key, bytes.NewReader(b), int64(len(b)), store.PutOptions{IfAbsent: true})
+	if errors.Is(err, store.ErrExists) {
+		return nil
+	}
+	return err
 }
 
 // aggregate folds the usable payloads into the Aggregate of the next window. Beside the

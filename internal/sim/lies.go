@@ -27,10 +27,18 @@ func (l liar) Put(ctx context.Context, key string, body io.ReaderAt, size int64,
 	net := l.node.net
 	if w, ok := protocol.KeyWindow(key); ok && strings.HasPrefix(key, objects["aggregate"]) {
 		if topic := net.weather.lieOf(l.node, net.index(w)); topic != "" {
-			raw = l.node.falsify(raw, w, func(a *wire.Aggregate) { net.lie(a, topic) })
+			raw = l.node.lie(key, raw, w, topic)
 		}
 	}
 	return l.Bucket.Put(ctx, key, bytes.NewReader(raw), int64(len(raw)), o)
+}
+
+// lie returns what the node says in place of its Aggregate: the same whenever it is asked.
+func (n *Node) lie(key string, raw []byte, w protocol.Window, topic string) []byte {
+	if n.lies[key] == nil {
+		n.lies[key] = n.falsify(raw, w, func(a *wire.Aggregate) { n.net.lie(a, topic) })
+	}
+	return n.lies[key]
 }
 
 // falsify changes an Aggregate that the node signed, and signs it anew.

@@ -30,6 +30,7 @@ type Node struct {
 	gone    bool // for good
 	done    bool // it has reached the end of the run
 	crashed map[crash]bool
+	lies    map[string][]byte // what it has said that is not so, by key
 
 	next  protocol.Window // the first window that it has not committed
 	clean int             // the first window since when nothing was wrong with it
@@ -55,7 +56,7 @@ func (n *Network) newNode(r telemetry.Role, i int) (*Node, error) {
 	files, err := private.Dial(store.Location{Bucket: "state", AccessKey: "owner", Secret: "owner"})
 	return &Node{
 		net: n, Name: name, Role: r, UID: protocol.UID(len(n.nodes)), signer: key, files: files,
-		rand: rand.New(rand.NewPCG(n.config.Seed, hash64(0, name))), crashed: make(map[crash]bool),
+		rand: rand.New(rand.NewPCG(n.config.Seed, hash64(0, name))), crashed: make(map[crash]bool), lies: make(map[string][]byte),
 	}, err
 }
 

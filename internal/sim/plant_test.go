@@ -346,6 +346,16 @@ func (h hooked) List(ctx context.Context, prefix, after string, max int) ([]stor
 	return h.Bucket.List(ctx, prefix, after, max)
 }
 
+// without is a bucket that keeps nothing whose key begins with prefix.
+func without(prefix string, b store.Bucket) store.Bucket {
+	return hooked{Bucket: b, put: func(ctx context.Context, o object, next putter) error {
+		if strings.HasPrefix(o.key, prefix) {
+			return nil
+		}
+		return next(ctx, o)
+	}}
+}
+
 // wrapping is a dialer with something around its buckets.
 type wrapping struct {
 	store.Dialer

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,12 +66,10 @@ var bugs = []planted{
 			d.Exchange.Params = &own
 		})},
 	{name: "no copies of the gradients are kept", catch: Members, script: "\n", plant: only(telemetry.Aggregator, func(_ *Node, _ *process, d *role.Deps) {
-		d.Exchange.Aggregator = hooked{Bucket: d.Exchange.Aggregator, put: func(ctx context.Context, o object, next putter) error {
-			if strings.HasPrefix(o.key, "archive-") {
-				return nil
-			}
-			return next(ctx, o)
-		}}
+		d.Exchange.Aggregator = without("archive-", d.Exchange.Aggregator)
+	})},
+	{name: "no copies of the Aggregates are kept", catch: Progress, script: "window 6: store rolls back aggregator-0", plant: only(telemetry.Aggregator, func(_ *Node, _ *process, d *role.Deps) {
+		d.Local = without("aggregator-", d.Local)
 	})},
 	{name: "the window's end is taken a block late", catch: Members, script: "\n", plant: only(telemetry.Aggregator, func(_ *Node, _ *process, d *role.Deps) {
 		d.Exchange.Chain = lateChain{d.Exchange.Chain}
@@ -82,6 +79,7 @@ var bugs = []planted{
 		plant: only(telemetry.Aggregator, func(n *Node, p *process, d *role.Deps) {
 			overwrites(n, p, d)
 			d.Exchange.Aggregator = hooked{Bucket: d.Exchange.Aggregator, blind: "aggregator-"}
+			d.Local = without("aggregator-", d.Local)
 		})},
 	{name: "the aggregator shows a miner another Aggregate", catch: OneAggregate, script: "\n", plant: equivocates},
 	{name: "the learning rate is some units off for everybody", catch: Unbroken, script: "\n", plant: func(_ *Node, _ *process, d *role.Deps) {

@@ -85,7 +85,9 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("build the network: %w", err)
 	}
+	n.trace.order = digest
 	err = errors.Join(n.live(ctx), n.drain())
+	n.trace.flush()
 	n.watch.finish()
 	return n.result(digest), err
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -13,13 +14,16 @@ import (
 // trace tells the run as a story: a line for each window, and one for what is out of the
 // ordinary. It holds no times and no hashes, so that it changes only when the story does.
 type trace struct {
-	net     *Network
-	out     io.Writer // nil: nobody listens
-	applied []passage
+	net    *Network
+	out    io.Writer // nil: nobody listens
+	order  io.Writer // takes what groups leave out, when set
+	groups []group
 }
 
-// passage is a window that some nodes have just applied.
-type passage struct {
+// group is what several nodes have done since the window began. In which order is no part
+// of the story.
+type group struct {
+	what   string
 	window int
 	nodes  []string
 }
@@ -49,13 +53,16 @@ func (t *trace) window(i int) {
 // fault tells that something begins to go wrong.
 func (t *trace) fault(f *forecast) { t.line("  fault: %s %s%s", f.Who, f.What, f.details()) }
 
+// flush tells what the nodes have done in groups.
 func (t *trace) flush() {
-	slices.SortFunc(t.applied, func(a, b passage) int { return a.window - b.window })
-	for _, p := range t.applied {
-		slices.Sort(p.nodes)
-		t.line("  applied %d: %s", p.window, strings.Join(p.nodes, " "))
+	slices.SortFunc(t.groups, func(a, b group) int {
+		return cmp.Or(strings.Compare(a.what, b.what), cmp.Compare(a.window, b.window))
+	})
+	for _, g := range t.groups {
+		slices.Sort(g.nodes)
+		t.line("  %s %d: %s", g.what, g.window, strings.Join(g.nodes, " "))
 	}
-	t.applied = nil
+	t.groups = nil
 }
 
 func (t *trace) event(n *Node, e telemetry.Event) {
@@ -74,29 +81,34 @@ func (t *trace) event(n *Node, e telemetry.Event) {
 		t.add(n, "%s %d: %s", how, w, members(b))
 	case telemetry.Applied:
 		if b.Provisional {
-			t.add(n, "goes on provisionally past window %d", w)
+			t.join(n, "go on provisionally past", w)
 		} else {
-			t.passes(w, n.Name)
+			t.join(n, "applied", w)
 		}
 	case telemetry.Audited:
 		if !b.Honest {
 			t.add(n, "calls the Aggregate of window %d a lie", w)
 		}
 	case telemetry.Phase:
-		if b.Name == "done" || b.Name == "announcing" {
-			t.add(n, "is %s", b.Name)
+		switch b.Name {
+		case "announcing":
+			t.add(n, "is announcing")
+		case "done":
+			t.join(n, "done before", w)
 		}
 	}
 }
 
-func (t *trace) passes(window int, node string) {
-	for i := range t.applied {
-		if t.applied[i].window == window {
-			t.applied[i].nodes = append(t.applied[i].nodes, node)
-			return
-		}
+// join adds a node to those that have done the same.
+func (t *trace) join(n *Node, what string, window int) {
+	i := slices.IndexFunc(t.groups, func(g group) bool { return g.what == what && g.window == window })
+	if i < 0 {
+		i, t.groups = len(t.groups), append(t.groups, group{what: what, window: window})
 	}
-	t.applied = append(t.applied, passage{window, []string{node}})
+	t.groups[i].nodes = append(t.groups[i].nodes, n.Name)
+	if t.order != nil {
+		fmt.Fprintln(t.order, n.Name, what, window)
+	}
 }
 
 // members lists who is in an Aggregate, and who is not and why.

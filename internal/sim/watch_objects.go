@@ -64,6 +64,8 @@ func (w *watch) publishes(n *Node, window protocol.Window, raw []byte) {
 	if i >= 0 && i < len(w.published) {
 		if w.published[i].hash != hash {
 			w.broken(i, OneAggregate, n, "publishes %s, published was %s", hash.Short(), w.published[i].hash.Short())
+		} else { // which the store had forgotten
+			w.net.trace.add(n, "puts back %d", i)
 		}
 		return
 	}
@@ -159,8 +161,12 @@ func (w *watch) judge(n *Node, i int, a *wire.Aggregate) {
 	w.auditor.add(i, a.Update, named, wants)
 }
 
-// archived tells whether the aggregator bucket holds a copy of a gradient that counts.
+// archived tells whether the aggregator bucket holds a copy of a gradient that counts. One
+// that it has just forgotten comes back with the Aggregates that it forgot with it.
 func (w *watch) archived(window protocol.Window, in wire.Included) bool {
+	if w.net.weather.forgets(aggregatorBucket) {
+		return true
+	}
 	b, err := w.net.store.Dial(location(aggregatorBucket, false))
 	if err == nil {
 		_, err = b.Head(w.net.ctx, protocol.ArchiveKey(window, in.UID))

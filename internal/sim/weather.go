@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -81,6 +82,11 @@ func bucketOf(node string) string {
 		return aggregatorBucket
 	}
 	return node
+}
+
+// forgets tells whether a bucket was rolled back when this window began.
+func (w *weather) forgets(bucket string) bool {
+	return slices.ContainsFunc(w.now, func(f *forecast) bool { return f.What == doRoll && bucketOf(f.Of) == bucket })
 }
 
 // cutFrom tells whether the node has no connection to the store or the chain.

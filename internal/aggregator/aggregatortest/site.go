@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"templar/codec"
@@ -22,6 +23,7 @@ import (
 	"templar/internal/model"
 	"templar/internal/role"
 	"templar/internal/store"
+	"templar/internal/store/fs"
 	"templar/internal/store/s3"
 	"templar/internal/store/server"
 	"templar/internal/telemetry"
@@ -54,6 +56,7 @@ type Site struct {
 	miners      []*wallet.Wallet
 	aggregators []*wallet.Wallet
 	bodies      []*codec.Gradient
+	disks       []string // folders of the aggregators' own
 }
 
 // Buckets are the buckets of a site with so many miners.
@@ -99,8 +102,14 @@ func New(ctx context.Context, c Config) (*Site, error) {
 	return s, nil
 }
 
-// Close drops the connections.
-func (s *Site) Close() error { return s.dialer.Close() }
+// Close drops the connections and removes what Deps made.
+func (s *Site) Close() error {
+	errs := []error{s.dialer.Close()}
+	for _, dir := range s.disks {
+		errs = append(errs, os.RemoveAll(dir))
+	}
+	return errors.Join(errs...)
+}
 
 func key(kind, n uint64) (*wallet.Wallet, error) {
 	seed := binary.LittleEndian.AppendUint64(make([]byte, 16), kind)
@@ -238,12 +247,31 @@ func (s *Site) Deps(i int, wrap func(store.Bucket) store.Bucket, sink telemetry.
 	if wrap != nil {
 		b = wrap(b)
 	}
+	local, err := s.disk()
+	if err != nil {
+		return role.Deps{}, err
+	}
 	return role.Deps{
 		Exchange: &exchange.Exchange{
 			Run: s.Run, Clock: clock.Wall{}, Chain: s.Chain, Signer: s.aggregators[i],
 			Directory: exchange.NewDirectory(s.Run.Params, s.Chain, s.dialer), Aggregator: b,
 		},
+		Local:  local,
 		Log:    log.With("node", fmt.Sprintf("aggregator-%d", i)),
 		Report: telemetry.Reporter{Node: fmt.Sprintf("aggregator-%d", i), Role: telemetry.Aggregator, Clock: clock.Wall{}, Sink: sink},
 	}, nil
+}
+
+// disk is a new folder, which Close removes.
+func (s *Site) disk() (store.Bucket, error) {
+	dir, err := os.MkdirTemp("", "aggregator")
+	if err != nil {
+		return nil, err
+	}
+	s.disks = append(s.disks, dir)
+	files, err := fs.Open(dir, fs.Options{Fsync: true})
+	if err != nil {
+		return nil, err
+	}
+	return files.Bucket("state"), files.CreateBucket("state")
 }

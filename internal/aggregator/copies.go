@@ -1,0 +1,114 @@
+package aggregator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"templar/internal/exchange"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// A store may forget what it had confirmed: it is restored from a backup, or fails over to a
+// replica that lagged. Nodes have applied the Aggregates that are gone, and one made anew from
+// what can be gathered then would not be the same. So the last few, with the gradients that
+// they name, are kept on this node's disk, and put back as they were.
+
+// backlog is how many windows validators may lag behind beyond their offset and still find
+// all that they need, whatever the store has forgotten.
+const backlog = 6
+
+// kept is for how many windows copies are kept.
+func (a *Aggregator) kept() protocol.Window {
+	x := a.Exchange
+	return min(protocol.Window(x.Params.ValidatorOffset)+backlog, x.Retention())
+}
+
+// copied is an Aggregate as it stands on our disk.
+type copied struct {
+	*wire.Aggregate
+	hash protocol.Hash
+	raw  []byte
+}
+
+// copy keeps an object. A disk that is full costs no window.
+func (a *Aggregator) copy(ctx context.Context, key string, b []byte) {
+	_, err := a.Local.Put(ctx, key, bytes.NewReader(b), int64(len(b)), store.PutOptions{})
+	if err != nil && ctx.Err() == nil {
+		a.Log.Warn("no copy kept: should the store forget this object, it is gone", "key", key, "err", err)
+	}
+}
+
+// copyOf returns our copy of the Aggregate of w; nil when there is none.
+func (a *Aggregator) copyOf(ctx context.Context, w protocol.Window) (*copied, error) {
+	raw, err := read(ctx, a.Local, protocol.AggregateKey(w), -1)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("copy of the aggregate of window %d: %w", w, err)
+	}
+	return a.decode(raw, w), nil
+}
+
+func (a *Aggregator) decode(raw []byte, w protocol.Window) *copied {
+	x := a.Exchange
+	agg, hash, verdict := wire.DecodeAggregate(raw, x.Codec, x.Hash, w, x.Params.Aggregators)
+	if !verdict.OK() {
+		return nil
+	}
+	return &copied{agg, hash, raw}
+}
+
+// resume goes on after our newest copy when the bucket has lost more than the copies reach
+// back: to begin again where it ends would contradict what was published.
+func (a *Aggregator) resume(ctx context.Context) error {
+	newest, found, err := exchange.NewestWindow(ctx, a.Local, protocol.KindAggregate.Prefix())
+	if err != nil || !found || newest < a.next {
+		return err
+	}
+	if c, err := a.copyOf(ctx, a.next); err != nil || c != nil {
+		return err // again goes on from here
+	}
+	c, err := a.copyOf(ctx, newest)
+	if err != nil || c == nil || c.Start != a.start {
+		return err
+	}
+	a.next, a.previous = newest+1, c.hash
+	a.putBack(ctx)
+	return nil
+}
+
+// again publishes the copy of the next window's Aggregate, if there is one that follows
+// on the chain: of before a restart, or before the store forgot it.
+func (a *Aggregator) again(ctx context.Context) (done bool, err error) {
+	c, err := a.copyOf(ctx, a.next)
+	if err != nil || c == nil || c.Previous != a.previous {
+		return false, err
+	}
+	if err := a.putNamed(ctx, c); err != nil {
+		return false, err
+	}
+	return true, a.create(ctx, c.raw)
+}
+
+// forget deletes the copies that are not kept any more.
+func (a *Aggregator) forget(ctx context.Context) {
+	var old []string
+	var errs []error
+	for _, kind := range []protocol.Kind{protocol.KindAggregate, protocol.KindArchive} {
+		errs = append(errs, exchange.Each(ctx, a.Local, kind.Prefix(), func(key string, w protocol.Window) {
+			if w+a.kept() < a.next {
+				old = append(old, key)
+			}
+		}))
+	}
+	deleted := make([]error, len(old))
+	a.Exchange.Clock.Each(len(old), archiveLimit, func(i int) { deleted[i] = a.Local.Delete(ctx, old[i]) })
+	if err := errors.Join(append(errs, deleted...)...); err != nil && ctx.Err() == nil {
+		a.Log.Warn("old copies not deleted", "err", err)
+	}
+}

@@ -1,0 +1,186 @@
+package aggregator_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"templar/internal/exchange"
+	"templar/internal/simnet"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// What the store forgets is there again a window later, bit for bit, and can be recomputed:
+// whether the aggregator runs meanwhile, is away, or has just begun to publish.
+func TestStoreForgets(t *testing.T) {
+	for name, meanwhile := range map[string]func(net *simnet.Network, forget func()){
+		"running": func(_ *simnet.Network, forget func()) { forget() },
+		"away": func(net *simnet.Network, forget func()) {
+			net.Node("aggregator-0").Stop()
+			forget()
+			net.Wait(2 * net.Run.Params.WindowTime())
+			net.Node("aggregator-0").Start()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+				net.Start()
+				net.RunWindows(5)
+				before := contents(t, net)
+				meanwhile(net, func() {
+					for key := range before {
+						if w, _ := protocol.KeyWindow(key); w >= net.Window(2) {
+							must(t, net.Bucket("aggregator").Delete(net.Context(), key))
+						}
+					}
+				})
+				net.RunWindows(3)
+				net.RequireSameState()
+				after := contents(t, net)
+				for key, b := range before {
+					if !bytes.Equal(after[key], b) {
+						t.Errorf("%s: %d bytes, were %d, or others", key, len(after[key]), len(b))
+					}
+				}
+			})
+		})
+	}
+}
+
+// An aggregator that has signed an Aggregate signs no other one of that window, though nobody
+// has seen the first.
+func TestSignedOnce(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+		net.Start()
+		net.RunWindows(2)
+		node := net.Node("aggregator-0")
+		node.Stop()
+		last := newest(t, net)
+		w := last + 1
+		signed := resigned(t, net, last, func(a *wire.Aggregate) {
+			x := node.Exchange()
+			_, hash, _, _ := x.FetchAggregate(net.Context(), last, x.Clock.Now().Add(x.Params.Gather()))
+			a.Window, a.Previous, a.Included, a.Update = w, hash, nil, nil
+			a.LearningRate = float32(x.Params.LearningRateAt(x.Params.Step(a.Start, w)))
+		})
+		put(t, node.Local, protocol.AggregateKey(w), signed)
+		node.Start()
+		net.RunWindows(3)
+		net.RequireSameState()
+		if !bytes.Equal(contents(t, net)[protocol.AggregateKey(w)], signed) {
+			t.Error("another Aggregate was published")
+		}
+	})
+}
+
+// Copies that are not on the chain, or are none, are not put back, and the operator is told.
+func TestNothingToPutBack(t *testing.T) {
+	for name, local := range map[string]func(*testing.T, *simnet.Network, protocol.Window) []byte{
+		"torn": func(*testing.T, *simnet.Network, protocol.Window) []byte { return []byte("x") },
+		"another": func(t *testing.T, net *simnet.Network, w protocol.Window) []byte {
+			return resigned(t, net, w, func(a *wire.Aggregate) { a.GatherTime++ })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+				node := net.Node("aggregator-0")
+				net.Start()
+				net.RunWindows(4)
+				node.Stop()
+				w := net.Window(1)
+				put(t, node.Local, protocol.AggregateKey(w), local(t, net, w))
+				must(t, net.Bucket("aggregator").Delete(net.Context(), protocol.AggregateKey(w)))
+				node.Start()
+				net.RunWindows(2)
+				net.RequireSameState()
+				if _, found := contents(t, net)[protocol.AggregateKey(w)]; found {
+					t.Error("something was put back")
+				}
+				if !strings.Contains(net.Logs(), `level=ERROR msg="aggregates are gone`) {
+					t.Errorf("the operator reads\n%s", net.Logs())
+				}
+			})
+		})
+	}
+}
+
+// Copies are kept for a handful of windows. What is lost beyond is told, once, and an
+// aggregator that comes back to an empty bucket does not begin the run again.
+func TestCopiesAreBounded(t *testing.T) {
+	for name, away := range map[string]bool{"running": false, "away": true} {
+		t.Run(name, func(t *testing.T) {
+			simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+				net.Start()
+				net.RunWindows(12)
+				node := net.Node("aggregator-0")
+				kept, err := node.Local.List(net.Context(), "", "", 1000)
+				must(t, err)
+				if n := len(kept); n < 2*8 || n > 2*9 { // an Aggregate and a gradient a window
+					t.Errorf("%d copies of %d windows", n, 8)
+				}
+				if away {
+					node.Stop()
+				}
+				last, before := newest(t, net), contents(t, net)
+				for key := range before {
+					must(t, net.Bucket("aggregator").Delete(net.Context(), key))
+				}
+				node.Start()
+				net.RunWindows(3)
+				net.RequireSameState()
+				after := contents(t, net) // one window may have ended before the aggregator looked
+				for key, b := range before {
+					if w, _ := protocol.KeyWindow(key); w > last-7 && !bytes.Equal(after[key], b) {
+						t.Errorf("%s was not put back", key)
+					}
+				}
+				if n := strings.Count(net.Logs(), "level=ERROR"); n != 1 || !strings.Contains(net.Logs(), "aggregates are gone") {
+					t.Errorf("the operator reads\n%s", net.Logs())
+				}
+			})
+		})
+	}
+}
+
+// newest is the last window that has an Aggregate.
+func newest(t *testing.T, net *simnet.Network) protocol.Window {
+	t.Helper()
+	w, _, err := exchange.NewestWindow(net.Context(), net.Bucket("aggregator"), protocol.KindAggregate.Prefix())
+	must(t, err)
+	return w
+}
+
+// contents are the objects of the aggregator bucket.
+func contents(t *testing.T, net *simnet.Network) map[string][]byte {
+	t.Helper()
+	b := net.Bucket("aggregator")
+	all, err := b.List(net.Context(), "", "", 1000)
+	must(t, err)
+	out := make(map[string][]byte)
+	for _, o := range all {
+		out[o.Key] = object(net.Context(), t, b, o.Key)
+	}
+	return out
+}
+
+// resigned returns the published Aggregate of w, changed and signed by aggregator-0.
+func resigned(t *testing.T, net *simnet.Network, w protocol.Window, change func(*wire.Aggregate)) []byte {
+	t.Helper()
+	x := net.Node("aggregator-0").Exchange()
+	a, _, _, verdict := x.FetchAggregate(net.Context(), w, x.Clock.Now().Add(x.Params.Gather()))
+	if !verdict.OK() {
+		t.Fatal(verdict)
+	}
+	change(a)
+	b, err := wire.EncodeAggregate(a, x.Codec, x.Signer)
+	must(t, err)
+	return b
+}
+
+func put(t *testing.T, b store.Bucket, key string, raw []byte) {
+	t.Helper()
+	_, err := b.Put(t.Context(), key, bytes.NewReader(raw), int64(len(raw)), store.PutOptions{})
+	must(t, err)
+}

@@ -1,0 +1,140 @@
+package aggregator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"templar/internal/clock"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// putBack looks whether the Aggregates of the last windows stand in the bucket, and stores
+// those again that do not. What it cannot do now is tried again in the next window.
+func (a *Aggregator) putBack(ctx context.Context) {
+	ctx, cancel := a.Exchange.WithTimeout(ctx)
+	defer cancel()
+	oldest := a.next - min(a.next-a.start, a.kept())
+	lost := a.lost(ctx, oldest)
+	if len(lost) == 0 {
+		return
+	}
+	if lost[0] == oldest {
+		a.tellOlder(ctx, oldest)
+	}
+	for w, want := a.next-1, a.previous; ; w-- {
+		isLost := slices.Contains(lost, w)
+		c, err := a.link(ctx, w, want, isLost)
+		if c != nil {
+			err = a.put(ctx, c, isLost)
+		}
+		if err != nil {
+			a.Log.Warn("aggregate not put back, trying again", "window", w, "err", err)
+			return
+		}
+		if c == nil {
+			a.tellGone(lost[0], w)
+			return
+		}
+		if w == lost[0] {
+			return
+		}
+		want = c.Previous
+	}
+}
+
+// lost lists the windows from oldest on whose Aggregates the bucket does not have.
+func (a *Aggregator) lost(ctx context.Context, oldest protocol.Window) (lost []protocol.Window) {
+	x := a.Exchange
+	ctx, cancel := clock.WithTimeout(ctx, x.Clock, x.Params.Gather())
+	defer cancel()
+	missing := make([]bool, a.next-oldest)
+	x.Clock.Each(len(missing), len(missing), func(i int) { missing[i] = a.missing(ctx, oldest+protocol.Window(i)) })
+	for i, is := range missing {
+		if is {
+			lost = append(lost, oldest+protocol.Window(i))
+		}
+	}
+	return lost
+}
+
+func (a *Aggregator) missing(ctx context.Context, w protocol.Window) bool {
+	_, err := a.Exchange.Aggregator.Head(ctx, protocol.AggregateKey(w))
+	return errors.Is(err, store.ErrNotFound)
+}
+
+// tellOlder tells how many Aggregates are missing that are older than our copies.
+func (a *Aggregator) tellOlder(ctx context.Context, oldest protocol.Window) {
+	from := oldest
+	for from > a.start && from+a.Exchange.Retention() > a.next && a.missing(ctx, from-1) {
+		from--
+	}
+	if from < oldest {
+		a.tellGone(from, oldest-1)
+	}
+}
+
+// tellGone tells of Aggregates that nobody who lacks them will get any more.
+func (a *Aggregator) tellGone(from, to protocol.Window) {
+	a.Log.Error("aggregates are gone from the bucket, and there is no copy to put back", "from", from, "to", to)
+}
+
+// link returns the Aggregate of w, which has this hash, from our disk, or else from the bucket
+// unless it is lost there. A copy with another hash is one that a standby was ahead of.
+func (a *Aggregator) link(ctx context.Context, w protocol.Window, hash protocol.Hash, lost bool) (*copied, error) {
+	c, err := a.copyOf(ctx, w)
+	if err != nil || c != nil && c.hash == hash {
+		return c, err
+	}
+	if lost {
+		return nil, nil
+	}
+	x := a.Exchange
+	raw, verdict := x.AggregateBytes(ctx, w, x.Clock.Now().Add(x.Params.Gather()))
+	if !verdict.OK() {
+		return nil, fmt.Errorf("published aggregate of window %d: %s", w, verdict)
+	}
+	if c = a.decode(raw, w); c == nil || c.hash != hash {
+		return nil, fmt.Errorf("what stands as the aggregate of window %d is not the one that the next window names", w)
+	}
+	return c, nil
+}
+
+// put stores the gradients of an Aggregate again, which may be lost though it is not, and
+// then itself.
+func (a *Aggregator) put(ctx context.Context, c *copied, isLost bool) error {
+	err := a.putNamed(ctx, c)
+	if err != nil || !isLost {
+		return err
+	}
+	if err := a.putAbsent(ctx, protocol.AggregateKey(c.Window), c.raw); err != nil {
+		return err
+	}
+	a.Log.Warn("the store had forgotten an aggregate: put back", "window", c.Window, "aggregate", c.hash.Short())
+	return nil
+}
+
+// putNamed stores those gradients again that an Aggregate names and the archive lacks. Ours
+// may lack those that only another aggregator has seen.
+func (a *Aggregator) putNamed(ctx context.Context, c *copied) error {
+	x := a.Exchange
+	errs := make([]error, len(c.Included))
+	x.Clock.Each(len(errs), archiveLimit, func(i int) {
+		in := c.Included[i]
+		key := protocol.ArchiveKey(c.Window, in.UID)
+		if _, errs[i] = x.Aggregator.Head(ctx, key); !errors.Is(errs[i], store.ErrNotFound) {
+			return
+		}
+		raw, err := read(ctx, a.Local, key, a.maxGradient())
+		if err != nil || wire.ContentHash(raw) != in.Content {
+			a.Log.Warn("no copy of a gradient that counted: nobody can recompute the window", "window", c.Window, "uid", in.UID, "err", err)
+			errs[i] = nil
+			return
+		}
+		errs[i] = a.putAbsent(ctx, key, raw)
+	})
+	return errors.Join(errs...)
+}
