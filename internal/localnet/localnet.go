@@ -30,6 +30,7 @@ type Options struct {
 	Validators int
 	// Adversaries take part beside the honest miners.
 	Adversaries adversary.Mix
+	Chaos       bool // one request to the object store in ten meets a fault
 	Preset      string
 	Seed        uint64
 	DataDir     string
@@ -61,7 +62,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := lock(o.path("lock"))
+	unlock, err := lock(o.path("store"))
 	if err != nil {
 		return err
 	}

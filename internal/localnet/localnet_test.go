@@ -234,7 +234,7 @@ func TestRunRefusesADirectoryInUse(t *testing.T) {
 	if _, err := Prepare(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	unlock, err := lock(o.path("lock"))
+	unlock, err := lock(o.path("store"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,8 @@ func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, 
 	serve(func(ctx context.Context) error { return objects.Serve(ctx, addr) })
 	serve(blocks.Run)
 
-	obs, err := o.runRoles(roleCtx, n, node.Env{Log: o.Log, Sink: sink, Clock: clock.Wall{}}, c)
+	env := node.Env{Log: o.Log, Sink: sink, Clock: clock.Wall{}, Disturb: o.chaos(clock.Wall{})}
+	obs, err := o.runRoles(roleCtx, n, env, c)
 	stop()
 	if failed := services.Wait(); failed != nil {
 		err = failed

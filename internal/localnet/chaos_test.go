@@ -1,0 +1,79 @@
+package localnet
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"templar/internal/clock"
+	"templar/internal/dashboard"
+	"templar/internal/store"
+	"templar/internal/store/mem"
+)
+
+// About one request in ten meets a fault, and asking again gets over it.
+func TestChaosDisturbs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calm := Options{}
+		if calm.chaos(clock.Wall{}) != nil {
+			t.Error("faults without --chaos")
+		}
+		files := mem.New(time.Now)
+		if err := files.CreateBucket("bucket"); err != nil {
+			t.Fatal(err)
+		}
+		if err := files.AddKeys(store.Key{AccessKey: "owner", Secret: "owner", Admin: true}); err != nil {
+			t.Fatal(err)
+		}
+		plain, err := files.Dial(store.Location{Bucket: "bucket", AccessKey: "owner", Secret: "owner"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Chaos: true, Seed: 3}
+		disturbed := o.chaos(clock.Wall{})(plain)
+		patient := store.Retry(disturbed, store.RetryPolicy{}, clock.Wall{})
+		failed, body := 0, []byte("body")
+		for i := range 500 {
+			key := fmt.Sprint("key-", i)
+			if _, err := disturbed.Put(t.Context(), key, bytes.NewReader(body), int64(len(body)), store.PutOptions{}); err != nil {
+				failed++
+			}
+			if _, err := patient.Put(t.Context(), key, bytes.NewReader(body), int64(len(body)), store.PutOptions{}); err != nil {
+				t.Errorf("put %s: %v", key, err)
+			}
+		}
+		if failed < 10 || failed > 50 {
+			t.Errorf("%d of 500 requests failed", failed)
+		}
+	})
+}
+
+// A network under faults keeps the promise.
+func TestChaosNetwork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some windows of wall time")
+	}
+	t.Parallel()
+	o := options(t, 3)
+	o.Miners, o.Chaos = 2, true
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if err := Run(ctx, o); err != nil {
+		t.Fatal(err)
+	}
+	r, err := dashboard.ReadJSON(o.path(reportFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uint64(len(r.Windows)) != o.Windows {
+		t.Errorf("%d windows reported, want %d", len(r.Windows), o.Windows)
+	}
+	for _, w := range r.Windows {
+		if strays := w.Dissenters(); len(strays) > 0 || len(w.StateHash) != 4 {
+			t.Errorf("window %d: %d nodes told their state, %v hold others", w.Window, len(w.StateHash), strays)
+		}
+	}
+}
