@@ -47,6 +47,7 @@ func packPart(to []float32, m Matrix, wide int) {
 func gather(to, from []float32, wide, stride, n int) {
 	for p := range n {
 		row, values := to[p*wide:][:wide], from[p*stride:][:wide]
+		//lint:ignore S1001 a call for six values costs more than they do
 		for j, v := range values {
 			row[j] = v
 		}
