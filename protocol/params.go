@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"math"
 	"net/url"
 	"slices"
@@ -238,27 +240,27 @@ func (p *Params) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	for name, v := range map[string]int{
+	for name, v := range sorted(map[string]int{
 		"sequence_length": p.SequenceLength, "page_tokens": p.PageTokens, "pages_per_window": p.PagesPerWindow,
 		"batch_size": p.BatchSize, "t_max": p.TMax, "target_chunk": p.TargetChunk, "topk_compression": p.TopK,
 		"max_topk_peers": p.MaxTopKPeers, "uids_per_window": p.UIDsPerWindow, "sample_values": p.SampleValues,
 		"blocks_per_window": int(p.BlocksPerWindow), "checkpoint_frequency": int(p.CheckpointFrequency),
 		"windows_per_weights": int(p.WindowsPerWeights), "peer_replacement_frequency": int(p.PeerReplacementFrequency),
-	} {
+	}) {
 		fault(v <= 0, "%s is %d: must be positive", name, v)
 	}
-	for name, v := range map[string]float64{
+	for name, v := range sorted(map[string]float64{
 		"learning_rate": p.LearningRate, "block_seconds": p.BlockSeconds, "time_window_delta_seconds": p.DeltaSeconds,
 		"gather_seconds": p.GatherSeconds, "publication_seconds": p.PublicationSeconds, "openskill_beta": p.OpenSkillBeta,
 		"active_check_interval": p.ActiveCheckSeconds, "eval_lr_factor": p.EvalLRFactor, "power_normalisation": p.PowerNormalisation,
-	} {
+	}) {
 		fault(!(v > 0) || math.IsInf(v, 0), "%s is %v: must be positive", name, v)
 	}
-	for name, v := range map[string]float64{
+	for name, v := range sorted(map[string]float64{
 		"momentum_decay": p.MomentumDecay, "validator_sample_rate": p.ValidatorSampleRate, "binary_score_ma_alpha": p.BinaryScoreAlpha,
 		"inactivity_penalty": p.InactivityPenalty, "missing_gradient_penalty": p.MissingGradientPenalty, "sync_penalty": p.SyncPenalty,
 		"copy_penalty": p.CopyPenalty,
-	} {
+	}) {
 		fault(!(v >= 0 && v <= 1), "%s is %v: must lie in [0, 1]", name, v)
 	}
 	fault(!(p.CopyIndices > 0) || !(p.CopyValues > 0), "copy_indices and copy_values must be positive: above 1 they are off")
@@ -271,6 +273,17 @@ func (p *Params) Validate() error {
 	fault(p.Delta()+p.Slack()+p.Gather()+p.Publication() > p.WindowTime(),
 		"D %v + slack %v + gather %v + publication %v do not fit in a window of %v", p.Delta(), p.Slack(), p.Gather(), p.Publication(), p.WindowTime())
 	return errors.Join(errs...)
+}
+
+// sorted yields a map in the order of its keys, so that faults read the same each time.
+func sorted[V any](m map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if !yield(k, m[k]) {
+				return
+			}
+		}
+	}
 }
 
 // TrustsStore reports whether endpoint is one of the run's stores.

@@ -134,3 +134,14 @@ func TestUploadBounds(t *testing.T) {
 		}
 	}
 }
+
+// The same faults are told in the same order each time.
+func TestFaultsHaveAnOrder(t *testing.T) {
+	var none Params
+	first := none.Validate().Error()
+	for range 10 {
+		if again := none.Validate().Error(); again != first {
+			t.Fatalf("%s\nthen\n%s", first, again)
+		}
+	}
+}

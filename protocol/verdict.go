@@ -13,7 +13,7 @@ const (
 	VerdictOK
 	VerdictMissing      // the store answered: no such object
 	VerdictUnreachable  // the store did not answer, or not in time
-	VerdictDenied       // the store refused the committed read key
+	VerdictDenied       // the committed read key lacks the right
 	VerdictNoBucket     // no commitment, or one that names no usable bucket
 	VerdictEarly        // stored before T - slack
 	VerdictLate         // stored after T + D
@@ -25,13 +25,14 @@ const (
 	VerdictWrongVersion // another protocol version
 	VerdictWrongContext // another run, window, uid or hotkey
 	VerdictBadSignature
-	VerdictCopied // as another's, and stored after it; a reader of several gradients finds it
+	VerdictCopied          // as another's, and stored after it; a reader of several gradients finds it
+	VerdictUnauthenticated // the store does not know the committed read key, or refuses its signature
 	verdictEnd
 )
 
 var verdictNames = [verdictEnd]string{
 	"none", "ok", "missing", "unreachable", "denied", "no-bucket", "early", "late", "too-large", "malformed",
-	"bad-index", "bad-shape", "non-finite", "wrong-version", "wrong-context", "bad-signature", "copied",
+	"bad-index", "bad-shape", "non-finite", "wrong-version", "wrong-context", "bad-signature", "copied", "unauthenticated",
 }
 
 // OK reports whether the object may be used.
