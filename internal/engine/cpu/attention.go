@@ -3,18 +3,18 @@ package cpu
 import (
 	"math"
 
-	"templar/internal/kernel/exp32"
 	"templar/internal/kernel/gemm"
+	"templar/internal/kernel/nn"
 )
 
 // heads is causal attention with grouped queries (Ainslie et al. 2023): head n of
 // the queries attends to head n/(N/K) of keys and values. Scores exist for a strip of
 // rows at a time; backward computes them again from lse.
 type heads struct {
-	q, k, v []float32 // [R, N*D], [R, K*D], [R, K*D]
-	mix     []float32 // [R, N*D]
-	lse     []float32 // [R, N]
-	strips  []strip
+	qkv    []float32 // [R, (N+2K)*D]
+	mix    []float32 // [R, N*D]
+	lse    []float32 // [R, N]
+	strips []strip
 
 	cols, n, kv, dim int
 	scale            float32 // 1/sqrt(D)
@@ -23,9 +23,16 @@ type heads struct {
 func (e *Engine) heads(act *activations) heads {
 	d := e.model.HeadDim()
 	return heads{
-		q: act.q, k: act.k, v: act.v, mix: act.mix, lse: act.lse, strips: e.act.strips,
+		qkv: act.qkv, mix: act.mix, lse: act.lse, strips: e.act.strips,
 		cols: e.act.cols, n: e.model.Heads, kv: e.model.KVHeads, dim: d, scale: float32(1 / math.Sqrt(float64(d))),
 	}
+}
+
+// query, key and value view a head in qkv, or in its gradient, for one sequence: [T, D].
+func (o *heads) query(x []float32, seq, h int) gemm.Matrix { return o.head(x, seq, h, o.n+2*o.kv) }
+func (o *heads) key(x []float32, seq, h int) gemm.Matrix   { return o.head(x, seq, o.n+h, o.n+2*o.kv) }
+func (o *heads) value(x []float32, seq, h int) gemm.Matrix {
+	return o.head(x, seq, o.n+o.kv+h, o.n+2*o.kv)
 }
 
 // head views head h of n in x [R, n*D] for one sequence, [T, D].
@@ -42,34 +49,20 @@ func (o *attend) Do(worker, lo, hi int) {
 	for i := lo; i < hi; i++ {
 		seq, h := i/o.n, i%o.n
 		shared := h / (o.n / o.kv)
-		q, mix := o.head(o.q, seq, h, o.n), o.head(o.mix, seq, h, o.n)
-		k, v := o.head(o.k, seq, shared, o.kv), o.head(o.v, seq, shared, o.kv)
+		q, k, v := o.query(o.qkv, seq, h), o.key(o.qkv, seq, shared), o.value(o.qkv, seq, shared)
+		mix := o.head(o.mix, seq, h, o.n)
 		for t := 0; t < o.cols; t += stripRows {
 			n := min(stripRows, o.cols-t)
 			p := gemm.Dense(s.p, n, t+n)
 			s.mul.Mul(p, q.Sub(t, 0, n, o.dim), k.Sub(0, 0, t+n, o.dim).T(), false)
 			for r := range n {
-				o.lse[(seq*o.cols+t+r)*o.n+h] = softmax(p.Data[r*p.Cols:][:p.Cols], t+r+1, o.scale)
+				row := p.Data[r*p.Cols:][:p.Cols]
+				o.lse[(seq*o.cols+t+r)*o.n+h] = float32(nn.Softmax(row[:t+r+1], o.scale, 1))
+				clear(row[t+r+1:])
 			}
 			s.mul.Mul(mix.Sub(t, 0, n, o.dim), p, v.Sub(0, 0, t+n, o.dim), false)
 		}
 	}
-}
-
-// softmax turns the first n scores of a row into probabilities, the rest to zero,
-// and returns the log of the sum of exponentials.
-func softmax(x []float32, n int, scale float32) float32 {
-	top := x[0]
-	for _, v := range x[:n] {
-		top = max(top, v)
-	}
-	sum := exp32.Into(x, x[:n], scale, scale*top)
-	inverse := float32(1 / sum)
-	for j := range x[:n] {
-		x[j] *= inverse
-	}
-	clear(x[n:])
-	return scale*top + float32(math.Log(sum))
 }
 
 // attendBackward computes, with P the probabilities, for each sequence and head:
@@ -77,7 +70,7 @@ func softmax(x []float32, n int, scale float32) float32 {
 // dk = dST*q, where rowsum(dP*P) = rowsum(dmix*mix). Shapes as in heads.
 type attendBackward struct {
 	heads
-	dmix, dq, dk, dv []float32
+	dmix, dqkv []float32
 }
 
 // Do handles the (sequence, key-value head) pairs lo <= i < hi, with all query heads
@@ -95,10 +88,9 @@ func (o *attendBackward) Do(worker, lo, hi int) {
 // reaches all keys, so that it can set dk and dv and the others add.
 func (o *attendBackward) queryHead(s *strip, seq, h int, first bool) {
 	shared := h / (o.n / o.kv)
-	q, dq := o.head(o.q, seq, h, o.n), o.head(o.dq, seq, h, o.n)
+	q, k, v := o.query(o.qkv, seq, h), o.key(o.qkv, seq, shared), o.value(o.qkv, seq, shared)
+	dq, dk, dv := o.query(o.dqkv, seq, h), o.key(o.dqkv, seq, shared), o.value(o.dqkv, seq, shared)
 	mix, dmix := o.head(o.mix, seq, h, o.n), o.head(o.dmix, seq, h, o.n)
-	k, dk := o.head(o.k, seq, shared, o.kv), o.head(o.dk, seq, shared, o.kv)
-	v, dv := o.head(o.v, seq, shared, o.kv), o.head(o.dv, seq, shared, o.kv)
 	for t := (o.cols - 1) / stripRows * stripRows; t >= 0; t -= stripRows {
 		n := min(stripRows, o.cols-t)
 		m := t + n
@@ -109,22 +101,14 @@ func (o *attendBackward) queryHead(s *strip, seq, h int, first bool) {
 		s.mul.Mul(dp, dmixt, v.Sub(0, 0, m, o.dim).T(), false)
 		for r := range n {
 			row := p.Data[r*m:][:m]
-			exp32.Into(row, row[:t+r+1], o.scale, o.lse[(seq*o.cols+t+r)*o.n+h])
+			nn.Exp(row, row[:t+r+1], o.scale, o.lse[(seq*o.cols+t+r)*o.n+h])
 			clear(row[t+r+1:])
 			at := r + t
-			mean := dot(mix.Data[at*mix.RowStride:][:o.dim], dmix.Data[at*dmix.RowStride:][:o.dim])
-			scoreGradient(dp.Data[r*m:][:m], row, float32(mean), o.scale)
+			mean := nn.Dot(mix.Data[at*mix.RowStride:][:o.dim], dmix.Data[at*dmix.RowStride:][:o.dim])
+			nn.ScoreGradient(dp.Data[r*m:][:m], row, float32(mean), o.scale)
 		}
 		s.mul.Mul(dv.Sub(0, 0, m, o.dim), p.T(), dmixt, add)
 		s.mul.Mul(dq.Sub(t, 0, n, o.dim), dp, k.Sub(0, 0, m, o.dim), false)
 		s.mul.Mul(dk.Sub(0, 0, m, o.dim), dp.T(), qt, add)
-	}
-}
-
-// scoreGradient turns a row of dP into dS.
-func scoreGradient(dp, p []float32, mean, scale float32) {
-	p = p[:len(dp)]
-	for j, v := range dp {
-		dp[j] = scale * p[j] * (v - mean)
 	}
 }

@@ -22,9 +22,9 @@ type buffers struct {
 
 	// Gradients of what their names say.
 	dx, dy, dmix       []float32 // [R, H] residual stream, a norm's output, attention's output
-	dq                 []float32 // [R, N*D]
-	dk, dv             []float32 // [R, K*D]
+	dqkv               []float32 // [R, (N+2K)*D]
 	dhidden            []float32 // [R, I]
+	dnorm              []float32 // [blocks, H] a norm's weight, of each block of rows
 	cos, sin           []float32 // [T, D/2]
 	positions          int       // T that the rotary tables have
 	strips             []strip   // by worker
@@ -34,12 +34,11 @@ type buffers struct {
 // activations are what a layer's backward needs of its forward.
 type activations struct {
 	in, normed   []float32 // [R, H] the residual stream, its norm
-	q            []float32 // [R, N*D] rotated
-	k, v         []float32 // [R, K*D] k rotated
+	qkv          []float32 // [R, (N+2K)*D] queries and keys, rotated, and values, side by side
 	mix          []float32 // [R, N*D] attention's output
 	lse          []float32 // [R, N] log of the sum of exponentials of each row of scores
 	mid, normed2 []float32 // [R, H] the residual stream before the MLP, its norm
-	gate, up     []float32 // [R, I]
+	gateUp       []float32 // [R, 2I] the two side by side
 	hidden       []float32 // [R, I] silu(gate) * up
 	rstd, rstd2  []float32 // [R] one over the norms' root mean squares
 }
@@ -70,7 +69,7 @@ func (e *Engine) reserve(rows, cols int, backward bool) {
 		e.allocate(n)
 	}
 	for len(a.layers) < layers {
-		a.layers = append(a.layers, newActivations(a.tokens, m.HiddenSize, m.KVHeads*m.HeadDim(), m.IntermediateSize, m.Heads))
+		a.layers = append(a.layers, newActivations(a.tokens, m.HiddenSize, e.qkvWidth(), m.IntermediateSize, m.Heads))
 	}
 	if backward && a.dx == nil {
 		e.allocateBackward(a.tokens)
@@ -97,20 +96,23 @@ func (e *Engine) allocate(n int) {
 }
 
 func (e *Engine) allocateBackward(n int) {
-	a, m := &e.act, &e.model
-	h, kv := m.HiddenSize, m.KVHeads*m.HeadDim()
-	a.dx, a.dy, a.dmix, a.dq = make([]float32, n*h), make([]float32, n*h), make([]float32, n*h), make([]float32, n*h)
-	a.dk, a.dv = make([]float32, n*kv), make([]float32, n*kv)
-	a.dhidden = make([]float32, n*m.IntermediateSize)
+	a, h := &e.act, e.model.HiddenSize
+	a.dx, a.dy, a.dmix = make([]float32, n*h), make([]float32, n*h), make([]float32, n*h)
+	a.dqkv = make([]float32, n*e.qkvWidth())
+	a.dhidden = make([]float32, n*e.model.IntermediateSize)
+	a.dnorm = make([]float32, blocks(n)*h)
 }
 
-func newActivations(n, h, kv, inner, heads int) activations {
+func newActivations(n, h, qkv, inner, heads int) activations {
 	f := func(width int) []float32 { return make([]float32, n*width) }
 	return activations{
-		in: f(h), normed: f(h), q: f(h), k: f(kv), v: f(kv), mix: f(h), lse: f(heads),
-		mid: f(h), normed2: f(h), gate: f(inner), up: f(inner), hidden: f(inner), rstd: f(1), rstd2: f(1),
+		in: f(h), normed: f(h), qkv: f(qkv), mix: f(h), lse: f(heads),
+		mid: f(h), normed2: f(h), gateUp: f(2 * inner), hidden: f(inner), rstd: f(1), rstd2: f(1),
 	}
 }
+
+// qkvWidth is the width of queries, keys and values side by side, (N+2K)*D.
+func (e *Engine) qkvWidth() int { return (e.model.Heads + 2*e.model.KVHeads) * e.model.HeadDim() }
 
 // ropeTable returns cos and sin of position * theta^(-2i/D), [T, D/2]. Angles are
 // rounded to float32 as Hugging Face computes them.

@@ -40,7 +40,6 @@ type ops struct {
 	embedBackward embedBackward
 	norm          norm
 	normBackward  normBackward
-	normWeight    normWeight
 	rope          rope
 	attend        attend
 	attendBack    attendBackward

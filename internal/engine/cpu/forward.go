@@ -30,27 +30,21 @@ func (e *Engine) forward(ctx context.Context, params []float32, inputs []int32) 
 
 // attentionForward computes mid = in + O(attention(norm(in))).
 func (e *Engine) attentionForward(l *layerIndex, act *activations, params []float32, n int) {
-	h, kv := e.model.HiddenSize, e.model.KVHeads*e.model.HeadDim()
-	e.normForward(act.normed, act.in, params[l.attnNorm:], act.rstd, n)
-	e.linear(act.q, act.normed, params[l.q:], n, h, h, false)
-	e.linear(act.k, act.normed, params[l.k:], n, kv, h, false)
-	e.linear(act.v, act.normed, params[l.v:], n, kv, h, false)
-	e.rotate(act.q, e.model.Heads, n, 1)
-	e.rotate(act.k, e.model.KVHeads, n, 1)
+	h := e.model.HiddenSize
+	e.normForward(act.normed, act.in, params[l.attnNorm:], act.rstd, act.mid, n)
+	e.linear(act.qkv, act.normed, params[l.qkv:], n, e.qkvWidth(), h, false)
+	e.rotate(act.qkv, n, 1)
 	e.ops.attend = attend{e.heads(act)}
 	e.pool.Run(e.act.rows*e.model.Heads, 1, &e.ops.attend)
-	copy(act.mid[:n*h], act.in)
 	e.linear(act.mid, act.mix, params[l.o:], n, h, h, true)
 }
 
 // mlpForward computes out = mid + down(silu(gate(norm(mid))) * up(norm(mid))).
 func (e *Engine) mlpForward(l *layerIndex, act *activations, out, params []float32, n int) {
 	h, inner := e.model.HiddenSize, e.model.IntermediateSize
-	e.normForward(act.normed2, act.mid, params[l.mlpNorm:], act.rstd2, n)
-	e.linear(act.gate, act.normed2, params[l.gate:], n, inner, h, false)
-	e.linear(act.up, act.normed2, params[l.up:], n, inner, h, false)
-	e.ops.swiglu = swiglu{hidden: act.hidden, gate: act.gate, up: act.up, width: inner}
+	e.normForward(act.normed2, act.mid, params[l.mlpNorm:], act.rstd2, out, n)
+	e.linear(act.gateUp, act.normed2, params[l.gateUp:], n, 2*inner, h, false)
+	e.ops.swiglu = swiglu{hidden: act.hidden, gateUp: act.gateUp, width: inner}
 	e.pool.Run(n, rowGrain, &e.ops.swiglu)
-	copy(out[:n*h], act.mid)
 	e.linear(out, act.hidden, params[l.down:], n, h, inner, true)
 }

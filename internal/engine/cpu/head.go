@@ -2,10 +2,8 @@ package cpu
 
 import (
 	"context"
-	"math"
-
 	"templar/internal/engine"
-	"templar/internal/kernel/exp32"
+	"templar/internal/kernel/nn"
 )
 
 // head computes the final norm, the logits and the loss; with grads also act.dx, the
@@ -14,14 +12,14 @@ import (
 func (e *Engine) head(ctx context.Context, params, grads []float32, targets []int32, scale float32) (engine.Loss, error) {
 	a, h, v, n := &e.act, e.model.HiddenSize, e.model.VocabSize, len(targets)
 	w := params[e.index.head:]
-	e.normForward(a.normed, a.top, params[e.index.norm:], a.rstd, n)
+	e.normForward(a.normed, a.top, params[e.index.norm:], a.rstd, nil, n)
 	for r := 0; r < n; r += a.headRows {
 		if err := ctx.Err(); err != nil {
 			return engine.Loss{}, err
 		}
 		rows := min(a.headRows, n-r)
 		e.linear(a.logits, a.normed[r*h:], w, rows, v, h, false)
-		e.ops.entropy = entropy{logits: a.logits, targets: targets[r:], losses: a.losses[r:], width: v, scale: scale, backward: grads != nil}
+		e.ops.entropy = entropy{logits: a.logits, targets: targets[r:], losses: a.losses[r:], width: v, scale: scale}
 		e.pool.Run(rows, rowGrain, &e.ops.entropy)
 		if grads != nil {
 			e.linearInput(a.dy[r*h:], a.logits, w, rows, v, h, false)
@@ -45,16 +43,15 @@ func total(losses []float64, targets []int32) engine.Loss {
 	return l
 }
 
-// entropy computes the cross-entropy of logits [rows, V] against targets [rows] and,
-// for backward, overwrites the logits with scale times its gradient,
-// softmax(logits) - onehot(target): zero for an ignored target.
+// entropy computes the cross-entropy of logits [rows, V] against targets [rows] and
+// overwrites the logits with scale times its gradient, softmax(logits) - onehot(target): zero
+// for an ignored target.
 type entropy struct {
-	logits   []float32
-	targets  []int32
-	losses   []float64
-	width    int
-	scale    float32
-	backward bool
+	logits  []float32
+	targets []int32
+	losses  []float64
+	width   int
+	scale   float32
 }
 
 // Do handles the rows lo <= r < hi.
@@ -65,20 +62,8 @@ func (o *entropy) Do(_, lo, hi int) {
 			clear(x)
 			continue
 		}
-		top := x[0]
-		for _, v := range x {
-			top = max(top, v)
-		}
-		score := float64(x[t] - top)
-		sum := exp32.Into(x, x, 1, top)
-		o.losses[r] = math.Log(sum) - score
-		if !o.backward {
-			continue
-		}
-		c := o.scale * float32(1/sum)
-		for j := range x {
-			x[j] *= c
-		}
+		score := float64(x[t])
+		o.losses[r] = nn.Softmax(x, 1, o.scale) - score
 		x[t] -= o.scale
 	}
 }

@@ -12,7 +12,9 @@ type index struct {
 	layers            []layerIndex
 }
 
-type layerIndex struct{ attnNorm, q, k, v, o, mlpNorm, gate, up, down int }
+// layerIndex has one place for matrices of the same input that lie one behind the other: they
+// are multiplied as one.
+type layerIndex struct{ attnNorm, qkv, o, mlpNorm, gateUp, down int }
 
 func newIndex(l protocol.Layout, m protocol.Model) index {
 	at := make(map[string]int, len(l))
@@ -28,8 +30,8 @@ func newIndex(l protocol.Layout, m protocol.Model) index {
 		find := func(name string) int { return at[fmt.Sprintf("model.layers.%d.%s.weight", i, name)] }
 		x.layers = append(x.layers, layerIndex{
 			attnNorm: find("input_layernorm"), mlpNorm: find("post_attention_layernorm"),
-			q: find("self_attn.q_proj"), k: find("self_attn.k_proj"), v: find("self_attn.v_proj"), o: find("self_attn.o_proj"),
-			gate: find("mlp.gate_proj"), up: find("mlp.up_proj"), down: find("mlp.down_proj"),
+			qkv: find("self_attn.q_proj"), o: find("self_attn.o_proj"),
+			gateUp: find("mlp.gate_proj"), down: find("mlp.down_proj"),
 		})
 	}
 	return x

@@ -1,13 +1,18 @@
 package cpu
 
-import "math"
+import (
+	"math"
+
+	"templar/internal/kernel/nn"
+)
 
 // norm is RMSNorm (Zhang and Sennrich 2019): y = x * rstd * w with
-// rstd = 1/sqrt(mean(x^2) + eps); x, y [R, H], w [H], rstd [R].
+// rstd = 1/sqrt(mean(x^2) + eps); x, y [R, H], w [H], rstd [R]. Where there is a place for
+// it, x itself is copied too: the residual that the layer adds to.
 type norm struct {
-	y, x, w, rstd []float32
-	width         int
-	eps           float64
+	y, x, w, rstd, residual []float32
+	width                   int
+	eps                     float64
 }
 
 // Do normalises the rows lo <= r < hi.
@@ -15,85 +20,60 @@ func (o *norm) Do(_, lo, hi int) {
 	w := o.w[:o.width]
 	for r := lo; r < hi; r++ {
 		x, y := o.x[r*o.width:][:len(w)], o.y[r*o.width:][:len(w)]
-		s := float32(1 / math.Sqrt(dot(x, x)/float64(o.width)+o.eps))
-		o.rstd[r] = s
-		for j, v := range x {
-			y[j] = v * s * w[j]
+		o.rstd[r] = float32(1 / math.Sqrt(nn.Dot(x, x)/float64(o.width)+o.eps))
+		nn.Norm(y, x, w, o.rstd[r])
+		if o.residual != nil {
+			copy(o.residual[r*o.width:], x)
 		}
 	}
 }
 
 // normBackward computes dx, or adds to it: with g = dy*w and n = x*rstd,
-// dx = rstd * (g - n*mean(g*n)).
+// dx = rstd * (g - n*mean(g*n)). For each block of rows it also sums the weight's gradient
+// over them, dw = dy*n, in dw [blocks, H].
 type normBackward struct {
-	dx, dy, x, w, rstd []float32
-	width              int
-	add                bool
+	dx, dy, x, w, rstd, dw []float32
+	rows, width            int
+	add                    bool
 }
 
-// Do handles the rows lo <= r < hi.
+// Do handles the blocks lo <= b < hi.
 func (o *normBackward) Do(_, lo, hi int) {
+	for b := lo; b < hi; b++ {
+		dw := o.dw[b*o.width:][:o.width]
+		clear(dw)
+		o.block(dw, b*rowGrain, min((b+1)*rowGrain, o.rows))
+	}
+}
+
+func (o *normBackward) block(dw []float32, lo, hi int) {
 	w := o.w[:o.width]
 	for r := lo; r < hi; r++ {
 		x, dy, dx := o.x[r*o.width:][:len(w)], o.dy[r*o.width:][:len(w)], o.dx[r*o.width:][:len(w)]
-		var sum float64
-		for j, v := range dy {
-			sum += float64(v * w[j] * x[j])
-		}
-		s := o.rstd[r]
-		c := float32(sum/float64(o.width)) * s * s
 		if !o.add {
 			clear(dx)
 		}
-		for j, v := range dy {
-			dx[j] += s * (v*w[j] - x[j]*c)
-		}
+		nn.NormBackward(dx, dw, dy, x, w, o.rstd[r])
 	}
 }
 
-// normWeight adds the weight's gradient: dw += sum over rows of dy * x * rstd.
-type normWeight struct {
-	dw, dy, x, rstd []float32
-	rows, width     int
-}
+// blocks is the number of blocks of rowGrain rows.
+func blocks(n int) int { return (n + rowGrain - 1) / rowGrain }
 
-// Do handles the columns lo <= j < hi of all rows, in order.
-func (o *normWeight) Do(_, lo, hi int) {
-	dw := o.dw[lo:hi]
-	for r := range o.rows {
-		x, dy, s := o.x[r*o.width+lo:][:len(dw)], o.dy[r*o.width+lo:][:len(dw)], o.rstd[r]
-		for j := range dw {
-			dw[j] += dy[j] * x[j] * s
-		}
-	}
-}
-
-func (e *Engine) normForward(y, x, w, rstd []float32, n int) {
-	e.ops.norm = norm{y: y, x: x, w: w, rstd: rstd, width: e.model.HiddenSize, eps: e.model.NormEps}
+func (e *Engine) normForward(y, x, w, rstd, residual []float32, n int) {
+	e.ops.norm = norm{y: y, x: x, w: w, rstd: rstd, residual: residual, width: e.model.HiddenSize, eps: e.model.NormEps}
 	e.pool.Run(n, rowGrain, &e.ops.norm)
 }
 
 func (e *Engine) normBackward(dx, dy, x, w, dw, rstd []float32, n int, add bool) {
 	h := e.model.HiddenSize
-	e.ops.normBackward = normBackward{dx: dx, dy: dy, x: x, w: w, rstd: rstd, width: h, add: add}
-	e.pool.Run(n, rowGrain, &e.ops.normBackward)
-	e.ops.normWeight = normWeight{dw: dw, dy: dy, x: x, rstd: rstd, rows: n, width: h}
-	e.pool.Run(h, columnGrain, &e.ops.normWeight)
-}
-
-// dot sums in float64, in four chains that the processor can overlap.
-func dot(x, y []float32) float64 {
-	var s0, s1, s2, s3 float64
-	y = y[:len(x)]
-	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		s0 += float64(x[i]) * float64(y[i])
-		s1 += float64(x[i+1]) * float64(y[i+1])
-		s2 += float64(x[i+2]) * float64(y[i+2])
-		s3 += float64(x[i+3]) * float64(y[i+3])
+	parts := e.act.dnorm[:blocks(n)*h]
+	e.ops.normBackward = normBackward{dx: dx, dy: dy, x: x, w: w, rstd: rstd, dw: parts, rows: n, width: h, add: add}
+	e.pool.Run(blocks(n), 1, &e.ops.normBackward)
+	dw = dw[:h]
+	for ; len(parts) > 0; parts = parts[h:] {
+		for j, v := range parts[:h] {
+			dw[j] += v
+		}
 	}
-	for ; i < len(x); i++ {
-		s0 += float64(x[i]) * float64(y[i])
-	}
-	return s0 + s1 + s2 + s3
 }

@@ -1,38 +1,37 @@
 package cpu
 
-import "templar/internal/kernel/exp32"
+import "templar/internal/kernel/nn"
 
-// swiglu computes hidden = silu(gate) * up with silu(x) = x*sigmoid(x) (Shazeer
-// 2020); all [R, I].
+// swiglu computes hidden = silu(gate) * up: hidden [R, I], gate and up side by side [R, 2I].
 type swiglu struct {
-	hidden, gate, up []float32
-	width            int
+	hidden, gateUp []float32
+	width          int // I
 }
 
 // Do handles the rows lo <= r < hi.
 func (o *swiglu) Do(_, lo, hi int) {
-	hidden, gate, up := o.hidden[lo*o.width:hi*o.width], o.gate[lo*o.width:hi*o.width], o.up[lo*o.width:hi*o.width]
-	exp32.Into(hidden, gate, -1, 0)
-	for i, g := range gate {
-		hidden[i] = g / (1 + hidden[i]) * up[i]
+	for r := lo; r < hi; r++ {
+		gate, up := halves(o.gateUp, r, o.width)
+		nn.SwiGLU(o.hidden[r*o.width:][:o.width], gate, up)
 	}
 }
 
-// swigluBackward overwrites gate and up with their gradients: with s = sigmoid(gate),
-// dgate = dhidden * up * s*(1 + gate*(1-s)) and dup = dhidden * gate*s. It uses hidden
-// as scratch.
+// swigluBackward overwrites gate and up with their gradients. It uses hidden as scratch.
 type swigluBackward struct {
-	dhidden, hidden, gate, up []float32
-	width                     int
+	dhidden, hidden, gateUp []float32
+	width                   int // I
 }
 
 // Do handles the rows lo <= r < hi.
 func (o *swigluBackward) Do(_, lo, hi int) {
-	d, hidden := o.dhidden[lo*o.width:hi*o.width], o.hidden[lo*o.width:hi*o.width]
-	gate, up := o.gate[lo*o.width:hi*o.width], o.up[lo*o.width:hi*o.width]
-	exp32.Into(hidden, gate, -1, 0)
-	for i, g := range gate {
-		s := 1 / (1 + hidden[i])
-		gate[i], up[i] = d[i]*up[i]*s*(1+g*(1-s)), d[i]*g*s
+	for r := lo; r < hi; r++ {
+		gate, up := halves(o.gateUp, r, o.width)
+		nn.SwiGLUBackward(gate, up, o.dhidden[r*o.width:], o.hidden[r*o.width:])
 	}
+}
+
+// halves are those of row r of x [R, 2*width].
+func halves(x []float32, r, width int) (a, b []float32) {
+	x = x[2*r*width:][:2*width]
+	return x[:width], x[width:]
 }

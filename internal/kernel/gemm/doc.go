@@ -9,6 +9,6 @@
 // The assembly fuses multiply and add; the Go twin may round in between.
 //
 // The blocking follows Goto and van de Geijn, "Anatomy of High-Performance Matrix
-// Multiplication" (2008), with two changes: A is read in place unless it is transposed,
-// and each worker packs the part of B that it needs, so that none waits for another.
+// Multiplication" (2008): the workers pack B together, and each multiplies pieces of the
+// result. A is read in place unless it is transposed.
 package gemm

@@ -4,12 +4,12 @@ const (
 	// Inner indices of a block: a result's chain of additions is cut there, whatever
 	// the kernel, so that kernels that fuse alike give the same bits.
 	depth = 256
-	// Columns of a worker's packed block of B: depth x width of them stay in L2.
-	width = 256
-	// Fewest rows of a piece: packing B for it must cost little beside multiplying.
-	minRows = 128
+	// Most columns of a piece: depth x width values of B stay in L2.
+	width = 512
+	// Fewest rows of a piece: reading its part of B must cost little beside multiplying.
+	minRows = 32
 	// Pieces for each worker, so that a slow core takes fewer of them.
-	piecesPerWorker = 4
+	piecesPerWorker = 8
 )
 
 // Generic is the name of the Go micro-kernel.
@@ -27,12 +27,13 @@ type Multiplier struct {
 	add        bool
 	rows, cols int // of a piece
 	across     int // pieces side by side
+	packed     packed
 }
 
 // local is a worker's own memory.
 type local struct {
-	a, b []float32 // packed tile of A, packed panels of B
-	c    []float32 // a tile of which only a part exists
+	a []float32 // packed tile of A
+	c []float32 // a tile of which only a part exists
 }
 
 // New returns a Multiplier that uses the fastest micro-kernel of this machine.
@@ -63,6 +64,7 @@ func (g *Multiplier) Mul(c, a, b Matrix, add bool) {
 	}
 	g.c, g.a, g.b, g.add = c, a, b, add
 	g.cut()
+	g.packed.reset(b, g.kernel.cols)
 	g.runner.Run(g.across*ceil(c.Rows, g.rows), 1, (*pieceTask)(g))
 	g.c, g.a, g.b = Matrix{}, Matrix{}, Matrix{} // the caller's memory is not ours to keep
 }
@@ -79,39 +81,35 @@ func (g *Multiplier) cut() {
 	g.rows = roundUp(ceil(g.c.Rows, down), g.kernel.rows)
 }
 
-// pieceTask computes pieces of C. Each packs the part of B that it needs, so that
-// workers wait for each other only at the end.
+// pieceTask computes pieces of C, after all of B is packed.
 type pieceTask Multiplier
 
 // Do computes the pieces lo <= i < hi.
 func (g *pieceTask) Do(worker, lo, hi int) {
+	g.packed.work(&g.kernel, g.b)
 	l := &g.locals[worker]
-	if need := min(depth, g.b.Rows) * g.cols; len(l.b) < need {
-		l.b = make([]float32, need)
-	}
 	for i := lo; i < hi; i++ {
 		row, col := i/g.across*g.rows, i%g.across*g.cols
 		rows, cols := min(g.rows, g.c.Rows-row), min(g.cols, g.c.Cols-col)
 		c := g.c.Sub(row, col, rows, cols)
 		for p := 0; p < g.a.Cols; p += depth {
 			k := min(depth, g.a.Cols-p)
-			g.kernel.packB(l.b, g.b.Sub(p, col, k, cols))
-			g.kernel.block(l, c, g.a.Sub(row, p, rows, k), g.add || p > 0)
+			g.kernel.block(l, c, g.a.Sub(row, p, rows, k), g.packed.panels(p, k, col), g.add || p > 0)
 		}
 	}
 }
 
-// block multiplies rows of A with the block of B that l holds.
-func (r *kernel) block(l *local, c, a Matrix, add bool) {
+// block multiplies rows of A with packed columns of B.
+func (r *kernel) block(l *local, c, a Matrix, b []float32, add bool) {
 	for i := 0; i < a.Rows; i += r.rows {
 		rows := min(r.rows, a.Rows-i)
 		tile, ars, acs := a.Data[i*a.RowStride:], a.RowStride, a.ColStride
 		if rows < r.rows || a.ColStride != 1 {
-			r.packA(l.a, a.Sub(i, 0, rows, a.Cols))
+			r.pack(l.a, a.Sub(i, 0, rows, a.Cols), r.rows)
 			tile, ars, acs = l.a, 1, r.rows
 		}
 		for j := 0; j < c.Cols; j += r.cols {
-			panel, to := l.b[j*a.Cols:], c.Data[i*c.RowStride+j:]
+			panel, to := b[j*a.Cols:], c.Data[i*c.RowStride+j:]
 			if cols := c.Cols - j; rows < r.rows || cols < r.cols {
 				r.tile(a.Cols, tile, ars, acs, panel, l.c, r.cols, false)
 				copyEdge(to, c.RowStride, l.c, r.cols, rows, min(r.cols, cols), add)

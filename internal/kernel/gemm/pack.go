@@ -1,18 +1,49 @@
 package gemm
 
-// packB packs b into panels of r.cols columns, row after row, with zeros for columns
-// that do not exist.
-func (r *kernel) packB(to []float32, b Matrix) {
-	for j := 0; j < b.Cols; j += r.cols {
-		r.pack(to[j*b.Rows:], b.Sub(0, j, b.Rows, min(r.cols, b.Cols-j)).T(), r.cols)
+import (
+	"runtime"
+	"sync/atomic"
+)
+
+// packed is a matrix B in panels: for each block of the inner index, for each of the kernel's
+// widths of columns, row after row. The workers pack it together, each panel who comes first.
+type packed struct {
+	data          []float32
+	cols, across  int // of a panel; panels side by side
+	count         int64
+	claimed, done atomic.Int64 // panels
+}
+
+func (p *packed) reset(b Matrix, cols int) {
+	p.cols, p.across = cols, ceil(b.Cols, cols)
+	if need := b.Rows * p.across * cols; len(p.data) < need {
+		p.data = make([]float32, need)
+	}
+	p.count = int64(p.across * ceil(b.Rows, depth))
+	p.claimed.Store(0)
+	p.done.Store(0)
+}
+
+// panels are those of the k inner indices from at on, from a column on.
+func (p *packed) panels(at, k, column int) []float32 {
+	return p.data[at*p.across*p.cols+k*column:]
+}
+
+// work packs panels while there are any, and waits for those that others have begun.
+func (p *packed) work(r *kernel, b Matrix) {
+	for i := p.claimed.Add(1) - 1; i < p.count; i = p.claimed.Add(1) - 1 {
+		at, column := int(i)/p.across*depth, int(i)%p.across*p.cols
+		k, cols := min(depth, b.Rows-at), min(p.cols, b.Cols-column)
+		r.pack(p.panels(at, k, column), b.Sub(at, column, k, cols).T(), p.cols)
+		p.done.Add(1)
+	}
+	for p.done.Load() < p.count {
+		runtime.Gosched()
 	}
 }
 
-// packA packs a tile of rows, column after column, with zeros for rows that do not
-// exist.
-func (r *kernel) packA(to []float32, a Matrix) { r.pack(to, a, r.rows) }
-
-// pack writes m's columns one behind the other, each filled up with zeros to wide values.
+// pack writes m's columns one behind the other, each filled up to wide values with zeros for
+// rows that do not exist.
 func (r *kernel) pack(to []float32, m Matrix, wide int) {
 	to = to[:wide*m.Cols]
 	switch {

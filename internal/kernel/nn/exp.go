@@ -1,10 +1,4 @@
-// Package exp32 is e^x of float32 slices, what softmax and SwiGLU spend their time
-// on, to two units in the last place. The Go twin is the specification; assembly for
-// AVX2 fuses multiply and add (build tag noasm keeps to the twin). A value has the
-// same bits wherever it stands in a slice.
-//
-// Reduction and polynomial are those of Cephes' expf (Moshier 1992).
-package exp32
+package nn
 
 import "math"
 
@@ -28,13 +22,16 @@ const (
 	c5 = 5.0000001201e-1
 )
 
-// Into sets dst[i] = exp(scale*x[i] - shift), clamped, and returns their sum, good to
+// Exp sets dst[i] = exp(scale*x[i] - shift), clamped, and returns their sum, good to
 // 1e-5 unless it overflows float32. dst has room for x and may be x. A NaN stays one.
-func Into(dst, x []float32, scale, shift float32) float64 {
-	return into(dst[:len(x)], x, scale, shift)
-}
-
-func intoGeneric(dst, x []float32, scale, shift float32) float64 {
+//
+// A value has the same bits wherever it stands in a slice. Reduction and polynomial are those
+// of Cephes' expf (Moshier 1992).
+func Exp(dst, x []float32, scale, shift float32) float64 {
+	dst = dst[:len(x)]
+	if fast {
+		return expFast(dst, x, scale, shift)
+	}
 	var sum float64
 	for i, v := range x {
 		v = exp(scale*v - shift)
@@ -42,6 +39,29 @@ func intoGeneric(dst, x []float32, scale, shift float32) float64 {
 		sum += float64(v)
 	}
 	return sum
+}
+
+// expFast does whole vectors in place and the rest through a padded one.
+func expFast(dst, x []float32, scale, shift float32) float64 {
+	var sums [lanes]float32
+	n := len(x) / lanes
+	if n > 0 {
+		expVectors(&dst[0], &x[0], n, scale, shift, &sums)
+	}
+	var total float64
+	for _, s := range sums {
+		total += float64(s)
+	}
+	if rest := x[n*lanes:]; len(rest) > 0 {
+		var padded [lanes]float32
+		copy(padded[:], rest)
+		expVectors(&padded[0], &padded[0], 1, scale, shift, &sums)
+		copy(dst[n*lanes:], padded[:])
+		for _, s := range sums[:len(rest)] {
+			total += float64(s)
+		}
+	}
+	return total
 }
 
 func exp(x float32) float32 {

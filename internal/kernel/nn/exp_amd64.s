@@ -2,7 +2,7 @@
 
 #include "textflag.h"
 
-// The constants of exp32.go as float32 bits, and the exponent's bias.
+// The constants of exp.go as float32 bits, and the exponent's bias.
 DATA consts<>+0(SB)/4, $0xc2ae0000 // low
 DATA consts<>+4(SB)/4, $0x42b00000 // high
 DATA consts<>+8(SB)/4, $0x3fb8aa3b // log2e
@@ -22,8 +22,8 @@ GLOBL consts<>(SB), RODATA|NOPTR, $56
 // Registers that stay: Y15 sums, Y14 scale, Y13 shift, Y12 low, Y11 high, Y10 log2e,
 // Y9 round, Y8 ln2hi, Y7 ln2lo, Y6 one, Y5 bias.
 
-// func vectorsAVX2(dst, x *float32, n int, scale, shift float32, sums *[lanes]float32)
-TEXT ·vectorsAVX2(SB), NOSPLIT, $0-40
+// func expVectors(dst, x *float32, n int, scale, shift float32, sums *[lanes]float32)
+TEXT ·expVectors(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), DI
 	MOVQ         x+8(FP), SI
 	MOVQ         n+16(FP), CX
