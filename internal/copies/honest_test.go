@@ -26,12 +26,11 @@ var network = flag.String("network", "", "data directory of a localnet whose arc
 //	go test ./internal/copies -run HonestPairs -v -network $PWD/net
 func TestHonestPairs(t *testing.T) {
 	p, c, files := open(t)
-	keys, err := files.Keys("aggregator", "archive-")
-	if err != nil {
-		t.Fatal(err)
-	}
 	windows := map[protocol.Window][]Upload{}
-	for _, key := range keys {
+	for key, err := range files.Keys("aggregator", "archive-", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
 		k, _ := protocol.ParseKey(key)
 		body, _, err := files.Bucket("aggregator").Get(context.Background(), key, -1)
 		if err != nil {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -77,14 +76,12 @@ func (r *Keyring) Lookup(accessKey string) (Key, bool) {
 	return Key{}, false
 }
 
-var errBadKey = errors.New("unknown access key or wrong secret")
-
 // Authorize checks a credential against the right that is asked for. Its error wraps
-// ErrDenied.
+// ErrDenied, and ErrUnauthenticated if the credential is not good for anything.
 func (r *Keyring) Authorize(accessKey string, secret Secret, bucket string, write bool) error {
 	k, ok := r.Lookup(accessKey)
 	if !ok || subtle.ConstantTimeCompare([]byte(k.Secret), []byte(secret)) == 0 {
-		return fmt.Errorf("%w: %w", ErrDenied, errBadKey)
+		return ErrUnauthenticated
 	}
 	if !k.Allows(bucket, write) {
 		return fmt.Errorf("%w: key %q has no such right to bucket %q", ErrDenied, accessKey, bucket)

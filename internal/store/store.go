@@ -11,6 +11,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -26,6 +27,11 @@ var (
 	ErrInvalid  = errors.New("invalid request")
 	ErrChanged  = errors.New("object was replaced meanwhile")
 )
+
+// ErrUnauthenticated is the ErrDenied of a key that the store does not know, or whose
+// secret is wrong: such a key may do nothing, while one that is merely denied may do
+// something else.
+var ErrUnauthenticated = fmt.Errorf("%w: unknown access key or wrong secret", ErrDenied)
 
 // Info is what a store tells of an object without sending it.
 type Info struct {

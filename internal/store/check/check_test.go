@@ -204,6 +204,16 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 }
 
+// refuses is a bucket whose puts fail.
+type refuses struct {
+	store.Bucket
+	with error
+}
+
+func (r refuses) Put(context.Context, string, io.ReaderAt, int64, store.PutOptions) (store.Info, error) {
+	return store.Info{}, r.with
+}
+
 func TestKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		write, read := buckets(t, time.Now, false)
@@ -212,6 +222,12 @@ func TestKeys(t *testing.T) {
 		}
 		if got, ok := results(t, read, nil); ok || got["write key"].Status != check.Fail || got["the rest"].Status != check.Skip || len(got) != 3 {
 			t.Errorf("a read key to write with: ok %v, %+v", ok, got)
+		}
+		if got, _ := results(t, refuses{write, store.ErrUnauthenticated}, nil); !strings.Contains(got["write key"].Fix, "enter both again") {
+			t.Errorf("a wrong secret: %+v", got["write key"])
+		}
+		if got, ok := results(t, write, refuses{read, store.ErrUnauthenticated}); ok || got["read key"].Status != check.Fail {
+			t.Errorf("a read key that is not known when it writes: %+v", got["read key"])
 		}
 		if got, ok := results(t, nil, read); !ok || got["throughput"].Status != check.Skip || len(got) != 4 {
 			t.Errorf("a read key alone, empty bucket: ok %v, %+v", ok, got)

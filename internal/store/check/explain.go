@@ -39,6 +39,8 @@ func remedy(err error) string {
 		return "nothing listens there: start the server, or correct the endpoint's port"
 	case errors.As(err, &authority), errors.As(err, &host):
 		return "its certificate is not for this host, or signed by nobody known: correct the endpoint, or the server's certificate"
+	case errors.Is(err, store.ErrUnauthenticated):
+		return "the store does not know this key, or its secret is another: enter both again; a new key takes up to a minute"
 	case errors.Is(err, store.ErrDenied):
 		return "the key may not do this: give it the right in the provider's console, for this bucket; a new key takes up to a minute"
 	case errors.Is(err, store.ErrNotFound):

@@ -57,7 +57,7 @@ func (r *run) readKey(ctx context.Context) Result {
 	r.keys = append(r.keys, key)
 	_, err := r.Read.Put(ctx, key, strings.NewReader(body), int64(len(body)), store.PutOptions{})
 	switch {
-	case errors.Is(err, store.ErrDenied):
+	case errors.Is(err, store.ErrDenied) && !errors.Is(err, store.ErrUnauthenticated):
 		return okf("reads, and cannot write")
 	case err != nil:
 		return failed(err)

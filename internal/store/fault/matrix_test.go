@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minio/minio-go/v7"
 	"go.uber.org/goleak"
 
 	"templar/internal/clock"
@@ -25,11 +24,7 @@ import (
 	"templar/internal/store/server"
 )
 
-func TestMain(m *testing.M) {
-	// The S3 library waits for that long after an attempt that failed, though it has only one.
-	minio.DefaultRetryUnit = time.Millisecond
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Outcomes of an operation, as the matrix has them.
 const (
@@ -66,8 +61,8 @@ const (
 
 	// Deadlines of a cell: a short one where its end is the outcome, and else one that a
 	// busy machine keeps.
-	soon, patience = time.Second, 30 * time.Second
-	slack          = 5 * time.Second // for the scheduler to notice
+	soon, patience = time.Second, 2 * time.Minute
+	slack          = 30 * time.Second // for the scheduler to notice
 )
 
 // bodyOf is the object that belongs under key.
@@ -311,7 +306,7 @@ func (rig *matrixRig) through(r row, h hit) (b store.Bucket, closeAll func()) {
 	forHeader := patience
 	if r.silent {
 		if forHeader = soon; h(1) != h(2) { // then an answer comes, from a busy machine
-			forHeader = 5 * soon
+			forHeader = 10 * soon
 		}
 	}
 	switch {

@@ -68,14 +68,10 @@ func (b *bucket) List(ctx context.Context, prefix, after string, max int) ([]sto
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	keys, err := b.store.Keys(b.name, prefix)
-	if err != nil {
-		return nil, err
-	}
 	var out []store.Info
-	for _, key := range keys {
-		if key <= after {
-			continue
+	for key, err := range b.store.Keys(b.name, prefix, after) {
+		if err != nil {
+			return nil, err
 		}
 		if len(out) >= max {
 			break

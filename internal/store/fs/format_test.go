@@ -96,7 +96,7 @@ func TestFileNames(t *testing.T) {
 			}
 			want[k] = true
 		}
-		keys, err := readKeys(nil, dir, "", "")
+		keys, err := (&Store{readDir: os.ReadDir}).readKeys(nil, dir, "", "")
 		if err != nil {
 			t.Fatal(err)
 		}

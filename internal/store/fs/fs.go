@@ -12,6 +12,8 @@
 //	tmp/                       files being written; emptied by Open
 //	lock                       held by the process that serves the directory (see Lock)
 //
+// The keys of a bucket are in memory once it has been listed (see index.go).
+//
 // One process at a time may have a directory open, but for readers (Options.Shared): Lock
 // sees to it.
 package fs
@@ -23,7 +25,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -44,10 +45,13 @@ type Options struct {
 
 // Store is a directory of buckets. It is safe for concurrent use.
 type Store struct {
-	dir   string
-	fsync bool
-	now   func() time.Time
-	seed  maphash.Seed
+	dir     string
+	fsync   bool
+	shared  bool
+	now     func() time.Time
+	readDir func(dir string) ([]fs.DirEntry, error) // os.ReadDir, but in tests
+	index   index
+	seed    maphash.Seed
 	// locks serialise the writers of a key, which picks its lock by hash: a
 	// condition is checked and the object replaced under one lock.
 	locks [64]sync.Mutex
@@ -65,7 +69,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Store{dir: dir, fsync: o.Fsync, now: o.Now, seed: maphash.MakeSeed()}
+	s := &Store{dir: dir, fsync: o.Fsync, shared: o.Shared, now: o.Now, readDir: os.ReadDir, seed: maphash.MakeSeed()}
 	s.buffers.New = func() any { return new([chunk]byte) }
 	if o.Shared {
 		return s, nil
@@ -162,26 +166,14 @@ func (s *Store) DeleteBucket(name string) error {
 		return err
 	}
 	if err := os.Remove(dir); err != nil {
-		if keys, listErr := s.Keys(name, ""); listErr == nil && len(keys) > 0 {
-			return fmt.Errorf("bucket %q: %w", name, ErrNotEmpty)
+		for _, listErr := range s.Keys(name, "", "") {
+			if listErr == nil {
+				return fmt.Errorf("bucket %q: %w", name, ErrNotEmpty)
+			}
 		}
 		return fmt.Errorf("delete bucket: %w", err)
 	}
 	return s.syncDir(s.path("buckets"))
-}
-
-// Keys returns the keys that begin with prefix, in ascending order.
-func (s *Store) Keys(bucket, prefix string) ([]string, error) {
-	dir, err := s.bucketDir(bucket)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := readKeys(nil, dir, "", prefix)
-	if err != nil {
-		return nil, fmt.Errorf("list bucket %q: %w", bucket, err)
-	}
-	slices.Sort(keys)
-	return keys, nil
 }
 
 // syncDir makes the names in dir durable.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -38,14 +37,14 @@ func fileName(key string) string {
 
 // readKeys appends the keys under dir that begin with prefix; encoded is the part of
 // their names that dir stands for.
-func readKeys(keys []string, dir, encoded, prefix string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
+func (s *Store) readKeys(keys []string, dir, encoded, prefix string) ([]string, error) {
+	entries, err := s.readDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	for _, e := range entries {
 		if head, ok := strings.CutSuffix(e.Name(), "+"); ok && e.IsDir() {
-			if keys, err = readKeys(keys, filepath.Join(dir, e.Name()), encoded+head, prefix); err != nil {
+			if keys, err = s.readKeys(keys, filepath.Join(dir, e.Name()), encoded+head, prefix); err != nil {
 				return nil, err
 			}
 		} else if tail, ok := strings.CutSuffix(e.Name(), "="); ok {

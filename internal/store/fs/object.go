@@ -56,7 +56,9 @@ func (s *Store) publish(f *os.File, bucket string, o Object, check func(old *Obj
 		}
 	}
 	o.Modified = s.now().UTC()
-	if err := s.seal(f, o, s.path("buckets", bucket, fileName(o.Key))); err != nil {
+	err := s.seal(f, o, s.path("buckets", bucket, fileName(o.Key)))
+	s.index.update(bucket, o.Key, true) // even then: perhaps it has its name, and is not durable
+	if err != nil {
 		return Object{}, fmt.Errorf("put %q: %w", o.Key, err)
 	}
 	return o, nil
@@ -178,11 +180,12 @@ func (s *Store) Delete(bucket, key string) error {
 	defer l.Unlock()
 	path := s.path("buckets", bucket, fileName(key))
 	err := os.Remove(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete %q: %w", key, err)
+	}
+	s.index.update(bucket, key, false)
+	if err != nil {
+		return nil
 	}
 	return s.syncDir(filepath.Dir(path))
 }

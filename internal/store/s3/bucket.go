@@ -36,10 +36,23 @@ func (b *bucket) Head(ctx context.Context, key string) (store.Info, error) {
 	}
 	defer c.end()
 	o, err := c.StatObject(ctx, b.name, key, minio.StatObjectOptions{})
+	if minio.ToErrorResponse(err).StatusCode == http.StatusForbidden {
+		return b.headByGet(ctx, key)
+	}
 	if err != nil {
 		return store.Info{}, c.check(ctx, err)
 	}
 	return info(key, o), nil
+}
+
+// headByGet asks again in a way that is answered with a code: an answer to HEAD has no body,
+// and 403 alone does not tell a key that is not known from one that lacks the right.
+func (b *bucket) headByGet(ctx context.Context, key string) (store.Info, error) {
+	body, info, err := b.Get(ctx, key, -1)
+	if err != nil {
+		return store.Info{}, err
+	}
+	return info, body.Close()
 }
 
 func (b *bucket) Get(ctx context.Context, key string, limit int64) (io.ReadCloser, store.Info, error) {

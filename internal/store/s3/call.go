@@ -37,8 +37,25 @@ func (b *bucket) begin(ctx context.Context, op, key string, size int64) (context
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(b.dialer.options.allowance(size), func() { cancel(errSlow) })
+	ctx = context.WithValue(ctx, cancelKey{}, cancel)
+	timer := time.AfterFunc(b.dialer.options.allowance(size), func() { cancel(&failure{errSlow}) })
 	return ctx, &call{client: c, bucket: b, op: op, key: key, cancel: cancel, timer: timer}, nil
+}
+
+// failure ends a call's context, whatever the library makes of that. After a fault that it
+// takes for worth a retry the library would wait, though its first attempt was its last: when
+// the context has ended it does not.
+type failure struct{ error }
+
+// cancelKey finds what ends the context of a request's call.
+type cancelKey struct{}
+
+// fail ends the call with err, which it returns.
+func fail(ctx context.Context, err error) error {
+	if cancel, ok := ctx.Value(cancelKey{}).(context.CancelCauseFunc); ok {
+		cancel(&failure{err})
+	}
+	return err
 }
 
 // allowance is the time that a call with a body of size bytes may take.
@@ -56,8 +73,9 @@ func (c *call) check(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if context.Cause(ctx) == errSlow {
-		err = errSlow
+	var f *failure
+	if errors.As(context.Cause(ctx), &f) {
+		err = f.error
 	}
 	if minio.ToErrorResponse(err).StatusCode == 0 && !errors.Is(err, context.Canceled) {
 		c.bucket.dialer.drop(c.bucket.id, c.client)

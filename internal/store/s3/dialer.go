@@ -132,7 +132,7 @@ func (d *Dialer) newClient(u *url.URL, l store.Location) (*client, error) {
 		Region:       cmp.Or(l.Region, "auto"),
 		BucketLookup: minio.BucketLookupPath,
 		Transport:    boundedTransport{transport},
-		MaxRetries:   1,
+		MaxRetries:   1, // and see failure
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: storage endpoint %q: %w", store.ErrInvalid, u.Host, err)

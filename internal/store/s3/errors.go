@@ -69,7 +69,11 @@ func classify(r minio.ErrorResponse) error {
 		return store.ErrNotFound
 	case s == http.StatusPreconditionFailed:
 		return store.ErrExists
-	case s == http.StatusUnauthorized || s == http.StatusForbidden:
+	case r.Code == "RequestTimeTooSkewed":
+		return store.ErrInvalid // 403, but this machine's clock is to blame and not the key
+	case s == http.StatusUnauthorized, s == http.StatusForbidden && unknownKey(r.Code):
+		return store.ErrUnauthenticated
+	case s == http.StatusForbidden:
 		return store.ErrDenied
 	case s == http.StatusRequestEntityTooLarge:
 		return store.ErrTooLarge
@@ -79,6 +83,13 @@ func classify(r minio.ErrorResponse) error {
 		return store.ErrInvalid
 	}
 	return nil
+}
+
+// unknownKey tells the codes of a credential that is not good for anything. AWS, MinIO and
+// the embedded server send them with the status of a right that is lacking; to a key that it
+// does not know R2 says 401.
+func unknownKey(code string) bool {
+	return code == "InvalidAccessKeyId" || code == "SignatureDoesNotMatch"
 }
 
 func (r *Refusal) hint() string {

@@ -17,9 +17,14 @@ import (
 // against dials a server that answers as h does.
 func against(t *testing.T, h http.HandlerFunc) store.Bucket {
 	t.Helper()
+	return againstWith(t, s3.Options{}, h)
+}
+
+func againstWith(t *testing.T, o s3.Options, h http.HandlerFunc) store.Bucket {
+	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	d := s3.NewDialer(s3.Options{HeaderTimeout: 300 * time.Millisecond})
+	d := s3.NewDialer(o)
 	t.Cleanup(func() { d.Close() })
 	return dial(t, d, s.URL, "bucket", "access", "hush-hush-secret")
 }
@@ -46,8 +51,10 @@ func TestStatusesBecomeThePortsErrors(t *testing.T) {
 		want   error // nil: a fault worth a retry
 	}{
 		{404, "NoSuchKey", store.ErrNotFound}, {404, "NoSuchBucket", store.ErrNotFound}, {404, "", store.ErrNotFound},
-		{401, "Unauthorized", store.ErrDenied}, {403, "AccessDenied", store.ErrDenied}, {403, "", store.ErrDenied},
-		{403, "RequestTimeTooSkewed", store.ErrDenied}, {412, "PreconditionFailed", store.ErrExists},
+		{401, "Unauthorized", store.ErrUnauthenticated}, {401, "", store.ErrUnauthenticated},
+		{403, "InvalidAccessKeyId", store.ErrUnauthenticated}, {403, "SignatureDoesNotMatch", store.ErrUnauthenticated},
+		{403, "AccessDenied", store.ErrDenied}, {403, "", store.ErrDenied},
+		{403, "RequestTimeTooSkewed", store.ErrInvalid}, {412, "PreconditionFailed", store.ErrExists},
 		{413, "EntityTooLarge", store.ErrTooLarge}, {400, "EntityTooLarge", store.ErrTooLarge},
 		{400, "InvalidArgument", store.ErrInvalid}, {411, "MissingContentLength", store.ErrInvalid},
 		{501, "NotImplemented", store.ErrInvalid}, {302, "Moved", store.ErrInvalid}, {307, "", store.ErrInvalid},
@@ -64,6 +71,29 @@ func TestStatusesBecomeThePortsErrors(t *testing.T) {
 		if c.want == nil && !store.Retryable(err) || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%d %q: %v, want %v", c.status, c.code, err, c.want)
 		}
+		if errors.Is(err, store.ErrUnauthenticated) != (c.want == store.ErrUnauthenticated) {
+			t.Errorf("%d %q: %v, want %v and no more", c.status, c.code, err, c.want)
+		}
+	}
+}
+
+// TestHeadTellsWhy: an answer to HEAD says no more than 403.
+func TestHeadTellsWhy(t *testing.T) {
+	for code, want := range map[string]error{"InvalidAccessKeyId": store.ErrUnauthenticated, "SignatureDoesNotMatch": store.ErrUnauthenticated, "AccessDenied": store.ErrDenied} {
+		_, err := against(t, answer(403, errorBody(code))).Head(t.Context(), "key")
+		if !errors.Is(err, want) || errors.Is(err, store.ErrUnauthenticated) != (want == store.ErrUnauthenticated) {
+			t.Errorf("%s: %v, want %v", code, err, want)
+		}
+	}
+	b := against(t, func(w http.ResponseWriter, r *http.Request) { // a right that was given in between
+		if r.Method == http.MethodHead {
+			w.WriteHeader(403)
+		} else {
+			answer(200, "whole", "Content-Length", "5")(w, r)
+		}
+	})
+	if info, err := b.Head(t.Context(), "key"); err != nil || info.Size != 5 || info.Key != "key" {
+		t.Errorf("%+v, %v", info, err)
 	}
 }
 
@@ -163,10 +193,35 @@ func TestUnorderedList(t *testing.T) {
 }
 
 func TestSilentServerTimesOut(t *testing.T) {
-	b := against(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	b := againstWith(t, s3.Options{HeaderTimeout: 300 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	_, err := b.Head(t.Context(), "key")
 	if !store.Retryable(err) || !strings.Contains(err.Error(), "timeout") {
 		t.Errorf("head: %v", err)
+	}
+}
+
+// TestFailuresAreToldAtOnce: whoever retries decides how long to wait.
+func TestFailuresAreToldAtOnce(t *testing.T) {
+	plain, gone := httptest.NewServer(nil), httptest.NewServer(nil)
+	defer plain.Close()
+	gone.Close()
+	for name, b := range map[string]store.Bucket{
+		"503":        against(t, answer(503, errorBody("SlowDown"))),
+		"hangs up":   against(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
+		"page":       against(t, answer(200, "<html>", "Content-Type", "text/html")),
+		"nobody":     dial(t, dialer(t), gone.URL, "bucket", "access", "secret"),
+		"wrong port": dial(t, dialer(t), "https"+strings.TrimPrefix(plain.URL, "http"), "bucket", "access", "secret"),
+	} {
+		const calls, most = 30, 1500 * time.Millisecond // half of what the library's waits come to
+		began := time.Now()
+		for range calls {
+			if _, err := b.List(t.Context(), "", "", 10); !store.Retryable(err) || strings.Contains(err.Error(), "context") {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if took := time.Since(began); took > most {
+			t.Errorf("%s: %d calls took %v", name, calls, took)
+		}
 	}
 }
 

@@ -2,12 +2,16 @@ package s3
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/xml"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/minio/minio-go/v7"
 )
 
 func (d *Dialer) newTransport() *http.Transport {
@@ -57,29 +61,56 @@ const (
 // from passing for an empty listing or a stored object.
 var errPage = errors.New("an HTML page in place of a store's answer: is a proxy in between?")
 
-// boundedTransport cuts off what the client library would read without a bound:
-// error documents and listings. Object bodies are the adapter's to bound.
+// boundedTransport cuts off what the client library would read without a bound: error
+// documents and listings. Object bodies are the adapter's to bound. It ends the call of a
+// request that the library would try again.
 type boundedTransport struct{ http.RoundTripper }
 
 func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.RoundTripper.RoundTrip(req)
-	if err != nil {
+	var plain tls.RecordHeaderError // of which the HTTP client knows better words
+	if errors.As(err, &plain) {
 		return nil, err
 	}
+	if err != nil {
+		return nil, fail(req.Context(), err)
+	}
 	switch q := req.URL.Query(); {
+	case retried(resp.StatusCode):
+		return nil, fail(req.Context(), refused(resp))
 	case req.Method == http.MethodDelete && resp.StatusCode < 300 && resp.StatusCode != http.StatusNoContent:
 		resp.Body.Close()
-		return nil, errNoStore
+		return nil, fail(req.Context(), errNoStore)
 	case resp.StatusCode >= 300:
 		resp.Body = cut(resp.Body, maxErrorBody)
 	case req.Method != http.MethodGet || q.Has("list-type") || q.Has("uploads") || q.Has("uploadId"):
 		if req.Method != http.MethodHead && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
 			resp.Body.Close()
-			return nil, errPage
+			return nil, fail(req.Context(), errPage)
 		}
 		resp.Body = cut(resp.Body, maxListBody)
 	}
 	return resp, nil
+}
+
+// retried tells the statuses after which the library would try again.
+func retried(status int) bool {
+	return status >= 500 && status != http.StatusNotImplemented || status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status == 499
+}
+
+// refused is what the library makes of an error document.
+func refused(resp *http.Response) error {
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil {
+		return err
+	}
+	var e minio.ErrorResponse
+	if xml.Unmarshal(b, &e) != nil {
+		e = minio.ErrorResponse{Code: resp.Status, Message: string(b)}
+	}
+	e.StatusCode = resp.StatusCode
+	return e
 }
 
 func cut(body io.ReadCloser, n int64) io.ReadCloser {

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,18 +43,30 @@ type versity struct {
 
 const versitySecret = "root-secret"
 
+// buildVersity builds the server, once, and returns where it is. A machine that takes very
+// long does without.
+var buildVersity = sync.OnceValues(func() (program string, err error) {
+	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer stop()
+	build := exec.CommandContext(ctx, "go", "tool", "-n", "versitygw")
+	build.Dir, build.WaitDelay = "../../../testkit/versitygw", time.Second
+	var stderr strings.Builder
+	build.Stderr = &stderr
+	out, err := build.Output()
+	if err != nil {
+		return "", fmt.Errorf("%w\n%s", errors.Join(err, ctx.Err()), stderr.String())
+	}
+	return strings.TrimSpace(string(out)), nil
+})
+
 func startVersity(t *testing.T) *versity {
 	t.Helper()
 	if !*withVersity {
 		t.Skip("the third-party server is built on demand only: go test ./internal/store/s3 -versitygw -run Versity")
 	}
-	build := exec.CommandContext(t.Context(), "go", "tool", "-n", "versitygw")
-	build.Dir = "../../../testkit/versitygw"
-	out, err := build.Output()
+	program, err := buildVersity()
 	if err != nil {
-		var exit *exec.ExitError
-		errors.As(err, &exit)
-		t.Skipf("versitygw cannot be built here: %v\n%s", err, exit.Stderr)
+		t.Skipf("versitygw cannot be built here: %v", err)
 	}
 	dir := t.TempDir()
 	for _, d := range []string{"objects", "users"} {
@@ -67,8 +80,7 @@ func startVersity(t *testing.T) *versity {
 	}
 	addr := l.Addr().String()
 	l.Close()
-	program := strings.TrimSpace(string(out))
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, kill := context.WithCancel(context.Background())
 	server := exec.CommandContext(ctx, program, "--access", "root", "--secret", versitySecret, "--region", "auto", "--port", addr,
 		"--keep-alive", "--quiet", "--iam-dir", filepath.Join(dir, "users"), "posix", filepath.Join(dir, "objects"))
 	server.Stderr = os.Stderr
@@ -76,7 +88,7 @@ func startVersity(t *testing.T) *versity {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		stop()
+		kill()
 		server.Wait()
 	})
 	v := &versity{endpoint: "http://" + addr}
@@ -99,7 +111,7 @@ func startVersity(t *testing.T) *versity {
 
 func (v *versity) wait(t *testing.T) {
 	t.Helper()
-	for tick, end := time.Tick(20*time.Millisecond), time.After(20*time.Second); ; {
+	for tick, end := time.Tick(20*time.Millisecond), time.After(time.Minute); ; {
 		_, err := v.admin.ListBuckets(t.Context())
 		if err == nil {
 			return

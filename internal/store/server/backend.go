@@ -76,15 +76,14 @@ func (b *backend) ListBucket(_ context.Context, bucket string, p *gofakes3.Prefi
 	if p == nil {
 		p = &gofakes3.Prefix{}
 	}
-	keys, err := b.files.Keys(bucket, p.Prefix)
-	if err != nil {
-		return nil, b.err(bucket, "", err)
-	}
 	list, last, n := gofakes3.NewObjectList(), "", int64(0)
-	for _, key := range keys {
+	for key, err := range b.files.Keys(bucket, p.Prefix, page.Marker) {
+		if err != nil {
+			return nil, b.err(bucket, "", err)
+		}
 		folder := commonPrefix(key, p.Prefix, p.Delimiter)
 		switch {
-		case page.HasMarker && (key <= page.Marker || folder != "" && folder == commonPrefix(page.Marker, p.Prefix, p.Delimiter)):
+		case page.HasMarker && folder != "" && folder == commonPrefix(page.Marker, p.Prefix, p.Delimiter):
 			continue
 		case folder != "" && folder == last:
 			list.NextMarker = key
