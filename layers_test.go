@@ -18,7 +18,7 @@ var floors = [][]string{
 	{"internal/clock", "internal/kernel"},
 	{"codec", "internal/engine", "internal/score", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model"},
 	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config", "internal/copies"},
-	{"internal/exchange", "internal/evaluation", "internal/report"},
+	{"internal/exchange", "internal/evaluation", "internal/report", "internal/toy"},
 	{"internal/checkpoint", "internal/replica"},
 	{"internal/role", "internal/audit"},
 	{"internal/miner", "internal/validator", "internal/aggregator", "internal/adversary"},

@@ -6,6 +6,7 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/store"
+	"templar/internal/toy"
 )
 
 // panicked takes note of a role that panicked: its process has ended.
@@ -35,7 +36,7 @@ func (n *Network) reorganise(depth int) {
 func (n *Network) promote(name string) {
 	for _, node := range n.nodes {
 		if node.Name == name {
-			amount := uint64(stake * n.config.Validators * (1 + n.window))
+			amount := uint64(toy.Stake * n.config.Validators * (1 + n.window))
 			if _, err := n.blocks.chain.Send(n.owner, chain.Stake{Hotkey: node.signer.Hotkey(), Amount: amount}); err != nil {
 				n.fail(err)
 			}

@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"templar/internal/chain"
-	"templar/internal/chain/ledger"
 	"templar/internal/chain/manual"
 	"templar/internal/data"
 	"templar/internal/exchange"
 	"templar/internal/store"
 	"templar/internal/store/mem"
 	"templar/internal/telemetry"
+	"templar/internal/toy"
 	"templar/protocol"
 )
 
@@ -55,17 +55,10 @@ const (
 	endpoint         = "http://store.sim"
 	aggregatorBucket = "aggregator"
 	datasetBucket    = "dataset"
-	stake            = 1000
 )
 
 // location is where a bucket lies, with the key that reads it or the one that writes.
-func location(bucket string, write bool) store.Location {
-	l := store.Location{Endpoint: endpoint, Bucket: bucket, AccessKey: bucket + "-read", Secret: "secret"}
-	if write {
-		l.AccessKey = bucket + "-write"
-	}
-	return l
-}
+func location(bucket string, write bool) store.Location { return toy.Location(endpoint, bucket, write) }
 
 func newNetwork(ctx context.Context, c Config) (*Network, error) {
 	n := &Network{config: c, ctx: ctx, s: newScheduler(c.Seed+c.ties, c.Threads), window: -1, replaced: make(map[uint64]bool)}
@@ -118,11 +111,7 @@ func (n *Network) createBuckets() error {
 	}
 	var errs []error
 	for _, name := range names {
-		errs = append(errs, n.store.CreateBucket(name))
-		for _, write := range []bool{false, true} {
-			l := location(name, write)
-			errs = append(errs, n.store.AddKeys(store.Key{AccessKey: l.AccessKey, Secret: l.Secret, Grants: []store.Grant{{Bucket: name, Write: write}}}))
-		}
+		errs = append(errs, toy.CreateBucket(n.store, name))
 	}
 	return errors.Join(errs...)
 }
@@ -138,7 +127,7 @@ func (n *Network) createRun() error {
 	if err != nil {
 		return err
 	}
-	corpus := data.Corpus{Name: "text", Text: text(), Files: 1}
+	corpus := data.Corpus{Name: "text", Text: toy.Text("sim text"), Files: 1}
 	if _, p.DatasetHash, err = data.Build(n.ctx, bucket, corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens}); err != nil {
 		return err
 	}
@@ -163,17 +152,12 @@ func (n *Network) createChain() (err error) {
 	if n.owner, err = newSigner(len(n.nodes)); err != nil {
 		return err
 	}
-	g := ledger.DefaultGenesis("sim")
-	g.Tempo, g.WeightsRateLimit, g.CommitRateLimit = n.run.Params.BlocksPerWindow, 1, 0
-	g.Authorities = []protocol.Hotkey{n.owner.Hotkey()}
-	for i, node := range n.nodes {
-		switch node.Role {
-		case telemetry.Validator:
-			g.Founders = append(g.Founders, ledger.Founder{Hotkey: node.signer.Hotkey(), Stake: uint64(stake * (n.config.Validators - i))})
-		case telemetry.Miner:
-			g.Founders = append(g.Founders, ledger.Founder{Hotkey: node.signer.Hotkey()})
-		}
+	var members []toy.Member
+	for _, node := range n.nodes {
+		members = append(members, toy.Member{Role: node.Role, Hotkey: node.signer.Hotkey()})
 	}
+	g := toy.Genesis("sim", n.run.Params, members)
+	g.Authorities = []protocol.Hotkey{n.owner.Hotkey()}
 	c, err := manual.New(g, n.s.time())
 	if err != nil {
 		return err

@@ -22,8 +22,11 @@ func Hanging(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Denied is a read key that was revoked.
+// Denied lets nobody read or write.
 func Denied(context.Context) error { return store.ErrDenied }
+
+// Unauthenticated knows nobody's key any more.
+func Unauthenticated(context.Context) error { return store.ErrUnauthenticated }
 
 // Break makes a bucket fail for everyone, its owner too, until Heal.
 func (n *Network) Break(bucket string, f Fault) { n.faults.set(bucket, f) }

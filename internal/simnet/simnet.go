@@ -26,7 +26,6 @@ import (
 	"time"
 
 	"templar/internal/chain"
-	"templar/internal/chain/ledger"
 	"templar/internal/chain/manual"
 	"templar/internal/clock"
 	"templar/internal/data"
@@ -34,6 +33,7 @@ import (
 	"templar/internal/store"
 	"templar/internal/store/mem"
 	"templar/internal/telemetry"
+	"templar/internal/toy"
 	"templar/internal/wallet"
 	"templar/protocol"
 )
@@ -46,6 +46,8 @@ type Config struct {
 	Params func(*protocol.Params)
 	// Corpus is the text to learn; without one, a few words in random order.
 	Corpus *data.Corpus
+	// ShardTokens cuts it into shards of so many tokens; 0 means one.
+	ShardTokens int
 }
 
 // Network is a network under test. Its nodes are named miner-0, validator-0,
@@ -76,10 +78,7 @@ func Test(t *testing.T, c Config, f func(*Network)) {
 	})
 }
 
-const (
-	endpoint = "http://store.test"
-	stake    = 1000
-)
+const endpoint = "http://store.test"
 
 func build(t *testing.T, c Config) *Network {
 	t.Helper()
@@ -96,7 +95,7 @@ func build(t *testing.T, c Config) *Network {
 	}
 	n.createBuckets()
 	n.createRun(c)
-	n.createChain(c)
+	n.createChain()
 	return n
 }
 
@@ -125,13 +124,7 @@ func Key(t testing.TB, n uint64) *wallet.Wallet {
 }
 
 // Location is where a bucket lies, with the key that reads it or the one that writes.
-func Location(bucket string, write bool) store.Location {
-	l := store.Location{Endpoint: endpoint, Bucket: bucket, AccessKey: bucket + "-read", Secret: "secret"}
-	if write {
-		l.AccessKey = bucket + "-write"
-	}
-	return l
-}
+func Location(bucket string, write bool) store.Location { return toy.Location(endpoint, bucket, write) }
 
 func (n *Network) createBuckets() {
 	names := []string{"dataset", "aggregator"}
@@ -141,11 +134,7 @@ func (n *Network) createBuckets() {
 		}
 	}
 	for _, name := range names {
-		n.must(n.Store.CreateBucket(name))
-		for _, write := range []bool{false, true} {
-			l := Location(name, write)
-			n.must(n.Store.AddKeys(store.Key{AccessKey: l.AccessKey, Secret: l.Secret, Grants: []store.Grant{{Bucket: name, Write: write}}}))
-		}
+		n.must(toy.CreateBucket(n.Store, name))
 	}
 }
 
@@ -160,57 +149,25 @@ func (n *Network) createRun(c Config) {
 		c.Params(&p)
 	}
 	if c.Corpus == nil {
-		c.Corpus = &data.Corpus{Name: "text", Text: text(), Files: 1}
+		c.Corpus = &data.Corpus{Name: "text", Text: toy.Text("simnet text"), Files: 1}
 	}
-	_, hash, err := data.Build(n.ctx, n.Bucket("dataset"), *c.Corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens})
+	_, hash, err := data.Build(n.ctx, n.Bucket("dataset"), *c.Corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens, ShardTokens: c.ShardTokens})
 	n.must(err)
 	p.DatasetHash = hash
 	n.Run, err = exchange.NewRun(p)
 	n.must(err)
 }
 
-// Params are run parameters with windows of 12 s and a model of some 11 000 parameters.
-func Params() protocol.Params {
-	p := protocol.Default()
-	p.Run, p.Seed, p.Stores = "simnet", 1, []string{endpoint}
-	p.Model = protocol.Model{
-		VocabSize: 256, HiddenSize: 16, Layers: 1, Heads: 2, KVHeads: 2, IntermediateSize: 32,
-		MaxPositions: 16, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.1,
-	}
-	p.SequenceLength, p.PageTokens, p.PagesPerWindow, p.BatchSize = 16, 64, 2, 4
-	p.LearningRate, p.WarmupSteps, p.TMax, p.MomentumDecay, p.MomentumWarmup = 1e-2, 2, 20, 0.5, 2
-	p.TargetChunk, p.TopK = 16, 16
-	p.BlockSeconds, p.BlocksPerWindow = 2, 6
-	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds, p.PeerGatherSeconds = 2, 2, 2, 2, 3
-	p.MinimumPeers, p.ValidatorSampleRate, p.WindowsPerWeights, p.CheckpointFrequency, p.SampleValues = 1, 0.5, 2, 4, 64
-	return p
-}
+// Params are those of the networks, but for the aggregators and the dataset.
+func Params() protocol.Params { return toy.Params("simnet", endpoint) }
 
-// text is something to learn: a few words in a fixed order of no period.
-func text() []byte {
-	words := []string{"light", "ray", "prism", "colour", "glass", "refracted", "the", "of", "is"}
-	draw := protocol.NewDraw("simnet text", protocol.Hash{})
-	var b bytes.Buffer
-	for range 1500 {
-		b.WriteString(words[draw.Below(uint64(len(words)))])
-		b.WriteByte(' ')
-	}
-	return b.Bytes()
-}
-
-func (n *Network) createChain(c Config) {
-	g := ledger.DefaultGenesis(n.Run.Params.Run) // so that other runs have other block hashes
-	g.Tempo, g.WeightsRateLimit, g.CommitRateLimit = n.Run.Params.BlocksPerWindow, 1, 0
-	for i, node := range n.nodes {
-		switch node.Role {
-		case telemetry.Validator:
-			g.Founders = append(g.Founders, ledger.Founder{Hotkey: node.Signer.Hotkey(), Stake: uint64(stake * (c.Validators - i))})
-		case telemetry.Miner:
-			g.Founders = append(g.Founders, ledger.Founder{Hotkey: node.Signer.Hotkey()})
-		}
+func (n *Network) createChain() {
+	var members []toy.Member
+	for _, node := range n.nodes {
+		members = append(members, toy.Member{Role: node.Role, Hotkey: node.Signer.Hotkey()})
 	}
 	var err error
-	n.Chain, err = manual.New(g, time.Now())
+	n.Chain, err = manual.New(toy.Genesis(n.Run.Params.Run, n.Run.Params, members), time.Now())
 	n.must(err)
 }
 

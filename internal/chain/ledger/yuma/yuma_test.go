@@ -3,9 +3,7 @@ package yuma
 import (
 	"encoding/json"
 	"os"
-	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -36,45 +34,6 @@ type vectors struct {
 			}
 		} `json:"expect_step3"`
 	} `json:"test_512_graph"`
-	Epochs []struct {
-		Case string
-		Step int
-		In   struct {
-			N              int
-			Block, Tempo   uint64
-			ActivityCutoff uint64 `json:"activity_cutoff"`
-			LastEpochBlock uint64 `json:"last_epoch_block"`
-			StakeThreshold uint64 `json:"stake_threshold"`
-			OwnerUID       int    `json:"owner_uid"`
-			MaxValidators  int    `json:"max_validators"`
-			Kappa          uint16
-			BondsPenalty   uint16 `json:"bonds_penalty"`
-			BondsAverage   uint32 `json:"bonds_moving_average"`
-			Yuma3          bool
-			LiquidAlpha    bool   `json:"liquid_alpha"`
-			AlphaSteepness uint16 `json:"alpha_sigmoid_steepness"`
-			AlphaLow       uint16 `json:"alpha_low"`
-			AlphaHigh      uint16 `json:"alpha_high"`
-			Emission       uint64
-			Stake          []uint64
-			Registered     []uint64
-			LastUpdate     []uint64 `json:"last_update"`
-			Permits        []bool
-			Weights, Bonds map[string][][2]uint16
-		}
-		Out struct {
-			ServerEmission    []uint64 `json:"server_emission"`
-			ValidatorEmission []uint64 `json:"validator_emission"`
-			Emission          []uint64
-			Incentive         []uint16
-			Dividends         []uint16
-			Consensus         []uint16
-			ValidatorTrust    []uint16 `json:"validator_trust"`
-			StakeWeight       []uint16 `json:"stake_weight"`
-			Active, Permits   []bool
-			Bonds             map[string][][2]uint16
-		}
-	}
 }
 
 func load(t *testing.T) (v vectors) {
@@ -87,68 +46,6 @@ func load(t *testing.T) (v vectors) {
 		t.Fatal(err)
 	}
 	return v
-}
-
-func rows(n int, m map[string][][2]uint16) [][]Entry {
-	out := make([][]Entry, n)
-	for uid, row := range m {
-		i, err := strconv.Atoi(uid)
-		if err != nil || i >= n {
-			continue
-		}
-		for _, e := range row {
-			out[i] = append(out[i], Entry{e[0], e[1]})
-		}
-		slices.SortFunc(out[i], func(a, b Entry) int { return int(a.UID) - int(b.UID) })
-	}
-	return out
-}
-
-// TestVectors runs every epoch that subtensor's own code was asked for.
-func TestVectors(t *testing.T) {
-	classic, yuma3, liquid := 0, 0, 0
-	for _, e := range load(t).Epochs {
-		t.Run(e.Case+"#"+strconv.Itoa(e.Step), func(t *testing.T) {
-			in := e.In
-			var alpha *LiquidAlpha
-			if in.LiquidAlpha {
-				liquid++
-				alpha = &LiquidAlpha{Low: in.AlphaLow, High: in.AlphaHigh, Steepness: in.AlphaSteepness}
-			}
-			if in.Yuma3 {
-				yuma3++
-			} else {
-				classic++
-			}
-			got, err := Run(Input{
-				Block: in.Block, LastEpochBlock: in.LastEpochBlock, Tempo: in.Tempo, ActivityCutoff: in.ActivityCutoff,
-				StakeThreshold: in.StakeThreshold, MaxValidators: in.MaxValidators, Owner: in.OwnerUID, Kappa: in.Kappa,
-				BondsPenalty: in.BondsPenalty, BondsAverage: in.BondsAverage, Emission: in.Emission,
-				Yuma3: in.Yuma3, LiquidAlpha: alpha,
-				Stake: in.Stake, Registered: in.Registered, LastUpdate: in.LastUpdate, Permit: in.Permits,
-				Weights: rows(in.N, in.Weights), Bonds: rows(in.N, in.Bonds),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := Output{
-				Active: e.Out.Active, Permit: e.Out.Permits, StakeWeight: e.Out.StakeWeight, Consensus: e.Out.Consensus,
-				Incentive: e.Out.Incentive, Dividends: e.Out.Dividends, ValidatorTrust: e.Out.ValidatorTrust,
-				ServerEmission: e.Out.ServerEmission, ValidatorEmission: e.Out.ValidatorEmission, Emission: e.Out.Emission,
-				Bonds: rows(in.N, e.Out.Bonds),
-			}
-			g, w := reflect.ValueOf(got), reflect.ValueOf(want)
-			for i := range g.NumField() {
-				if !reflect.DeepEqual(g.Field(i).Interface(), w.Field(i).Interface()) {
-					t.Errorf("%s\n got %v\nwant %v", g.Type().Field(i).Name, g.Field(i), w.Field(i))
-				}
-			}
-		})
-	}
-	t.Logf("%d classic epochs, %d of Yuma3, %d of them with liquid alpha", classic, yuma3, liquid)
-	if classic < 100 || yuma3 < 80 || liquid < 40 {
-		t.Errorf("only %d classic, %d Yuma3 and %d liquid epochs in the vector file", classic, yuma3, liquid)
-	}
 }
 
 func TestMaxUpscale(t *testing.T) {
