@@ -53,10 +53,20 @@ func Peek(b []byte) (Header, protocol.Verdict) {
 	if v := intact(b); !v.OK() {
 		return Header{}, v
 	}
-	r := reader{b: b[6:headerSize]}
-	h := Header{Kind: Kind(r.uint16()), Run: r.hash(), Window: protocol.Window(r.uint64())}
-	h.Hotkey = protocol.Hotkey(r.hash())
+	h, _ := PeekHeader(b)
 	return h, protocol.VerdictOK
+}
+
+// PeekHeader reads the header of a message of this protocol version from the message's
+// beginning. Nothing vouches for it.
+func PeekHeader(b []byte) (h Header, ok bool) {
+	if len(b) < headerSize || string(b[:4]) != magic || binary.LittleEndian.Uint16(b[4:]) != protocol.Version {
+		return Header{}, false
+	}
+	r := reader{b: b[6:headerSize]}
+	h = Header{Kind: Kind(r.uint16()), Run: r.hash(), Window: protocol.Window(r.uint64())}
+	h.Hotkey = protocol.Hotkey(r.hash())
+	return h, true
 }
 
 // intact checks magic, version and digest.

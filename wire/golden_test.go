@@ -16,7 +16,7 @@ func TestFormatIsGolden(t *testing.T) {
 	}{
 		{"gradient", gradient, "65b003168c0a68894498dcfc2b69613c2b52de893af486710cf0e86ac06a630f"},
 		{"aggregate", aggregate, "d62aedb05f3709fccf9d347e75dca30395587b9a53a3a80578e4213aa43b6829"},
-		{"sample", sample, "0c9cf0f54fbcbfe8c79d310e3e0237cb98f0d52166187ee87788f6f682ff29f4"},
+		{"sample", sample, "378033ae71eda5ed20ed8dad5b39fd5e97cf69f0f72da522de8142606ff00741"},
 	} {
 		// AggregateHash leaves digest and signature out whatever the message.
 		if got := AggregateHash(tc.b).String(); got != tc.want {

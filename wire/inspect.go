@@ -40,6 +40,7 @@ type Report struct {
 
 	// Samples.
 	Aggregate *protocol.Hash `json:"aggregate,omitempty"`
+	State     *protocol.Hash `json:"state_hash,omitempty"`
 	Values    int            `json:"values,omitempty"`
 }
 
@@ -120,12 +121,12 @@ func (i *Report) aggregate(r *reader, c *codec.Codec) protocol.Verdict {
 
 func (i *Report) sample(r *reader) protocol.Verdict {
 	uid := protocol.UID(r.uint16())
-	step, aggregate := r.uint64(), r.hash()
+	step, aggregate, state := r.uint64(), r.hash(), r.hash()
 	n := r.uint32()
 	if r.short || uint64(len(r.b)) != 4*uint64(n) {
 		return protocol.VerdictMalformed
 	}
-	i.UID, i.GlobalStep, i.Aggregate, i.Values = &uid, &step, &aggregate, int(n)
+	i.UID, i.GlobalStep, i.Aggregate, i.State, i.Values = &uid, &step, &aggregate, &state, int(n)
 	for range n {
 		if !finite(math.Float32frombits(r.uint32())) {
 			return protocol.VerdictNonFinite

@@ -8,8 +8,9 @@ import (
 	"templar/protocol"
 )
 
-// Sample is a node's sync sample of a window: some of its parameters after the
-// window's Aggregate was applied, and which Aggregate that was.
+// Sample is a node's sync sample of a window: the hash of its parameters after the
+// window's Aggregate was applied, some of them, and which Aggregate that was. The hash says
+// whether two nodes hold the same, the values how far apart they are.
 type Sample struct {
 	Run        protocol.Hash
 	Window     protocol.Window
@@ -17,10 +18,11 @@ type Sample struct {
 	Hotkey     protocol.Hotkey
 	GlobalStep uint64
 	Aggregate  protocol.Hash // content hash of the window's Aggregate
+	State      protocol.Hash // of all parameters
 	Values     []float32     // the parameters at SamplePositions
 }
 
-const sampleFixed = uidSize + 8 + 32 + 4
+const sampleFixed = uidSize + 8 + 32 + 32 + 4
 
 // MaxSampleSize is the size of a sample of so many values.
 func MaxSampleSize(values int) int64 {
@@ -36,6 +38,7 @@ func EncodeSample(m *Sample, s protocol.Signer) ([]byte, error) {
 	b = binary.LittleEndian.AppendUint16(b, uint16(m.UID))
 	b = binary.LittleEndian.AppendUint64(b, m.GlobalStep)
 	b = append(b, m.Aggregate[:]...)
+	b = append(b, m.State[:]...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(m.Values)))
 	for _, v := range m.Values {
 		if !finite(v) {
@@ -61,7 +64,7 @@ func readSample(r *reader, want Expect, values int) (*Sample, protocol.Verdict) 
 		return nil, v
 	}
 	m := &Sample{Run: want.Run, Window: want.Window, UID: want.UID, Hotkey: want.Hotkey}
-	m.GlobalStep, m.Aggregate = r.uint64(), r.hash()
+	m.GlobalStep, m.Aggregate, m.State = r.uint64(), r.hash(), r.hash()
 	n := r.uint32()
 	if r.short || uint64(len(r.b)) != 4*uint64(n) {
 		return nil, protocol.VerdictMalformed

@@ -10,7 +10,7 @@ import (
 	"templar/protocol"
 )
 
-// MaxSealedSize bounds a signed JSON document.
+// MaxSealedSize bounds a signed JSON document of which nothing else is said.
 const MaxSealedSize = 1 << 20
 
 // The domains of signed JSON documents.
@@ -28,6 +28,11 @@ type sealed struct {
 // Seal returns payload as a JSON document signed by s (spec/wire, "Signed JSON"). A
 // domain keeps a document of one kind from passing for one of another.
 func Seal(domain string, payload any, s protocol.Signer) ([]byte, error) {
+	return SealWithin(MaxSealedSize, domain, payload, s)
+}
+
+// SealWithin is Seal for a kind of document that has a limit of its own, in bytes.
+func SealWithin(limit int64, domain string, payload any, s protocol.Signer) ([]byte, error) {
 	raw, err := json.Marshal(payload)
 	if err != nil {
 		return nil, fmt.Errorf("seal %s: %w", domain, err)
@@ -40,8 +45,8 @@ func Seal(domain string, payload any, s protocol.Signer) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal %s: %w", domain, err)
 	}
-	if len(b) > MaxSealedSize {
-		return nil, fmt.Errorf("seal %s: %d bytes, at most %d", domain, len(b), MaxSealedSize)
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("seal %s: %d bytes, at most %d", domain, len(b), limit)
 	}
 	return b, nil
 }
@@ -51,16 +56,21 @@ func Seal(domain string, payload any, s protocol.Signer) ([]byte, error) {
 // must be exactly those that Seal writes for what was read: no unknown or repeated
 // keys, no spaces, nothing behind. Payloads with a Validate method are validated.
 func Open(domain string, b []byte, payload any) (protocol.Hotkey, error) {
-	hotkey, err := openSealed(domain, b, payload)
+	return OpenWithin(MaxSealedSize, domain, b, payload)
+}
+
+// OpenWithin is Open for what SealWithin made.
+func OpenWithin(limit int64, domain string, b []byte, payload any) (protocol.Hotkey, error) {
+	hotkey, err := openSealed(limit, domain, b, payload)
 	if err != nil {
 		return protocol.Hotkey{}, fmt.Errorf("open %s: %w", domain, err)
 	}
 	return hotkey, nil
 }
 
-func openSealed(domain string, b []byte, payload any) (protocol.Hotkey, error) {
-	if len(b) > MaxSealedSize {
-		return protocol.Hotkey{}, fmt.Errorf("%d bytes, at most %d", len(b), MaxSealedSize)
+func openSealed(limit int64, domain string, b []byte, payload any) (protocol.Hotkey, error) {
+	if int64(len(b)) > limit {
+		return protocol.Hotkey{}, fmt.Errorf("%d bytes, at most %d", len(b), limit)
 	}
 	var doc sealed
 	if err := decodeExact(b, &doc); err != nil {

@@ -135,7 +135,7 @@ func (r *result) collect(t *testing.T, net *simnet.Network) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		one, _, err := report.Decode(raw)
+		one, _, err := report.Decode(raw, net.Run.Params)
 		if err != nil {
 			t.Fatal(err)
 		}

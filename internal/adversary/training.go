@@ -2,6 +2,7 @@ package adversary
 
 import (
 	"context"
+	"crypto/sha256"
 	"math"
 
 	"templar/internal/data"
@@ -96,5 +97,6 @@ func desyncedSample(ctx context.Context, c *cheater, s *wire.Sample) error {
 	for i, shift := range c.Exchange.SampleOf(c.shift, end, s.Hotkey) {
 		s.Values[i] += shift
 	}
+	s.State = protocol.Hash(sha256.Sum256(s.State[:])) // the other model's, as far as anyone can tell
 	return nil
 }

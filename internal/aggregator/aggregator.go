@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"templar/internal/clock"
@@ -35,29 +34,10 @@ type Aggregator struct {
 	next     protocol.Window // the first window without an Aggregate
 	previous protocol.Hash   // of the Aggregate of next-1
 	stop     protocol.Window // the first window that is not aggregated
-
-	mu struct {
-		sync.Mutex
-		status Status
-	}
-}
-
-// Status is what an aggregator tells about itself.
-type Status struct {
-	Next     protocol.Window
-	Included int // peers in the last Aggregate
-	Skipped  int
 }
 
 // New returns an aggregator that Run starts.
 func New(cfg role.Config, d role.Deps) *Aggregator { return &Aggregator{Deps: d, cfg: cfg} }
-
-// Status returns the aggregator's state.
-func (a *Aggregator) Status() Status {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.mu.status
-}
 
 // Run aggregates every window from the first that has no Aggregate on, in order, until
 // ctx ends or the stop window is reached. A fault costs a pause, never a window, from the

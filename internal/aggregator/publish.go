@@ -85,9 +85,6 @@ func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []exch
 
 // published tells what counts for the window that was last followed.
 func (a *Aggregator) published(agg *wire.Aggregate, size int64, took time.Duration) {
-	a.mu.Lock()
-	a.mu.status = Status{Next: a.next, Included: len(agg.Included), Skipped: len(agg.Skipped)}
-	a.mu.Unlock()
 	sum := exchange.Applied(agg, a.previous, protocol.Hash{}, 0, size)
 	a.Report.Emit(agg.Window, telemetry.Published{
 		Hash: a.previous, Bytes: size, Included: sum.Included, Skipped: sum.Skipped, Ours: agg.Aggregator == a.Exchange.Signer.Hotkey(),

@@ -65,7 +65,7 @@ func (p *published) by(node string) map[protocol.Window]telemetry.Published {
 // Aggregate of each window, the chain holds, and the archive has what is named.
 func TestTwoAggregatorsOnABadS3(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	site, stop := newSite(ctx, t, 4, 2)
 	defer stop()
@@ -145,7 +145,7 @@ func checkChain(ctx context.Context, t *testing.T, site *aggregatortest.Site, to
 	x, previous := d.Exchange, protocol.Hash{}
 	one, two := told.by("aggregator-0"), told.by("aggregator-1")
 	for w := aggregatortest.Start; w < aggregatortest.Start+windows; w++ {
-		a, hash, _, verdict := x.FetchAggregate(ctx, w, time.Now().Add(time.Second))
+		a, hash, _, verdict := x.FetchAggregate(ctx, w, time.Now().Add(time.Minute))
 		if !verdict.OK() {
 			t.Fatalf("window %d: %v", w, verdict)
 		}

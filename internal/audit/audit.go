@@ -82,7 +82,8 @@ type auditor struct {
 	aggregate *wire.Aggregate
 	hash      protocol.Hash    // of the Aggregate
 	model     *replica.Replica // stands before the window, until told; nil: unknown
-	from, how string           // it was computed
+	how       string           // it was computed
+	doubt     string           // what it rests on, if that is one node's word
 	before    protocol.Hash    // state before the window
 }
 

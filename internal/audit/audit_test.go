@@ -27,8 +27,10 @@ func records(net *simnet.Network, validators ...string) *audit.Records {
 		n := net.Node(name)
 		return audit.Party{UID: n.UID, Hotkey: n.Signer.Hotkey(), Bucket: net.Bucket(name)}
 	}
-	for _, name := range validators {
-		r.Validators = append(r.Validators, party(name))
+	for i, name := range validators {
+		v := party(name)
+		v.Stake = uint64(len(validators) - i)
+		r.Validators = append(r.Validators, v)
 	}
 	for _, name := range []string{"miner-0", "miner-1", "miner-2"} {
 		r.Miners = append(r.Miners, party(name))
@@ -48,6 +50,14 @@ func verify(t *testing.T, net *simnet.Network, r *audit.Records, w protocol.Wind
 		t.Fatal(err)
 	}
 	return result
+}
+
+// check is the first of a name.
+func check(r audit.Result, name string) audit.Check {
+	if i := slices.IndexFunc(r.Checks, func(c audit.Check) bool { return c.Name == name }); i >= 0 {
+		return r.Checks[i]
+	}
+	return audit.Check{}
 }
 
 // faults lists what differs, each with its check.
@@ -78,8 +88,15 @@ func TestVerifyHonestRun(t *testing.T) {
 					t.Errorf("window %d: %s is unknown: %s", w, c.Name, c.Detail)
 				}
 			}
-			if n := len(result.Checks); n < 3+2*6 {
+			if n := len(result.Checks); n < 4+2*6 {
 				t.Errorf("window %d: only %d checks", w, n)
+			}
+			rests := "theta_0, drawn from the run's seed"
+			if i >= 4 {
+				rests = "checkpoint-5 of validator uid 0: 2 validators with 100 % of all stake signed the state after window 4"
+			}
+			if got := check(result, "start"); !strings.HasPrefix(got.Detail, rests) {
+				t.Errorf("window %d: rests on %q", w, got.Detail)
 			}
 		}
 		r.Chain = nil
@@ -126,12 +143,12 @@ func TestVerifyNamesLies(t *testing.T) {
 		return func(t *testing.T, net network, w protocol.Window) {
 			v := net.Node("validator-1")
 			key := protocol.ReportKey(w, v.UID)
-			r, _, err := report.Decode(get(t, net, v.Name, key))
+			r, _, err := report.Decode(get(t, net, v.Name, key), net.Run.Params)
 			if err != nil {
 				t.Fatal(err)
 			}
 			change(r)
-			b, err := r.Encode(v.Signer)
+			b, err := r.Encode(v.Signer, net.Run.Params)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,11 +179,11 @@ func TestVerifyNamesLies(t *testing.T) {
 		"copy": {rewrite(func(r *report.Report) { r.Miners[0].Copy = &report.Copy{Of: 3, Indices: 1, Values: 1} }),
 			"copies of validator uid 1: uid 2: a copy is true"},
 		"another's signature": {func(t *testing.T, net network, w protocol.Window) {
-			r, _, err := report.Decode(get(t, net, "validator-1", protocol.ReportKey(w, 1)))
+			r, _, err := report.Decode(get(t, net, "validator-1", protocol.ReportKey(w, 1)), net.Run.Params)
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, err := r.Encode(net.Node("validator-0").Signer)
+			b, err := r.Encode(net.Node("validator-0").Signer, net.Run.Params)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -190,19 +207,12 @@ func TestVerifyNamesLies(t *testing.T) {
 			put(t, net, "aggregator", protocol.AggregateKey(w), b)
 		}, "aggregate: the object is bad-signature"},
 		"sample": {func(t *testing.T, net network, w protocol.Window) {
-			n := net.Node("miner-1")
-			s, verdict := wire.DecodeSample(get(t, net, n.Name, protocol.SampleKey(w, n.UID)),
-				wire.Expect{Run: net.Run.Hash, Window: w, UID: n.UID, Hotkey: n.Signer.Hotkey()}, net.Run.Params.SampleValues)
-			if !verdict.OK() {
-				t.Fatal(verdict)
-			}
-			s.Values[7] += 1
-			b, err := wire.EncodeSample(s, n.Signer)
-			if err != nil {
-				t.Fatal(err)
-			}
-			put(t, net, n.Name, protocol.SampleKey(w, n.UID), b)
+			resign(t, net, "miner-1", w, func(s *wire.Sample) { s.Values[7]++ })
 		}, "state: uid 3 sampled other parameters"},
+		"state hash": {func(t *testing.T, net network, w protocol.Window) {
+			resign(t, net, "miner-1", w, func(s *wire.Sample) { s.State[0]++ })
+		}, "state: uid 3 signed the state"},
+		"same state": {rewrite(func(r *report.Report) { r.Miners[0].Sync.Same = false }), "sync scores of validator uid 1: uid 2 signed our state hash"},
 	}
 	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
 		net.Start()
@@ -250,6 +260,23 @@ func objects(t *testing.T, net *simnet.Network, w protocol.Window) map[object][]
 		out[at] = get(t, net, at.bucket, at.key)
 	}
 	return out
+}
+
+// resign changes a node's sync sample of window w.
+func resign(t *testing.T, net *simnet.Network, node string, w protocol.Window, change func(*wire.Sample)) {
+	t.Helper()
+	n := net.Node(node)
+	s, verdict := wire.DecodeSample(get(t, net, n.Name, protocol.SampleKey(w, n.UID)),
+		wire.Expect{Run: net.Run.Hash, Window: w, UID: n.UID, Hotkey: n.Signer.Hotkey()}, net.Run.Params.SampleValues)
+	if !verdict.OK() {
+		t.Fatal(verdict)
+	}
+	change(s)
+	b, err := wire.EncodeSample(s, n.Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, net, n.Name, protocol.SampleKey(w, n.UID), b)
 }
 
 // forge changes an Aggregate and signs it again.

@@ -22,6 +22,7 @@ import (
 type Party struct {
 	UID    protocol.UID
 	Hotkey protocol.Hotkey
+	Stake  uint64 // of a validator
 	Bucket store.Reader
 }
 
@@ -68,11 +69,11 @@ var errUnread = errors.New("cannot be read")
 // Report reads a validator's report on w. An error that wraps store.ErrNotFound means that
 // there is none.
 func (r *Records) Report(ctx context.Context, v Party, w protocol.Window) (*report.Report, error) {
-	b, err := read(ctx, v.Bucket, protocol.ReportKey(w, v.UID), wire.MaxSealedSize)
+	b, err := read(ctx, v.Bucket, protocol.ReportKey(w, v.UID), report.MaxSize(r.Params))
 	if err != nil {
 		return nil, fmt.Errorf("report of validator uid %d on window %d: %w: %w", v.UID, w, errUnread, err)
 	}
-	rep, by, err := report.Decode(b)
+	rep, by, err := report.Decode(b, r.Params)
 	switch {
 	case err != nil:
 	case by != v.Hotkey:

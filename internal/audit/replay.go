@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,47 +16,83 @@ import (
 	"templar/wire"
 )
 
-// replay computes the parameters before the window, from the nearest checkpoint on.
+// replay computes the parameters before the window, from the nearest checkpoint on, and
+// holds each state on the way against what the validators have signed of theirs.
 func (a *auditor) replay(ctx context.Context) error {
-	const name = "state"
 	from, err := a.nearest(ctx)
 	if err != nil {
 		return err
 	}
+	w := &witnesses{auditor: a}
 	begun := a.model.Next()
 	for a.model.Next() < a.Options.Window {
 		a.Progress("replaying window %d, up to %d", a.model.Next(), a.Options.Window)
 		if err := a.commit(ctx); errors.Is(err, errUnknown) {
-			a.add(name, Unknown, "from %s: %v", from, err)
+			a.add("state", Unknown, "from %s: %v", from, err)
 			a.model = nil
 			return nil
 		} else if err != nil {
 			return err
 		}
+		w.hear(ctx)
 	}
+	w.tell()
 	a.before = a.model.StateHash()
-	a.from, a.how = from, fmt.Sprintf("replayed from %s", from)
+	a.how = fmt.Sprintf("replayed from %s", from)
 	if n := a.Options.Window + 1 - begun; n > 1 {
 		a.how += fmt.Sprintf(" over %d windows", n)
 	}
 	return nil
 }
 
-// theta0 names the parameters that the run starts from.
-const theta0 = "theta_0"
+// place is where a checkpoint stands.
+type place struct {
+	Party
+	next protocol.Window
+}
 
-// nearest loads the newest checkpoint that stands before the window, or theta_0, which
-// follows from the run parameters.
+func (p place) String() string {
+	return fmt.Sprintf("checkpoint-%d of validator uid %d", p.next, p.UID)
+}
+
+// nearest loads the newest checkpoint that stands before the window and that the validators
+// do not contradict, or theta_0, which follows from the run parameters.
 func (a *auditor) nearest(ctx context.Context) (from string, err error) {
-	type place struct {
-		Party
-		next protocol.Window
+	places, err := a.places(ctx)
+	if err != nil {
+		return "", err
 	}
-	var places []place
+	for _, p := range places {
+		a.Progress("loading %v", p)
+		s, err := checkpoint.Load(ctx, p.Bucket, a.Run, p.next, p.Hotkey)
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		if err != nil {
+			a.add("checkpoint", Unknown, "of validator uid %d cannot be used: %v", p.UID, err)
+			continue
+		}
+		a.model = replica.New(a.Run, s.Start, s.Next, s.Previous, s.Params)
+		if a.vouched(ctx, p) {
+			return p.String(), nil
+		}
+	}
+	params := model.Init(a.Params.Model, a.Params.Seed)
+	var faults []string
+	if got := a.Codec.StateHash(params); got != a.start.StateHash {
+		faults = []string{fmt.Sprintf("its hash is %s; announced was %s", got.Short(), a.start.StateHash.Short())}
+	}
+	a.judge("start", faults, "theta_0, drawn from the run's seed: it rests on nobody's word")
+	a.model = replica.New(a.Run, a.start.StartWindow, a.start.StartWindow, protocol.Hash{}, params)
+	return "theta_0", nil
+}
+
+// places lists the validators' checkpoints that stand before the window, the newest first.
+func (a *auditor) places(ctx context.Context) (places []place, err error) {
 	for _, v := range a.Validators {
 		windows, err := checkpoint.Windows(ctx, v.Bucket)
 		if ctx.Err() != nil {
-			return "", ctx.Err()
+			return nil, ctx.Err()
 		}
 		if err != nil {
 			continue // another's will do
@@ -66,26 +103,8 @@ func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 			}
 		}
 	}
-	slices.SortStableFunc(places, func(x, y place) int { return int(int64(y.next) - int64(x.next)) })
-	for _, p := range places {
-		a.Progress("loading checkpoint-%d of validator uid %d", p.next, p.UID)
-		s, err := checkpoint.Load(ctx, p.Bucket, a.Run, p.next, p.Hotkey)
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		if err != nil {
-			a.add("checkpoint", Unknown, "of validator uid %d cannot be used: %v", p.UID, err)
-			continue
-		}
-		a.model = replica.New(a.Run, s.Start, s.Next, s.Previous, s.Params)
-		return fmt.Sprintf("checkpoint-%d of validator uid %d", p.next, p.UID), nil
-	}
-	params := model.Init(a.Params.Model, a.Params.Seed)
-	if got := a.Codec.StateHash(params); got != a.start.StateHash {
-		a.judge(theta0, []string{fmt.Sprintf("its hash is %s; announced was %s", got.Short(), a.start.StateHash.Short())}, "drawn from the run's seed")
-	}
-	a.model = replica.New(a.Run, a.start.StartWindow, a.start.StartWindow, protocol.Hash{}, params)
-	return theta0, nil
+	slices.SortStableFunc(places, func(x, y place) int { return cmp.Compare(y.next, x.next) })
+	return places, nil
 }
 
 // commit applies the next Aggregate.
@@ -127,8 +146,8 @@ func (a *auditor) told(ctx context.Context) error {
 	}
 	agree, faults = agree+n, append(faults, bad...)
 	slices.Sort(faults)
-	if len(faults) > 0 && a.from != theta0 {
-		faults = append(faults, fmt.Sprintf("or else it is %s that is false: what was said here rests on it", a.from))
+	if len(faults) > 0 && a.doubt != "" {
+		faults = append(faults, fmt.Sprintf("or else it is %s that is false: what was said here rests on it", a.doubt))
 	}
 	a.judge("state", faults, "%s: %s after window %d; %d statements of nodes agree", a.how, a.State.Short(), a.Options.Window, agree)
 	return nil
@@ -149,19 +168,27 @@ func (a *auditor) reported(ctx context.Context, next protocol.Window, state prot
 	return agree, faults
 }
 
-// sampled holds the parameters after the window against everybody's sync samples.
+// sampled holds the parameters after the window against everybody's sync samples: the state
+// hash, and the values where it is known where they were taken.
 func (a *auditor) sampled(ctx context.Context, params []float32) (agree int, faults []string, err error) {
-	end, err := a.end(ctx, a.Options.Window)
-	if err != nil || end.Hash.IsZero() {
+	w := a.Options.Window
+	end, err := a.end(ctx, w)
+	if err != nil {
 		return 0, nil, err
 	}
 	for _, p := range slices.Concat(a.Validators, a.Miners) {
 		a.Progress("comparing the sync sample of uid %d", p.UID)
-		s, verdict := a.sample(ctx, p, a.Options.Window)
-		if verdict.OK() && s.Aggregate == a.hash && slices.Equal(s.Values, a.SampleOf(params, end, p.Hotkey)) {
+		s, verdict := a.sample(ctx, p, w)
+		switch {
+		case !verdict.OK():
+		case s.Aggregate != a.hash:
+			faults = append(faults, fmt.Sprintf("uid %d signed that it applied the aggregate %s in window %d; it is %s", p.UID, s.Aggregate.Short(), w, a.hash.Short()))
+		case s.State != a.State:
+			faults = append(faults, fmt.Sprintf("uid %d signed the state %s after window %d; it is %s", p.UID, s.State.Short(), w, a.State.Short()))
+		case !end.Hash.IsZero() && !slices.Equal(s.Values, a.SampleOf(params, end, p.Hotkey)):
+			faults = append(faults, fmt.Sprintf("uid %d sampled other parameters after window %d", p.UID, w))
+		default:
 			agree++
-		} else if verdict.OK() {
-			faults = append(faults, fmt.Sprintf("uid %d sampled other parameters after window %d", p.UID, a.Options.Window))
 		}
 	}
 	return agree, faults, ctx.Err()

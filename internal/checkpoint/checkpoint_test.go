@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"templar/internal/checkpoint"
+	"templar/internal/exchange"
 	"templar/internal/model"
 	"templar/internal/simnet"
 	"templar/internal/store"
@@ -448,7 +449,8 @@ func sample(name string, w protocol.Window, seed uint64) func(*testing.T, *simne
 		advance(t, net)
 		s := state(net, w+1, seed)
 		x := net.Node(name).Exchange()
-		if err := x.PutSample(net.Context(), w, 1, s.Previous, s.Params); err != nil {
+		held := exchange.State{Window: w, Step: 1, Aggregate: s.Previous, Hash: net.Run.Codec.StateHash(s.Params), Params: s.Params}
+		if err := x.PutSample(net.Context(), held); err != nil {
 			t.Fatal(err)
 		}
 	}

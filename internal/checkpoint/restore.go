@@ -92,7 +92,7 @@ func (p place) load(ctx context.Context, x *exchange.Exchange, announced wire.St
 	}
 	s, err := f.state(ctx)
 	if err == nil {
-		err = vote(ctx, x, s, p.owner)
+		err = vote(ctx, x, s, f.manifest.StateHash, p.owner)
 	}
 	return s, err
 }
@@ -124,20 +124,18 @@ func check(m *Manifest, a wire.StartWindow) error {
 	return nil
 }
 
-// vote holds a state against the validators' sync samples: who joins cannot recompute it,
-// but each validator has told what it holds. Another node's state is refused when more
+// vote holds a state, whose hash is given, against what validators have signed of theirs:
+// who joins cannot recompute it, but each validator has told what it holds. Another node's state is refused when more
 // stake contradicts its owner than agrees, our own when more than half of all does: no
 // small validator shall keep us from what we have verified ourselves.
-func vote(ctx context.Context, x *exchange.Exchange, s State, owner protocol.Hotkey) error {
+func vote(ctx context.Context, x *exchange.Exchange, s State, hash protocol.Hash, owner protocol.Hotkey) error {
 	if s.Next == s.Start {
 		return nil // announced by hash
 	}
-	a, err := x.Attest(ctx, x.Validators(), s.Next-1, s.Previous, s.Params, owner)
-	if err != nil {
-		return err
-	}
+	held := exchange.State{Window: s.Next - 1, Step: x.Params.Step(s.Start, s.Next), Aggregate: s.Previous, Hash: hash, Params: s.Params}
+	a := x.Attest(ctx, x.Validators(), held, owner)
 	if own := owner == x.Signer.Hotkey(); own && a.Outvoted() || !own && a.Contradicted() {
-		return fmt.Errorf("validators with a stake of %d hold other parameters, with %d these", a.Against, a.Agree)
+		return fmt.Errorf("the validators hold other parameters (%v)", a)
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"templar/internal/audit"
+	"templar/internal/chain/ledger"
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/exchange"
@@ -90,7 +93,7 @@ func recordsOf(ctx context.Context, x *exchange.Exchange) (*audit.Records, error
 	}
 	r := &audit.Records{Exchange: x}
 	for _, p := range x.Validators() {
-		r.Validators = append(r.Validators, audit.Party{UID: p.UID, Hotkey: p.Hotkey, Bucket: p.Bucket})
+		r.Validators = append(r.Validators, audit.Party{UID: p.UID, Hotkey: p.Hotkey, Stake: p.Stake, Bucket: p.Bucket})
 	}
 	for _, p := range x.Directory.Candidates() {
 		r.Miners = append(r.Miners, audit.Party{UID: p.UID, Hotkey: p.Hotkey, Bucket: p.Bucket})
@@ -116,12 +119,16 @@ func localRecords(ctx context.Context, dir string) (*audit.Records, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--data-dir: %w", err)}
 	}
+	stakes, err := localStakes(filepath.Join(dir, "chain", "config", "genesis.json"))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--data-dir: %w", err)}
+	}
 	for _, b := range buckets {
 		w, err := wallet.Load(filepath.Join(dir, "wallets"), "localnet", b.Name)
 		if err != nil {
 			continue // the dataset's and the aggregator's bucket belong to no neuron
 		}
-		p := audit.Party{Hotkey: w.Hotkey(), Bucket: store.ReadOnly(files.Bucket(b.Name))}
+		p := audit.Party{Hotkey: w.Hotkey(), Stake: stakes[w.Hotkey()], Bucket: store.ReadOnly(files.Bucket(b.Name))}
 		var found bool
 		if p.UID, found, err = uidOf(ctx, p.Bucket); err != nil {
 			return nil, err
@@ -135,12 +142,36 @@ func localRecords(ctx context.Context, dir string) (*audit.Records, error) {
 		}
 	}
 	byUID := func(a, b audit.Party) int { return int(a.UID) - int(b.UID) }
-	slices.SortFunc(r.Validators, byUID) // a localnet gives the highest stake to the first
+	slices.SortFunc(r.Validators, func(a, b audit.Party) int { return cmp.Or(cmp.Compare(b.Stake, a.Stake), byUID(a, b)) })
 	slices.SortFunc(r.Miners, byUID)
 	if len(r.Validators) == 0 {
 		return nil, fmt.Errorf("%s: no validator has left anything there yet", dir)
 	}
 	return r, nil
+}
+
+// localStakes reads off a localnet's genesis what its validators have at stake, which nobody
+// changes while it runs.
+func localStakes(file string) (map[protocol.Hotkey]uint64, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var doc struct {
+		AppState json.RawMessage `json:"app_state"`
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	g, err := ledger.DecodeGenesis(doc.AppState)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	stakes := make(map[protocol.Hotkey]uint64, len(g.Founders))
+	for _, f := range g.Founders {
+		stakes[f.Hotkey] = f.Stake
+	}
+	return stakes, nil
 }
 
 // uidOf reads a node's uid off the newest of its objects that name it.

@@ -30,9 +30,14 @@ replayed from the nearest checkpoint, against what validators and miners have to
 and with --scores what validators reported: the draws, the losses (to 1e-6), distances,
 copies, ratings, penalties and weights, and that between two reports nothing changed.
 
+The check "start" says what all that rests on: theta_0, which anyone can draw from the seed; a
+checkpoint whose state hash validators with most of the stake have signed; or its owner's
+word alone. A checkpoint that more of the stake contradicts than confirms is named and passed
+over, and "replay" holds the state after each window on the way against their signatures.
+
 A check is "unknown" when what it takes was deleted or cannot be reached. From a directory
-(--data-dir) no chain is asked, and block hashes are the reports' word. Exit code 1 when
-anything differs.`,
+(--data-dir) no chain is asked: block hashes are the reports' word, stakes the genesis'. Exit
+code 1 when anything differs.`,
 		Example: `  templar verify --window 17 --data-dir templar-localnet
   templar verify --window 17 --scores --config miner.yaml
   templar verify --window 17 --scores --validator 1 --data-dir templar-localnet --json`,

@@ -58,7 +58,7 @@ func wait(t *testing.T, done <-chan error) error {
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the live view did not end")
 		return nil
 	}
@@ -67,7 +67,7 @@ func wait(t *testing.T, done <-chan error) error {
 func TestLiveRestoresTheTerminalWhenTheRunEnds(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	_, out, done := liveRun(t, ctx, nil)
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(out.String(), enterAltScreen) && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(out.String(), enterAltScreen) && time.Now().Before(deadline); {
 		<-time.After(5 * time.Millisecond)
 	}
 	stop()
@@ -96,7 +96,7 @@ func TestLiveCtrlC(t *testing.T) {
 	case <-cancelled:
 	case err := <-done:
 		t.Fatalf("the first Ctrl-C ended the view: %v", err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the first Ctrl-C did not cancel the run")
 	}
 	press()

@@ -113,6 +113,8 @@ func verdictOf(err error) protocol.Verdict {
 		return protocol.VerdictOK
 	case errors.Is(err, store.ErrNotFound):
 		return protocol.VerdictMissing
+	case errors.Is(err, store.ErrUnauthenticated):
+		return protocol.VerdictUnauthenticated
 	case errors.Is(err, store.ErrDenied):
 		return protocol.VerdictDenied
 	case errors.Is(err, store.ErrTooLarge):
@@ -141,60 +143,4 @@ func (x *Exchange) EvaluationSeed(ctx context.Context, end chain.Block) (protoco
 			return b.Hash, nil
 		}
 	}
-}
-
-// Sample fetches and checks a peer's sync sample of w.
-func (x *Exchange) Sample(ctx context.Context, p Peer, w protocol.Window) (*wire.Sample, protocol.Verdict) {
-	if p.Bucket == nil {
-		return nil, protocol.VerdictNoBucket
-	}
-	ctx, cancel := x.withPatience(ctx)
-	defer cancel()
-	n := x.SampleSize()
-	b, _, err := read(ctx, p.Bucket, protocol.SampleKey(w, p.UID), wire.MaxSampleSize(n))
-	if err != nil {
-		return nil, verdictOf(err)
-	}
-	return wire.DecodeSample(b, wire.Expect{Run: x.Hash, Window: w, UID: p.UID, Hotkey: p.Hotkey}, n)
-}
-
-// SamplesDue returns from when on the samples of w can be expected of everybody: a
-// window's time after the Aggregate was published, which may have been late.
-func (x *Exchange) SamplesDue(ctx context.Context, w protocol.Window) (time.Time, error) {
-	info, err := x.Aggregator.Head(ctx, protocol.AggregateKey(w))
-	return info.LastModified.Add(x.Params.WindowTime()), err
-}
-
-// SampleSize is the number of parameters in a sync sample.
-func (x *Exchange) SampleSize() int {
-	return min(x.Params.SampleValues, x.Codec.Layout().Size())
-}
-
-// SampleOf picks a node's sampled values out of params; end is the block that ended the window.
-func (x *Exchange) SampleOf(params []float32, end chain.Block, hotkey protocol.Hotkey) []float32 {
-	positions := wire.SamplePositions(end.Hash, hotkey, x.SampleSize(), len(params))
-	values := make([]float32, len(positions))
-	for i, at := range positions {
-		values[i] = params[at]
-	}
-	return values
-}
-
-// PutSample uploads this node's sync sample of w: params stand after w was applied.
-func (x *Exchange) PutSample(ctx context.Context, w protocol.Window, step uint64, aggregate protocol.Hash, params []float32) error {
-	end, err := x.EndOf(ctx, w)
-	if err != nil {
-		return err
-	}
-	me := x.Signer.Hotkey()
-	b, err := wire.EncodeSample(&wire.Sample{
-		Run: x.Hash, Window: w, UID: x.UID, Hotkey: me, GlobalStep: step, Aggregate: aggregate,
-		Values: x.SampleOf(params, end, me),
-	}, x.Signer)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := x.WithTimeout(ctx)
-	defer cancel()
-	return x.Put(ctx, protocol.SampleKey(w, x.UID), b)
 }

@@ -101,6 +101,7 @@ func TestGather(t *testing.T) {
 			upload(t, net, odd, protocol.GradientKey(window, net.Node(odd).UID), gradient(t, net, "miner-0", nil))
 		}, want: protocol.VerdictWrongContext},
 		"denied":      {store: broken(simnet.Denied), want: protocol.VerdictDenied},
+		"unknown key": {store: broken(simnet.Unauthenticated), want: protocol.VerdictUnauthenticated},
 		"unreachable": {store: broken(simnet.Unreachable), want: protocol.VerdictUnreachable},
 		"hanging":     {store: broken(simnet.Hanging), want: protocol.VerdictUnreachable},
 		"slow":        {store: broken(slow(900 * time.Millisecond)), want: protocol.VerdictOK},

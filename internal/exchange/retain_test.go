@@ -12,6 +12,7 @@ import (
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // endless is a bucket whose listing goes on for ever.
@@ -53,6 +54,22 @@ func TestPruneKeepsWhatIsNotOurs(t *testing.T) {
 			protocol.PeersKey(edge - 2), protocol.PeersKey(edge + 3), // in force at the edge, and after it
 		}
 		kept := append([]string{protocol.GradientKey(edge, 1), protocol.SampleKey(next, 1)}, foreign...)
+		// What it signed under the uid that it had before goes; what is another's, or another run's, stays.
+		for key, o := range map[string]struct {
+			body []byte
+			kept bool
+		}{
+			protocol.GradientKey(2, 8):    {gradient(t, net, "miner-0", nil), false},
+			protocol.ReportKey(2, 8):      {sealed(t, net, "miner-0"), false},
+			protocol.GradientKey(edge, 8): {gradient(t, net, "miner-0", nil), true},
+			protocol.GradientKey(2, 0):    {gradient(t, net, "validator-0", nil), true},
+			protocol.ReportKey(2, 0):      {sealed(t, net, "validator-0"), true},
+			protocol.GradientKey(2, 9):    {gradient(t, net, "miner-0", func(g *wire.Gradient) { g.Run[0]++ }), true},
+		} {
+			if upload(t, net, "miner-0", key, o.body); o.kept {
+				kept = append(kept, key)
+			}
+		}
 		for _, key := range append([]string{protocol.GradientKey(old, 1), protocol.GradientKey(1, 1), protocol.SampleKey(old, 1),
 			protocol.ReportKey(old, 1), protocol.PeersKey(1), protocol.PeersKey(edge - 3)}, kept...) {
 			upload(t, net, "miner-0", key, []byte("x"))
@@ -65,6 +82,16 @@ func TestPruneKeepsWhatIsNotOurs(t *testing.T) {
 			t.Errorf("left are %v, want %v", got, kept)
 		}
 	})
+}
+
+// sealed is a report's form, signed by a node.
+func sealed(t *testing.T, net *simnet.Network, node string) []byte {
+	t.Helper()
+	b, err := wire.Seal("report", map[string]any{"run": net.Run.Hash}, net.Node(node).Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // Whatever windows a node skips, it sweeps every checkpoint_frequency windows.

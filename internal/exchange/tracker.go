@@ -17,7 +17,8 @@ type Standing struct {
 	Since  protocol.Window // when it became active, or inactive
 	// Seen is the newest window that it is known to have stored a gradient of; zero: none.
 	Seen protocol.Window
-	// Reason is what the last look found: ok, missing, denied, unreachable or no-bucket.
+	// Reason is what the last look found: ok, missing, denied, unauthenticated,
+	// unreachable or no-bucket.
 	Reason protocol.Verdict
 
 	silent      bool // its store does not answer, since

@@ -77,6 +77,10 @@ func TestTracker(t *testing.T) {
 		net.Heal("miner-3")
 		stores(16, 2)
 		look(17, 1, "1:inactive since 17, no-bucket; 2:inactive since 15, missing; 3:active since 10, ok; 4:inactive since 15, missing; 5:active since 14, ok")
+		// A store that refuses is told apart by what it refuses: the right, or the key itself.
+		net.Break("miner-2", simnet.Denied)
+		net.Break("miner-3", simnet.Unauthenticated)
+		look(18, 1, "1:inactive since 17, no-bucket; 2:inactive since 15, missing; 3:inactive since 18, denied; 4:inactive since 15, unauthenticated; 5:active since 14, ok")
 	})
 }
 

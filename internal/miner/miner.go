@@ -9,7 +9,6 @@ package miner
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"templar/internal/checkpoint"
@@ -31,31 +30,12 @@ type Miner struct {
 	iteration uint64
 	trained   training
 	saved     time.Time // when the private state was last made durable
-
-	mu struct {
-		sync.Mutex
-		status Status
-	}
-}
-
-// Status is what a miner tells about itself.
-type Status struct {
-	UID    protocol.UID
-	Window protocol.Window // the first window that is not applied
-	Loss   float64         // of the last window, nats a token
 }
 
 // New returns a miner that Run starts.
 func New(cfg role.Config, d role.Deps) *Miner {
 	n := d.Exchange.Codec.Layout().Size()
 	return &Miner{Deps: d, cfg: cfg, gradient: make([]float32, n)}
-}
-
-// Status returns the miner's state.
-func (m *Miner) Status() Status {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.mu.status
 }
 
 // Run joins the network and trains until ctx ends or the stop window is reached.

@@ -12,7 +12,9 @@ import (
 	"templar/codec"
 	"templar/internal/checkpoint"
 	"templar/internal/clock"
+	"templar/internal/data"
 	"templar/internal/miner"
+	"templar/internal/role"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
@@ -188,6 +190,53 @@ func TestUploadsOnce(t *testing.T) {
 		}
 		if len(simnet.Of[telemetry.Uploaded](net, m.Name)) == 0 {
 			t.Error("no later window was uploaded")
+		}
+	})
+}
+
+// onRead is a store that tells of each part of an object that is read.
+type onRead struct {
+	store.Reader
+	tell func()
+}
+
+func (r onRead) GetRange(ctx context.Context, key string, offset, n int64, etag string) (io.ReadCloser, error) {
+	r.tell()
+	return r.Reader.GetRange(ctx, key, offset, n, etag)
+}
+
+// The pages of a window are read while the miner waits for the Aggregate of the one before:
+// after the first window, training waits for no store.
+func TestReadsAhead(t *testing.T) {
+	const windows = 6
+	shards := simnet.Params().PageTokens // so that each page is read by itself
+	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1, ShardTokens: shards}, func(net *simnet.Network) {
+		m, during := net.Node("miner-0"), map[string]int{}
+		read := func() {
+			var now telemetry.Phase
+			for _, e := range net.Events(m.Name) {
+				if p, ok := e.Body.(telemetry.Phase); ok {
+					now = p
+				}
+			}
+			during[now.Name]++
+		}
+		m.Alter = func(d role.Deps) role.Deps {
+			text, err := net.Store.Dial(simnet.Location("dataset", false))
+			if err == nil {
+				d.Data, err = data.Open(net.Context(), onRead{text, read}, net.Run.Params.DatasetHash)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			return d
+		}
+		net.Start()
+		net.RunWindows(windows)
+		m.Stop()
+		first := 2 * net.Run.Params.PagesPerWindow // a page may reach into the next shard
+		if during["training"] > first || during["fetching"] < windows {
+			t.Errorf("parts of the dataset read, by phase: %v; want at most %d in training", during, first)
 		}
 	})
 }

@@ -38,9 +38,6 @@ func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 		x.Codec.Subtract(m.momentum, body)
 	}
 	m.iteration++
-	m.mu.Lock()
-	m.mu.status.Loss = m.trained.loss.Mean()
-	m.mu.Unlock()
 	if errors.Is(uploadErr, store.ErrExists) {
 		m.Log.Warn("a gradient of this window stands already", "window", w)
 		return nil

@@ -29,9 +29,9 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 	m.Phase(w, "fetching")
 	var unsaved error
 	done, err := m.Follow(ctx, m.model, w+1, x.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
-		m.applied(a, hash, size)
+		m.Applied(m.model, a, hash, size)
 		if w-a.Window <= protocol.Window(x.Params.ValidatorOffset)+samplesBack {
-			if err := x.PutSample(ctx, a.Window, m.model.Step(), hash, m.model.Params()); err != nil {
+			if err := x.PutSample(ctx, m.model.State()); err != nil {
 				m.Log.Warn("sync sample not uploaded", "window", a.Window, "err", err)
 			}
 		}
@@ -53,13 +53,6 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 	}
 	m.PruneOwn(ctx, m.model.Next())
 	return nil
-}
-
-func (m *Miner) applied(a *wire.Aggregate, hash protocol.Hash, size int64) {
-	m.mu.Lock()
-	m.mu.status.UID, m.mu.status.Window = m.Exchange.UID, m.model.Next()
-	m.mu.Unlock()
-	m.Applied(m.model, a, hash, size)
 }
 
 // provisional brings the working state past w by what this miner can gather itself.

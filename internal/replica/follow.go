@@ -38,8 +38,9 @@ type Committed func(a *wire.Aggregate, hash protocol.Hash, bytes int64) error
 // Aggregate was not to be had in time; an Aggregate that contradicts the committed
 // state is an error, and so is one that is kept no longer (ErrPruned).
 //
-// While one round of Aggregates is applied the next is fetched. A state of a window that
-// the validators are past is held against their sync samples; ErrContradicted ends it.
+// While one round of Aggregates is applied the next is fetched. The state after a window that
+// the validators are past is held against the hash that they have published of it;
+// ErrContradicted ends it.
 func (r *Replica) Follow(ctx context.Context, x *exchange.Exchange, target protocol.Window, deadline time.Time, each Committed) (done bool, err error) {
 	f := &follower{Replica: r, x: x, target: target, each: each, witnesses: x.Validators()}
 	var ready []fetched
@@ -148,19 +149,16 @@ func (f *follower) pruned(ctx context.Context) error {
 	return nil // the store does not answer, or has just been filled
 }
 
-// compare holds the committed state against what the validators say of it, if it is old
-// enough for them to have said it.
+// compare holds the committed state against the hash that the validators have published of
+// it, if it is old enough for them to have done so.
 func (f *follower) compare(ctx context.Context) error {
 	if f.next+protocol.Window(f.run.Params.ValidatorOffset) >= f.target {
 		return nil
 	}
-	a, err := f.x.Attest(ctx, f.witnesses, f.next-1, f.previous, f.params, f.x.Signer.Hotkey())
-	if err != nil {
-		return nil // a chain that forgets old blocks keeps nobody from catching up
-	}
+	a := f.x.Attest(ctx, f.witnesses, f.State(), f.x.Signer.Hotkey())
 	f.witnesses = slices.DeleteFunc(f.witnesses, func(p exchange.Peer) bool { return slices.Contains(a.Unreachable, p.Hotkey) })
 	if a.Outvoted() {
-		return fmt.Errorf("after window %d: %w (a stake of %d, with %d these)", f.next-1, ErrContradicted, a.Against, a.Agree)
+		return fmt.Errorf("after window %d: %w (%v)", f.next-1, ErrContradicted, a)
 	}
 	return nil
 }

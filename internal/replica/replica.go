@@ -24,6 +24,7 @@ type Replica struct {
 
 	next     protocol.Window // the first window that is not applied
 	params   []float32       // committed
+	hash     protocol.Hash   // of params; zero: not computed yet
 	previous protocol.Hash   // of the Aggregate of next-1; zero at the start
 
 	ahead       protocol.Window // the first window that is not in provisional
@@ -58,8 +59,18 @@ func (r *Replica) Working() []float32 {
 	return r.params
 }
 
-// StateHash is the hash of the committed state.
-func (r *Replica) StateHash() protocol.Hash { return r.run.Codec.StateHash(r.params) }
+// StateHash is the hash of the committed state. It is computed once a window.
+func (r *Replica) StateHash() protocol.Hash {
+	if r.hash.IsZero() {
+		r.hash = r.run.Codec.StateHash(r.params)
+	}
+	return r.hash
+}
+
+// State is the committed state after the last window, of which there must be one.
+func (r *Replica) State() exchange.State {
+	return exchange.State{Window: r.next - 1, Step: r.Step(), Aggregate: r.previous, Hash: r.StateHash(), Params: r.params}
+}
 
 // Check says what is wrong with an Aggregate as the successor of the committed state.
 func (r *Replica) Check(a *wire.Aggregate) error {
@@ -83,7 +94,7 @@ func (r *Replica) Commit(a *wire.Aggregate, hash protocol.Hash) error {
 		return err
 	}
 	r.run.Codec.Apply(r.params, a.Update, a.LearningRate, float32(r.run.Params.WeightDecay))
-	r.next, r.previous = a.Window+1, hash
+	r.next, r.previous, r.hash = a.Window+1, hash, protocol.Hash{}
 	r.provisional, r.ahead = nil, r.next
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"templar/codec"
 	"templar/internal/clock"
+	"templar/internal/exchange"
 	"templar/internal/model"
 	"templar/internal/replica"
 	"templar/internal/simnet"
@@ -214,19 +215,32 @@ func TestFollowBehindWhatIsKept(t *testing.T) {
 	})
 }
 
-// On a catch-up each state is held against what the validators say of it: more than half
-// of their stake ends it, less does not, and a store that hangs costs its patience once.
+// On a catch-up the hash of each state is held against those that the validators have
+// published: more than half of their stake ends it, less does not, and a store that hangs
+// costs its patience once.
 func TestFollowCompares(t *testing.T) {
 	const windows, at = 20, 5
+	step := func(s *exchange.State) { // as who holds other parameters
+		s.Params = slices.Clone(s.Params)
+		for j := range s.Params {
+			s.Params[j] += 1e-2
+		}
+		s.Hash[0]++
+	}
+	unseen := func(s *exchange.State) { s.Hash[0]++ } // where nobody has sampled
+	copied := func(s *exchange.State) { s.Params = make([]float32, len(s.Params)) }
 	for name, c := range map[string]struct {
 		liars []string
+		lie   func(*exchange.State)
 		hangs bool
-		says  error
+		says  string
 	}{
 		"all agree":         {},
-		"the lighter lies":  {liars: []string{"validator-1"}},
-		"the heavier lies":  {liars: []string{"validator-0"}, says: replica.ErrContradicted},
-		"both":              {liars: []string{"validator-0", "validator-1"}, says: replica.ErrContradicted},
+		"the lighter lies":  {liars: []string{"validator-1"}, lie: step},
+		"the heavier lies":  {liars: []string{"validator-0"}, lie: step, says: "a stake of 2000, with 1000 these; 1.05 steps apart"},
+		"both":              {liars: []string{"validator-0", "validator-1"}, lie: step, says: "a stake of 3000, with 0 these; 1.05 steps"},
+		"another hash":      {liars: []string{"validator-0"}, lie: unseen, says: "0 steps apart"},
+		"a copied hash":     {liars: []string{"validator-0", "validator-1"}, lie: copied},
 		"the heavier hangs": {hangs: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -244,13 +258,11 @@ func TestFollowCompares(t *testing.T) {
 						t.Fatal(err)
 					}
 					for _, v := range []string{"validator-0", "validator-1"} {
-						params := slices.Clone(told.Params())
+						s := told.State()
 						if i == at && slices.Contains(c.liars, v) {
-							for j := range params {
-								params[j]++
-							}
+							c.lie(&s)
 						}
-						if err := net.Node(v).Exchange().PutSample(net.Context(), a.Window, told.Step(), told.Previous(), params); err != nil {
+						if err := net.Node(v).Exchange().PutSample(net.Context(), s); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -264,10 +276,13 @@ func TestFollowCompares(t *testing.T) {
 				}
 				began := time.Now()
 				done, err := r.Follow(net.Context(), x, start+windows, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
-				if !errors.Is(err, c.says) || done != (c.says == nil) {
-					t.Errorf("done %v, %v; want %v", done, err, c.says)
+				if done != (c.says == "") || done != (err == nil) || !done && !errors.Is(err, replica.ErrContradicted) {
+					t.Fatalf("done %v, %v", done, err)
 				}
-				if c.says != nil && r.Next() != start+at+1 {
+				if !done && !strings.Contains(err.Error(), c.says) {
+					t.Errorf("%v, want an error that says %q", err, c.says)
+				}
+				if !done && r.Next() != start+at+1 {
 					t.Errorf("stopped at window %d, the lie was told of %d", r.Next(), start+at)
 				}
 				if took := time.Since(began); c.hangs && took != net.Run.Params.Gather() {
@@ -276,6 +291,38 @@ func TestFollowCompares(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The state hash is computed once a window, however often it is asked for, and follows the
+// parameters.
+func TestStateHashIsComputedOnce(t *testing.T) {
+	simnet.Test(t, simnet.Config{}, func(net *simnet.Network) {
+		var hashed atomic.Int64
+		run := net.Run
+		run.Codec = run.Codec.Parallel(1, func(n int, f func(int)) {
+			hashed.Add(1)
+			for i := range n {
+				f(i)
+			}
+		})
+		r := replica.New(run, start, start, protocol.Hash{}, model.Init(run.Params.Model, 1))
+		for i := range 3 {
+			a := successor(t, net, r, uint64(i))
+			if err := r.Commit(a, protocol.Hash{byte(i)}); err != nil {
+				t.Fatal(err)
+			}
+			before := hashed.Load()
+			got := r.StateHash()
+			for range 3 {
+				if s := r.State(); s.Hash != got || r.StateHash() != got || s.Window != a.Window || s.Step != uint64(i+1) {
+					t.Errorf("state %+v", s)
+				}
+			}
+			if n := hashed.Load() - before; n != 1 || got != net.Run.Codec.StateHash(r.Params()) {
+				t.Errorf("window %d: hashed %d times, to %s", a.Window, n, got.Short())
+			}
+		}
+	})
 }
 
 func TestFollow(t *testing.T) {

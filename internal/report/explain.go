@@ -108,7 +108,9 @@ func (n *narrator) blame() string {
 	case protocol.VerdictUnreachable:
 		return "its store did not answer in time"
 	case protocol.VerdictDenied:
-		return "its store refused the read key that stands on the chain"
+		return "the read key that stands on the chain lacks the right to read its bucket"
+	case protocol.VerdictUnauthenticated:
+		return "its store does not know the read key that stands on the chain, or its secret is another"
 	case protocol.VerdictNoBucket:
 		return "the chain names no bucket of it that this run reads"
 	case protocol.VerdictEarly, protocol.VerdictLate:
@@ -119,6 +121,10 @@ func (n *narrator) blame() string {
 		return "it is of another protocol version, run, window, uid or hotkey"
 	case protocol.VerdictBadSignature:
 		return "it is not signed by the hotkey"
+	case protocol.VerdictNonFinite:
+		return "a value in it is NaN or infinite"
+	case protocol.VerdictBadIndex, protocol.VerdictBadShape:
+		return "it was made for a model of another shape"
 	case protocol.VerdictCopied:
 		return "it is too much like another miner's that was stored before"
 	}
@@ -211,7 +217,11 @@ func (n *narrator) sync() []Line {
 	case s == nil:
 		return nil
 	case s.Verdict.OK():
-		return []Line{{"sync", fmt.Sprintf("its model is %.2f steps from the validator's: sync score %.3f", s.Steps, n.After.SyncScore)}}
+		says := fmt.Sprintf("its model is %.2f steps from the validator's: sync score %.3f", s.Steps, n.After.SyncScore)
+		if !s.Same {
+			says += "; the state hash that it signed is not the validator's"
+		}
+		return []Line{{"sync", says}}
 	default:
 		return []Line{{"sync", fmt.Sprintf("its sync sample is %v: sync score %.3f", s.Verdict, n.After.SyncScore)}}
 	}
@@ -238,42 +248,4 @@ func (n *narrator) final() []Line {
 		}
 	}
 	return []Line{{"final", says}, {"weight", fmt.Sprintf("%.2f %% of this validator's weights", 100*n.Weight)}}
-}
-
-// advise says what would raise the score.
-func (n *narrator) advise() (out []string) {
-	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	a := &n.After
-	switch {
-	case n.Verdict == protocol.VerdictCopied || n.Copy != nil:
-		say("upload gradients of its own: copies are found and not paid")
-	case n.Verdict == protocol.VerdictLate:
-		say("upload sooner: uploads count from %v before to %v after a window's end by the chain; train on fewer batches, or use a faster link or store", n.p.Slack(), n.p.Delta())
-	case n.Verdict == protocol.VerdictEarly:
-		say("upload later: uploads count from %v before to %v after a window's end by the chain; check the machine's clock", n.p.Slack(), n.p.Delta())
-	case n.Verdict != protocol.VerdictNone && !n.Verdict.OK():
-		say("mend the upload (%v): `templar doctor` checks the bucket, `templar inspect` an object", n.Verdict)
-	case !n.Active:
-		say("upload a gradient in every window")
-	}
-	if n.Sync != nil && a.SyncScore < 0.9 {
-		say("bring the model into line: a restarted miner takes the newest checkpoint and catches up (sync score %.2f of 1)", a.SyncScore)
-	}
-	switch {
-	case a.Evaluations == 0:
-		say("wait for the first evaluation: until then there is no score; %d of %d miners are drawn in a window", min(n.p.UIDsPerWindow, len(n.report.Miners)), len(n.report.Miners))
-	case a.BinaryAverage <= 0:
-		say("train on the pages that are assigned to the uid for the window: the binary average is %.3f and must be positive for any score", a.BinaryAverage)
-	case a.BinaryAverage < 0.5:
-		say("keep training on the assigned pages: each evaluation that shows it brings the binary average %.0f %% of the way from %.3f to 1", 100*n.p.BinaryScoreAlpha, a.BinaryAverage)
-	}
-	if a.Evaluations > 0 && a.Ordinal() <= 0 {
-		say("be better than the others evaluated, again and again: the rating %.2f must exceed three times its uncertainty %.2f", a.Mu, a.Sigma)
-	} else if r, of := n.rank(); n.Evaluated && r > max(1, of/2) {
-		say("gain more on random pages: more batches a window bring a better gradient (rank %d of %d)", r, of)
-	}
-	if out == nil {
-		say("nothing is wrong: a higher rank on random pages, by more batches a window, raises the rating")
-	}
-	return out
 }

@@ -106,7 +106,7 @@ func record(t *testing.T) {
 		var out bytes.Buffer
 		for i := range 30 {
 			v := net.Node("validator-0")
-			r, by, err := report.Decode(get(t, net, "validator-0", protocol.ReportKey(net.Window(i), v.UID)))
+			r, by, err := report.Decode(get(t, net, "validator-0", protocol.ReportKey(net.Window(i), v.UID)), net.Run.Params)
 			if err != nil || by != v.Signer.Hotkey() {
 				t.Fatal(err, by)
 			}
@@ -196,6 +196,7 @@ func drifted(t *testing.T, net *simnet.Network) tamper {
 		for i := range s.Values {
 			s.Values[i] += float32(4 * x.Params.LearningRate)
 		}
+		s.State[0]++
 		b, err := wire.EncodeSample(s, me.Signer)
 		if err != nil {
 			t.Error(err)

@@ -27,13 +27,26 @@ const (
 	Domain = "report"
 )
 
-// Bounds on what a report from another node may hold. The document itself has at most
-// wire.MaxSealedSize bytes.
+// Bounds on what a report from another node may hold.
 const (
-	maxMiners  = 4096
+	maxMiners  = 4096 // as many as a chain has slots at most, looked at or not
 	maxReasons = 16
 	maxText    = 256 // bytes of a reason
 )
+
+// What parts of a report take at most, in bytes of JSON.
+const (
+	headSize  = 2 << 10 // all but the lists, with the signature
+	minerSize = 4 << 10 // two records, losses, and a reason of each kind that can come together
+	pageSize  = 21      // a number and a comma
+)
+
+// MaxSize bounds the document: room for every slot that a chain can have, and for the pages
+// of as many miners as the run evaluates in a window.
+func MaxSize(p *protocol.Params) int64 {
+	evaluated := int64(min(p.UIDsPerWindow, maxMiners))
+	return headSize + maxMiners*minerSize + (1+evaluated)*int64(p.PagesPerWindow)*pageSize
+}
 
 // Report is what a validator did in one window.
 type Report struct {
@@ -62,9 +75,9 @@ type Report struct {
 	// Weighed is the last window whose weights the chain had taken before this one.
 	Weighed protocol.Window `json:"weights_window"`
 	// Miners are those that were looked at, ascending by uid.
-	Miners []Miner `json:"miners"`
+	Miners List[Miner] `json:"miners"`
 	// Unseen are the records of miners that were not, ascending by uid.
-	Unseen []score.Record `json:"unseen,omitempty"`
+	Unseen List[score.Record] `json:"unseen,omitempty"`
 }
 
 // Miner is what a validator saw of one miner, and what came of it.
@@ -110,6 +123,9 @@ type Copy struct {
 type Sync struct {
 	Verdict protocol.Verdict `json:"verdict"`
 	Steps   Number           `json:"mean_abs_steps"`
+	// Same says that the miner signed the validator's own state hash. No score follows from
+	// it: whoever likes can copy a hash.
+	Same bool `json:"same_state"`
 }
 
 // Losses are mean losses in nats a token.
@@ -120,14 +136,16 @@ type Losses struct {
 	RandomAfter  Number `json:"random_after"`
 }
 
-// Encode signs a report.
-func (r *Report) Encode(s protocol.Signer) ([]byte, error) { return wire.Seal(Domain, r, s) }
+// Encode signs a report of a run with parameters p.
+func (r *Report) Encode(s protocol.Signer, p *protocol.Params) ([]byte, error) {
+	return wire.SealWithin(MaxSize(p), Domain, r, s)
+}
 
 // Decode reads a report and who signed it; whether it is the one that was asked for, and
 // true, is for the caller to see.
-func Decode(b []byte) (*Report, protocol.Hotkey, error) {
+func Decode(b []byte, p *protocol.Params) (*Report, protocol.Hotkey, error) {
 	r := &Report{}
-	by, err := wire.Open(Domain, b, r)
+	by, err := wire.OpenWithin(MaxSize(p), Domain, b, r)
 	if err != nil {
 		return nil, protocol.Hotkey{}, err
 	}
@@ -142,7 +160,7 @@ func (r *Report) Validate() error {
 		return fmt.Errorf("report: version %d, this release reads %d", r.Version, Version)
 	case r.Window < r.Start:
 		return fmt.Errorf("report: window %d is before start window %d", r.Window, r.Start)
-	case len(r.Miners) > maxMiners || len(r.Unseen) > maxMiners:
+	case len(r.Miners)+len(r.Unseen) > maxMiners:
 		return fmt.Errorf("report: more than %d miners", maxMiners)
 	}
 	seen := make(map[protocol.Hotkey]bool, len(r.Miners))

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,35 +19,74 @@ import (
 )
 
 func TestEncodeAndDecode(t *testing.T) {
-	signer := simnet.Key(t, 1)
+	signer, p := simnet.Key(t, 1), params()
 	for _, want := range recorded(t) {
-		b, err := want.Encode(signer)
+		b, err := want.Encode(signer, &p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, by, err := report.Decode(b)
+		got, by, err := report.Decode(b, &p)
 		if err != nil || by != signer.Hotkey() || !reflect.DeepEqual(got, want) {
 			t.Fatalf("window %d: signed by %s, %v", want.Window, by, err)
 		}
 	}
 }
 
-// 800 miners, three times as many as a subnet has slots, fit in a document.
-func TestEncodeFits(t *testing.T) {
+// Every slot that a chain can have fits in a document, each with as much to tell as there can
+// be of a miner, and all of them evaluated; and the limit is not far from that.
+func TestMaxSizeFits(t *testing.T) {
+	const slots = 4096
+	p := params()
+	p.UIDsPerWindow, p.PagesPerWindow = slots, 64
+	longest, most := -math.MaxFloat64/3, uint64(math.MaxUint64)
+	pages := slices.Repeat([]uint64{most}, p.PagesPerWindow)
+	record := score.Record{
+		Rating: score.Rating{Mu: longest, Sigma: longest}, GradientScore: longest, BinaryAverage: longest, SyncScore: longest, Final: longest,
+		Evaluations: most, LastEvaluated: protocol.Window(most), Waiting: most, InactiveWindows: most,
+	}
+	full := report.Miner{
+		Verdict: protocol.VerdictUnreachable, Content: protocol.Hash{1}, Stored: math.MinInt64, Registered: most, OwnPages: pages, Weight: longest,
+		Copy: &report.Copy{Of: math.MaxUint16, Indices: report.Number(longest), Values: report.Number(longest)},
+		Sync: &report.Sync{Verdict: protocol.VerdictUnreachable, Steps: report.Number(longest)},
+		Losses: &report.Losses{
+			OwnBefore: report.Number(longest), OwnAfter: report.Number(longest), RandomBefore: report.Number(longest), RandomAfter: report.Number(longest),
+		},
+		Line: score.Line{Own: longest, Random: longest},
+	}
+	// At most one reason each of: standing, evaluation, activity, gradient, sample.
+	for _, kind := range []score.Kind{score.KindNewHotkey, score.KindRefused, score.KindReset, score.KindShared, score.KindBlackout} {
+		full.Reasons = append(full.Reasons, score.Reason{Kind: kind, Factor: longest, Detail: strings.Repeat("x", 256)})
+	}
 	r := recorded(t)[29]
-	full := r.Miners[3] // the one with most to tell
-	r.Miners, r.Unseen = nil, nil
-	for i := range 800 {
+	r.Miners, r.Unseen, r.CommonPages, r.Window = nil, nil, pages, protocol.Window(most)
+	for i := range slots {
 		m := full
-		m.Before.Hotkey, m.After.Hotkey = protocol.Hotkey{1, byte(i), byte(i >> 8)}, protocol.Hotkey{1, byte(i), byte(i >> 8)}
-		m.Before.UID, m.After.UID = protocol.UID(i), protocol.UID(i)
+		record.UID, record.Hotkey = protocol.UID(math.MaxUint16-slots+i), protocol.Hotkey{1, byte(i), byte(i >> 8)}
+		m.Before, m.After = record, record
 		r.Miners = append(r.Miners, m)
 	}
-	b, err := r.Encode(simnet.Key(t, 1))
+	b, err := r.Encode(simnet.Key(t, 1), &p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d bytes", len(b))
+	if limit := report.MaxSize(&p); int64(len(b)) < limit/2 {
+		t.Errorf("%d bytes, the limit is %d", len(b), limit)
+	}
+	if _, _, err := report.Decode(b, &p); err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d bytes of %d", len(b), report.MaxSize(&p))
+}
+
+// More miners than there can be are refused while they are read.
+func TestListsAreBounded(t *testing.T) {
+	for _, list := range []string{"miners", "unseen"} {
+		b := []byte(`{"` + list + `":[` + strings.Repeat("{},", 4096) + `{}]}`)
+		var r report.Report
+		if err := json.Unmarshal(b, &r); err == nil || !strings.Contains(err.Error(), "4096 miners") || len(r.Miners)+len(r.Unseen) > 4096 {
+			t.Errorf("%s: %v", list, err)
+		}
+	}
 }
 
 // What is wrong with a report of another node is found before anything of it is used.
@@ -65,7 +105,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a terminal code": {func(r *report.Report) { r.Miners[0].Reasons = []score.Reason{{Detail: "\x1b[2J"}} }, "plain text"},
 		"a long text":     {func(r *report.Report) { r.Miners[0].Reasons = []score.Reason{{Detail: strings.Repeat("x", 300)}} }, "256 bytes"},
 		"many reasons":    {func(r *report.Report) { r.Miners[0].Reasons = make([]score.Reason, 17) }, "reasons"},
-		"many miners":     {func(r *report.Report) { r.Unseen = make([]score.Record, 4097) }, "4096 miners"},
+		"many miners":     {func(r *report.Report) { r.Unseen = make([]score.Record, 4096) }, "4096 miners"},
 	} {
 		r := recorded(t)[5]
 		c.change(r)
@@ -85,7 +125,8 @@ func TestDecodeRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := report.Decode(b); err == nil {
+	p := params()
+	if _, _, err := report.Decode(b, &p); err == nil {
 		t.Error("a document that was signed for another use passes for a report")
 	}
 }

@@ -22,6 +22,8 @@ type SyncObservation struct {
 	// values; it counts only when Verdict is OK.
 	MeanAbsSteps float64
 	Verdict      protocol.Verdict
+	// L2 and MeanAbs are for people to see; no score depends on them.
+	L2, MeanAbs float64
 }
 
 // Observation is what a validator saw of one registered miner in one window. A nil

@@ -92,7 +92,9 @@ func sameRecord(a, b Record) bool {
 
 // Each case changes what is seen of uid 1, which stood well and is not evaluated.
 func TestPenalties(t *testing.T) {
-	sample := func(v protocol.Verdict, steps float64) *SyncObservation { return &SyncObservation{steps, v} }
+	sample := func(v protocol.Verdict, steps float64) *SyncObservation {
+		return &SyncObservation{MeanAbsSteps: steps, Verdict: v}
+	}
 	cases := map[string]struct {
 		change func(*Observation)
 		factor float64
@@ -319,7 +321,7 @@ func TestCloseInvariants(t *testing.T) {
 				o.Verdict = protocol.VerdictOK
 			}
 			if rng.IntN(2) == 0 {
-				o.Sync = &SyncObservation{value(), protocol.Verdict(rng.IntN(3))}
+				o.Sync = &SyncObservation{MeanAbsSteps: value(), Verdict: protocol.Verdict(rng.IntN(3))}
 			}
 			if rng.IntN(2) == 0 {
 				o.Eval = &Evaluation{value(), value(), value(), value()}

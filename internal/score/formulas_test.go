@@ -36,6 +36,16 @@ func TestIndicator(t *testing.T) {
 	}
 }
 
+func TestCompare(t *testing.T) {
+	got := Compare([]float32{1, 2, 3, 4}, []float32{1, 5, 3, 0}, 0.5)
+	if want := (Distance{L2: 5, MeanAbs: 1.75, Steps: 3.5}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := Compare([]float32{1}, []float32{float32(math.NaN())}, 1); !math.IsNaN(got.Steps) {
+		t.Errorf("%+v for what is no number", got)
+	}
+}
+
 func TestSyncScore(t *testing.T) {
 	for _, c := range []struct{ steps, want float64 }{
 		{0, 1}, {1, 0.5724334022399462}, {2.5, 0.1767766952966369}, {3, 0.10119288512538814},

@@ -166,6 +166,28 @@ func samplesProvisional(n *Node, _ *process, d *role.Deps) {
 	}}
 }
 
+// resampled changes the sync samples that a node signs.
+func resampled(change func(n *Node, s *wire.Sample)) plant {
+	return func(n *Node, _ *process, d *role.Deps) {
+		run := d.Exchange.Run
+		d.Exchange.Own = hooked{Bucket: d.Exchange.Own, put: func(ctx context.Context, o object, next putter) error {
+			if w, ok := protocol.KeyWindow(o.key); ok && strings.HasPrefix(o.key, "debug-") {
+				s, verdict := wire.DecodeSample(o.raw, wire.Expect{Run: run.Hash, Window: w, UID: n.UID, Hotkey: n.signer.Hotkey()}, d.Exchange.SampleSize())
+				if verdict.OK() {
+					change(n, s)
+					o.raw, _ = wire.EncodeSample(s, n.signer)
+				}
+			}
+			return next(ctx, o)
+		}}
+	}
+}
+
+// staleHash is the state hash of the window before.
+func staleHash(n *Node, s *wire.Sample) {
+	s.State, _ = n.net.watch.state(s.Window)
+}
+
 func savesProvisional(n *Node, _ *process, d *role.Deps) {
 	var working []float32
 	d.Engine = spied{d.Engine, &working}

@@ -100,6 +100,7 @@ var bugs = []planted{
 		d.Exchange.Params = &own
 	})},
 	{name: "the provisional state is sampled", catch: Samples, script: "window 4..6: aggregator-0 down", plant: only(telemetry.Miner, samplesProvisional)},
+	{name: "a sample names the state before the window", catch: Samples, script: "\n", plant: named("validator-1", resampled(staleHash))},
 	{name: "the provisional state is saved", catch: Private, script: "window 4..6: aggregator-0 down", plant: only(telemetry.Miner, savesProvisional)},
 	{name: "the manifest is written before the files", catch: Checkpoints, script: "\n", plant: only(telemetry.Validator, manifestFirst)},
 	{name: "nothing is synced to the disk", catch: Private, plant: forgetful()},

@@ -23,7 +23,7 @@ const (
 	Members      Invariant = "members"       // they are of selected peers, in time, as the peers stored them
 	Counted      Invariant = "counted"       // what a selected peer stored in time is in
 	Honest       Invariant = "honest"        // audits find the lies that there are, and no others
-	Samples      Invariant = "samples"       // a sync sample shows the committed state
+	Samples      Invariant = "samples"       // a sync sample shows the committed state, and its hash
 	Checkpoints  Invariant = "checkpoints"   // a checkpoint is whole, and holds the committed state
 	Private      Invariant = "private"       // momentum and iterations outlive a restart
 	Scores       Invariant = "scores"        // so do scores, and no window is scored twice

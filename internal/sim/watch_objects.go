@@ -207,7 +207,7 @@ func (w *watch) selected(uid protocol.UID, window protocol.Window) bool {
 }
 
 // sampled compares a sync sample with the parameters after its window. Its signature is
-// for the validators to check: here only the values count.
+// for the validators to check: here only the state hash and the values count.
 func (w *watch) sampled(n *Node, window protocol.Window, raw []byte) {
 	i := w.net.index(window)
 	if i < 0 || i+1 >= len(w.params) || w.params[i+1] == nil {
@@ -222,10 +222,14 @@ func (w *watch) sampled(n *Node, window protocol.Window, raw []byte) {
 	}
 	x := exchange.Exchange{Run: w.net.run}
 	want := x.SampleOf(w.params[i+1], end, n.signer.Hotkey())
-	if w.net.replaced[end.Number] || len(raw) < sampleTrailer+4*len(want) {
+	at := len(raw) - sampleTrailer - 4*len(want)
+	if state := at - 4 - len(protocol.Hash{}); state >= 0 { // before the number of values
+		w.holds(Samples, n, window+1, protocol.Hash(raw[state:at-4]), "its sync sample")
+	}
+	if w.net.replaced[end.Number] || at < 0 {
 		return
 	}
-	values := raw[len(raw)-sampleTrailer-4*len(want):]
+	values := raw[at:]
 	for k, v := range want {
 		if binary.LittleEndian.Uint32(values[4*k:]) != math.Float32bits(v) {
 			w.broken(i, Samples, n, "value %d of the sync sample is %v, want %v", k, math.Float32frombits(binary.LittleEndian.Uint32(values[4*k:])), v)

@@ -136,6 +136,19 @@ type Evaluated struct {
 	Duration time.Duration
 }
 
+// Compared: a validator held miners' sync samples against its own parameters.
+type Compared struct{ Samples []SampleDistance } // ascending uid
+
+// SampleDistance is how far a miner's model is from the validator's. The distances count
+// only when Verdict is OK.
+type SampleDistance struct {
+	UID         protocol.UID
+	Verdict     protocol.Verdict // of the sample
+	L2          float64          // over the sampled values
+	MeanAbs     float64          // mean absolute difference
+	StepsBehind float64          // MeanAbs / learning rate
+}
+
 // Scored: a validator closed the window's books.
 type Scored struct{ Miners []MinerScore }
 
@@ -183,6 +196,7 @@ func (Published) kind() string    { return "published" }
 func (Applied) kind() string      { return "applied" }
 func (Audited) kind() string      { return "audited" }
 func (Evaluated) kind() string    { return "evaluated" }
+func (Compared) kind() string     { return "compared" }
 func (Scored) kind() string       { return "scored" }
 func (WeightsSet) kind() string   { return "weights-set" }
 func (Checkpointed) kind() string { return "checkpointed" }

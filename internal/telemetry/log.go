@@ -53,6 +53,10 @@ func logEvent(log *slog.Logger, e Event) {
 		log.Debug("audited", "gradients", b.Gradients)
 	case Evaluated:
 		log.Debug("evaluated", "miners", b.Miners, "took", short(b.Duration))
+	case Compared:
+		for _, s := range b.Samples {
+			log.Debug("compared", "miner", int(s.UID), "verdict", s.Verdict.String(), "l2", s.L2, "mean_abs", s.MeanAbs, "steps_behind", round(s.StepsBehind))
+		}
 	case Scored:
 		for _, m := range b.Miners {
 			logScore(log, m)

@@ -44,6 +44,8 @@ func TestLogSink(t *testing.T) {
 			`level=INFO msg=published window=12 node=n uid=3 aggregate=abcdef01 bytes=9 included="0 1" skipped="2 late, 5 missing" ours=true success=0.5 gather=3s aggregation=20ms publication=1s`},
 		{Applied{Aggregate: h, State: h, Step: 7, LearningRate: 0.004}, `level=INFO msg=applied window=12 node=n uid=3 step=7 state=abcdef01 aggregate=abcdef01 rate=0.004`},
 		{Applied{Provisional: true, Step: 7, Included: []protocol.UID{4}}, `level=WARN msg="applied provisionally" window=12 node=n uid=3 step=7 included=4`},
+		{Compared{[]SampleDistance{{UID: 1, Verdict: protocol.VerdictOK, L2: 0.25, MeanAbs: 0.125, StepsBehind: 31.25001}}},
+			`level=DEBUG msg=compared window=12 node=n uid=3 miner=1 verdict=ok l2=0.25 mean_abs=0.125 steps_behind=31.25`},
 		{Scored{Miners: []MinerScore{{UID: 1, Final: 0.5, Notes: []string{"a", "b"}}}}, `level=DEBUG msg=scored window=12 node=n uid=3 miner=1 evaluated=false gradient_score=0 ordinal=0 binary=0 sync=0 final=0.5 weight=0 notes="a; b"`},
 		{WeightsSet{Accepted: true, Block: 99}, `level=INFO msg="weights set" window=12 node=n uid=3 block=99`},
 		{WeightsSet{Reason: "too soon"}, `level=WARN msg="weights refused" window=12 node=n uid=3 block=0 reason="too soon"`},

@@ -18,7 +18,7 @@ func reports(t *testing.T, net *simnet.Network, name string, windows int) (out [
 	t.Helper()
 	v := net.Node(name)
 	for i := range windows {
-		r, _, err := report.Decode(read(t, net, net.Bucket(name), protocol.ReportKey(net.Window(i), v.UID)))
+		r, _, err := report.Decode(read(t, net, net.Bucket(name), protocol.ReportKey(net.Window(i), v.UID)), net.Run.Params)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package validator
 
 import (
 	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func withBook(t *testing.T, raw []byte) *Validator {
 			t.Fatal(err)
 		}
 	}
-	return &Validator{Deps: role.Deps{Local: local}}
+	return &Validator{Deps: role.Deps{Local: local, Log: slog.New(slog.DiscardHandler)}}
 }
 
 // Only a book that is not there is an empty one: a damaged one is refused, with a way out.

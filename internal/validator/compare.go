@@ -7,6 +7,7 @@ import (
 	"templar/internal/copies"
 	"templar/internal/exchange"
 	"templar/internal/score"
+	"templar/internal/telemetry"
 	"templar/protocol"
 )
 
@@ -27,25 +28,42 @@ func (v *Validator) compareSamples(ctx context.Context, s *session) {
 	}
 	due, err := x.SamplesDue(ctx, s.plan.Window-1)
 	early := err != nil || x.Clock.Now().Before(due)
-	got := make([]*score.SyncObservation, len(s.seen))
+	got, same := make([]*score.SyncObservation, len(s.seen)), make([]bool, len(s.seen))
 	x.Clock.Each(len(s.seen), len(s.seen), func(i int) {
 		if p := s.payload(s.seen[i].UID); p != nil {
-			got[i] = v.compareSample(ctx, p.Peer, s.plan.Window-1)
+			got[i], same[i] = v.compareSample(ctx, p.Peer, s.plan.Window-1, s.state)
 		}
 		if early && got[i] != nil && got[i].Verdict == protocol.VerdictMissing {
 			got[i] = nil
 		}
 	})
 	for i := range s.seen {
-		s.seen[i].Sync = got[i]
+		s.seen[i].Sync, s.same[s.seen[i].UID] = got[i], same[i]
+	}
+	v.reportDistances(s)
+}
+
+func (v *Validator) reportDistances(s *session) {
+	var e telemetry.Compared
+	for _, o := range s.seen {
+		if o.Sync != nil {
+			e.Samples = append(e.Samples, telemetry.SampleDistance{
+				UID: o.UID, Verdict: o.Sync.Verdict, L2: o.Sync.L2, MeanAbs: o.Sync.MeanAbs, StepsBehind: o.Sync.MeanAbsSteps,
+			})
+		}
+	}
+	if len(e.Samples) > 0 {
+		v.Report.Emit(s.plan.Window-1, e)
 	}
 }
 
-func (v *Validator) compareSample(ctx context.Context, p exchange.Peer, w protocol.Window) *score.SyncObservation {
+// compareSample measures how far a miner is from the validator's parameters. same says that
+// it has signed their hash, state, which enters no score: a hash can be copied.
+func (v *Validator) compareSample(ctx context.Context, p exchange.Peer, w protocol.Window, state protocol.Hash) (o *score.SyncObservation, same bool) {
 	x := v.Exchange
 	sample, verdict := x.Sample(ctx, p, w)
 	if !verdict.OK() {
-		return &score.SyncObservation{Verdict: verdict}
+		return &score.SyncObservation{Verdict: verdict}, false
 	}
 	if sample.Aggregate != v.model.Previous() {
 		v.Log.Warn("a miner says that it applied another aggregate: it lies, or the aggregator signed two", "window", w, "uid", p.UID,
@@ -53,11 +71,13 @@ func (v *Validator) compareSample(ctx context.Context, p exchange.Peer, w protoc
 	}
 	end, err := x.EndOf(ctx, w)
 	if err != nil {
-		return nil // our own fault: no observation
+		return nil, false // our own fault: no observation
 	}
 	ours := x.SampleOf(v.model.Params(), end, p.Hotkey)
 	lr := x.Params.LearningRateAt(v.model.Step() - 1)
-	return &score.SyncObservation{Verdict: protocol.VerdictOK, MeanAbsSteps: score.MeanSteps(ours, sample.Values, lr)}
+	d := score.Compare(ours, sample.Values, lr)
+	o = &score.SyncObservation{Verdict: protocol.VerdictOK, L2: d.L2, MeanAbs: d.MeanAbs, MeanAbsSteps: d.Steps}
+	return o, sample.State == state
 }
 
 // findCopies looks for gradients that are too much like another's, among all that were

@@ -22,6 +22,7 @@ type session struct {
 	aggregate *applicable // nil when it was not there in time
 	state     protocol.Hash
 	selected  map[protocol.UID]bool // the window's peer list
+	same      map[protocol.UID]bool // who signed the same state before the window
 	payloads  []exchange.Payload
 	seen      []score.Observation // one for each candidate and each known miner
 }
@@ -76,7 +77,7 @@ func (v *Validator) open(ctx context.Context, w protocol.Window) (*session, erro
 	}
 	s := &session{
 		plan: evaluation.Plan{Window: w, Step: v.model.Step(), First: first.Hash, Seed: seed},
-		end:  end, state: v.model.StateHash(), selected: make(map[protocol.UID]bool),
+		end:  end, state: v.model.StateHash(), selected: make(map[protocol.UID]bool), same: make(map[protocol.UID]bool),
 	}
 	s.aggregate, err = v.lookAhead(ctx, w)
 	return s, err
@@ -149,7 +150,7 @@ func (v *Validator) complete(ctx context.Context, s *session) {
 // unseen they would be paid for what it earned.
 func (v *Validator) observe(ctx context.Context, s *session, all []exchange.Peer, drawn []protocol.UID) {
 	x := v.Exchange
-	active := v.active.check(ctx, x, all, x.Params.WindowOf(s.end.Number))
+	active := v.activeMiners(ctx, all, x.Params.WindowOf(s.end.Number))
 	candidate := make(map[protocol.Hotkey]bool, len(all))
 	for _, p := range all {
 		candidate[p.Hotkey] = true

@@ -1,16 +1,9 @@
 package validator
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"io"
-
 	"templar/internal/report"
 	"templar/internal/score"
-	"templar/internal/store"
 	"templar/protocol"
-	"templar/wire"
 )
 
 // newReport writes down what was seen in a window and what it did to the scores.
@@ -60,7 +53,7 @@ func (s *session) miner(o *score.Observation, l score.Line) report.Miner {
 		m.Copy = &report.Copy{Of: c.Of, Indices: report.Number(c.Indices), Values: report.Number(c.Values)}
 	}
 	if o.Sync != nil {
-		m.Sync = &report.Sync{Verdict: o.Sync.Verdict, Steps: report.Number(o.Sync.MeanAbsSteps)}
+		m.Sync = &report.Sync{Verdict: o.Sync.Verdict, Steps: report.Number(o.Sync.MeanAbsSteps), Same: s.same[o.UID]}
 	}
 	if e := o.Eval; e != nil {
 		m.Losses = &report.Losses{
@@ -82,51 +75,4 @@ func (s *session) includes(uid protocol.UID, content protocol.Hash) bool {
 		}
 	}
 	return false
-}
-
-// reportKey is where the newest report stands in the validator's own directory.
-const reportKey = "report.json"
-
-// keepReport stores a signed report beside the book that it belongs to, from where it is
-// published when the book is durable: so there is one for every window, and none for a
-// book that was lost. A report that cannot be made costs the evidence, not the scores.
-func (v *Validator) keepReport(ctx context.Context, r *report.Report) {
-	b, err := r.Encode(v.Exchange.Signer)
-	if err == nil {
-		_, err = v.Local.Put(ctx, reportKey, bytes.NewReader(b), int64(len(b)), store.PutOptions{})
-	}
-	if err != nil {
-		v.Log.Warn("no report of this window", "window", r.Window, "err", err)
-	}
-}
-
-// publishReport uploads the report of the window that was closed last, unless that was
-// done. What fails is tried again until the next window is closed, and after a restart.
-func (v *Validator) publishReport(ctx context.Context) error {
-	if v.reported == v.book.Next {
-		return nil
-	}
-	body, _, err := v.Local.Get(ctx, reportKey, wire.MaxSealedSize)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return err
-	}
-	r, _, err := report.Decode(b)
-	if err != nil || r.Run != v.Exchange.Hash || r.Window+1 != v.book.Next {
-		return err // of a window whose book was not saved: it will be closed again
-	}
-	ctx, cancel := v.Exchange.WithTimeout(ctx)
-	defer cancel()
-	if err := v.Exchange.Put(ctx, protocol.ReportKey(r.Window, r.UID), b); err != nil {
-		return err
-	}
-	v.reported = v.book.Next
-	return nil
 }

@@ -128,7 +128,7 @@ func requireSameBooks(t *testing.T, net *simnet.Network, windows int) {
 // written is a report but for whose it is.
 func written(t *testing.T, net *simnet.Network, v *simnet.Node, w protocol.Window) []byte {
 	t.Helper()
-	r, by, err := report.Decode(read(t, net, net.Bucket(v.Name), protocol.ReportKey(w, v.UID)))
+	r, by, err := report.Decode(read(t, net, net.Bucket(v.Name), protocol.ReportKey(w, v.UID)), net.Run.Params)
 	if err != nil || by != v.Signer.Hotkey() {
 		t.Fatalf("window %d: report signed by %v, %v", w, by, err)
 	}

@@ -52,8 +52,5 @@ func (v *Validator) reportScores(w protocol.Window, r score.Report) {
 		}
 		out.Miners = append(out.Miners, m)
 	}
-	v.mu.Lock()
-	v.mu.status.Weights = weights
-	v.mu.Unlock()
 	v.Report.Emit(w, out)
 }

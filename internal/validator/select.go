@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"templar/internal/exchange"
 	"templar/internal/peers"
@@ -60,7 +61,7 @@ func (v *Validator) candidates(ctx context.Context, current protocol.Window) []p
 		weight[w.UID] = w.Share
 	}
 	all := v.Exchange.Directory.Candidates()
-	active := v.active.check(ctx, v.Exchange, all, current)
+	active := v.activeMiners(ctx, all, current)
 	out := make([]peers.Candidate, len(all))
 	for i, p := range all {
 		out[i] = peers.Candidate{UID: p.UID, Active: active[p.UID], Incentive: p.Incentive}
@@ -71,19 +72,20 @@ func (v *Validator) candidates(ctx context.Context, current protocol.Window) []p
 	return out
 }
 
-// activity follows who is active. Its zero value knows nobody.
-type activity struct{ tracker *exchange.Tracker }
-
-// check reports which of the miners uploaded within the recent windows, from a look that is
-// at most active_check_interval old.
-func (a *activity) check(ctx context.Context, x *exchange.Exchange, all []exchange.Peer, current protocol.Window) map[protocol.UID]bool {
-	if a.tracker == nil {
-		a.tracker = exchange.NewTracker(x)
+// activeMiners tells which of the miners uploaded within the recent windows, from a look that
+// is at most active_check_interval old. Who has come or gone since the last look is logged,
+// with what was found: its store's word tells an idle miner from one whose key is wrong.
+func (v *Validator) activeMiners(ctx context.Context, all []exchange.Peer, current protocol.Window) map[protocol.UID]bool {
+	level := slog.LevelInfo
+	if v.active == nil {
+		v.active, level = exchange.NewTracker(v.Exchange), slog.LevelDebug // everybody is new
 	}
-	a.tracker.Update(ctx, current)
+	for _, s := range v.active.Update(ctx, current) {
+		v.Log.Log(ctx, level, "activity", "window", s.Since, "miner", s.Peer.UID, "hotkey", s.Peer.Hotkey, "active", s.Active, "verdict", s.Reason.String())
+	}
 	active := make(map[protocol.UID]bool, len(all))
 	for _, p := range all {
-		active[p.UID] = a.tracker.IsActive(p.Hotkey)
+		active[p.UID] = v.active.IsActive(p.Hotkey)
 	}
 	return active
 }

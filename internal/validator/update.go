@@ -22,10 +22,7 @@ func (v *Validator) update(ctx context.Context, w protocol.Window) error {
 	if err := v.apply(ctx, w, end); err != nil {
 		return err
 	}
-	v.mu.Lock()
-	v.mu.status.UID, v.mu.status.Window = x.UID, v.model.Next()
-	v.mu.Unlock()
-	if err := x.PutSample(ctx, w, v.model.Step(), v.model.Previous(), v.model.Params()); err != nil {
+	if err := x.PutSample(ctx, v.model.State()); err != nil {
 		v.Log.Warn("sync sample not uploaded", "window", w, "err", err) // a checkpoint may be due all the same
 	}
 	if v.model.Step()%x.Params.CheckpointFrequency == 0 || v.model.Next() == v.stop {

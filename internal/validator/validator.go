@@ -11,7 +11,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync"
 
 	"templar/internal/exchange"
 	"templar/internal/replica"
@@ -31,37 +30,18 @@ type Validator struct {
 	cfg role.Config
 
 	model  *replica.Replica
-	owed   bool            // a checkpoint is due and not saved
-	stop   protocol.Window // the first window that is not validated
-	active activity
-	judged *session // the last that was closed: its Aggregate may come later
+	owed   bool              // a checkpoint is due and not saved
+	stop   protocol.Window   // the first window that is not validated
+	active *exchange.Tracker // who is active; nil before the first look
+	judged *session          // the last that was closed: its Aggregate may come later
 
 	book     score.Book
 	reported protocol.Window // book.Next of the report that was published last
-
-	mu struct {
-		sync.Mutex
-		status Status
-	}
-}
-
-// Status is what a validator tells about itself.
-type Status struct {
-	UID     protocol.UID
-	Window  protocol.Window // the first window that is not applied
-	Weights []score.Weight
 }
 
 // New returns a validator that Run starts.
 func New(cfg role.Config, d role.Deps) *Validator {
 	return &Validator{Deps: d, cfg: cfg}
-}
-
-// Status returns the validator's state.
-func (v *Validator) Status() Status {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.mu.status
 }
 
 // Run joins the network and validates until ctx ends or the stop window is reached.
@@ -73,7 +53,9 @@ func (v *Validator) Run(ctx context.Context) error {
 		if err := v.Repeat(ctx, func() bool { return v.model.Next() < v.stop }, v.window); err != nil {
 			return err
 		}
-		if err := v.tell(ctx); err != nil { // what an instance that was killed in the last window left
+		// What an instance that was killed in the last window left.
+		v.sendReports(ctx, v.Exchange.Params.WindowTime())
+		if err := v.setWeights(ctx); err != nil {
 			return err
 		}
 		return v.settle(ctx)
@@ -151,17 +133,23 @@ func (v *Validator) window(ctx context.Context) error {
 			return fmt.Errorf("score: %w", err)
 		}
 	}
-	if err := v.tell(ctx); err != nil {
-		return err
-	}
-	return v.update(ctx, w)
+	return v.tell(ctx, w)
 }
 
-// tell publishes what the durable book says and has not been told yet: also what an
-// earlier instance did not come to.
-func (v *Validator) tell(ctx context.Context) error {
-	if err := v.publishReport(ctx); err != nil {
-		v.Log.Warn("report not published", "window", v.book.Next-1, "err", err)
+// tell sets the weights and publishes the reports that the durable book calls for, also those
+// that an earlier instance did not come to, and takes the model past w. Reports go up
+// meanwhile: a bucket that is away, or many that have waited for it, hold up nothing.
+func (v *Validator) tell(ctx context.Context, w protocol.Window) error {
+	if err := v.setWeights(ctx); err != nil {
+		return err
 	}
-	return v.setWeights(ctx)
+	var err error
+	v.Exchange.Clock.Each(2, 2, func(i int) {
+		if i == 0 {
+			err = v.update(ctx, w)
+		} else {
+			v.sendReports(ctx, v.Exchange.Params.Gather())
+		}
+	})
+	return err
 }

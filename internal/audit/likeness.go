@@ -1,0 +1,81 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"templar/internal/copies"
+	"templar/internal/report"
+	"templar/internal/score"
+	"templar/protocol"
+)
+
+// samples measures again how far miners' sync samples of the window before are from the
+// parameters.
+func (c *checker) samples(ctx context.Context) error {
+	if c.model == nil || c.Step == 0 {
+		return nil
+	}
+	var faults []string
+	compared := 0
+	end, err := c.end(ctx, c.Options.Window-1)
+	if err != nil || end.Hash.IsZero() {
+		return err
+	}
+	lr := c.Params.LearningRateAt(c.Step - 1)
+	for _, p := range c.Miners {
+		i := slices.IndexFunc(c.report.Miners, func(m report.Miner) bool { return m.Hotkey() == p.Hotkey && m.Sync != nil })
+		if i < 0 || !c.report.Miners[i].Sync.Verdict.OK() {
+			continue
+		}
+		s, verdict := c.sample(ctx, p, c.Options.Window-1)
+		if !verdict.OK() {
+			continue
+		}
+		compared++
+		theirs, ours := float64(c.report.Miners[i].Sync.Steps), score.Compare(c.SampleOf(c.model.Params(), end, p.Hotkey), s.Values, lr).Steps
+		if !report.Near(theirs, ours) {
+			faults = append(faults, fmt.Sprintf("uid %d is %.6g steps from our parameters; in the report %.6g", p.UID, ours, theirs))
+		}
+		if same := s.State == c.before; same != c.report.Miners[i].Sync.Same {
+			faults = append(faults, fmt.Sprintf("uid %d signed our state hash: %v in the report, and comes out as %v", p.UID, !same, same))
+		}
+	}
+	c.judge(c.name("sync scores"), faults, "%d samples compared again", compared)
+	return ctx.Err()
+}
+
+// copies looks for copies again, when all gradients are there.
+func (c *checker) copies(context.Context) error {
+	name := c.name("copies")
+	var uploads []copies.Upload
+	for i := range c.report.Miners {
+		m := &c.report.Miners[i]
+		if m.Content.IsZero() {
+			continue
+		}
+		if c.gradients[m.UID()] == nil {
+			c.add(name, Unknown, "the gradient of uid %d is not to be had any more", m.UID())
+			return nil
+		}
+		uploads = append(uploads, copies.Upload{UID: m.UID(), Registered: m.Registered, Stored: m.StoredAt(), Gradient: c.gradients[m.UID()]})
+	}
+	found := make(map[protocol.UID]copies.Copy)
+	for _, f := range copies.Find(c.Codec, uploads, c.report.Seed, c.Params) {
+		found[f.UID] = f
+	}
+	var faults []string
+	for i := range c.report.Miners {
+		m := &c.report.Miners[i]
+		f, is := found[m.UID()]
+		switch {
+		case is != (m.Copy != nil):
+			faults = append(faults, fmt.Sprintf("uid %d: a copy is %v in the report, and comes out as %v", m.UID(), m.Copy != nil, is))
+		case is && (f.Of != m.Copy.Of || f.Blamed != (m.Verdict == protocol.VerdictCopied)):
+			faults = append(faults, fmt.Sprintf("uid %d: the report blames it otherwise for copying uid %d", m.UID(), f.Of))
+		}
+	}
+	c.judge(name, faults, "%d gradients compared, %d copies", len(uploads), len(found))
+	return nil
+}
