@@ -15,7 +15,7 @@ import (
 
 // app wires the commands to the packages that do the work.
 func app() cli.App {
-	return cli.App{Version: version(), Role: role, Localnet: localnet.Run, Prepare: localnet.Prepare}
+	return cli.App{Version: version(), Role: role, Localnet: localnet.Run, Prepare: localnet.Prepare, Cheat: localnet.Cheat}
 }
 
 func role(ctx context.Context, role telemetry.Role, n config.Node, log *slog.Logger) error {

@@ -34,6 +34,8 @@ type App struct {
 	// Prepare writes a localnet's data directory without running it, and returns the
 	// commands that form the same network from separate processes.
 	Prepare func(ctx context.Context, o localnet.Options) (commands []string, err error)
+	// Cheat runs one cheater of a prepared localnet until it is done.
+	Cheat func(ctx context.Context, o localnet.Options, name string) error
 }
 
 // Std is what a process gives to a command.

@@ -30,7 +30,7 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 
 // waitpermit ENDPOINT: waits until uid 0 has a validator permit.
 func waitPermit(ts *testscript.TestScript, neg bool, args []string) {
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		ts.Check(ts.Exec("templar", "chain", "metagraph", "--json", "--endpoint", args[0]))
 		var m chain.Metagraph
 		ts.Check(json.NewDecoder(bytes.NewReader([]byte(ts.ReadFile("stdout")))).Decode(&m))

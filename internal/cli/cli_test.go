@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/signal"
@@ -44,7 +45,10 @@ func stub() App {
 			return nil
 		},
 		Prepare: func(ctx context.Context, o localnet.Options) ([]string, error) {
-			return []string{"templar chain start --home " + o.DataDir, "templar miner"}, nil
+			return []string{"templar chain start --home " + o.DataDir, "templar miner, and cheaters " + o.Adversaries.String()}, nil
+		},
+		Cheat: func(_ context.Context, o localnet.Options, name string) error {
+			return fmt.Errorf("cheat %s in %s for %d windows", name, o.DataDir, o.Windows)
 		},
 	}
 }
@@ -87,12 +91,19 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// freeport NAME: sets a variable to an address that nobody listens on.
+// freeport NAME: sets a variable to an address that nobody listens on. Its port is none of
+// those, above 32767, that systems give to connections and to listeners on port 0.
 func freePort(ts *testscript.TestScript, neg bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Setenv(args[0], l.Addr().String())
-	ts.Check(l.Close())
+	for {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(20_000)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		ts.Check(err)
+		ts.Setenv(args[0], l.Addr().String())
+		ts.Check(l.Close())
+		return
+	}
 }
 
 // busyport NAME: sets a variable to an address that is listened on.
@@ -105,7 +116,7 @@ func busyPort(ts *testscript.TestScript, neg bool, args []string) {
 
 // waitport ADDR: waits until somebody listens.
 func waitPort(ts *testscript.TestScript, neg bool, args []string) {
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(5 * time.Millisecond) {
 		c, err := net.Dial("tcp", args[0])
 		if err == nil {
 			ts.Check(c.Close())

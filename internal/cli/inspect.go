@@ -1,11 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"strings"
 
@@ -14,7 +14,6 @@ import (
 	"templar/codec"
 	"templar/internal/checkpoint"
 	windowreport "templar/internal/report"
-	"templar/internal/safetensors"
 	"templar/internal/store/fs"
 	"templar/protocol"
 	"templar/wire"
@@ -125,6 +124,8 @@ func inspectFile(file string, c *codec.Codec) (inspected, error) {
 	i := inspected{File: file, Verdict: v}
 	if report.Kind != "" {
 		i.Holds = report
+	} else if !bytes.HasPrefix(b, []byte("TPLR")) {
+		i.Reason = "it begins like none of a bucket's objects"
 	}
 	return i, nil
 }
@@ -155,58 +156,15 @@ func inspectDocument(file string, b []byte) inspected {
 			first = err
 		}
 	}
-	v := protocol.VerdictMalformed
 	var sealed struct{ Payload, Hotkey, Signature json.RawMessage }
 	if json.Unmarshal(b, &sealed) == nil && sealed.Payload != nil && sealed.Hotkey != nil && sealed.Signature != nil {
-		v = protocol.VerdictBadSignature
+		return inspected{File: file, Verdict: protocol.VerdictBadSignature, Reason: first.Error()}
 	}
-	return inspected{File: file, Verdict: v, Reason: first.Error()}
-}
-
-// tensors is what a safetensors file holds.
-type tensors struct {
-	Kind       string            `json:"kind"`
-	Parameters int               `json:"parameters"`
-	Tensors    []tensorLine      `json:"tensors"`
-	Metadata   map[string]string `json:"metadata,omitempty"`
-}
-
-type tensorLine struct {
-	Name    string            `json:"name"`
-	DType   safetensors.DType `json:"dtype"`
-	Shape   []int             `json:"shape"`
-	Largest float32           `json:"largest"` // magnitude
-}
-
-func inspectTensors(file string, r io.Reader, size int64) inspected {
-	i := inspected{File: file, Verdict: protocol.VerdictMalformed}
-	reader, err := safetensors.NewReader(r, size)
-	if err != nil {
-		i.Reason = err.Error()
-		return i
+	reason := "it is JSON, and not signed: want payload, hotkey and signature"
+	if _, err := protocol.DecodeParams(b); err == nil {
+		reason = "these are run parameters, and no object of a bucket: hand them in with --params"
 	}
-	h := reader.Header()
-	holds := tensors{Kind: "safetensors", Metadata: h.Metadata}
-	i.Verdict = protocol.VerdictOK
-	for _, t := range h.Tensors {
-		values := make([]float32, t.Size()) // the header's sizes have been held against the file's
-		if err := reader.Next(values); err != nil {
-			i.Verdict, i.Reason = protocol.VerdictMalformed, err.Error()
-			return i
-		}
-		line := tensorLine{Name: t.Name, DType: t.DType, Shape: t.Shape}
-		for _, v := range values {
-			if m := math.Abs(float64(v)); math.IsNaN(m) || math.IsInf(m, 0) {
-				i.Verdict, i.Reason = protocol.VerdictNonFinite, "tensor "+t.Name
-			} else {
-				line.Largest = max(line.Largest, float32(m))
-			}
-		}
-		holds.Parameters += len(values)
-		holds.Tensors = append(holds.Tensors, line)
-	}
-	i.Holds = holds
-	return i
+	return inspected{File: file, Verdict: protocol.VerdictMalformed, Reason: reason}
 }
 
 // print writes the parts as JSON or, for people, as lines of "name: value".

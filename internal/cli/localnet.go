@@ -39,20 +39,15 @@ With --adversaries, cheaters take part beside the honest miners, to see what bec
   templar localnet --corpus "$(go env GOROOT)/src" --include '*.go' --data-dir gosrc`,
 		Args: noArgs,
 	}
-	localnetFlags(cmd.Flags(), &o)
+	cheaters := localnetFlags(cmd.Flags(), &o)
 	f := cmd.Flags()
 	f.StringVar(&o.JSON, "json", "", "write a report to this file")
 	f.StringVar(&o.Plot, "plot", "", "file of the loss plot (default loss.png in the data directory)")
-	cheaters := f.String("adversaries", "", "cheaters beside the honest miners, like lazy=1,noise=2,sybil=3 (kinds: above)")
 	noLive := f.Bool("no-live", false, "log lines instead of the live view")
 	f.BoolVar(&o.Chaos, "chaos", false, "one request to the object store in ten is slow, lost, broken off or answered by nobody")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := checkLocalnet(&o); err != nil {
+		if err := checkLocalnet(&o, *cheaters); err != nil {
 			return err
-		}
-		var err error
-		if o.Adversaries, err = adversary.Parse(*cheaters); err != nil {
-			return usagef("--adversaries: %w", err)
 		}
 		log, err := logger(cmd, std)
 		if err != nil {
@@ -62,7 +57,7 @@ With --adversaries, cheaters take part beside the honest miners, to see what bec
 		o.Live = !*noLive && !isSet(cmd.Flags(), "log-json") && isTerminal(std.Out)
 		return untilInterrupted(cmd.Context(), a.Localnet(cmd.Context(), o))
 	}
-	cmd.AddCommand(a.prepare(std))
+	cmd.AddCommand(a.prepare(std), a.cheat(std))
 	return cmd
 }
 
@@ -82,12 +77,13 @@ func (a App) prepare(std Std) *cobra.Command {
 		Long: `Prepare writes the data directory of a localnet (wallets, keys, the run parameters, a
 configuration for each node) and prints the commands that form the same network from
 separate processes, one to a terminal.`,
-		Example: `  templar localnet prepare --data-dir net --miners 2`,
-		Args:    noArgs,
+		Example: `  templar localnet prepare --data-dir net --miners 2
+  templar localnet prepare --data-dir net --miners 4 --adversaries copycat   # kinds: templar localnet --help`,
+		Args: noArgs,
 	}
-	localnetFlags(cmd.Flags(), &o)
+	cheaters := localnetFlags(cmd.Flags(), &o)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := checkLocalnet(&o); err != nil {
+		if err := checkLocalnet(&o, *cheaters); err != nil {
 			return err
 		}
 		log, err := logger(cmd, std)
@@ -104,20 +100,61 @@ separate processes, one to a terminal.`,
 	return cmd
 }
 
-// localnetFlags are those of localnet and prepare both.
-func localnetFlags(f *pflag.FlagSet, o *localnet.Options) {
+func (a App) cheat(std Std) *cobra.Command {
+	o := localnet.Options{In: std.In, Out: std.Out, Environ: std.Environ}
+	cmd := &cobra.Command{
+		Use: "cheat NAME", Short: "Run one cheater of a prepared localnet",
+		Long: `Cheat runs one of the cheaters that "templar localnet prepare --adversaries" made, beside the
+network's other processes. Like a miner it goes on from where it stopped.`,
+		Example: `  templar localnet prepare --data-dir net --adversaries copycat,sybil=2
+  templar localnet cheat copycat-0 --data-dir net`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("name one cheater, like copycat-0")
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
 	f.SortFlags = false
-	f.Uint64Var(&o.Windows, "windows", defaultWindows, "windows to train")
-	f.IntVar(&o.Miners, "miners", 3, "miners")
-	f.IntVar(&o.Validators, "validators", 2, "validators")
-	f.StringVar(&o.Preset, "preset", "tiny", "model and run parameters: tiny, 150m or 1b")
-	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first parameters")
-	f.StringVar(&o.DataDir, "data-dir", "templar-localnet", "folder for everything that the network keeps")
-	f.StringVar(&o.Corpus, "corpus", "", "text file or directory to train on (default Newton's Opticks)")
-	f.StringVar(&o.Include, "include", "", "files of the corpus directory to take, like '*.go' (default all text)")
+	dataDirFlag(f, &o)
+	windowsFlag(f, &o)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		log, err := logger(cmd, std)
+		if err != nil {
+			return err
+		}
+		o.Log = log
+		return untilInterrupted(cmd.Context(), a.Cheat(cmd.Context(), o, args[0]))
+	}
+	return cmd
 }
 
-func checkLocalnet(o *localnet.Options) error {
+func windowsFlag(f *pflag.FlagSet, o *localnet.Options) {
+	f.Uint64Var(&o.Windows, "windows", defaultWindows, "windows to train")
+}
+
+func dataDirFlag(f *pflag.FlagSet, o *localnet.Options) {
+	f.StringVar(&o.DataDir, "data-dir", "templar-localnet", "folder for everything that the network keeps")
+}
+
+// localnetFlags are those of localnet and prepare both. It returns that of --adversaries.
+func localnetFlags(f *pflag.FlagSet, o *localnet.Options) (cheaters *string) {
+	f.SortFlags = false
+	windowsFlag(f, o)
+	f.IntVar(&o.Miners, "miners", 3, "miners")
+	f.IntVar(&o.Validators, "validators", 2, "validators")
+	cheaters = f.String("adversaries", "", "cheaters beside the honest miners, like lazy=1,noise=2,sybil=3 (kinds: see \"templar localnet --help\")")
+	f.StringVar(&o.Preset, "preset", "tiny", "model and run parameters: tiny, 150m or 1b")
+	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first parameters")
+	dataDirFlag(f, o)
+	f.StringVar(&o.Corpus, "corpus", "", "text file or directory to train on (default Newton's Opticks)")
+	f.StringVar(&o.Include, "include", "", "files of the corpus directory to take, like '*.go' (default all text)")
+	return cheaters
+}
+
+// checkLocalnet checks what was given, and reads the cheaters.
+func checkLocalnet(o *localnet.Options, cheaters string) (err error) {
 	switch {
 	case o.Windows < 1:
 		return usagef("--windows: 0 windows train nothing: want 1 or more")
@@ -143,6 +180,9 @@ func checkLocalnet(o *localnet.Options) error {
 		if info, err := os.Stat(file); err == nil && info.IsDir() {
 			return usagef("--%s: %s is a folder: name a file", flag, file)
 		}
+	}
+	if o.Adversaries, err = adversary.Parse(cheaters); err != nil {
+		return usagef("--adversaries: %w", err)
 	}
 	return checkCorpus(o.Corpus)
 }

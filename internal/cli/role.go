@@ -38,9 +38,9 @@ func (a App) role(std Std, role telemetry.Role) *cobra.Command {
 		Long: long + `
 
 Settings come from the configuration file (JSON or YAML), then from the environment
-(R2_*, WALLET_NAME, WALLET_HOTKEY, NETWORK, NETUID, TEMPLAR_*), then from flags; the later
-one counts. Ctrl-C stops cleanly, a second one at once; the same command goes on from
-where it stopped.`,
+(R2_*, WALLET_NAME, WALLET_HOTKEY, NETWORK, NETUID, INFLUXDB_*, LOKI_URL, TEMPLAR_*), then
+from flags; the later one counts. Ctrl-C stops cleanly, a second one at once; the same
+command goes on from where it stopped.`,
 		Example: fmt.Sprintf(`  templar localnet prepare              # writes configurations to start from
   templar %[1]s --config %[1]s.yaml
   templar %[1]s --config %[1]s.yaml --wallet.name alice --wallet.hotkey default --debug`, role),
@@ -49,7 +49,7 @@ where it stopped.`,
 	f := cmd.Flags()
 	f.SortFlags = false
 	file := f.String("config", "", "configuration file, .json or .yaml")
-	config.RoleFlags(f)
+	config.RoleFlags(f, role)
 	local := f.Bool("local", false, "expect a run of the tiny preset, refuse any other")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		log, err := logger(cmd, std)

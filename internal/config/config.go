@@ -6,10 +6,14 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 
 	"templar/internal/store"
+	"templar/internal/telemetry/export"
 	"templar/protocol"
 )
 
@@ -27,6 +31,41 @@ type Node struct {
 	Chain   Chain   `koanf:"chain"`
 	Buckets Buckets `koanf:"buckets"`
 	Options Options `koanf:"options"`
+
+	Telemetry Telemetry `koanf:"telemetry"`
+}
+
+// Telemetry says where metrics and the log go beside this machine. Default: nowhere.
+type Telemetry struct {
+	InfluxDB InfluxDB `koanf:"influxdb"`
+	Loki     Loki     `koanf:"loki"`
+}
+
+// InfluxDB is a server that takes metrics, by the API of its version 2.
+type InfluxDB struct {
+	Host     string       `koanf:"host"`     // a name, reached by https, or http(s)://name; empty: none
+	Port     uint16       `koanf:"port"`     // 8086, also when 0
+	Database string       `koanf:"database"` // tplr, also when empty
+	Org      string       `koanf:"org"`      // tplr, also when empty
+	Token    store.Secret `koanf:"token" json:"-"`
+}
+
+// Server is where metrics go; its token opens it.
+func (i InfluxDB) Server() export.InfluxDB {
+	host := strings.TrimSuffix(i.Host, "/")
+	if !strings.Contains(host, "://") {
+		host = "https://" + host
+	}
+	return export.InfluxDB{
+		URL: fmt.Sprintf("%s:%d", host, cmp.Or(i.Port, 8086)), Token: i.Token.Reveal(),
+		Org: cmp.Or(i.Org, "tplr"), Bucket: cmp.Or(i.Database, "tplr"), // the original's
+	}
+}
+
+// Loki is a server that takes log lines.
+type Loki struct {
+	// URL is http(s)://[user:password@]host[:port][/path], without a path Loki's own; empty: none.
+	URL store.Secret `koanf:"url" json:"-"`
 }
 
 // Wallet names a hotkey file in Bittensor's layout: <path>/<name>/hotkeys/<hotkey>.

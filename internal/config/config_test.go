@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"templar/internal/telemetry"
+	"templar/internal/telemetry/export"
 	"templar/protocol"
 )
 
@@ -70,7 +71,7 @@ func TestBadFiles(t *testing.T) {
 
 func TestPrecedence(t *testing.T) {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	RoleFlags(flags)
+	RoleFlags(flags, telemetry.Miner)
 	if err := flags.Parse([]string{"--netuid=7", "--peers=4,5", "--store-gathers=false"}); err != nil {
 		t.Fatal(err)
 	}
@@ -138,11 +139,11 @@ func TestOriginalEnvironmentIsEnough(t *testing.T) {
 
 func TestEnvironmentThatSetsNothing(t *testing.T) {
 	_, warnings, err := Load(telemetry.Miner, Sources{Environ: []string{
-		"WANDB_API_KEY=hunter2", "LOKI_URL=http://x", "INFLUXDB_HOST=", "R2_GRADIENT_BUCKET_NAME=b", "PATH=/bin",
+		"WANDB_API_KEY=hunter2", "INFLUXDB_HOST=", "R2_GRADIENT_BUCKET_NAME=b", "PATH=/bin",
 	}})
 	want := []string{
+		"WANDB_API_KEY ignored: this build sends nothing to Weights & Biases; metrics go to InfluxDB (INFLUXDB_HOST, INFLUXDB_TOKEN)",
 		"R2_GRADIENT_BUCKET_NAME ignored: no such setting, did you mean R2_GRADIENTS_BUCKET_NAME?",
-		"LOKI_URL, WANDB_API_KEY ignored: this build sends metrics and logs nowhere",
 	}
 	if err != nil || !slices.Equal(warnings, want) {
 		t.Errorf("got %q, %v", warnings, err)
@@ -150,6 +151,37 @@ func TestEnvironmentThatSetsNothing(t *testing.T) {
 	_, _, err = Load(telemetry.Miner, Sources{Environ: []string{"R2_DATASET_BUCKET_LIST=[{\"k\":\"hunter2\"}]", "NETUID=x"}})
 	if err == nil || !strings.Contains(err.Error(), "NETUID: want a whole number from 0 to 65535\nR2_DATASET_BUCKET_LIST: ") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The original's variables say where metrics and the log go, and no form of a node shows
+// what opens these servers.
+func TestTelemetry(t *testing.T) {
+	environ := append(original(), "INFLUXDB_HOST=influx.example", "INFLUXDB_PORT=443", "INFLUXDB_TOKEN=hunter2", "LOKI_URL=https://u:hunter2@logs.example/push")
+	n, warnings, err := Load(telemetry.Miner, Sources{Environ: environ})
+	if err != nil || len(warnings) > 0 || n.Validate(telemetry.Miner) != nil {
+		t.Fatal(err, warnings, n.Validate(telemetry.Miner))
+	}
+	server := export.InfluxDB{URL: "https://influx.example:443", Org: "tplr", Bucket: "tplr", Token: "hunter2"}
+	if n.Telemetry.InfluxDB.Server() != server || n.Telemetry.Loki.URL.Reveal() != "https://u:hunter2@logs.example/push" {
+		t.Errorf("%+v", n.Telemetry)
+	}
+	asJSON, err := json.Marshal(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := fmt.Sprintf("%+v %#v %s", n, n, asJSON); strings.Contains(all, "hunter2") {
+		t.Errorf("a secret shows in %s", all)
+	}
+	n.Telemetry.InfluxDB = InfluxDB{Host: "http://u:hunter2@influx.example"}
+	n.Telemetry.Loki.URL = "hunter2@logs.example"
+	want := []string{
+		"telemetry.influxdb.host: want http(s)://host[:port]: set INFLUXDB_HOST, telemetry.influxdb.host in the configuration file",
+		"telemetry.influxdb.token: missing: set INFLUXDB_TOKEN, telemetry.influxdb.token in the configuration file",
+		"telemetry.loki.url: want http(s)://[user:password@]host[:port][/path]: set LOKI_URL, telemetry.loki.url in the configuration file",
+	}
+	if diff := cmp.Diff(want, strings.Split(n.Validate(telemetry.Miner).Error(), "\n")); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -187,7 +219,7 @@ func TestDatasetBucketList(t *testing.T) {
 // Flags say where buckets are; none takes a secret.
 func TestBucketFlags(t *testing.T) {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	RoleFlags(flags)
+	RoleFlags(flags, telemetry.Miner)
 	args := []string{"--buckets.gradients.account_id=ffffffffffffffffffffffffffffffff", "--buckets.gradients.write.id=w", "--buckets.dataset.name=d", "--keep-gathers=7"}
 	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
@@ -223,7 +255,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		"run: missing: set --run, TEMPLAR_RUN, run in the configuration file",
 		`chain.endpoint: network "finney" is not one that this build can join (it has: local): set --subtensor.chain_endpoint, --subtensor.network, NETWORK, TEMPLAR_CHAIN_ENDPOINT, chain.endpoint in the configuration file`,
 		`options.device: "cuda:0" is not a device of this build (it has: cpu): set --device, CUDA_DEVICE, options.device in the configuration file`,
-		`options.blas: "mkl" is none of builtin, openblas, auto: set --blas, options.blas in the configuration file`,
+		`options.blas: "mkl" is none of builtin, openblas, auto: set options.blas in the configuration file`,
 		"buckets.aggregator.endpoint: want http(s)://host[:port]: set --buckets.aggregator.account_id, --buckets.aggregator.endpoint, R2_AGGREGATOR_ACCOUNT_ID, R2_AGGREGATOR_ENDPOINT, buckets.aggregator.endpoint in the configuration file",
 		"buckets.aggregator.name: want 3 to 63 of a-z, 0-9, '-' and '.': set --buckets.aggregator.name, R2_AGGREGATOR_BUCKET_NAME, buckets.aggregator.name in the configuration file",
 		"buckets.aggregator.key.secret: missing: set R2_AGGREGATOR_WRITE_SECRET_ACCESS_KEY, buckets.aggregator.key.secret in the configuration file",
@@ -319,14 +351,19 @@ func TestSettingsNameKeysOfTheFile(t *testing.T) {
 		t.Errorf("the flags' or environment's absence changed the defaults: %s", diff)
 	}
 	known := schemaOf(reflect.TypeFor[Node]())
-	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	RoleFlags(flags)
-	for name, key := range flagKeys() {
-		if known[key] == nil || flags.Lookup(name) == nil {
-			t.Errorf("--%s sets %s: one of them does not exist", name, key)
-		}
-	}
 	for _, role := range []telemetry.Role{telemetry.Miner, telemetry.Validator, telemetry.Aggregator} {
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		RoleFlags(flags, role)
+		for name, key := range flagKeys(role) {
+			if known[key] == nil || flags.Lookup(name) == nil {
+				t.Errorf("%s: --%s sets %s: one of them does not exist", role, name, key)
+			}
+		}
+		flags.VisitAll(func(f *pflag.Flag) {
+			if flagKeys(role)[f.Name] == "" {
+				t.Errorf("%s: --%s sets nothing", role, f.Name)
+			}
+		})
 		for name, key := range variables(role) {
 			if key != "" && known[key] == nil {
 				t.Errorf("%s sets %s, which does not exist", name, key)

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"templar/internal/telemetry"
@@ -20,6 +19,8 @@ func variables(role telemetry.Role) map[string]string {
 		"WALLET_NAME": "wallet.name", "WALLET_HOTKEY": "wallet.hotkey",
 		"NETWORK": "chain.network", "NETUID": "chain.netuid", "CUDA_DEVICE": "options.device",
 		"TEMPLAR_CHAIN_ENDPOINT": "chain.endpoint", "TEMPLAR_CHAIN_VERIFY": "chain.verify", "TEMPLAR_DATA_DIR": "data_dir", "TEMPLAR_RUN": "run",
+		"INFLUXDB_HOST": "telemetry.influxdb.host", "INFLUXDB_PORT": "telemetry.influxdb.port", "INFLUXDB_DATABASE": "telemetry.influxdb.database",
+		"INFLUXDB_ORG": "telemetry.influxdb.org", "INFLUXDB_TOKEN": "telemetry.influxdb.token", "LOKI_URL": "telemetry.loki.url",
 	}
 	bucket := func(name, read, write string) {
 		env, key := "R2_"+strings.ToUpper(name)+"_", "buckets."+name+"."
@@ -42,28 +43,18 @@ func variables(role telemetry.Role) map[string]string {
 	return v
 }
 
-// exporter tells whether a variable of the original's says where metrics or logs go.
-func exporter(name string) bool {
-	return name == "WANDB_API_KEY" || name == "LOKI_URL" || strings.HasPrefix(name, "INFLUXDB_")
-}
-
 // review looks at the variables that set nothing.
 func review(environ []string, known map[string]string) (warnings []string) {
-	var ignored []string
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
 		_, ours := known[name]
 		switch {
 		case value == "" || ours || name == bucketList:
-		case exporter(name):
-			ignored = append(ignored, name)
+		case name == "WANDB_API_KEY":
+			warnings = append(warnings, name+" ignored: this build sends nothing to Weights & Biases; metrics go to InfluxDB (INFLUXDB_HOST, INFLUXDB_TOKEN)")
 		case strings.HasPrefix(name, "R2_"):
 			warnings = append(warnings, strangeVariable(name, known))
 		}
-	}
-	if len(ignored) > 0 {
-		slices.Sort(ignored)
-		warnings = append(warnings, strings.Join(ignored, ", ")+" ignored: this build sends metrics and logs nowhere")
 	}
 	return warnings
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -15,6 +16,8 @@ import (
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/providers/structs"
 	"github.com/knadh/koanf/v2"
+
+	"templar/internal/store"
 )
 
 // parserOf returns the parser of a file by its extension.
@@ -73,13 +76,13 @@ func where(b []byte, err error) string {
 }
 
 // exposed warns of secrets in a file that others may read.
-func exposed(path string, given map[string]any) string {
+func (s schema) exposed(path string, given map[string]any) string {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm()&0o077 == 0 {
 		return ""
 	}
 	for key := range given {
-		if strings.HasSuffix(key, ".secret") || key == mirrorsKey {
+		if s[key] == reflect.TypeFor[store.Secret]() || key == mirrorsKey {
 			return fmt.Sprintf("%s holds secrets, and others may read it (mode %04o): run chmod 600 %s", path, info.Mode().Perm(), path)
 		}
 	}

@@ -1,19 +1,27 @@
 package config
 
-import "github.com/spf13/pflag"
+import (
+	"github.com/spf13/pflag"
 
-// flagKeys returns the flags of the roles, each with the key that it sets.
-func flagKeys() map[string]string {
+	"templar/internal/telemetry"
+)
+
+// flagKeys returns the flags of a role, each with the key that it sets. An aggregator has
+// no model, no dataset and no bucket of its own, and so none of their flags.
+func flagKeys(role telemetry.Role) map[string]string {
 	keys := map[string]string{
 		"name": "name", "data-dir": "data_dir", "run": "run",
 		"wallet.path": "wallet.path", "wallet.name": "wallet.name", "wallet.hotkey": "wallet.hotkey",
 		"netuid": "chain.netuid", "subtensor.network": "chain.network", "subtensor.chain_endpoint": "chain.endpoint",
 		"chain.verify": "chain.verify",
-		"device":       "options.device", "threads": "options.threads", "blas": "options.blas", "peers": "options.peers", "windows": "options.windows",
+		"device":       "options.device", "peers": "options.peers", "windows": "options.windows",
 		"test": "options.test", "store-gathers": "options.store_gathers",
 		"keep-gathers": "options.keep_gathers",
 	}
-	for _, f := range bucketFlags() {
+	if role != telemetry.Aggregator {
+		keys["threads"], keys["blas"] = "options.threads", "options.blas"
+	}
+	for _, f := range bucketFlags(role) {
 		keys[f.key] = f.key
 	}
 	return keys
@@ -23,7 +31,7 @@ type bucketFlag struct{ key, usage string }
 
 // bucketFlags are the flags that say where the buckets are, named like the keys of the
 // file. There are none for secrets: a command line is everybody's to read.
-func bucketFlags() (out []bucketFlag) {
+func bucketFlags(role telemetry.Role) (out []bucketFlag) {
 	for _, b := range []struct {
 		name, what string
 		keys       []bucketFlag
@@ -32,6 +40,9 @@ func bucketFlags() (out []bucketFlag) {
 		{"dataset", "dataset bucket", []bucketFlag{{"key", "id of the key that reads"}}},
 		{"aggregator", "aggregator bucket", []bucketFlag{{"key", "id of the key; only an aggregator's writes"}}},
 	} {
+		if role == telemetry.Aggregator && b.name != "aggregator" {
+			continue
+		}
 		at := "buckets." + b.name + "."
 		out = append(out, bucketFlag{at + "account_id", b.what + ": account of Cloudflare R2, stands for its endpoint"},
 			bucketFlag{at + "endpoint", b.what + ": http(s)://host[:port], or file:///directory"},
@@ -59,8 +70,8 @@ func ChainFlags(f *pflag.FlagSet) {
 	f.String("chain.verify", "", "hash of the chain's genesis: check all that the endpoint says (default believe it)")
 }
 
-// RoleFlags adds every flag that Load knows.
-func RoleFlags(f *pflag.FlagSet) {
+// RoleFlags adds every flag that Load knows for a role.
+func RoleFlags(f *pflag.FlagSet, role telemetry.Role) {
 	d := Default()
 	WalletFlags(f)
 	ChainFlags(f)
@@ -68,14 +79,16 @@ func RoleFlags(f *pflag.FlagSet) {
 	f.String("data-dir", d.DataDir, "folder of the node's own state")
 	f.String("run", "", "file with the run parameters, from the run's owner")
 	f.String("device", d.Options.Device, "device to compute on: cpu")
-	f.Int("threads", 0, "threads to compute with (default all cores)")
-	f.String("blas", "", "what multiplies matrices: builtin, openblas or auto (default builtin)")
+	if role != telemetry.Aggregator {
+		f.Int("threads", 0, "threads to compute with (default all cores)")
+		f.String("blas", "", "what multiplies matrices: builtin, openblas or auto (default builtin)")
+	}
 	f.String("peers", "", "gather from these uids only: 1,2,3")
 	f.Uint64("windows", 0, "windows to take part in, counted from the run's start (default no end)")
 	f.Bool("test", false, "use all peers, without the lead validator's selection")
 	f.Bool("store-gathers", false, "keep gathered gradients in the data directory")
 	f.Uint64("keep-gathers", 0, "windows to keep them for (default 4 x checkpoint_frequency)")
-	for _, b := range bucketFlags() {
+	for _, b := range bucketFlags(role) {
 		f.String(b.key, "", b.usage)
 	}
 }

@@ -23,7 +23,7 @@ import (
 type Sources struct {
 	File    string         // .json, .yaml or .yml; "" for none
 	Environ []string       // "NAME=value", as from os.Environ; empty values count as unset
-	Flags   *pflag.FlagSet // made with RoleFlags; nil for none. Only flags that were given count.
+	Flags   *pflag.FlagSet // made with RoleFlags for the role; nil for none. Only flags that were given count.
 }
 
 // Load fills a Node for a role and reports every fault of the sources at once. It does
@@ -35,7 +35,7 @@ func Load(role telemetry.Role, s Sources) (n Node, warnings []string, err error)
 	l.file(s.File)
 	l.environ(s.Environ, variables(role))
 	l.bucketList(s.Environ)
-	l.flags(s.Flags)
+	l.flags(s.Flags, flagKeys(role))
 	slices.SortStableFunc(l.faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	if err := errors.Join(l.faults...); err != nil {
 		return Node{}, l.warnings, err
@@ -85,7 +85,7 @@ func (l *loader) file(path string) {
 			given[key] = v
 		}
 	}
-	if w := exposed(path, given); w != "" {
+	if w := l.schema.exposed(path, given); w != "" {
 		l.warnings = append(l.warnings, w)
 	}
 	l.merge(given)
@@ -124,11 +124,10 @@ func (l *loader) environ(environ []string, known map[string]string) {
 	}), known, "")
 }
 
-func (l *loader) flags(f *pflag.FlagSet) {
+func (l *loader) flags(f *pflag.FlagSet, known map[string]string) {
 	if f == nil {
 		return
 	}
-	known := flagKeys()
 	l.texts(posflag.ProviderWithFlag(f, ".", nil, func(f *pflag.Flag) (string, any) {
 		return known[f.Name], f.Value.String()
 	}), known, "--")

@@ -24,6 +24,7 @@ func (n *Node) Validate(role telemetry.Role) error {
 	v.need("wallet.hotkey", n.Wallet.Hotkey)
 	v.chain(n.Chain)
 	v.options(n.Options)
+	v.telemetry(n.Telemetry)
 	v.bucket("buckets.aggregator", n.Buckets.Aggregator)
 	if role != telemetry.Aggregator {
 		v.bucket("buckets.dataset", n.Buckets.Dataset)
@@ -51,7 +52,7 @@ func (v *validator) how(key string) string {
 		return k == key || ok && (k == place+"account_id" || k == place+"network")
 	}
 	var flags, env []string
-	for name, k := range flagKeys() {
+	for name, k := range flagKeys(v.role) {
 		if sets(k) {
 			flags = append(flags, "--"+name)
 		}
@@ -105,6 +106,19 @@ func (v *validator) options(o Options) {
 	}
 	if !slices.Contains([]string{"", "builtin", "openblas", "auto"}, o.BLAS) {
 		v.fault("options.blas", "%q is none of builtin, openblas, auto", o.BLAS)
+	}
+}
+
+func (v *validator) telemetry(t Telemetry) {
+	if i := t.InfluxDB; i.Host != "" {
+		v.url("telemetry.influxdb.host", i.Server().URL)
+		v.need("telemetry.influxdb.token", i.Token.Reveal())
+	}
+	if address := t.Loki.URL.Reveal(); address != "" {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			v.fault("telemetry.loki.url", "want http(s)://[user:password@]host[:port][/path]")
+		}
 	}
 }
 

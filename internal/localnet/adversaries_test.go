@@ -1,6 +1,8 @@
 package localnet
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -12,12 +14,8 @@ import (
 
 // checkCheaters: the report names the cheaters nan, lazy and noise, and they cost the two honest
 // miners nothing.
-func checkCheaters(t *testing.T, o Options) {
+func checkCheaters(t *testing.T, r dashboard.Report) (err error) {
 	t.Helper()
-	r, err := dashboard.ReadJSON(o.JSON)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var names []string
 	for _, m := range r.Miners {
 		names = append(names, m.Node)
@@ -27,9 +25,10 @@ func checkCheaters(t *testing.T, o Options) {
 	}
 	for _, w := range r.Windows {
 		if got := telemetry.Skipped(w.Skipped); got != "4 non-finite, 5 missing" || len(w.Gathered) != 3 {
-			t.Errorf("window %d: skipped %s, included %v", w.Window, got, w.Gathered)
+			err = errors.Join(err, fmt.Errorf("window %d: skipped %s, included %v", w.Window, got, w.Gathered))
 		}
 	}
+	return err
 }
 
 func mix(t *testing.T, text string) adversary.Mix {
@@ -45,8 +44,14 @@ func mix(t *testing.T, text string) adversary.Mix {
 func TestAdversariesAreRemembered(t *testing.T) {
 	o := options(t, 1)
 	o.Adversaries = mix(t, "lazy,sybil")
-	if _, err := Prepare(t.Context(), o); err != nil {
+	commands, err := Prepare(t.Context(), o)
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range []string{"lazy-0", "sybil-0", "sybil-1"} { // a miner's command would make them honest
+		if want := fmt.Sprintf("templar localnet cheat %s --data-dir %s --windows 1", name, o.DataDir); !slices.Contains(commands, want) {
+			t.Errorf("no command %q in\n%s", want, strings.Join(commands, "\n"))
+		}
 	}
 	n, err := load(&o)
 	if err != nil {
@@ -60,5 +65,8 @@ func TestAdversariesAreRemembered(t *testing.T) {
 	o.Adversaries = mix(t, "lazy=2")
 	if _, err := load(&o); err == nil || !strings.Contains(err.Error(), "--adversaries is lazy=1,sybil=2 there, not lazy=2") {
 		t.Errorf("other cheaters: %v", err)
+	}
+	if err := Cheat(t.Context(), o, "lazy-1"); err == nil || !strings.HasSuffix(err.Error(), `has no cheater "lazy-1": have lazy-0, sybil-0, sybil-1`) {
+		t.Errorf("a cheater that is not there: %v", err)
 	}
 }

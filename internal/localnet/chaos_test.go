@@ -2,14 +2,14 @@ package localnet
 
 import (
 	"bytes"
-	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"templar/internal/clock"
-	"templar/internal/dashboard"
 	"templar/internal/store"
 	"templar/internal/store/mem"
 )
@@ -57,23 +57,18 @@ func TestChaosNetwork(t *testing.T) {
 		t.Skip("takes some windows of wall time")
 	}
 	t.Parallel()
-	o := options(t, 3)
-	o.Miners, o.Chaos = 2, true
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	if err := Run(ctx, o); err != nil {
-		t.Fatal(err)
+	makeOptions := func() Options {
+		o := options(t, 3)
+		o.Miners, o.Chaos = 2, true
+		o.JSON = filepath.Join(t.TempDir(), "report.json")
+		return o
 	}
-	r, err := dashboard.ReadJSON(o.path(reportFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if uint64(len(r.Windows)) != o.Windows {
-		t.Errorf("%d windows reported, want %d", len(r.Windows), o.Windows)
-	}
-	for _, w := range r.Windows {
-		if strays := w.Dissenters(); len(strays) > 0 || len(w.StateHash) != 4 {
-			t.Errorf("window %d: %d nodes told their state, %v hold others", w.Window, len(w.StateHash), strays)
+	inTime(t, makeOptions, func(o Options) (err error) {
+		for _, w := range checkStates(t, o).Windows {
+			if len(w.StateHash) != 4 {
+				err = errors.Join(err, fmt.Errorf("window %d: %d nodes told their state", w.Window, len(w.StateHash)))
+			}
 		}
-	}
+		return err
+	})
 }

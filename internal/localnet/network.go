@@ -101,25 +101,37 @@ func (n *network) config(m member) (config.Node, error) {
 	return c, err
 }
 
-// load reads network.json and holds it against what is asked for.
+// load reads a data directory and holds it against what is asked for.
 func load(o *Options) (*network, error) {
-	b, err := os.ReadFile(o.path("network.json"))
+	n, err := read(o.DataDir)
 	if err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	n := &network{dir: o.DataDir}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(n); err != nil {
-		return nil, fmt.Errorf("%s: %w", o.path("network.json"), err)
+		return nil, err
 	}
 	if err := n.accepts(o); err != nil {
 		return nil, fmt.Errorf("%s holds another network: %w; use its flags, or another --data-dir", o.DataDir, err)
 	}
-	if n.adversaries, err = adversary.Parse(n.Adversaries); err != nil {
-		return nil, fmt.Errorf("%s: %w", o.path("network.json"), err)
+	return n, nil
+}
+
+// read reads a data directory.
+func read(dir string) (*network, error) {
+	n := &network{dir: dir}
+	b, err := os.ReadFile(n.path("network.json"))
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	run, err := node.LoadRun(o.path("run.json"))
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(n); err != nil {
+		return nil, fmt.Errorf("%s: %w", n.path("network.json"), err)
+	}
+	if n.Version != networkVersion {
+		return nil, fmt.Errorf("%s: its version is %d, this release's %d", n.path("network.json"), n.Version, networkVersion)
+	}
+	if n.adversaries, err = adversary.Parse(n.Adversaries); err != nil {
+		return nil, fmt.Errorf("%s: %w", n.path("network.json"), err)
+	}
+	run, err := node.LoadRun(n.path("run.json"))
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +154,5 @@ func (n *network) accepts(o *Options) error {
 	differ("adversaries", n.Adversaries, o.Adversaries.String())
 	differ("corpus", n.Source, o.Corpus)
 	differ("include", n.Include, o.Include)
-	if n.Version != networkVersion {
-		errs = append(errs, fmt.Errorf("its version is %d, this release's %d", n.Version, networkVersion))
-	}
 	return errors.Join(errs...)
 }

@@ -35,14 +35,16 @@ func (d dialer) Dial(l store.Location) (store.Bucket, error) {
 	return files.Bucket(l.Bucket), nil
 }
 
-// DialOwn opens a bucket that this node writes to. One in a directory is made if need be.
-func (d dialer) DialOwn(l store.Location) (store.Bucket, error) {
+// DialOwn opens a bucket that this node writes to. One in a directory is made if need be, and
+// is the node's alone until release.
+func (d dialer) DialOwn(l store.Location) (b store.Bucket, release func(), err error) {
 	dir, err := bucketDir(l)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if dir == "" {
-		return d.dialRemote(l)
+		b, err = d.dialRemote(l)
+		return b, func() {}, err
 	}
 	return openDirectory(dir, l.Bucket)
 }
@@ -68,14 +70,20 @@ func bucketDir(l store.Location) (dir string, err error) {
 	return filepath.Join(root, l.Bucket), store.CheckBucketName(l.Bucket)
 }
 
-// openDirectory opens a directory to write to one bucket in it, which is made if need be.
-func openDirectory(dir, bucket string) (store.Bucket, error) {
-	files, err := fs.Open(dir, fs.Options{Fsync: true})
+// openDirectory opens a directory to write to one bucket in it, which is made if need be, and
+// keeps other processes that would write there out until release.
+func openDirectory(dir, bucket string) (b store.Bucket, release func(), err error) {
+	release, err = fs.Lock(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := files.CreateBucket(bucket); err != nil && !errors.Is(err, store.ErrExists) {
-		return nil, fmt.Errorf("%s: %w", dir, err)
+	files, err := fs.Open(dir, fs.Options{Fsync: true})
+	if err == nil {
+		if err = files.CreateBucket(bucket); err == nil || errors.Is(err, store.ErrExists) {
+			return files.Bucket(bucket), release, nil
+		}
+		err = fmt.Errorf("%s: %w", dir, err)
 	}
-	return files.Bucket(bucket), nil
+	release()
+	return nil, nil, err
 }

@@ -49,6 +49,7 @@ func local(t *testing.T, run exchange.Run, c chain.Chain, r telemetry.Role, sign
 	if err := cfg.Validate(r); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { n.Close() })
 	if err := n.openBuckets(cfg, r, d, clock.Wall{}); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +134,11 @@ func TestDatasetMirrors(t *testing.T) {
 	root := t.TempDir()
 	p := simnet.Params()
 	p.Stores = []string{"file://" + root}
-	mirror := must(openDirectory(filepath.Join(root, "second"), "second"))(t)
+	mirror, release, err := openDirectory(filepath.Join(root, "second"), "second")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
 	corpus := data.Corpus{Name: "text", Text: bytes.Repeat([]byte("light and shade "), 500), Files: 1}
 	_, hash, err := data.Build(t.Context(), mirror, corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens})
 	if err != nil {

@@ -4,6 +4,7 @@ package node
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"templar/internal/clock"
@@ -14,28 +15,34 @@ import (
 	"templar/internal/telemetry"
 )
 
-// A data directory has one node at a time.
-func TestDataDirectoryIsLocked(t *testing.T) {
+// A data directory has one node at a time, and so has a bucket that is a directory.
+func TestDirectoriesAreLocked(t *testing.T) {
 	run := must(exchange.NewRun(simnet.Params()))(t)
-	cfg := config.Node{DataDir: t.TempDir(), Buckets: config.Buckets{
-		Aggregator: config.Bucket{Endpoint: "file://" + t.TempDir(), Name: "aggregates"},
-	}}
-	open := func() (*Node, error) {
+	open := func(data, bucket string) (*Node, error) {
 		n := &Node{}
 		n.Exchange = &exchange.Exchange{Run: run}
-		return n, n.openBuckets(cfg, telemetry.Aggregator, dialer{}, clock.Wall{})
+		return n, n.openBuckets(config.Node{DataDir: data, Buckets: config.Buckets{
+			Aggregator: config.Bucket{Endpoint: "file://" + bucket, Name: "aggregates"},
+		}}, telemetry.Aggregator, dialer{}, clock.Wall{})
 	}
-	first, err := open()
+	data, bucket := t.TempDir(), t.TempDir()
+	first, err := open(data, bucket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(); !errors.Is(err, flock.ErrHeld) {
-		t.Errorf("a second node on one data directory: %v", err)
+	for what, dirs := range map[string][2]string{"data directory": {data, t.TempDir()}, "aggregator bucket": {t.TempDir(), bucket}} {
+		second, err := open(dirs[0], dirs[1])
+		if !errors.Is(err, flock.ErrHeld) || !strings.HasPrefix(err.Error(), what) {
+			t.Errorf("a second node on one %s: %v", what, err)
+		}
+		if err := second.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := open()
+	again, err := open(data, bucket)
 	if err != nil {
 		t.Errorf("after the first has ended: %v", err)
 	}

@@ -22,7 +22,6 @@ import (
 	"templar/internal/miner"
 	"templar/internal/role"
 	"templar/internal/store"
-	"templar/internal/store/fs"
 	"templar/internal/store/s3"
 	"templar/internal/telemetry"
 	"templar/internal/validator"
@@ -136,11 +135,18 @@ func (n *Node) openBuckets(c config.Node, r telemetry.Role, d dialer, clk clock.
 		}
 		return store.Retry(store.Limit(b, ownRequests), store.RetryPolicy{}, clk), nil
 	}
-	var err error
+	owned := func(b store.Bucket, release func(), err error) (store.Bucket, error) {
+		if err == nil {
+			n.closers = append(n.closers, func() error { release(); return nil })
+		}
+		return b, err
+	}
+	dialOwn := func(l store.Location) (store.Bucket, error) { return owned(d.DialOwn(l)) }
 	dialAggregator := d.Dial
 	if r == telemetry.Aggregator {
-		dialAggregator = d.DialOwn
+		dialAggregator = dialOwn
 	}
+	var err error
 	if n.Exchange.Aggregator, err = open("aggregator", c.Buckets.Aggregator.Location(), dialAggregator); err != nil {
 		return err
 	}
@@ -149,19 +155,14 @@ func (n *Node) openBuckets(c config.Node, r telemetry.Role, d dialer, clk clock.
 		if !n.Exchange.Params.TrustsStore(n.Bucket.Location.Endpoint) {
 			return fmt.Errorf("own bucket: %s is not one of the run's stores %v: nobody would read it", n.Bucket.Location.Endpoint, n.Exchange.Params.Stores)
 		}
-		if n.Exchange.Own, err = open("own", c.Buckets.Gradients.Writing(), d.DialOwn); err != nil {
+		if n.Exchange.Own, err = open("own", c.Buckets.Gradients.Writing(), dialOwn); err != nil {
 			return err
 		}
 		if n.Committed, err = open("own", n.Bucket.Location, d.Dial); err != nil {
 			return err
 		}
 	}
-	unlock, err := fs.Lock(c.DataDir)
-	if err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	n.closers = append(n.closers, func() error { unlock(); return nil })
-	if n.Local, err = openDirectory(c.DataDir, "state"); err != nil {
+	if n.Local, err = owned(openDirectory(c.DataDir, "state")); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	n.Scratch = filepath.Join(c.DataDir, "downloads")
@@ -228,8 +229,28 @@ func (n *Node) New(r telemetry.Role, o config.Options) (interface{ Run(context.C
 	return nil, fmt.Errorf("no role %q", r)
 }
 
-// Run assembles a node and runs its role.
+// Run assembles a node and runs its role. What the node tells to its last moment is sent
+// to where the configuration says.
 func Run(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
+	env, senders, err := exported(ctx, c, r, env)
+	if err != nil {
+		return err
+	}
+	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	all := len(senders) + 1
+	env.Clock.Each(all, all, func(i int) {
+		if i < len(senders) {
+			senders[i](sending)
+			return
+		}
+		defer stop()
+		err = run(ctx, c, r, env)
+	})
+	return err
+}
+
+func run(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
 	n, err := Open(ctx, c, r, env)
 	if err != nil {
 		return err

@@ -1,0 +1,45 @@
+package localnet
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"templar/internal/clock"
+	"templar/internal/node"
+	"templar/internal/telemetry"
+)
+
+// Cheat runs one cheater of a network that was prepared with some, for Options.Windows. No
+// configuration makes a cheater of a miner: its attack is in no role's code.
+func Cheat(ctx context.Context, o Options, name string) error {
+	dir, err := filepath.Abs(o.DataDir)
+	if err != nil {
+		return err
+	}
+	n, err := read(dir)
+	if err != nil {
+		return err
+	}
+	var have []string
+	for _, m := range n.names() {
+		if m.corrupt == nil {
+			continue
+		}
+		if m.name != name {
+			have = append(have, m.name)
+			continue
+		}
+		c, err := n.config(m)
+		if err != nil {
+			return err
+		}
+		c.Options.Windows = o.Windows
+		return node.Run(ctx, c, m.role, node.Env{Log: o.Log, Sink: telemetry.LogSink(o.Log), Clock: clock.Wall{}, Alter: m.corrupt})
+	}
+	if len(have) == 0 {
+		return fmt.Errorf("%s has no cheaters: prepare one with --adversaries", dir)
+	}
+	return fmt.Errorf("%s has no cheater %q: have %s", dir, name, strings.Join(have, ", "))
+}

@@ -1,0 +1,43 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+
+	"templar/internal/config"
+	"templar/internal/telemetry"
+	"templar/internal/telemetry/export"
+)
+
+// exported adds to env where the configuration says that metrics and the log go beside
+// this machine. Each of the senders works until its context ends.
+func exported(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ Env, senders []func(context.Context), err error) {
+	local := env.Log
+	if i := c.Telemetry.InfluxDB; i.Host != "" {
+		m := export.NewMetrics(i.Server(), env.Clock, local)
+		env.Sink = telemetry.Tee(env.Sink, m)
+		senders = append(senders, m.Run)
+	}
+	if url := c.Telemetry.Loki.URL.Reveal(); url != "" {
+		labels := map[string]string{"app": "templar", "role": string(r)}
+		if c.Name != "" {
+			labels["node"] = c.Name
+		}
+		l, err := export.NewLog(url, labels, env.Clock, local)
+		if err != nil {
+			return env, nil, err
+		}
+		h := slog.NewJSONHandler(l, &slog.HandlerOptions{Level: leastLevel(ctx, local)})
+		env.Log = slog.New(slog.NewMultiHandler(local.Handler(), h))
+		senders = append(senders, l.Run)
+	}
+	return env, senders, nil
+}
+
+// leastLevel is what the operator wants to see of the log, there as here.
+func leastLevel(ctx context.Context, log *slog.Logger) slog.Level {
+	level := slog.LevelDebug - 4
+	for ; level < slog.LevelError && !log.Enabled(ctx, level); level++ {
+	}
+	return level
+}

@@ -1,0 +1,71 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"templar/internal/clock"
+	"templar/internal/config"
+	"templar/internal/store"
+	"templar/internal/telemetry"
+)
+
+// What a node tells goes where the configuration says, and stays here too. Debug lines,
+// which are not wanted here, do not go there either.
+func TestExported(t *testing.T) {
+	var mu sync.Mutex
+	bodies := make(map[string]string)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		bodies[r.URL.Path] += string(b)
+	}))
+	defer server.Close()
+
+	var here bytes.Buffer
+	env := Env{Log: slog.New(slog.NewTextHandler(&here, nil)), Sink: telemetry.SinkFunc(func(telemetry.Event) {}), Clock: clock.Wall{}}
+	c := config.Node{Name: "alice", Run: "nowhere.json"}
+	c.Telemetry.Loki.URL = store.Secret(server.URL)
+	c.Telemetry.InfluxDB = config.InfluxDB{Host: "http://127.0.0.1", Port: port(t, server), Org: "o", Database: "d", Token: "token"}
+
+	env, senders, err := exported(t.Context(), c, telemetry.Miner, env)
+	if err != nil || len(senders) != 2 {
+		t.Fatal(len(senders), err)
+	}
+	env.Log.Debug("a whisper")
+	env.Log.Warn("a word")
+	env.Sink.Emit(telemetry.Event{Node: "alice", Role: telemetry.Miner, Body: telemetry.Checkpointed{Bytes: 7}})
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for _, send := range senders {
+		send(ended)
+	}
+	if !strings.Contains(here.String(), "a word") {
+		t.Errorf("here: %s", here.String())
+	}
+	if logs := bodies["/loki/api/v1/push"]; !strings.Contains(logs, "a word") || strings.Contains(logs, "a whisper") || !strings.Contains(logs, `"node":"alice"`) {
+		t.Errorf("Loki got %s", logs)
+	}
+	if points := bodies["/api/v2/write"]; !strings.HasPrefix(points, "templar_checkpointed,node=alice,role=miner,uid=0 window=0i,bytes=7i ") {
+		t.Errorf("InfluxDB got %s", points)
+	}
+	if err := Run(t.Context(), c, telemetry.Miner, env); err == nil || !strings.Contains(err.Error(), "nowhere.json") {
+		t.Errorf("the end of the role does not end its senders, or its error is lost: %v", err)
+	}
+}
+
+func port(t *testing.T, s *httptest.Server) (p uint16) {
+	t.Helper()
+	for _, digit := range s.URL[strings.LastIndex(s.URL, ":")+1:] {
+		p = 10*p + uint16(digit-'0')
+	}
+	return p
+}

@@ -1,0 +1,75 @@
+package export
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"templar/internal/clock"
+)
+
+// Log sends log lines to Loki while Run runs. It is the io.Writer of a slog.JSONHandler,
+// which writes a line at a time.
+type Log struct{ queue *queue }
+
+// NewLog returns a writer to the Loki server at an address, http(s)://[user:password@]host[:port][/path];
+// without a path it is Loki's own. labels tell the node from others. log is told when the
+// server does not take lines, and must not write here.
+func NewLog(address string, labels map[string]string, c clock.Clock, log *slog.Logger) (*Log, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New("the address of the Loki server is no URL") // which may hold a password
+	}
+	if strings.Trim(u.Path, "/") == "" {
+		u.Path = "/loki/api/v1/push"
+	}
+	q := newQueue("log lines", c, log)
+	q.post = func(ctx context.Context, batch [][]byte) (*http.Request, error) {
+		body, err := streams(labels, batch)
+		if err != nil {
+			return nil, err
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		return req, nil
+	}
+	return &Log{q}, nil
+}
+
+// streams is the body of a push: one stream, whose values are pairs of time and line.
+func streams(labels map[string]string, batch [][]byte) ([]byte, error) {
+	type stream struct {
+		Labels map[string]string    `json:"stream"`
+		Values [][2]json.RawMessage `json:"values"`
+	}
+	s := stream{Labels: labels}
+	for _, line := range batch {
+		at, text, _ := bytes.Cut(line, []byte(" "))
+		quoted, err := json.Marshal(string(text))
+		if err != nil {
+			return nil, err
+		}
+		s.Values = append(s.Values, [2]json.RawMessage{[]byte(strconv.Quote(string(at))), quoted})
+	}
+	return json.Marshal(map[string][]stream{"streams": {s}})
+}
+
+// Write queues a line, with the time of now.
+func (l *Log) Write(line []byte) (int, error) {
+	queued := strconv.AppendInt(nil, l.queue.clock.Now().UnixNano(), 10)
+	queued = append(append(queued, ' '), bytes.TrimSuffix(line, []byte("\n"))...)
+	l.queue.add(queued)
+	return len(line), nil
+}
+
+// Run sends until ctx ends, and then what is left.
+func (l *Log) Run(ctx context.Context) { l.queue.run(ctx) }
