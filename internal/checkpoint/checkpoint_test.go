@@ -382,7 +382,7 @@ func TestRestoreGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		restore := func(ctx context.Context) (checkpoint.State, error) {
-			return checkpoint.Restore(ctx, x, net.Node("miner-0").Local, scratch, wire.StartWindow{Run: net.Run.Hash, StartWindow: start}, slog.New(slog.DiscardHandler))
+			return checkpoint.Restore(ctx, x, net.Node("miner-0").Local, scratch, wire.StartWindow{Run: net.Run.Hash, StartWindow: start}, math.MaxUint64, slog.New(slog.DiscardHandler))
 		}
 		ctx, cancel := context.WithCancel(net.Context())
 		requests := 0
@@ -425,7 +425,7 @@ func restore(t *testing.T, net *simnet.Network) (checkpoint.State, error) {
 		t.Fatal(err)
 	}
 	announced := wire.StartWindow{Run: net.Run.Hash, StartWindow: start, StateHash: net.Run.Codec.StateHash(state(net, start, 1).Params)}
-	return checkpoint.Restore(net.Context(), x, net.Node("miner-0").Local, "", announced, slog.New(slog.DiscardHandler))
+	return checkpoint.Restore(net.Context(), x, net.Node("miner-0").Local, "", announced, math.MaxUint64, slog.New(slog.DiscardHandler))
 }
 
 // advance makes blocks until window 20.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"slices"
 	"time"
@@ -33,18 +32,13 @@ var ErrNone = errors.New("no usable checkpoint in the own directory or in any va
 
 // Restore returns the newest state that can be had: of the validators' buckets, highest
 // stake first, of the own bucket and of the node's own directory, and theta_0 at the
-// least. A miner's private state survives even when its parameters come from elsewhere. A
+// least. States that stand after window w, on which the node may still have work to do, come
+// last. A miner's private state survives even when its parameters come from elsewhere. A
 // torn or lying checkpoint is named in the log, and the next one is tried.
 //
 // A download goes through the folder scratch, where the next start goes on with it; when
 // scratch is empty, straight into memory.
-func Restore(ctx context.Context, x *exchange.Exchange, local store.Reader, scratch string, announced wire.StartWindow, log *slog.Logger) (State, error) {
-	return RestoreBefore(ctx, x, local, scratch, announced, math.MaxUint64, log)
-}
-
-// RestoreBefore is Restore for a node that still has work to do on window w: states that
-// stand after it come last.
-func RestoreBefore(ctx context.Context, x *exchange.Exchange, local store.Reader, scratch string, announced wire.StartWindow, w protocol.Window, log *slog.Logger) (State, error) {
+func Restore(ctx context.Context, x *exchange.Exchange, local store.Reader, scratch string, announced wire.StartWindow, w protocol.Window, log *slog.Logger) (State, error) {
 	places, err := find(ctx, x, local, scratch, log)
 	if err != nil {
 		return State{}, err

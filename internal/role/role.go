@@ -117,13 +117,13 @@ const restoreTries = 5
 // RestoreBefore is Restore for a role that still has work to do on window w: it prefers the
 // newest state that does not stand after it.
 func (d *Deps) RestoreBefore(ctx context.Context, announced wire.StartWindow, w protocol.Window) (*replica.Replica, checkpoint.State, error) {
-	s, err := checkpoint.RestoreBefore(ctx, d.Exchange, d.Local, d.Scratch, announced, w, d.Log)
+	s, err := checkpoint.Restore(ctx, d.Exchange, d.Local, d.Scratch, announced, w, d.Log)
 	for again := 1; errors.Is(err, checkpoint.ErrNone) && again < restoreTries; again++ {
 		d.Log.Warn("no usable checkpoint yet: looking again in the next window")
 		if err := d.Exchange.Clock.Sleep(ctx, d.Exchange.Params.WindowTime()); err != nil {
 			return nil, s, err
 		}
-		s, err = checkpoint.RestoreBefore(ctx, d.Exchange, d.Local, d.Scratch, announced, w, d.Log)
+		s, err = checkpoint.Restore(ctx, d.Exchange, d.Local, d.Scratch, announced, w, d.Log)
 	}
 	if err != nil {
 		return nil, s, err
