@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 
 	"templar/internal/store"
 	"templar/internal/store/fs"
+	"templar/internal/store/s3"
+	"templar/internal/store/server"
 	"templar/protocol"
 )
 
@@ -21,6 +24,9 @@ func TestSameStateEverywhere(t *testing.T) {
 	variants := map[string]func(*testing.T, *Config){
 		"store: directory": func(t *testing.T, c *Config) {
 			c.open = func(now func() time.Time) (objectStore, error) { return openFiles(t, now) }
+		},
+		"store: S3": func(t *testing.T, c *Config) {
+			c.open = func(now func() time.Time) (objectStore, error) { return serveS3(t, now) }
 		},
 		"kernel: reference": func(t *testing.T, _ *Config) { withoutVectors(t) },
 		"threads: 4":        func(_ *testing.T, c *Config) { c.Threads = 4 },
@@ -74,3 +80,31 @@ func openFiles(t *testing.T, now func() time.Time) (objectStore, error) {
 func (files) AddKeys(...store.Key) error { return nil }
 
 func (f files) Dial(l store.Location) (store.Bucket, error) { return f.Bucket(l.Bucket), nil }
+
+// overHTTP is an S3 server, asked over HTTP.
+type overHTTP struct {
+	*server.Server
+	dialer   *s3.Dialer
+	endpoint string
+}
+
+func serveS3(t *testing.T, now func() time.Time) (objectStore, error) {
+	s, err := server.Open(server.Config{Dir: t.TempDir(), Now: now})
+	if err != nil {
+		return nil, err
+	}
+	front := httptest.NewServer(s.Handler())
+	o := overHTTP{s, s3.NewDialer(s3.Options{}), front.URL}
+	t.Cleanup(func() {
+		if err := o.dialer.Close(); err != nil {
+			t.Error(err)
+		}
+		front.Close()
+	})
+	return o, nil
+}
+
+func (o overHTTP) Dial(l store.Location) (store.Bucket, error) {
+	l.Endpoint = o.endpoint
+	return o.dialer.Dial(l)
+}
