@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -281,7 +280,12 @@ func (c *Client) query(ctx context.Context, path string, data []byte, height int
 		return nil, err
 	}
 	if r.Response.Code != 0 {
-		return nil, errors.New(r.Response.Log)
+		return nil, queryError(r.Response.Log)
 	}
 	return r.Response.Value, nil
 }
+
+// queryError is what a node says in place of a value.
+type queryError string
+
+func (e queryError) Error() string { return string(e) }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -92,9 +93,23 @@ func (c *Client) trustGenesis(ctx context.Context, want protocol.Hash) (ledger.G
 	return ledger.DecodeGenesis(r.Genesis.AppState)
 }
 
+// proofTries is how often a client asks for a proof: a node that catches up with the chain
+// may have left a state behind by the time it is asked about it.
+const proofTries = 10
+
 // prove returns the records with the prefixes in the newest state whose root stands in
 // a verified header, and the state's block.
 func (c *Client) prove(ctx context.Context, prefixes ...string) (block uint64, parts [][]ledger.Record, err error) {
+	for range proofTries {
+		block, parts, err = c.proveOnce(ctx, prefixes)
+		if _, left := errors.AsType[queryError](err); !left {
+			break
+		}
+	}
+	return block, parts, err
+}
+
+func (c *Client) proveOnce(ctx context.Context, prefixes []string) (block uint64, parts [][]ledger.Record, err error) {
 	head, err := c.signed(ctx, methodNext, map[string]any{"after": max(c.seen.Load()-1, 0)})
 	if err != nil {
 		return 0, nil, err
