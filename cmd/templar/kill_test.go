@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,27 +23,32 @@ func TestKilledLocalnetGoesOn(t *testing.T) {
 		t.Skip("takes some windows of wall time")
 	}
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	dir := filepath.Join(t.TempDir(), "net")
-	args := []string{"localnet", "--data-dir", dir, "--miners", "2", "--validators", "2", "--windows", "8", "--no-live"}
+	network := func(windows int) *process {
+		return command(ctx, t, "localnet", "--data-dir", dir, "--miners", "2", "--validators", "2", "--windows", strconv.Itoa(windows), "--no-live")
+	}
 
-	first := command(ctx, t, args...)
-	before := awaitWindows(ctx, t, first, filepath.Join(dir, "report.json"), 5)
+	first := network(100)
+	before := awaitReport(ctx, t, first, filepath.Join(dir, "report.json"), func(r dashboard.Report) bool {
+		return len(r.Windows) >= 5 && len(r.Miners) == 2 && r.Miners[0].GradientScore.Known() && r.Miners[1].GradientScore.Known()
+	})
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = first.Wait() // it says that it was killed
 	scores := evaluations(t, dir)
 
-	second := command(ctx, t, args...)
+	windows := len(before.Windows) + 3
+	second := network(windows)
 	second.mustEnd(t)
 	after, err := dashboard.ReadJSON(filepath.Join(dir, "report.json"))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, second.stderr.String())
 	}
-	if len(after.Windows) != 8 {
-		t.Errorf("%d windows in the report, want 8", len(after.Windows))
+	if len(after.Windows) != windows {
+		t.Errorf("%d windows in the report, want %d", len(after.Windows), windows)
 	}
 	for i, w := range after.Windows {
 		if strays := w.Dissenters(); len(strays) > 0 {
@@ -59,16 +65,16 @@ func TestKilledLocalnetGoesOn(t *testing.T) {
 	}
 }
 
-// awaitWindows waits until the report tells of some windows.
-func awaitWindows(ctx context.Context, t *testing.T, p *process, path string, windows int) dashboard.Report {
+// awaitReport waits until the report tells enough.
+func awaitReport(ctx context.Context, t *testing.T, p *process, path string, enough func(dashboard.Report) bool) dashboard.Report {
 	t.Helper()
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
-		if r, err := dashboard.ReadJSON(path); err == nil && len(r.Windows) >= windows {
+		if r, err := dashboard.ReadJSON(path); err == nil && enough(r) {
 			return r
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s reported no %d windows:\n%s", p.name, windows, p.stderr.String())
+			t.Fatalf("%s did not report enough:\n%s", p.name, p.stderr.String())
 		case <-tick.C:
 		}
 	}
@@ -109,11 +115,11 @@ func evaluations(t *testing.T, dir string) map[protocol.Hotkey]uint64 {
 // TestInterruptedLocalnetExitsCleanly: Ctrl-C is no failure, and says how to go on.
 func TestInterruptedLocalnetExitsCleanly(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	dir := filepath.Join(t.TempDir(), "net")
 	p := command(ctx, t, "localnet", "--data-dir", dir, "--miners", "1", "--validators", "1", "--no-live")
-	awaitWindows(ctx, t, p, filepath.Join(dir, "report.json"), 1)
+	awaitReport(ctx, t, p, filepath.Join(dir, "report.json"), func(r dashboard.Report) bool { return len(r.Windows) >= 1 })
 	if err := p.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

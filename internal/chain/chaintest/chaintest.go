@@ -49,7 +49,7 @@ func Key(t testing.TB, n uint64) *wallet.Wallet {
 }
 
 // limit is what any single test may take on a busy machine.
-const limit = 30 * time.Second
+const limit = 3 * time.Minute
 
 // Run tests a chain. make is called once for each test.
 func Run(t *testing.T, make func(t *testing.T) Subject) {
@@ -66,9 +66,10 @@ func Run(t *testing.T, make func(t *testing.T) Subject) {
 		"reorganised":   testReorganised,
 	} {
 		t.Run(name, func(t *testing.T) {
+			s := make(t) // it may wait here for its turn among parallel tests
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
-			test(t, ctx, make(t))
+			test(t, ctx, s)
 		})
 	}
 }

@@ -100,7 +100,7 @@ func (c *child) kill() {
 func childEndpoint(t testing.TB, home string) (endpoint string) {
 	t.Helper()
 	file := filepath.Join(home, "endpoint")
-	within(t, 20*time.Second, "the node to start", func() bool {
+	within(t, time.Minute, "the node to start", func() bool {
 		b, err := os.ReadFile(file)
 		endpoint = string(b)
 		return err == nil && os.Remove(file) == nil

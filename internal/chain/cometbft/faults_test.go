@@ -170,13 +170,26 @@ func TestRunLeavesNoGoroutine(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.stop()
+	var left []string
+	for range 100 { // one that has done its work may not have had its turn to end
+		if left = goroutines(); len(left) == 0 {
+			return
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	t.Errorf("left behind:\n%s", strings.Join(left, "\n\n"))
+}
+
+// goroutines are the stacks of a node's.
+func goroutines() (stacks []string) {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
-	for _, stack := range strings.Split(string(buf), "\n\n") {
+	for stack := range strings.SplitSeq(string(buf), "\n\n") {
 		if strings.Contains(stack, "templar/internal/chain/cometbft.") || strings.Contains(stack, "cometbft/consensus") {
-			t.Errorf("left behind:\n%s", stack)
+			stacks = append(stacks, stack)
 		}
 	}
+	return stacks
 }
 
 // A node that is killed without warning keeps every call that it acknowledged.
@@ -195,10 +208,15 @@ func TestKill(t *testing.T) {
 			}
 		}
 		for range 5 {
-			if r, err := c.Submit(t.Context(), authority, chain.Stake{Hotkey: target, Amount: 1}); err != nil || r.Status != chain.StatusIncluded {
-				t.Fatal(r, err)
+			r, err := c.Submit(t.Context(), authority, chain.Stake{Hotkey: target, Amount: 1})
+			if err != nil {
+				t.Fatal(err)
 			}
-			acknowledged++
+			if r.Status == chain.StatusIncluded {
+				acknowledged++
+			} else { // blocks are fast here, and a busy machine let the call expire: it took no effect
+				t.Log(r.Reason)
+			}
 		}
 		m, err := c.Metagraph(t.Context())
 		if err != nil {
@@ -211,5 +229,8 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		child.kill()
+	}
+	if acknowledged == 0 {
+		t.Error("no call was ever included")
 	}
 }

@@ -1,7 +1,6 @@
 package cometbft
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log"
@@ -47,7 +46,7 @@ func (l *cometLogger) With(keyvals ...any) cmtlog.Logger {
 }
 
 func (l *cometLogger) log(msg string, keyvals []any) {
-	l.out.Log(context.Background(), slog.LevelDebug, msg, keyvals...)
+	l.out.Debug(msg, keyvals...)
 }
 
 // failure is why consensus failed.
