@@ -38,16 +38,6 @@ func (s Scheme) String() string {
 	return fmt.Sprintf("scheme(%d)", uint8(s))
 }
 
-// ParseScheme reads the name of a scheme.
-func ParseScheme(name string) (Scheme, error) {
-	for s := SchemeF32; s.valid(); s++ {
-		if s.String() == name {
-			return s, nil
-		}
-	}
-	return 0, fmt.Errorf("unknown value scheme %q: have f32, f16, i8", name)
-}
-
 // width is the size of a value in bytes.
 func (s Scheme) width() int { return [...]int{SchemeF32: 4, SchemeF16: 2, SchemeI8: 1}[s] }
 

@@ -11,9 +11,6 @@ import (
 	"templar/protocol"
 )
 
-// Size is the number of bytes that Write writes.
-func Size(l protocol.Layout) int64 { return safetensors.Size(entries(l, safetensors.F32)) }
-
 // Write writes parameters as one safetensors file.
 func Write(w io.Writer, l protocol.Layout, params []float32) error {
 	return safetensors.Write(w, entries(l, safetensors.F32), params)
@@ -25,30 +22,6 @@ func entries(l protocol.Layout, d safetensors.DType) []safetensors.Tensor {
 		tensors[i] = safetensors.Tensor{Name: t.Name, DType: d, Shape: t.Shape}
 	}
 	return tensors
-}
-
-// Read reads parameters from a safetensors file of size bytes. It must hold the
-// layout's tensors, in any order and any type that can be read, with finite values.
-func Read(r io.Reader, size int64, l protocol.Layout) ([]float32, error) {
-	sr, err := safetensors.NewReader(r, size)
-	if err != nil {
-		return nil, err
-	}
-	return fill(sr, l)
-}
-
-// fill allocates only once the file's own size vouches for the layout's.
-func fill(sr *safetensors.Reader, l protocol.Layout) ([]float32, error) {
-	m := newMatcher(l)
-	places, err := m.match(sr.Header().Tensors)
-	if err == nil {
-		err = m.complete()
-	}
-	if err != nil {
-		return nil, err
-	}
-	params := make([]float32, l.Size())
-	return params, read(sr, places, params)
 }
 
 // read reads a file's tensors to their places.

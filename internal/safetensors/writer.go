@@ -64,12 +64,6 @@ func bfloat(v float32) uint16 {
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
-// Size is the number of bytes that Write writes.
-func Size(tensors []Tensor) int64 {
-	text, data := encodeHeader(tensors)
-	return int64(len(text)) + data
-}
-
 // encodeHeader returns the length and the header, padded to 8 bytes, and the size of
 // the data.
 func encodeHeader(tensors []Tensor) (text []byte, data int64) {
