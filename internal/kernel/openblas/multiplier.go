@@ -39,7 +39,7 @@ func (g *Multiplier) Mul(c, a, b gemm.Matrix, add bool) {
 		return
 	}
 	g.c, g.a, g.b, g.add = c, a, b, add
-	g.runner.Run(c.Rows, max(rowsAtOnce, (c.Rows+15)/16), g)
+	g.runner.Run(c.Rows, max(rowsAtOnce, (c.Rows+7)/8), g)
 	g.c, g.a, g.b = gemm.Matrix{}, gemm.Matrix{}, gemm.Matrix{}
 }
 
