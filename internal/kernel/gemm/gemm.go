@@ -99,23 +99,25 @@ func (g *pieceTask) Do(worker, lo, hi int) {
 	}
 }
 
-// block multiplies rows of A with packed columns of B.
+// block multiplies rows of A with packed columns of B: tiles that exist whole in place, and
+// what is left at the edges through memory of the worker's own.
 func (r *kernel) block(l *local, c, a Matrix, b []float32, add bool) {
 	for i := 0; i < a.Rows; i += r.rows {
-		rows := min(r.rows, a.Rows-i)
+		rows, whole := min(r.rows, a.Rows-i), c.Cols/r.cols
+		if rows < r.rows {
+			whole = 0
+		}
 		tile, ars, acs := a.Data[i*a.RowStride:], a.RowStride, a.ColStride
 		if rows < r.rows || a.ColStride != 1 {
 			r.pack(l.a, a.Sub(i, 0, rows, a.Cols), r.rows)
 			tile, ars, acs = l.a, 1, r.rows
 		}
-		for j := 0; j < c.Cols; j += r.cols {
-			panel, to := b[j*a.Cols:], c.Data[i*c.RowStride+j:]
-			if cols := c.Cols - j; rows < r.rows || cols < r.cols {
-				r.tile(a.Cols, tile, ars, acs, panel, l.c, r.cols, false)
-				copyEdge(to, c.RowStride, l.c, r.cols, rows, min(r.cols, cols), add)
-				continue
-			}
-			r.tile(a.Cols, tile, ars, acs, panel, to, c.RowStride, add)
+		if whole > 0 {
+			r.tiles(whole, a.Cols, tile, ars, acs, b, c.Data[i*c.RowStride:], c.RowStride, add)
+		}
+		for j := whole * r.cols; j < c.Cols; j += r.cols {
+			r.tiles(1, a.Cols, tile, ars, acs, b[j*a.Cols:], l.c, r.cols, false)
+			copyEdge(c.Data[i*c.RowStride+j:], c.RowStride, l.c, r.cols, rows, min(r.cols, c.Cols-j), add)
 		}
 	}
 }

@@ -118,27 +118,29 @@ func TestKernelStaysInBounds(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	const canary = 12345
 	for _, kern := range kernels() {
-		ldc := kern.cols + 4
+		const tiles = 2
+		ldc := tiles*kern.cols + 4
 		for k := 1; k < 9; k++ {
 			for _, s := range [][2]int{{1, kern.rows}, {k, 1}} {
 				a := Matrix{Data: random(rng, (kern.rows-1)*s[0]+(k-1)*s[1]+1), Rows: kern.rows, Cols: k, RowStride: s[0], ColStride: s[1]}
-				b := Dense(random(rng, k*kern.cols), k, kern.cols)
+				b := random(rng, tiles*k*kern.cols)
 				got := make([]float32, kern.rows*ldc)
 				for i := range got {
 					got[i] = canary
 				}
-				end := (kern.rows-1)*ldc + kern.cols
+				end := (kern.rows-1)*ldc + tiles*kern.cols
 				for _, add := range []bool{false, true} {
-					kern.tile(k, a.Data, s[0], s[1], b.Data, got[:end:end], ldc, add)
+					kern.tiles(tiles, k, a.Data, s[0], s[1], b, got[:end:end], ldc, add)
 				}
 				for i, v := range got {
-					if i%ldc >= kern.cols {
+					if i%ldc >= tiles*kern.cols {
 						if v != canary {
 							t.Fatalf("%s: wrote value %d", kern.name, i)
 						}
 						continue
 					}
-					if want, _ := naive(a, b, i/ldc, i%ldc); math.Abs(float64(v)-2*want) > 1e-4 {
+					panel := Dense(b[i%ldc/kern.cols*k*kern.cols:], k, kern.cols)
+					if want, _ := naive(a, panel, i/ldc, i%ldc%kern.cols); math.Abs(float64(v)-2*want) > 1e-4 {
 						t.Fatalf("%s: k %d strides %v: value %d is %g, want %g", kern.name, k, s, i, v, 2*want)
 					}
 				}

@@ -8,9 +8,9 @@ import "golang.org/x/sys/cpu"
 func kernels() []kernel {
 	list := []kernel{genericKernel()}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		list = append(list, kernel{name: "avx2", rows: 6, cols: 16, tile: checked(6, 16, tileAVX2), gather: gatherAVX2, transpose: transposeAVX2})
+		list = append(list, kernel{name: "avx2", rows: 6, cols: 16, tiles: checked(6, 16, tileAVX2), gather: gatherAVX2, transpose: transposeAVX2})
 		if cpu.X86.HasAVX512F {
-			list = append(list, kernel{name: "avx512", rows: 8, cols: 32, tile: checked(8, 32, tileAVX512), gather: gatherAVX2, transpose: transposeAVX2})
+			list = append(list, kernel{name: "avx512", rows: 8, cols: 32, tiles: checked(8, 32, tileAVX512), gather: gatherAVX2, transpose: transposeAVX2})
 		}
 	}
 	return list

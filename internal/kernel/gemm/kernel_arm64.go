@@ -4,7 +4,7 @@ package gemm
 
 // kernels lists what this machine can run, the fastest last. Every arm64 has NEON.
 func kernels() []kernel {
-	return []kernel{genericKernel(), {name: "neon", rows: 6, cols: 16, tile: checked(6, 16, tileNEON)}}
+	return []kernel{genericKernel(), {name: "neon", rows: 6, cols: 16, tiles: checked(6, 16, tileNEON)}}
 }
 
 //go:noescape

@@ -4,10 +4,11 @@ package gemm
 type kernel struct {
 	name       string
 	rows, cols int
-	// tile sets C = A*B, or C += A*B if add, with k >= 1 products a result. The value
+	// tiles sets C = A*B, or C += A*B if add, with k >= 1 products a result, for n >= 1 tiles
+	// side by side, whose panels of B lie one behind the other. Of the first tile, the value
 	// (i, p) of A is a[i*ars+p*acs], (p, j) of B is b[p*cols+j], (i, j) of C is
 	// c[i*ldc+j]; i < rows, j < cols.
-	tile func(k int, a []float32, ars, acs int, b, c []float32, ldc int, add bool)
+	tiles func(n, k int, a []float32, ars, acs int, b, c []float32, ldc int, add bool)
 	// gather copies n rows of `wide` values, which lie stride apart, one behind the
 	// other; transpose copies n values each of `wide` rows, which lie stride apart, so
 	// that those of one row lie wide apart. nil: in Go.
@@ -16,10 +17,16 @@ type kernel struct {
 }
 
 func genericKernel() kernel {
-	return kernel{name: Generic, rows: 6, cols: genericCols, tile: tileGeneric}
+	return kernel{name: Generic, rows: 6, cols: genericCols, tiles: tilesGeneric}
 }
 
 const genericCols = 16
+
+func tilesGeneric(n, k int, a []float32, ars, acs int, b, c []float32, ldc int, add bool) {
+	for t := range n {
+		tileGeneric(k, a, ars, acs, b[t*k*genericCols:], c[t*genericCols:], ldc, add)
+	}
+}
 
 // tileGeneric is the specification of every kernel. Three rows by two columns keep
 // their sums in registers; more of them and Go's compiler spills some to the stack,
