@@ -59,9 +59,12 @@ func New(model protocol.Model, o Options) (*Engine, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	e := &Engine{model: model, layout: model.Layout(), pool: newPool(o.Threads)}
-	e.index = newIndex(e.layout, model)
+	e := &Engine{model: model, layout: model.Layout()}
 	var err error
+	if e.index, err = newIndex(e.layout, model); err != nil {
+		return nil, fmt.Errorf("cpu engine: %w", err)
+	}
+	e.pool = newPool(o.Threads)
 	if e.mul, e.blas, err = newMultiplier(o.BLAS, e.pool); err != nil {
 		e.pool.close()
 		return nil, fmt.Errorf("cpu engine: %w", err)
@@ -78,7 +81,7 @@ func (e *Engine) Layout() protocol.Layout { return e.layout }
 // Close ends the threads and frees the buffers.
 func (e *Engine) Close() error {
 	e.pool.close()
-	e.act = buffers{}
+	e.act, e.mul = buffers{}, nil
 	return nil
 }
 

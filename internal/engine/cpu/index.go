@@ -16,7 +16,7 @@ type index struct {
 // are multiplied as one.
 type layerIndex struct{ attnNorm, qkv, o, mlpNorm, gateUp, down int }
 
-func newIndex(l protocol.Layout, m protocol.Model) index {
+func newIndex(l protocol.Layout, m protocol.Model) (index, error) {
 	at := make(map[string]int, len(l))
 	for _, t := range l {
 		at[t.Name] = t.Offset
@@ -28,11 +28,16 @@ func newIndex(l protocol.Layout, m protocol.Model) index {
 	}
 	for i := range m.Layers {
 		find := func(name string) int { return at[fmt.Sprintf("model.layers.%d.%s.weight", i, name)] }
+		q, kv := m.HiddenSize*m.HiddenSize, m.KVHeads*m.HeadDim()*m.HiddenSize
+		if find("self_attn.k_proj") != find("self_attn.q_proj")+q || find("self_attn.v_proj") != find("self_attn.k_proj")+kv ||
+			find("mlp.up_proj") != find("mlp.gate_proj")+m.IntermediateSize*m.HiddenSize {
+			return index{}, fmt.Errorf("layer %d: queries, keys and values, or gate and up, do not lie one behind the other", i)
+		}
 		x.layers = append(x.layers, layerIndex{
 			attnNorm: find("input_layernorm"), mlpNorm: find("post_attention_layernorm"),
 			qkv: find("self_attn.q_proj"), o: find("self_attn.o_proj"),
 			gateUp: find("mlp.gate_proj"), down: find("mlp.down_proj"),
 		})
 	}
-	return x
+	return x, nil
 }

@@ -171,7 +171,7 @@ func sameBits(t *testing.T, open New, m protocol.Model) {
 				t.Fatalf("%d threads: loss %v, want %v", threads, loss, wantLoss)
 			}
 			sameFloats(t, grads, want)
-			f.gradient(t, batch(rand.New(rand.NewPCG(8, 8)), m, 1, 50), make([]float32, len(grads)), 1)
+			f.gradient(t, batch(rand.New(rand.NewPCG(8, 8)), m, 1, 80), make([]float32, len(grads)), 1)
 			f.gradient(t, batch(rand.New(rand.NewPCG(8, 8)), m, 5, 40), make([]float32, len(grads)), 1)
 		}
 	}

@@ -6,6 +6,9 @@ const (
 	depth = 256
 	// Most columns of a piece: depth x width values of B stay in L2.
 	width = 512
+	// Most values of B that are packed at once, unless a piece needs more: no more memory is
+	// kept than that, however large the matrices.
+	packedAtOnce = 1 << 20
 	// Fewest rows of a piece: reading its part of B must cost little beside multiplying.
 	minRows = 32
 	// Pieces for each worker, so that a slow core takes fewer of them.
@@ -62,10 +65,15 @@ func (g *Multiplier) Mul(c, a, b Matrix, add bool) {
 		}
 		return
 	}
-	g.c, g.a, g.b, g.add = c, a, b, add
-	g.cut()
-	g.packed.reset(b, g.kernel.cols)
-	g.runner.Run(g.across*ceil(c.Rows, g.rows), 1, (*pieceTask)(g))
+	g.add = add
+	step := max(width, packedAtOnce/b.Rows/width*width)
+	for j := 0; j < c.Cols; j += step {
+		cols := min(step, c.Cols-j)
+		g.c, g.a, g.b = c.Sub(0, j, c.Rows, cols), a, b.Sub(0, j, b.Rows, cols)
+		g.cut()
+		g.packed.reset(g.b, g.kernel.cols)
+		g.runner.Run(g.across*ceil(c.Rows, g.rows), 1, (*pieceTask)(g))
+	}
 	g.c, g.a, g.b = Matrix{}, Matrix{}, Matrix{} // the caller's memory is not ours to keep
 }
 

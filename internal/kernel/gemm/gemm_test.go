@@ -49,7 +49,7 @@ func naive(a, b Matrix, i, j int) (sum, magnitude float64) {
 
 func TestMulAgainstDefinition(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	sizes := [][3]int{{1, 1, 1}, {6, 16, 1}, {6, 16, 2}, {7, 17, 3}, {5, 15, 256}, {13, 40, 257}, {100, 33, 600}, {3, 2100, 5}, {120, 48, 64}}
+	sizes := [][3]int{{1, 1, 1}, {6, 16, 1}, {6, 16, 2}, {7, 17, 3}, {5, 15, 256}, {13, 40, 257}, {100, 33, 600}, {3, 2100, 5}, {120, 48, 64}, {9, 1100, 2100}}
 	for _, s := range sizes {
 		m, n, k := s[0], s[1], s[2]
 		for form := range 8 {

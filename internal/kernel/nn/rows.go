@@ -15,7 +15,7 @@ func vectors(n int) int {
 
 // Softmax turns scores x, times scale, into c times their probabilities and returns the log
 // of the sum of the exponentials. The largest score is taken away first, so that nothing
-// overflows.
+// overflows; scale is positive, and at least one score finite.
 func Softmax(x []float32, scale, c float32) (logSum float64) {
 	top := scale * largest(x)
 	sum := Exp(x, x, scale, top)
