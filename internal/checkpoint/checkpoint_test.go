@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"templar/internal/checkpoint"
+	"templar/internal/clock"
 	"templar/internal/exchange"
 	"templar/internal/model"
 	"templar/internal/simnet"
@@ -532,6 +533,16 @@ func TestRestore(t *testing.T) {
 		"own state outvoted":      {setup: []setup{theta0, own(9, 2), sample("validator-0", 8, 3)}, next: start, seed: 1, momentum: true},
 		"own too light to refuse": {setup: []setup{theta0, own(9, 2), sample("validator-1", 8, 3)}, next: 9, seed: 2, momentum: true},
 		"outvoted":                {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 3)}, next: start, seed: 1},
+		"outvoted at the last moment": {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 3), func(t *testing.T, net *simnet.Network) {
+			net.Break("validator-1", func(ctx context.Context) error { // as slow as it may be
+				deadline, ok := ctx.Deadline()
+				if wait := time.Until(deadline) - time.Millisecond; ok && wait > 0 {
+					return clock.Wall{}.Sleep(ctx, wait)
+				}
+				return nil
+			})
+			net.Break("validator-0", func(ctx context.Context) error { return clock.Wall{}.Sleep(ctx, time.Second/10) })
+		}}, next: start, seed: 1},
 		"too light to contradict": {setup: []setup{theta0, validator("validator-0", 9, 2), sample("validator-1", 8, 3)}, next: 9, seed: 2},
 		"confirmed":               {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 2)}, next: 9, seed: 2},
 		"a thousand lies": {setup: []setup{theta0, stubs("validator-1", 0, 1500), func(t *testing.T, net *simnet.Network) {

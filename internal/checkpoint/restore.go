@@ -73,22 +73,28 @@ func Restore(ctx context.Context, x *exchange.Exchange, local store.Reader, scra
 	return State{}, ErrNone
 }
 
-// load reads a checkpoint's parameters and verifies them.
+// load reads a checkpoint's parameters and verifies them. The validators are heard however
+// long the download took: it is its owner's to take all the time there is.
 func (p place) load(ctx context.Context, x *exchange.Exchange, announced wire.StartWindow) (State, error) {
+	s, hash, err := p.fetch(ctx, x, announced)
+	if err == nil {
+		err = vote(ctx, x, s, hash, p.owner)
+	}
+	return s, err
+}
+
+// fetch reads a checkpoint's state, and the hash of its parameters.
+func (p place) fetch(ctx context.Context, x *exchange.Exchange, announced wire.StartWindow) (s State, hash protocol.Hash, err error) {
 	ctx, cancel := clock.WithTimeout(ctx, x.Clock, patience(x))
 	defer cancel()
 	f, err := p.open(ctx, x)
 	if err == nil {
 		err = check(&f.manifest, announced) // before gigabytes are fetched
 	}
-	if err != nil {
-		return State{}, err
-	}
-	s, err := f.state(ctx)
 	if err == nil {
-		err = vote(ctx, x, s, f.manifest.StateHash, p.owner)
+		s, err = f.state(ctx)
 	}
-	return s, err
+	return s, f.manifest.StateHash, err
 }
 
 func (p place) open(ctx context.Context, x *exchange.Exchange) (folder, error) {
@@ -119,9 +125,9 @@ func check(m *Manifest, a wire.StartWindow) error {
 }
 
 // vote holds a state, whose hash is given, against what validators have signed of theirs:
-// who joins cannot recompute it, but each validator has told what it holds. Another node's state is refused when more
-// stake contradicts its owner than agrees, our own when more than half of all does: no
-// small validator shall keep us from what we have verified ourselves.
+// who joins cannot recompute it, but each validator has told what it holds. Another node's
+// state is refused when more stake contradicts its owner than agrees, our own when more than
+// half of all does: no small validator shall keep us from what we have verified ourselves.
 func vote(ctx context.Context, x *exchange.Exchange, s State, hash protocol.Hash, owner protocol.Hotkey) error {
 	if s.Next == s.Start {
 		return nil // announced by hash
