@@ -68,6 +68,7 @@ type follower struct {
 	target    protocol.Window
 	each      Committed
 	witnesses []exchange.Peer // validators whose stores answer
+	stake     uint64          // of all validators
 }
 
 // fetched is an Aggregate, or why there is none.
@@ -156,6 +157,8 @@ func (f *follower) compare(ctx context.Context) error {
 		return nil
 	}
 	a := f.x.Attest(ctx, f.witnesses, f.State(), f.x.Signer.Hotkey())
+	f.stake = max(f.stake, a.Total) // of all, those included that are not asked any more
+	a.Total = f.stake
 	f.witnesses = slices.DeleteFunc(f.witnesses, func(p exchange.Peer) bool { return slices.Contains(a.Unreachable, p.Hotkey) })
 	if a.Outvoted() {
 		return fmt.Errorf("after window %d: %w (%v)", f.next-1, ErrContradicted, a)

@@ -235,13 +235,14 @@ func TestFollowCompares(t *testing.T) {
 		hangs bool
 		says  string
 	}{
-		"all agree":         {},
-		"the lighter lies":  {liars: []string{"validator-1"}, lie: step},
-		"the heavier lies":  {liars: []string{"validator-0"}, lie: step, says: "a stake of 2000, with 1000 these; 1.05 steps apart"},
-		"both":              {liars: []string{"validator-0", "validator-1"}, lie: step, says: "a stake of 3000, with 0 these; 1.05 steps"},
-		"another hash":      {liars: []string{"validator-0"}, lie: unseen, says: "0 steps apart"},
-		"a copied hash":     {liars: []string{"validator-0", "validator-1"}, lie: copied},
-		"the heavier hangs": {hangs: true},
+		"all agree":                              {},
+		"the lighter lies":                       {liars: []string{"validator-1"}, lie: step},
+		"the heavier lies":                       {liars: []string{"validator-0"}, lie: step, says: "a stake of 2000, with 1000 these; 1.05 steps apart"},
+		"both":                                   {liars: []string{"validator-0", "validator-1"}, lie: step, says: "a stake of 3000, with 0 these; 1.05 steps"},
+		"another hash":                           {liars: []string{"validator-0"}, lie: unseen, says: "0 steps apart"},
+		"a copied hash":                          {liars: []string{"validator-0", "validator-1"}, lie: copied},
+		"the heavier hangs":                      {hangs: true},
+		"the lighter lies and the heavier hangs": {liars: []string{"validator-1"}, lie: step, hangs: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			simnet.Test(t, simnet.Config{Miners: 1, Validators: 2}, func(net *simnet.Network) {
