@@ -9,6 +9,7 @@ import (
 
 	"templar/codec"
 	"templar/internal/adversary"
+	"templar/internal/report"
 	"templar/internal/simnet"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -183,9 +184,15 @@ func TestCopies(t *testing.T) {
 	})
 }
 
-// A model that is off shows in its sync sample.
+// A model that is off shows in its sync sample, and in the report.
 func TestDesync(t *testing.T) {
 	network(t, "desync", 3, func(net *simnet.Network, node func(string) *simnet.Node) {
+		for _, m := range reported(t, net, net.Window(2)).Miners {
+			off := m.UID() == node("desync-0").UID
+			if m.Sync == nil || m.Sync.Same == off {
+				t.Errorf("uid %d: sync %+v, desync: %v", m.UID(), m.Sync, off)
+			}
+		}
 		for _, m := range simnet.Of[telemetry.Scored](net, "validator-0")[net.Window(2)].Miners {
 			off := m.UID == node("desync-0").UID
 			if off != (m.SyncScore == 0) {
@@ -193,6 +200,24 @@ func TestDesync(t *testing.T) {
 			}
 		}
 	})
+}
+
+// reported is validator-0's report on a window.
+func reported(t *testing.T, net *simnet.Network, w protocol.Window) *report.Report {
+	t.Helper()
+	body, _, err := net.Bucket("validator-0").Get(net.Context(), protocol.ReportKey(w, net.Node("validator-0").UID), -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _, err := report.Decode(b, net.Run.Params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 func TestHonestThenLazy(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 
 	"templar/internal/store"
 	"templar/protocol"
@@ -121,7 +122,7 @@ func (x *Exchange) deleteOwn(ctx context.Context, key string) error {
 func (x *Exchange) signed(ctx context.Context, key string, kind protocol.Kind) (bool, error) {
 	length := int64(1 << 10) // more than a message's header
 	if kind == protocol.KindReport {
-		length = wire.MaxSealedSize
+		length = reportLimit
 	}
 	body, err := x.Own.GetRange(ctx, key, 0, length, "")
 	if errors.Is(err, store.ErrNotFound) {
@@ -131,13 +132,16 @@ func (x *Exchange) signed(ctx context.Context, key string, kind protocol.Kind) (
 		return false, err
 	}
 	defer body.Close()
-	b, err := readAll(body, length, length)
+	b, err := io.ReadAll(io.LimitReader(body, length))
 	if err != nil {
 		return false, err
 	}
 	run, hotkey := origin(b, kind)
 	return run == x.Hash && hotkey == x.Signer.Hotkey(), nil
 }
+
+// reportLimit is more than a report of any run has.
+const reportLimit = 128 << 20
 
 // origin is what an object says of where it comes from.
 func origin(b []byte, kind protocol.Kind) (protocol.Hash, protocol.Hotkey) {

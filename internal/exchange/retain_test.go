@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"templar/internal/chain"
@@ -53,17 +54,18 @@ func TestPruneKeepsWhatIsNotOurs(t *testing.T) {
 			protocol.GradientKey(1, 7), protocol.SampleKey(1, 7), // who shares the bucket
 			protocol.PeersKey(edge - 2), protocol.PeersKey(edge + 3), // in force at the edge, and after it
 		}
-		kept := append([]string{protocol.GradientKey(edge, 1), protocol.SampleKey(next, 1)}, foreign...)
+		placed := append([]string{protocol.GradientKey(edge, 1), protocol.SampleKey(next, 1)}, foreign...)
+		kept := slices.Clone(placed)
 		// What it signed under the uid that it had before goes; what is another's, or another run's, stays.
 		for key, o := range map[string]struct {
 			body []byte
 			kept bool
 		}{
 			protocol.GradientKey(2, 8):    {gradient(t, net, "miner-0", nil), false},
-			protocol.ReportKey(2, 8):      {sealed(t, net, "miner-0"), false},
+			protocol.ReportKey(2, 8):      {sealed(t, net, "miner-0", 2*wire.MaxSealedSize), false},
 			protocol.GradientKey(edge, 8): {gradient(t, net, "miner-0", nil), true},
 			protocol.GradientKey(2, 0):    {gradient(t, net, "validator-0", nil), true},
-			protocol.ReportKey(2, 0):      {sealed(t, net, "validator-0"), true},
+			protocol.ReportKey(2, 0):      {sealed(t, net, "validator-0", 0), true},
 			protocol.GradientKey(2, 9):    {gradient(t, net, "miner-0", func(g *wire.Gradient) { g.Run[0]++ }), true},
 		} {
 			if upload(t, net, "miner-0", key, o.body); o.kept {
@@ -71,7 +73,7 @@ func TestPruneKeepsWhatIsNotOurs(t *testing.T) {
 			}
 		}
 		for _, key := range append([]string{protocol.GradientKey(old, 1), protocol.GradientKey(1, 1), protocol.SampleKey(old, 1),
-			protocol.ReportKey(old, 1), protocol.PeersKey(1), protocol.PeersKey(edge - 3)}, kept...) {
+			protocol.ReportKey(old, 1), protocol.PeersKey(1), protocol.PeersKey(edge - 3)}, placed...) {
 			upload(t, net, "miner-0", key, []byte("x"))
 		}
 		if err := x.PruneOwn(net.Context(), next); err != nil {
@@ -84,10 +86,10 @@ func TestPruneKeepsWhatIsNotOurs(t *testing.T) {
 	})
 }
 
-// sealed is a report's form, signed by a node.
-func sealed(t *testing.T, net *simnet.Network, node string) []byte {
+// sealed is a report's form, signed by a node, with so many bytes of anything in it.
+func sealed(t *testing.T, net *simnet.Network, node string, size int) []byte {
 	t.Helper()
-	b, err := wire.Seal("report", map[string]any{"run": net.Run.Hash}, net.Node(node).Signer)
+	b, err := wire.SealWithin(4*wire.MaxSealedSize, "report", map[string]any{"run": net.Run.Hash, "more": strings.Repeat("x", size)}, net.Node(node).Signer)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,6 +160,7 @@ func TestReportsAreSentOnce(t *testing.T) {
 		d.put(own, d.key(14), other)
 		d.put(own, d.key(15), d.report(15, stranger))
 		d.put(own, d.key(16), []byte("damaged"))
+		d.put(own, d.key(17), make([]byte, report.MaxSize(net.Run.Params)+1))
 		d.put(local, d.key(18), []byte("damaged"))
 		d.put(local, d.key(19), d.report(19, stranger))
 		next := protocol.Window(12 + 4*net.Run.Params.CheckpointFrequency)
