@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"templar/internal/store"
@@ -43,8 +44,8 @@ type Telemetry struct {
 
 // InfluxDB is a server that takes metrics, by the API of its version 2.
 type InfluxDB struct {
-	Host     string       `koanf:"host"`     // a name, reached by https, or http(s)://name; empty: none
-	Port     uint16       `koanf:"port"`     // 8086, also when 0
+	Host     string       `koanf:"host"`     // host[:port], reached by https, or http(s)://host[:port]; empty: none
+	Port     uint16       `koanf:"port"`     // of a host without one; 8086, also when 0
 	Database string       `koanf:"database"` // tplr, also when empty
 	Org      string       `koanf:"org"`      // tplr, also when empty
 	Token    store.Secret `koanf:"token" json:"-"`
@@ -52,12 +53,15 @@ type InfluxDB struct {
 
 // Server is where metrics go; its token opens it.
 func (i InfluxDB) Server() export.InfluxDB {
-	host := strings.TrimSuffix(i.Host, "/")
-	if !strings.Contains(host, "://") {
-		host = "https://" + host
+	address := strings.TrimSuffix(i.Host, "/")
+	if !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	if u, err := url.Parse(address); err == nil && u.Port() == "" {
+		address = fmt.Sprintf("%s:%d", address, cmp.Or(i.Port, 8086))
 	}
 	return export.InfluxDB{
-		URL: fmt.Sprintf("%s:%d", host, cmp.Or(i.Port, 8086)), Token: i.Token.Reveal(),
+		URL: address, Token: i.Token.Reveal(),
 		Org: cmp.Or(i.Org, "tplr"), Bucket: cmp.Or(i.Database, "tplr"), // the original's
 	}
 }
@@ -148,7 +152,8 @@ func (k Key) MarshalJSON() ([]byte, error) {
 type Options struct {
 	// Windows to take part in, counted from the run's start window; 0 means no end.
 	Windows uint64 `koanf:"windows"`
-	// Device that the engine computes on: cpu, also when empty.
+	// Device that the engine computes on: cpu, also when empty. An aggregator has no
+	// engine, and ignores Device, Threads and BLAS.
 	Device string `koanf:"device"`
 	// Threads of the engine; 0 means all cores.
 	Threads int `koanf:"threads"`

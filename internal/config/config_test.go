@@ -176,12 +176,77 @@ func TestTelemetry(t *testing.T) {
 	n.Telemetry.InfluxDB = InfluxDB{Host: "http://u:hunter2@influx.example"}
 	n.Telemetry.Loki.URL = "hunter2@logs.example"
 	want := []string{
-		"telemetry.influxdb.host: want http(s)://host[:port]: set INFLUXDB_HOST, telemetry.influxdb.host in the configuration file",
+		"telemetry.influxdb.host: want [http(s)://]host[:port]: set INFLUXDB_HOST, telemetry.influxdb.host in the configuration file",
 		"telemetry.influxdb.token: missing: set INFLUXDB_TOKEN, telemetry.influxdb.token in the configuration file",
 		"telemetry.loki.url: want http(s)://[user:password@]host[:port][/path]: set LOKI_URL, telemetry.loki.url in the configuration file",
 	}
 	if diff := cmp.Diff(want, strings.Split(n.Validate(telemetry.Miner).Error(), "\n")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The port of InfluxDB is the host's, if it has one.
+func TestInfluxDBAddress(t *testing.T) {
+	for _, c := range []struct {
+		host string
+		port uint16
+		want string // empty: refused
+	}{
+		{"influx.example", 0, "https://influx.example:8086"},
+		{"influx.example", 443, "https://influx.example:443"},
+		{"influx.example:9999", 443, "https://influx.example:9999"},
+		{"http://127.0.0.1", 0, "http://127.0.0.1:8086"},
+		{"http://127.0.0.1:8086", 0, "http://127.0.0.1:8086"},
+		{"http://127.0.0.1:8086/", 0, "http://127.0.0.1:8086"},
+		{"http://[::1]", 0, "http://[::1]:8086"},
+		{"https://[::1]:443", 0, "https://[::1]:443"},
+		{"http://influx.example/path", 0, ""},
+		{"http://influx.example:8086/path", 0, ""},
+		{"http://influx.example:", 0, ""},
+		{"http://influx.example:port", 0, ""},
+		{"hunter2@influx.example:8086", 0, ""},
+		{"ftp://influx.example", 0, ""},
+	} {
+		v := validator{role: telemetry.Miner}
+		i := InfluxDB{Host: c.host, Port: c.port, Token: "t"}
+		v.telemetry(Telemetry{InfluxDB: i})
+		if ok := len(v.faults) == 0; ok != (c.want != "") || ok && i.Server().URL != c.want {
+			t.Errorf("%s: %s, %v", c.host, i.Server().URL, v.faults)
+		}
+	}
+}
+
+// An aggregator computes no model. What would say how is no flag of it, and elsewhere it is
+// neither used nor judged: a file or an environment may be for all roles of a machine.
+func TestAggregatorHasNoEngine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "node.yaml")
+	if err := os.WriteFile(path, []byte("options: {device: cuda, threads: -1, blas: mkl}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n, warnings, err := Load(telemetry.Aggregator, Sources{File: path, Environ: original()})
+	want := []string{
+		"options.device ignored: an aggregator has no model to compute",
+		"options.threads ignored: an aggregator has no model to compute",
+		"options.blas ignored: an aggregator has no model to compute",
+	}
+	if diff := cmp.Diff(want, warnings); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	if err := n.Validate(telemetry.Aggregator); err != nil {
+		t.Error(err)
+	}
+	n, warnings, err = Load(telemetry.Aggregator, Sources{Environ: append(original(), "CUDA_DEVICE=cuda:0")})
+	if err != nil || len(warnings) > 0 || n.Options.Device != "cpu" {
+		t.Error(n.Options, warnings, err)
+	}
+	for _, role := range []telemetry.Role{telemetry.Miner, telemetry.Validator, telemetry.Aggregator} {
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		RoleFlags(flags, role)
+		for _, name := range []string{"device", "threads", "blas"} {
+			if has := flags.Lookup(name) != nil; has != (role != telemetry.Aggregator) {
+				t.Errorf("%s: --%s is a flag: %v", role, name, has)
+			}
+		}
 	}
 }
 
@@ -245,7 +310,6 @@ func TestBucketFlags(t *testing.T) {
 func TestValidateNamesEveryFault(t *testing.T) {
 	n := Default()
 	n.Chain.Network = "finney"
-	n.Options.Device, n.Options.BLAS = "cuda:0", "mkl"
 	n.Buckets.Aggregator = Bucket{Endpoint: "https://u:hunter2@h", Name: "Aggregates", Key: Key{ID: "id"}}
 	err := n.Validate(telemetry.Aggregator)
 	if err == nil {
@@ -254,14 +318,30 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	want := []string{
 		"run: missing: set --run, TEMPLAR_RUN, run in the configuration file",
 		`chain.endpoint: network "finney" is not one that this build can join (it has: local): set --subtensor.chain_endpoint, --subtensor.network, NETWORK, TEMPLAR_CHAIN_ENDPOINT, chain.endpoint in the configuration file`,
-		`options.device: "cuda:0" is not a device of this build (it has: cpu): set --device, CUDA_DEVICE, options.device in the configuration file`,
-		`options.blas: "mkl" is none of builtin, openblas, auto: set options.blas in the configuration file`,
 		"buckets.aggregator.endpoint: want http(s)://host[:port]: set --buckets.aggregator.account_id, --buckets.aggregator.endpoint, R2_AGGREGATOR_ACCOUNT_ID, R2_AGGREGATOR_ENDPOINT, buckets.aggregator.endpoint in the configuration file",
 		"buckets.aggregator.name: want 3 to 63 of a-z, 0-9, '-' and '.': set --buckets.aggregator.name, R2_AGGREGATOR_BUCKET_NAME, buckets.aggregator.name in the configuration file",
 		"buckets.aggregator.key.secret: missing: set R2_AGGREGATOR_WRITE_SECRET_ACCESS_KEY, buckets.aggregator.key.secret in the configuration file",
 	}
 	if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestValidateEngine(t *testing.T) {
+	n, _, err := Load(telemetry.Miner, Sources{Environ: append(original(), "CUDA_DEVICE=cuda:0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Options.Threads, n.Options.BLAS = -1, "mkl"
+	want := []string{
+		`options.device: "cuda:0" is not a device of this build (it has: cpu): set --device, CUDA_DEVICE, options.device in the configuration file`,
+		`options.threads: must not be negative: set --threads, options.threads in the configuration file`,
+		`options.blas: "mkl" is none of builtin, openblas, auto: set --blas, options.blas in the configuration file`,
+	}
+	for _, role := range []telemetry.Role{telemetry.Miner, telemetry.Validator} {
+		if diff := cmp.Diff(want, strings.Split(fmt.Sprint(n.Validate(role)), "\n")); diff != "" {
+			t.Errorf("%s: %s", role, diff)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // of stores that are not R2, and TEMPLAR_*.
 //
 // The original knows two keys of each bucket. The dataset is read only; the aggregator
-// bucket is written by the aggregator and read by everybody else. A key that the role
+// bucket is written by the aggregator and read by everybody else. A variable that the role
 // has no use for sets nothing ("").
 func variables(role telemetry.Role) map[string]string {
 	v := map[string]string{
@@ -36,6 +36,7 @@ func variables(role telemetry.Role) map[string]string {
 	bucket("gradients", "read", "write")
 	bucket("dataset", "key", "")
 	if role == telemetry.Aggregator {
+		v["CUDA_DEVICE"] = ""
 		bucket("aggregator", "", "key")
 	} else {
 		bucket("aggregator", "key", "")

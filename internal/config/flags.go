@@ -14,12 +14,11 @@ func flagKeys(role telemetry.Role) map[string]string {
 		"wallet.path": "wallet.path", "wallet.name": "wallet.name", "wallet.hotkey": "wallet.hotkey",
 		"netuid": "chain.netuid", "subtensor.network": "chain.network", "subtensor.chain_endpoint": "chain.endpoint",
 		"chain.verify": "chain.verify",
-		"device":       "options.device", "peers": "options.peers", "windows": "options.windows",
-		"test": "options.test", "store-gathers": "options.store_gathers",
-		"keep-gathers": "options.keep_gathers",
+		"peers":        "options.peers", "windows": "options.windows", "test": "options.test",
+		"store-gathers": "options.store_gathers", "keep-gathers": "options.keep_gathers",
 	}
 	if role != telemetry.Aggregator {
-		keys["threads"], keys["blas"] = "options.threads", "options.blas"
+		keys["device"], keys["threads"], keys["blas"] = "options.device", "options.threads", "options.blas"
 	}
 	for _, f := range bucketFlags(role) {
 		keys[f.key] = f.key
@@ -78,8 +77,8 @@ func RoleFlags(f *pflag.FlagSet, role telemetry.Role) {
 	f.String("name", "", "name in logs (default role and uid)")
 	f.String("data-dir", d.DataDir, "folder of the node's own state")
 	f.String("run", "", "file with the run parameters, from the run's owner")
-	f.String("device", d.Options.Device, "device to compute on: cpu")
 	if role != telemetry.Aggregator {
+		f.String("device", d.Options.Device, "device to compute on: cpu")
 		f.Int("threads", 0, "threads to compute with (default all cores)")
 		f.String("blas", "", "what multiplies matrices: builtin, openblas or auto (default builtin)")
 	}

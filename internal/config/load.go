@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -42,6 +43,9 @@ func Load(role telemetry.Role, s Sources) (n Node, warnings []string, err error)
 	}
 	if err := l.merged.Unmarshal("", &n); err != nil {
 		return Node{}, l.warnings, fmt.Errorf("configuration: %w", err)
+	}
+	if role == telemetry.Aggregator {
+		l.warnings = append(l.warnings, idle(n.Options)...)
 	}
 	if len(n.Buckets.Mirrors) == 0 {
 		n.Buckets.Mirrors = nil
@@ -184,6 +188,19 @@ func resolve(given map[string]any) {
 	case strings.Contains(network, "://"):
 		given["chain.endpoint"] = network
 	}
+}
+
+// idle names the settings that are of no use to an aggregator.
+func idle(o Options) (warnings []string) {
+	for _, s := range []struct {
+		key string
+		set bool
+	}{{"device", cmp.Or(o.Device, "cpu") != "cpu"}, {"threads", o.Threads != 0}, {"blas", o.BLAS != ""}} {
+		if s.set {
+			warnings = append(warnings, "options."+s.key+" ignored: an aggregator has no model to compute")
+		}
+	}
+	return warnings
 }
 
 func expandHome(path string) (string, error) {

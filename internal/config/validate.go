@@ -23,10 +23,10 @@ func (n *Node) Validate(role telemetry.Role) error {
 	v.need("wallet.name", n.Wallet.Name)
 	v.need("wallet.hotkey", n.Wallet.Hotkey)
 	v.chain(n.Chain)
-	v.options(n.Options)
 	v.telemetry(n.Telemetry)
 	v.bucket("buckets.aggregator", n.Buckets.Aggregator)
 	if role != telemetry.Aggregator {
+		v.engine(n.Options)
 		v.bucket("buckets.dataset", n.Buckets.Dataset)
 		for i, m := range n.Buckets.Mirrors {
 			v.bucket(fmt.Sprintf("%s[%d]", mirrorsKey, i), m)
@@ -79,10 +79,14 @@ func (v *validator) need(key, value string) bool {
 }
 
 func (v *validator) url(key, value string) {
-	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
+	if !isServer(value) {
 		v.fault(key, "want http(s)://host[:port]") // a URL may hold a password: not quoted
 	}
+}
+
+func isServer(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil && u.Path == "" && u.RawQuery == "" && u.Fragment == ""
 }
 
 func (v *validator) chain(c Chain) {
@@ -97,7 +101,7 @@ func (v *validator) chain(c Chain) {
 	}
 }
 
-func (v *validator) options(o Options) {
+func (v *validator) engine(o Options) {
 	if o.Device != "" && o.Device != "cpu" {
 		v.fault("options.device", "%q is not a device of this build (it has: cpu)", o.Device)
 	}
@@ -111,7 +115,9 @@ func (v *validator) options(o Options) {
 
 func (v *validator) telemetry(t Telemetry) {
 	if i := t.InfluxDB; i.Host != "" {
-		v.url("telemetry.influxdb.host", i.Server().URL)
+		if !isServer(i.Server().URL) {
+			v.fault("telemetry.influxdb.host", "want [http(s)://]host[:port]")
+		}
 		v.need("telemetry.influxdb.token", i.Token.Reveal())
 	}
 	if address := t.Loki.URL.Reveal(); address != "" {

@@ -29,6 +29,7 @@ func exported(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ 
 		}
 		h := slog.NewJSONHandler(l, &slog.HandlerOptions{Level: leastLevel(ctx, local)})
 		env.Log = slog.New(slog.NewMultiHandler(local.Handler(), h))
+		env.Sink = telemetry.Tee(env.Sink, telemetry.LogSink(slog.New(h))) // the one there is writes here only
 		senders = append(senders, l.Run)
 	}
 	return env, senders, nil

@@ -31,7 +31,8 @@ func TestExported(t *testing.T) {
 	defer server.Close()
 
 	var here bytes.Buffer
-	env := Env{Log: slog.New(slog.NewTextHandler(&here, nil)), Sink: telemetry.SinkFunc(func(telemetry.Event) {}), Clock: clock.Wall{}}
+	log := slog.New(slog.NewTextHandler(&here, nil))
+	env := Env{Log: log, Sink: telemetry.LogSink(log), Clock: clock.Wall{}}
 	c := config.Node{Name: "alice", Run: "nowhere.json"}
 	c.Telemetry.Loki.URL = store.Secret(server.URL)
 	c.Telemetry.InfluxDB = config.InfluxDB{Host: "http://127.0.0.1", Port: port(t, server), Org: "o", Database: "d", Token: "token"}
@@ -42,16 +43,24 @@ func TestExported(t *testing.T) {
 	}
 	env.Log.Debug("a whisper")
 	env.Log.Warn("a word")
-	env.Sink.Emit(telemetry.Event{Node: "alice", Role: telemetry.Miner, Body: telemetry.Checkpointed{Bytes: 7}})
+	for _, b := range []telemetry.Body{telemetry.Phase{Name: "a whisper"}, telemetry.Checkpointed{Bytes: 7}, telemetry.Applied{Step: 4}} {
+		env.Sink.Emit(telemetry.Event{Node: "alice", Role: telemetry.Miner, Body: b})
+	}
 	ended, end := context.WithCancel(t.Context())
 	end()
 	for _, send := range senders {
 		send(ended)
 	}
-	if !strings.Contains(here.String(), "a word") {
-		t.Errorf("here: %s", here.String())
+	logs := bodies["/loki/api/v1/push"]
+	for _, line := range []string{"a word", "checkpoint", "applied"} {
+		if n := strings.Count(here.String(), "msg="+line) + strings.Count(here.String(), `msg="`+line); n != 1 {
+			t.Errorf("%q is here %d times: %s", line, n, here.String())
+		}
+		if n := strings.Count(logs, `\"msg\":\"`+line+`\"`); n != 1 {
+			t.Errorf("%q is in Loki %d times: %s", line, n, logs)
+		}
 	}
-	if logs := bodies["/loki/api/v1/push"]; !strings.Contains(logs, "a word") || strings.Contains(logs, "a whisper") || !strings.Contains(logs, `"node":"alice"`) {
+	if strings.Contains(logs, "a whisper") || !strings.Contains(logs, `"node":"alice"`) {
 		t.Errorf("Loki got %s", logs)
 	}
 	if points := bodies["/api/v2/write"]; !strings.HasPrefix(points, "templar_checkpointed,node=alice,role=miner,uid=0 window=0i,bytes=7i ") {

@@ -115,17 +115,23 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader("you sent " + r.Header.Get("Authorization")))}, nil
 }
 
-// A server that is away costs nothing but time, and one that refuses a batch only that one.
+// A server that is away, or that an operator has to let in, costs nothing but time, and one
+// that refuses a batch only that one.
 func TestFailuresAreTriedAgain(t *testing.T) {
+	all, rest := []string{"1\n2\n3\n4\n"}, []string{"2\n3\n4\n"}
 	for name, c := range map[string]struct {
 		statuses []int
 		taken    []string
-		lost     string
+		failed   bool
+		lost     bool // the first line
 	}{
-		"away":          {[]int{0, 503, 429}, []string{"1\n2\n3\n4\n"}, "lost=0"},
-		"refused":       {[]int{400}, []string{"2\n3\n4\n"}, "lost=1"},
-		"redirected":    {[]int{307}, []string{"2\n3\n4\n"}, "lost=1"},
-		"always serves": {nil, []string{"1\n", "2\n3\n4\n"}, ""},
+		"away":          {[]int{0, 503, 429, 408}, all, true, false},
+		"wrong token":   {[]int{401, 403}, all, true, false},
+		"wrong address": {[]int{404, 405, 307, 301}, all, true, false},
+		"malformed":     {[]int{400}, rest, true, true},
+		"too large":     {[]int{413}, rest, true, true},
+		"unwanted":      {[]int{422}, rest, true, true},
+		"always serves": {nil, append([]string{"1\n"}, rest...), false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -147,8 +153,13 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 				if !slices.Equal(server.taken, c.taken) {
 					t.Errorf("taken %q, want %q", server.taken, c.taken)
 				}
-				if warned := strings.Count(said.String(), "not delivered"); (warned == 1) != (c.lost != "") || !strings.Contains(said.String(), c.lost) {
-					t.Errorf("said %s", said)
+				for line, want := range map[string]bool{
+					`level=WARN msg="not delivered" what=metrics`: c.failed, `level=INFO msg="delivered again" what=metrics`: c.failed,
+					`level=WARN msg="dropped undelivered" what=metrics lines=1`: c.lost, `msg="dropped undelivered"`: c.lost,
+				} {
+					if n := strings.Count(said.String(), line); n > 1 || (n == 1) != want {
+						t.Errorf("%s %d times in\n%s", line, n, said)
+					}
 				}
 				if strings.Contains(said.String(), "hunter2") {
 					t.Errorf("the log holds the token: %s", said)
@@ -199,9 +210,53 @@ func TestQueueIsBounded(t *testing.T) {
 		t.Errorf("%d lines from %.20s on, %d dropped", len(first), first[0], q.mu.dropped)
 	}
 	q.giveBack(first)
-	if again := q.take(); !bytes.Equal(again[0], first[0]) || q.mu.bytes != (maxQueued/100000-len(again))*100000 {
+	again := q.take()
+	if !bytes.Equal(again[0], first[0]) || q.mu.bytes != (maxQueued/100000-len(again))*100000 {
 		t.Errorf("given back, the next are %d from %.20s on", len(again), again[0])
 	}
+	for i := range len(again) - 1 { // so that there is room for one of them
+		q.add(line(n + i))
+	}
+	if q.giveBack(again); q.mu.bytes > maxQueued || !bytes.Equal(q.take()[0], again[len(again)-1]) {
+		t.Errorf("given back to a full queue, it holds %d bytes", q.mu.bytes)
+	}
+}
+
+// What there was no room for is told, once, also when the server takes all that is sent.
+func TestOverflowIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		said := &bytes.Buffer{}
+		m := NewMetrics(InfluxDB{URL: "http://x"}, clock.Wall{}, slog.New(slog.NewTextHandler(said, nil)))
+		m.queue.client.Transport = &answers{}
+		for range maxQueued/maxBatch + 3 {
+			m.queue.add(make([]byte, maxBatch))
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		m.Run(ctx)
+		if s := said.String(); strings.Count(s, "\n") != 1 || !strings.Contains(s, `level=WARN msg="dropped undelivered" what=metrics lines=3`) {
+			t.Errorf("said %s", s)
+		}
+	})
+}
+
+// The address of a Loki server may hold a token: no failure shows it.
+func TestAddressIsNotTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		said := &bytes.Buffer{}
+		l, err := NewLog("http://user:hunter2@logs.example/hunter2?token=hunter2", nil, clock.Wall{}, slog.New(slog.NewTextHandler(said, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.queue.client.Transport = &answers{statuses: []int{0}}
+		l.queue.add([]byte("1 line"))
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		l.Run(ctx)
+		if s := said.String(); !strings.Contains(s, `msg="not delivered" what="log lines" err="unexpected EOF"`) || strings.Contains(s, "hunter2") {
+			t.Errorf("said %s", s)
+		}
+	})
 }
 
 // What InfluxDB and Loki get over HTTP is what their interfaces ask for.

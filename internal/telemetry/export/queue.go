@@ -131,16 +131,19 @@ func (q *queue) lost(n int) {
 	q.mu.dropped += n
 }
 
+// sent tells that the server takes lines, if it did not, and of those that it will never get.
 func (q *queue) sent() {
-	if !q.failing {
-		return
+	if q.failing {
+		q.log.Info("delivered again", "what", q.what)
+		q.failing = false
 	}
 	q.mu.Lock()
 	dropped := q.mu.dropped
 	q.mu.dropped = 0
 	q.mu.Unlock()
-	q.log.Info("delivered again", "what", q.what, "lost", dropped)
-	q.failing = false
+	if dropped > 0 {
+		q.log.Warn("dropped undelivered", "what", q.what, "lines", dropped)
+	}
 }
 
 // refusal is an answer other than "taken". What else the server says is not repeated: it may
@@ -151,9 +154,14 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("status %d %s", r.status, http.StatusText(r.status))
 }
 
-// final tells whether sending the same again is of no use.
+// final tells whether it is this batch that the server will not have. Everything else, such
+// as a wrong token or a redirect, is for an operator to put right, and then the batch goes.
 func (r *refusal) final() bool {
-	return r.status < 500 && r.status != http.StatusTooManyRequests && r.status != http.StatusRequestTimeout
+	switch r.status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
 }
 
 func (q *queue) send(ctx context.Context, batch [][]byte) error {
