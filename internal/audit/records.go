@@ -11,6 +11,7 @@ import (
 	"io"
 	"slices"
 
+	"templar/internal/chain"
 	"templar/internal/exchange"
 	"templar/internal/report"
 	"templar/internal/store"
@@ -24,6 +25,10 @@ type Party struct {
 	Hotkey protocol.Hotkey
 	Stake  uint64 // of a validator
 	Bucket store.Reader
+}
+
+func (p Party) peer() exchange.Peer {
+	return exchange.Peer{Neuron: chain.Neuron{UID: p.UID, Hotkey: p.Hotkey, Stake: p.Stake}, Bucket: p.Bucket}
 }
 
 // Records is where a run's objects are found: over the network, or in a localnet's

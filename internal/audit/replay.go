@@ -9,11 +9,10 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/checkpoint"
+	"templar/internal/clock"
 	"templar/internal/model"
 	"templar/internal/replica"
-	"templar/internal/store"
 	"templar/protocol"
-	"templar/wire"
 )
 
 // replay computes the parameters before the window, from the nearest checkpoint on, and
@@ -64,7 +63,7 @@ func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 	}
 	for _, p := range places {
 		a.Progress("loading %v", p)
-		s, err := checkpoint.Load(ctx, p.Bucket, a.Run, p.next, p.Hotkey)
+		s, err := a.load(ctx, p)
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
@@ -76,6 +75,7 @@ func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 		if a.vouched(ctx, p) {
 			return p.String(), nil
 		}
+		a.model = nil // before the next takes as much memory
 	}
 	params := model.Init(a.Params.Model, a.Params.Seed)
 	var faults []string
@@ -87,24 +87,45 @@ func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 	return "theta_0", nil
 }
 
+// load reads a checkpoint and holds it against the announcement. It has as much time as one
+// who joins gives it.
+func (a *auditor) load(ctx context.Context, p place) (checkpoint.State, error) {
+	ctx, cancel := clock.WithTimeout(ctx, a.Clock, checkpoint.Patience(a.Run))
+	defer cancel()
+	s, err := checkpoint.Load(ctx, p.Bucket, a.Run, p.next, p.Hotkey)
+	if err == nil && s.Start != a.start.StartWindow {
+		err = fmt.Errorf("%v: it says that the run starts at window %d; announced was %d", p, s.Start, a.start.StartWindow)
+	}
+	return s, err
+}
+
 // places lists the validators' checkpoints that stand before the window, the newest first.
 func (a *auditor) places(ctx context.Context) (places []place, err error) {
 	for _, v := range a.Validators {
-		windows, err := checkpoint.Windows(ctx, v.Bucket)
+		places = append(places, a.listed(ctx, v)...)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
-		}
-		if err != nil {
-			continue // another's will do
-		}
-		for _, next := range windows {
-			if next <= a.Options.Window && next > a.start.StartWindow {
-				places = append(places, place{v, next})
-			}
 		}
 	}
 	slices.SortStableFunc(places, func(x, y place) int { return cmp.Compare(y.next, x.next) })
 	return places, nil
+}
+
+// listed are a validator's newest checkpoints before the window: as many as an honest one
+// keeps, so that nobody can make us load a thousand; none if they cannot be listed.
+func (a *auditor) listed(ctx context.Context, v Party) (places []place) {
+	ctx, cancel := a.WithTimeout(ctx)
+	defer cancel()
+	windows, err := checkpoint.Windows(ctx, v.Bucket)
+	if err != nil {
+		return nil // another's will do
+	}
+	for _, next := range windows {
+		if next <= a.Options.Window && next > a.start.StartWindow && len(places) < checkpoint.Kept {
+			places = append(places, place{v, next})
+		}
+	}
+	return places
 }
 
 // commit applies the next Aggregate.
@@ -178,7 +199,7 @@ func (a *auditor) sampled(ctx context.Context, params []float32) (agree int, fau
 	}
 	for _, p := range slices.Concat(a.Validators, a.Miners) {
 		a.Progress("comparing the sync sample of uid %d", p.UID)
-		s, verdict := a.sample(ctx, p, w)
+		s, verdict := a.Sample(ctx, p.peer(), w)
 		switch {
 		case !verdict.OK():
 		case s.Aggregate != a.hash:
@@ -192,18 +213,6 @@ func (a *auditor) sampled(ctx context.Context, params []float32) (agree int, fau
 		}
 	}
 	return agree, faults, ctx.Err()
-}
-
-func (a *auditor) sample(ctx context.Context, p Party, w protocol.Window) (*wire.Sample, protocol.Verdict) {
-	n := a.SampleSize()
-	b, err := read(ctx, p.Bucket, protocol.SampleKey(w, p.UID), wire.MaxSampleSize(n))
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, protocol.VerdictMissing
-	}
-	if err != nil {
-		return nil, protocol.VerdictUnreachable
-	}
-	return wire.DecodeSample(b, wire.Expect{Run: a.Hash, Window: w, UID: p.UID, Hotkey: p.Hotkey}, n)
 }
 
 // end is the first block after a window: the chain's, or, without one, what a validator

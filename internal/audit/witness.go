@@ -3,54 +3,66 @@ package audit
 import (
 	"context"
 	"fmt"
-	"slices"
 
-	"templar/internal/chain"
 	"templar/internal/exchange"
 	"templar/protocol"
 )
 
-// attest holds the state that was computed last against what validators have signed of theirs.
-func (a *auditor) attest(ctx context.Context) exchange.Attestation {
+// attest holds the state that was computed last against what validators have signed of theirs;
+// the stake of holder, whose word the state is, agrees.
+func (a *auditor) attest(ctx context.Context, holder protocol.Hotkey) exchange.Attestation {
 	peers := make([]exchange.Peer, len(a.Validators))
 	for i, v := range a.Validators {
-		peers[i] = exchange.Peer{Neuron: chain.Neuron{UID: v.UID, Hotkey: v.Hotkey, Stake: v.Stake}, Bucket: v.Bucket}
+		peers[i] = v.peer()
 	}
-	return a.Attest(ctx, peers, a.model.State(), protocol.Hotkey{})
+	return a.Attest(ctx, peers, a.model.State(), holder)
 }
 
 // vouched tells what stands behind the checkpoint that was loaded, and whether it can be
-// started from: not when more stake has signed another state than this one.
+// started from: not when more stake has signed another state than this one. It is called
+// false only when that is more than half of all stake: no minority makes a lie of it.
 func (a *auditor) vouched(ctx context.Context, p place) bool {
-	said := a.attest(ctx)
-	after := p.next - 1
-	if said.Contradicted() {
-		a.judge("checkpoint", []string{contradiction(said, after)}, "%v is not the network's: not started from", p)
-		return false
+	holder := p.Hotkey
+	if a.denies(ctx, p) {
+		holder = protocol.Hotkey{}
 	}
-	others := len(said.Signers)
-	if slices.Contains(said.Signers, p.Hotkey) {
-		others--
+	said, after := a.attest(ctx, holder), p.next-1
+	backers := len(said.Signers) // without its owner
+	if !holder.IsZero() {
+		backers++
 	}
+	signed := fmt.Sprintf("%s with %s of all stake signed the state after window %d, %s another",
+		validators(backers), share(said.Agree, said.Total), after, share(said.Against, said.Total))
 	switch {
-	case others == 0:
+	case said.Outvoted():
+		a.judge("checkpoint", []string{contradiction(said, after)}, "%v is not the network's: not started from", p)
+	case said.Contradicted():
+		a.add("checkpoint", Unknown, "%v: not started from: %s", p, contradiction(said, after))
+	case len(said.Signers) == 0:
 		a.doubt = p.String()
-		a.add("start", Unknown, "%v: only its owner's word, nobody else's signature of the state after window %d is there", p, after)
+		a.add("start", Unknown, "%v: only its owner's word: %s", p, signed)
 	case said.Agree <= said.Total/2:
 		a.doubt = p.String()
-		a.add("start", Unknown, "%v: only %s signed the state after window %d", p, signers(said), after)
+		a.add("start", Unknown, "%v: only %s", p, signed)
 	default:
-		a.add("start", OK, "%v: %s signed the state after window %d", p, signers(said), after)
+		a.add("start", OK, "%v: %s", p, signed)
 	}
-	return true
+	return !said.Contradicted()
 }
 
-func signers(said exchange.Attestation) string {
-	noun := "validators"
-	if len(said.Signers) == 1 {
-		noun = "validator"
+// denies reports whether a checkpoint's owner has signed another state in its own sample:
+// then its manifest is no word for this one.
+func (a *auditor) denies(ctx context.Context, p place) bool {
+	s, verdict := a.Sample(ctx, p.peer(), p.next-1)
+	state := a.model.State()
+	return verdict.OK() && (s.State != state.Hash || s.Aggregate != state.Aggregate)
+}
+
+func validators(n int) string {
+	if n == 1 {
+		return "1 validator"
 	}
-	return fmt.Sprintf("%d %s with %s of all stake", len(said.Signers), noun, share(said.Agree, said.Total))
+	return fmt.Sprintf("%d validators", n)
 }
 
 func contradiction(said exchange.Attestation, w protocol.Window) string {
@@ -69,12 +81,13 @@ type witnesses struct {
 	faults          []string
 }
 
-// hear takes what is said of the state that was computed last.
+// hear takes what is said of the state that was computed last. It follows from the
+// Aggregates, so that only more than half of all stake contradicts it.
 func (w *witnesses) hear(ctx context.Context) {
-	said := w.attest(ctx)
+	said := w.attest(ctx, protocol.Hotkey{})
 	w.windows++
 	switch {
-	case said.Contradicted():
+	case said.Outvoted():
 		w.faults = append(w.faults, contradiction(said, w.model.Next()-1))
 	case said.Agree > said.Total/2:
 		w.backed++

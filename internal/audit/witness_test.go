@@ -1,12 +1,15 @@
 package audit_test
 
 import (
+	"context"
+	"io"
 	"strings"
 	"testing"
 
 	"templar/internal/audit"
 	"templar/internal/checkpoint"
 	"templar/internal/simnet"
+	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -38,6 +41,142 @@ func TestLyingCheckpoint(t *testing.T) {
 		}
 		if !result.Differs() || result.State != net.States("miner-0")[6] {
 			t.Errorf("state %s, faults %q", result.State.Short(), faults(result))
+		}
+	})
+}
+
+// Stake weighs what validators have signed: a minority makes nothing differ, and vouches for nothing.
+// The owner of a checkpoint stands behind it, unless its own sample says otherwise.
+func TestStakeDecides(t *testing.T) {
+	const ok, differs, unknown = audit.OK, audit.Differs, audit.Unknown
+	simnet.Test(t, simnet.Config{Miners: 3, Validators: 3}, func(net *simnet.Network) {
+		net.Start()
+		net.RunWindows(windows)
+		names := []string{"validator-0", "validator-1", "validator-2"}
+		r, back := records(net, names...), []func(){}
+		for _, c := range []struct {
+			window protocol.Window // 5 starts from checkpoint-5, 6 replays window 5
+			stakes [3]uint64
+			says   [3]string // of the state after the window before
+			check  string
+			want   audit.Outcome
+			detail string
+		}{
+			{5, [3]uint64{3, 2, 1}, [3]string{"", "other", ""}, "start", unknown, "checkpoint-5 of validator uid 0: only its owner's word"},
+			{5, [3]uint64{4, 2, 1}, [3]string{"", "other", ""}, "start", unknown, "checkpoint-5 of validator uid 0: only its owner's word"},
+			{5, [3]uint64{1, 2, 3}, [3]string{"", "other", ""}, "checkpoint", unknown, "checkpoint-5 of validator uid 0: not started from"},
+			{5, [3]uint64{1, 2, 3}, [3]string{"", "other", ""}, "start", unknown, "checkpoint-5 of validator uid 2: only its owner's word"},
+			{5, [3]uint64{1, 1, 2}, [3]string{"", "", "other"}, "checkpoint", unknown, "checkpoint-5 of validator uid 0: not started from"},
+			{5, [3]uint64{1, 2, 3}, [3]string{"", "other", "other"}, "checkpoint", differs, "checkpoint-5 of validator uid 0 is not the network's"},
+			{5, [3]uint64{2, 1, 2}, [3]string{"other", "same", ""}, "checkpoint", unknown, "checkpoint-5 of validator uid 0: not started from"},
+			{5, [3]uint64{1, 1, 2}, [3]string{"", "same", ""}, "start", unknown, "checkpoint-5 of validator uid 0: only 2 validators with 50 %"},
+			{5, [3]uint64{2, 2, 3}, [3]string{"", "same", ""}, "start", ok, "checkpoint-5 of validator uid 0: 2 validators with 57.1 %"},
+			{6, [3]uint64{3, 2, 1}, [3]string{"", "other", ""}, "replay", unknown, ""},
+			{6, [3]uint64{3, 2, 1}, [3]string{"other", "", ""}, "replay", unknown, ""},
+			{6, [3]uint64{3, 2, 1}, [3]string{"other", "", "other"}, "replay", differs, ""},
+			{6, [3]uint64{3, 2, 1}, [3]string{"same", "", ""}, "replay", unknown, ""},
+			{6, [3]uint64{3, 2, 1}, [3]string{"same", "", "same"}, "replay", ok, ""},
+		} {
+			for i, name := range names {
+				key := protocol.SampleKey(c.window-1, protocol.UID(i))
+				truth := get(t, net, name, key)
+				back = append(back, func() { put(t, net, name, key, truth) })
+				r.Validators[i].Stake = c.stakes[i]
+				switch c.says[i] {
+				case "other":
+					resign(t, net, name, c.window-1, func(s *wire.Sample) { s.State[0]++ })
+				case "":
+					if err := net.Bucket(name).Delete(net.Context(), key); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			result := verify(t, net, r, c.window)
+			got := check(result, c.check)
+			if got.Outcome != c.want || result.Differs() != (c.want == differs) || !strings.HasPrefix(got.Detail, c.detail) {
+				t.Errorf("of stakes %v %q: %+v, faults %q", c.stakes, c.says, got, faults(result))
+			}
+			for _, put := range back {
+				put()
+			}
+			back = nil
+		}
+	})
+}
+
+// A checkpoint that counts its steps from another start is not started from.
+func TestCheckpointOfAnotherStart(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+		net.Start()
+		net.RunWindows(windows)
+		x := net.Node("validator-0").Exchange()
+		s, err := checkpoint.Load(net.Context(), net.Bucket("validator-0"), net.Run, 5, x.Signer.Hotkey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Start++
+		if _, _, err := checkpoint.Save(net.Context(), x, net.Bucket("validator-0"), s); err != nil {
+			t.Fatal(err)
+		}
+		result := verify(t, net, records(net, "validator-0", "validator-1"), 6)
+		refused, start := check(result, "checkpoint"), check(result, "start")
+		if refused.Outcome != audit.Unknown || !strings.Contains(refused.Detail, "it says that the run starts at window") {
+			t.Errorf("%+v", refused)
+		}
+		if start.Outcome != audit.OK || !strings.HasPrefix(start.Detail, "checkpoint-5 of validator uid 1") {
+			t.Errorf("%+v", start)
+		}
+	})
+}
+
+// hanging is a bucket whose checkpoints can be listed, or not even that, and never come.
+type hanging struct {
+	store.Reader
+	list bool
+}
+
+func (h hanging) Get(ctx context.Context, key string, limit int64) (io.ReadCloser, store.Info, error) {
+	if strings.HasPrefix(key, "checkpoint-") {
+		return nil, store.Info{}, simnet.Hanging(ctx)
+	}
+	return h.Reader.Get(ctx, key, limit)
+}
+
+func (h hanging) List(ctx context.Context, prefix, after string, max int) ([]store.Info, error) {
+	if h.list && strings.HasPrefix(prefix, "checkpoint-") {
+		return nil, simnet.Hanging(ctx)
+	}
+	return h.Reader.List(ctx, prefix, after, max)
+}
+
+// Whose store hangs keeps nobody from the next checkpoint, and who has a thousand is not
+// asked for all of them.
+func TestCheckpointsThatTakeTime(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+		net.Start()
+		net.RunWindows(windows)
+		r := records(net, "validator-0", "validator-1")
+		bucket := r.Validators[0].Bucket
+		for _, list := range []bool{false, true} {
+			r.Validators[0].Bucket = hanging{bucket, list}
+			result := verify(t, net, r, 6)
+			if start := check(result, "start"); start.Outcome != audit.OK || !strings.HasPrefix(start.Detail, "checkpoint-5 of validator uid 1") {
+				t.Errorf("list %v: %+v", list, start)
+			}
+		}
+		r.Validators[0].Bucket = bucket
+		for next := net.Window(0); next <= 6; next++ {
+			put(t, net, "validator-0", protocol.CheckpointPrefix(next)+"manifest.json", []byte("{}"))
+			put(t, net, "validator-1", protocol.CheckpointPrefix(next)+"manifest.json", []byte("{}"))
+		}
+		result, tried := verify(t, net, r, 6), 0
+		for _, c := range result.Checks {
+			if c.Name == "checkpoint" {
+				tried++
+			}
+		}
+		if tried != 2*3 || result.Differs() || !strings.HasPrefix(check(result, "start").Detail, "theta_0") {
+			t.Errorf("%d checkpoints tried, faults %q", tried, faults(result))
 		}
 	})
 }

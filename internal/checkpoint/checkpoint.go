@@ -71,6 +71,8 @@ type File struct {
 const (
 	// Domain is what a manifest is signed under.
 	Domain = "templar checkpoint"
+	// Kept is the number of checkpoints that Save leaves in a bucket.
+	Kept = 3
 
 	manifestName = "manifest.json"
 	modelStem    = "model"
@@ -78,7 +80,6 @@ const (
 	folderPrefix = "checkpoint-"
 	maxManifest  = 1 << 20
 	maxHeader    = 16 << 20 // of a safetensors file, in bytes
-	keepLast     = 3
 )
 
 // folders lists the objects of each checkpoint in a bucket.

@@ -85,7 +85,7 @@ func (p place) load(ctx context.Context, x *exchange.Exchange, announced wire.St
 
 // fetch reads a checkpoint's state, and the hash of its parameters.
 func (p place) fetch(ctx context.Context, x *exchange.Exchange, announced wire.StartWindow) (s State, hash protocol.Hash, err error) {
-	ctx, cancel := clock.WithTimeout(ctx, x.Clock, patience(x))
+	ctx, cancel := clock.WithTimeout(ctx, x.Clock, Patience(x.Run))
 	defer cancel()
 	f, err := p.open(ctx, x)
 	if err == nil {
@@ -101,12 +101,12 @@ func (p place) open(ctx context.Context, x *exchange.Exchange) (folder, error) {
 	return open(ctx, folder{reader: p.reader, run: x.Run, next: p.next, owner: p.owner, scratch: p.scratch, clock: x.Clock})
 }
 
-// patience is how long a download may take: who is slower cannot follow the run, and a
+// Patience is how long a download may take: who is slower cannot follow the run, and a
 // store that hangs must not keep a node from the next one.
-func patience(x *exchange.Exchange) time.Duration {
+func Patience(r exchange.Run) time.Duration {
 	const slowest = 1 << 20 // bytes a second
-	bytes := 2 * 4 * x.Codec.Layout().Size()
-	return x.Params.WindowTime() + time.Duration(bytes/slowest)*time.Second
+	bytes := 2 * 4 * r.Codec.Layout().Size()
+	return r.Params.WindowTime() + time.Duration(bytes/slowest)*time.Second
 }
 
 // check holds a manifest against the announcement: theta_0 must be the announced one.
@@ -179,7 +179,7 @@ func listed(ctx context.Context, x *exchange.Exchange, at place, now protocol.Wi
 	}
 	windows = slices.DeleteFunc(windows, func(w protocol.Window) bool { return w > now+maxNotice })
 	var out []place
-	for _, at.next = range windows[:min(len(windows), keepLast)] {
+	for _, at.next = range windows[:min(len(windows), Kept)] {
 		out = append(out, at)
 	}
 	return out

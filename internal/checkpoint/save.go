@@ -188,7 +188,7 @@ func prune(ctx context.Context, b store.Bucket, next protocol.Window) error {
 		}
 	}
 	slices.Sort(done)
-	kept := done[max(0, len(done)-keepLast):]
+	kept := done[max(0, len(done)-Kept):]
 	var errs []error
 	for _, w := range slices.Sorted(maps.Keys(all)) { // the oldest first, should the node die meanwhile
 		if w > next && complete(all[w]) || slices.Contains(kept, w) {

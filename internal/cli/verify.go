@@ -37,7 +37,7 @@ over, and "replay" holds the state after each window on the way against their si
 
 A check is "unknown" when what it takes was deleted or cannot be reached. From a directory
 (--data-dir) no chain is asked: block hashes are the reports' word, stakes the genesis'. Exit
-code 1 when anything differs.`,
+code 1 when anything differs: a minority's word against a checkpoint or a state does not.`,
 		Example: `  templar verify --window 17 --data-dir templar-localnet
   templar verify --window 17 --scores --config miner.yaml
   templar verify --window 17 --scores --validator 1 --data-dir templar-localnet --json`,
