@@ -120,6 +120,9 @@ network's other processes. Like a miner it goes on from where it stopped.`,
 	dataDirFlag(f, &o)
 	windowsFlag(f, &o)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := checkRun(&o); err != nil {
+			return err
+		}
 		log, err := logger(cmd, std)
 		if err != nil {
 			return err
@@ -155,15 +158,14 @@ func localnetFlags(f *pflag.FlagSet, o *localnet.Options) (cheaters *string) {
 
 // checkLocalnet checks what was given, and reads the cheaters.
 func checkLocalnet(o *localnet.Options, cheaters string) (err error) {
+	if err := checkRun(o); err != nil {
+		return err
+	}
 	switch {
-	case o.Windows < 1:
-		return usagef("--windows: 0 windows train nothing: want 1 or more")
 	case o.Miners < 1 || o.Miners > maxNodes:
 		return usagef("--miners: %d is not valid: want 1 to %d", o.Miners, maxNodes)
 	case o.Validators < 1 || o.Validators > maxNodes:
 		return usagef("--validators: %d is not valid: want 1 to %d", o.Validators, maxNodes)
-	case o.DataDir == "":
-		return usagef("--data-dir: the name is empty: leave the flag out for templar-localnet")
 	case o.Include != "" && o.Corpus == "":
 		return usagef("--include chooses files of a directory: name it with --corpus")
 	}
@@ -185,6 +187,17 @@ func checkLocalnet(o *localnet.Options, cheaters string) (err error) {
 		return usagef("--adversaries: %w", err)
 	}
 	return checkCorpus(o.Corpus)
+}
+
+// checkRun checks what localnet, prepare and cheat share.
+func checkRun(o *localnet.Options) error {
+	switch {
+	case o.Windows < 1:
+		return usagef("--windows: 0 windows train nothing: want 1 or more")
+	case o.DataDir == "":
+		return usagef("--data-dir: the name is empty: leave the flag out for templar-localnet")
+	}
+	return nil
 }
 
 func checkCorpus(path string) error {

@@ -69,4 +69,8 @@ func TestAdversariesAreRemembered(t *testing.T) {
 	if err := Cheat(t.Context(), o, "lazy-1"); err == nil || !strings.HasSuffix(err.Error(), `has no cheater "lazy-1": have lazy-0, sybil-0, sybil-1`) {
 		t.Errorf("a cheater that is not there: %v", err)
 	}
+	o.DataDir = t.TempDir()
+	if err := Cheat(t.Context(), o, "lazy-0"); err == nil || !strings.Contains(err.Error(), `holds no network`) || !strings.Contains(err.Error(), `"templar localnet prepare`) {
+		t.Errorf("an empty folder: %v", err)
+	}
 }

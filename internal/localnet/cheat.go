@@ -2,7 +2,9 @@ package localnet
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -19,6 +21,9 @@ func Cheat(ctx context.Context, o Options, name string) error {
 		return err
 	}
 	n, err := read(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s holds no network: %w: \"templar localnet prepare\" makes one", dir, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,7 +147,7 @@ func (b *builder) build(ctx context.Context) error {
 // each other's buckets by them.
 func (b *builder) addresses() error {
 	for _, addr := range []*string{&b.network.StoreAddr, &b.network.ChainAddr} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := listen()
 		if err != nil {
 			return fmt.Errorf("find a free port: %w", err)
 		}
