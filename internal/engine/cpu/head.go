@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"context"
+
 	"templar/internal/engine"
 	"templar/internal/kernel/nn"
 )

@@ -202,6 +202,18 @@ func TestFusedKernelsAgree(t *testing.T) {
 	}
 }
 
+// However large B is, no more of it is kept than a few panels' worth.
+func TestPackedIsBounded(t *testing.T) {
+	g := New(Serial{})
+	for _, s := range [][2]int{{256, 9000}, {4000, 2000}} {
+		k, n := s[0], s[1]
+		g.Mul(Dense(make([]float32, n), 1, n), Dense(make([]float32, k), 1, k), Dense(make([]float32, k*n), k, n), false)
+		if most := max(packedAtOnce, k*width) + k*g.kernel.cols; len(g.packed.data) > most {
+			t.Errorf("%d x %d: %d values are kept, want at most %d", k, n, len(g.packed.data), most)
+		}
+	}
+}
+
 func TestMulRejectsSizes(t *testing.T) {
 	defer func() {
 		if recover() == nil {
