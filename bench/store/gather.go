@@ -17,8 +17,10 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/clock"
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/internal/model"
+	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/store/s3"
 	"templar/internal/store/server"
@@ -77,19 +79,19 @@ func gather(ctx context.Context, rounds, peers int, size int64) error {
 
 // runOf makes a run whose gradients have about size bytes, and returns what encodes one of
 // a peer.
-func runOf(size int64) (exchange.Run, func(uid int) []byte, error) {
+func runOf(size int64) (run.Run, func(uid int) []byte, error) {
 	p, err := protocol.Preset("tiny")
 	if err != nil {
-		return exchange.Run{}, nil, err
+		return run.Run{}, nil, err
 	}
 	signer, err := key(0)
 	if err != nil {
-		return exchange.Run{}, nil, err
+		return run.Run{}, nil, err
 	}
 	p.Aggregators, p.Stores = []protocol.Hotkey{signer.Hotkey()}, []string{"http://127.0.0.1:1"}
 	for ; ; p.Model.HiddenSize += 64 {
 		p.Model.IntermediateSize = 3 * p.Model.HiddenSize
-		run, err := exchange.NewRun(p)
+		run, err := run.New(p)
 		if err != nil {
 			return run, nil, err
 		}
@@ -114,7 +116,7 @@ func key(n int) (*wallet.Wallet, error) {
 }
 
 // uploaded starts a server with everybody's bucket and gradient in it.
-func uploaded(ctx context.Context, dir string, d *s3.Dialer, run exchange.Run, body func(uid int) []byte, n int, open *atomic.Int64) (peers []exchange.Peer, stop func() error, err error) {
+func uploaded(ctx context.Context, dir string, d *s3.Dialer, run run.Run, body func(uid int) []byte, n int, open *atomic.Int64) (peers []directory.Peer, stop func() error, err error) {
 	s, err := server.Open(server.Config{Dir: dir})
 	if err != nil {
 		return nil, nil, err
@@ -143,7 +145,7 @@ func uploaded(ctx context.Context, dir string, d *s3.Dialer, run exchange.Run, b
 			return nil, nil, errors.Join(err, stop())
 		}
 		reader := store.ReadOnly(b)
-		peers = append(peers, exchange.Peer{Neuron: chain.Neuron{UID: protocol.UID(uid), Hotkey: w.Hotkey()}, Bucket: reader})
+		peers = append(peers, directory.Peer{Neuron: chain.Neuron{UID: protocol.UID(uid), Hotkey: w.Hotkey()}, Bucket: reader})
 	}
 	return peers, stop, nil
 }

@@ -29,13 +29,13 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *quick, *rounds, *only); err != nil {
+	if err := bench(ctx, *quick, *rounds, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, quick bool, rounds int, only string) error {
+func bench(ctx context.Context, quick bool, rounds int, only string) error {
 	small, large, peers := int64(100*mib), int64(1024*mib), 256
 	if quick {
 		small, large, peers = 8*mib, 64*mib, 16

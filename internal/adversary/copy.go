@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"templar/codec"
+	"templar/internal/directory"
 	"templar/internal/engine"
-	"templar/internal/exchange"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -61,7 +61,7 @@ func (c *cheater) copied(ctx context.Context, g *wire.Gradient, send func(*wire.
 		return nil, err
 	}
 	victims := c.others()
-	slices.SortStableFunc(victims, func(a, b exchange.Peer) int { return cmp.Compare(b.Incentive, a.Incentive) })
+	slices.SortStableFunc(victims, func(a, b directory.Peer) int { return cmp.Compare(b.Incentive, a.Incentive) })
 	body, err := c.steal(ctx, g.Window, victims)
 	if body == nil || err != nil {
 		return nil, err // nobody sent anything in time
@@ -71,12 +71,12 @@ func (c *cheater) copied(ctx context.Context, g *wire.Gradient, send func(*wire.
 }
 
 // others are the miners but itself, ascending by uid.
-func (c *cheater) others() []exchange.Peer {
-	return slices.DeleteFunc(c.Exchange.Directory.Candidates(), func(p exchange.Peer) bool { return p.UID == c.Exchange.UID })
+func (c *cheater) others() []directory.Peer {
+	return slices.DeleteFunc(c.Exchange.Directory.Candidates(), func(p directory.Peer) bool { return p.UID == c.Exchange.UID })
 }
 
 // steal returns the gradient of the first victim that has one, as soon as any has.
-func (c *cheater) steal(ctx context.Context, w protocol.Window, victims []exchange.Peer) (*codec.Gradient, error) {
+func (c *cheater) steal(ctx context.Context, w protocol.Window, victims []directory.Peer) (*codec.Gradient, error) {
 	x := c.Exchange
 	end, err := x.EndOf(ctx, w)
 	if err != nil {
@@ -107,7 +107,7 @@ func sybil(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
 	if !ok {
 		return nil, nil
 	}
-	body, err := c.steal(ctx, g.Window, []exchange.Peer{first})
+	body, err := c.steal(ctx, g.Window, []directory.Peer{first})
 	if body == nil || err != nil {
 		return nil, err
 	}

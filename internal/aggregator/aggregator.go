@@ -17,8 +17,10 @@ import (
 	"time"
 
 	"templar/internal/clock"
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/internal/role"
+	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -73,7 +75,7 @@ func (a *Aggregator) join(ctx context.Context) error {
 	}
 	a.start, a.next, a.previous = s.StartWindow, s.StartWindow, protocol.Hash{}
 	a.stop = exchange.StopAfter(s.StartWindow, a.cfg.Windows)
-	last, found, err := exchange.NewestWindow(ctx, a.Exchange.Aggregator, "aggregator-")
+	last, found, err := store.NewestWindow(ctx, a.Exchange.Aggregator, "aggregator-")
 	if err != nil {
 		return err
 	}
@@ -140,7 +142,7 @@ func (a *Aggregator) window(ctx context.Context) error {
 	return a.publish(ctx, end, payloads, took)
 }
 
-func (a *Aggregator) gather(ctx context.Context, peers []exchange.Peer, bounds protocol.Bounds) ([]exchange.Payload, time.Duration, error) {
+func (a *Aggregator) gather(ctx context.Context, peers []directory.Peer, bounds protocol.Bounds) ([]exchange.Payload, time.Duration, error) {
 	x := a.Exchange
 	began := x.Clock.Now()
 	payloads := x.Gather(ctx, a.next, peers, bounds, began.Add(x.Params.Gather()))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"templar/internal/exchange"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -66,7 +65,7 @@ func (a *Aggregator) decode(raw []byte, w protocol.Window) *copied {
 // resume goes on after our newest copy when the bucket has lost more than the copies reach
 // back: to begin again where it ends would contradict what was published.
 func (a *Aggregator) resume(ctx context.Context) error {
-	newest, found, err := exchange.NewestWindow(ctx, a.Local, protocol.KindAggregate.Prefix())
+	newest, found, err := store.NewestWindow(ctx, a.Local, protocol.KindAggregate.Prefix())
 	if err != nil || !found || newest < a.next {
 		return err
 	}
@@ -100,8 +99,8 @@ func (a *Aggregator) forget(ctx context.Context) {
 	var old []string
 	var errs []error
 	for _, kind := range []protocol.Kind{protocol.KindAggregate, protocol.KindArchive} {
-		errs = append(errs, exchange.Each(ctx, a.Local, kind.Prefix(), func(key string, w protocol.Window) {
-			if w+a.kept() < a.next {
+		errs = append(errs, store.EachKey(ctx, a.Local, kind.Prefix(), func(key string, k protocol.Key) {
+			if k.Window+a.kept() < a.next {
 				old = append(old, key)
 			}
 		}))

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"templar/internal/exchange"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/protocol"
@@ -147,7 +146,7 @@ func TestCopiesAreBounded(t *testing.T) {
 // newest is the last window that has an Aggregate.
 func newest(t *testing.T, net *simnet.Network) protocol.Window {
 	t.Helper()
-	w, _, err := exchange.NewestWindow(net.Context(), net.Bucket("aggregator"), protocol.KindAggregate.Prefix())
+	w, _, err := store.NewestWindow(net.Context(), net.Bucket("aggregator"), protocol.KindAggregate.Prefix())
 	must(t, err)
 	return w
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"templar/internal/chain"
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/internal/report"
 	"templar/internal/store"
@@ -27,8 +28,8 @@ type Party struct {
 	Bucket store.Reader
 }
 
-func (p Party) peer() exchange.Peer {
-	return exchange.Peer{Neuron: chain.Neuron{UID: p.UID, Hotkey: p.Hotkey, Stake: p.Stake}, Bucket: p.Bucket}
+func (p Party) peer() directory.Peer {
+	return directory.Peer{Neuron: chain.Neuron{UID: p.UID, Hotkey: p.Hotkey, Stake: p.Stake}, Bucket: p.Bucket}
 }
 
 // Records is where a run's objects are found: over the network, or in a localnet's
@@ -55,9 +56,9 @@ func (r *Records) Validator(uid protocol.UID) (Party, error) {
 // Windows lists the windows of which a validator has reports, ascending.
 func (r *Records) Windows(ctx context.Context, v Party) ([]protocol.Window, error) {
 	var out []protocol.Window
-	err := exchange.Each(ctx, v.Bucket, protocol.KindReport.Prefix(), func(key string, w protocol.Window) {
-		if k, ok := protocol.ParseKey(key); ok && k.Kind == protocol.KindReport && k.UID == v.UID {
-			out = append(out, w)
+	err := store.EachKey(ctx, v.Bucket, protocol.KindReport.Prefix(), func(_ string, k protocol.Key) {
+		if k.Kind == protocol.KindReport && k.UID == v.UID {
+			out = append(out, k.Window)
 		}
 	})
 	if err != nil {

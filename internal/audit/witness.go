@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/protocol"
 )
@@ -11,7 +12,7 @@ import (
 // attest holds the state that was computed last against what validators have signed of theirs;
 // the stake of holder, whose word the state is, agrees.
 func (a *auditor) attest(ctx context.Context, holder protocol.Hotkey) exchange.Attestation {
-	peers := make([]exchange.Peer, len(a.Validators))
+	peers := make([]directory.Peer, len(a.Validators))
 	for i, v := range a.Validators {
 		peers[i] = v.peer()
 	}

@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 
-	"templar/internal/exchange"
 	"templar/internal/store"
 	"templar/protocol"
 )
@@ -85,7 +84,7 @@ const (
 // folders lists the objects of each checkpoint in a bucket.
 func folders(ctx context.Context, r store.Reader) (map[protocol.Window][]string, error) {
 	out := make(map[protocol.Window][]string)
-	err := exchange.Each(ctx, r, folderPrefix, func(key string, w protocol.Window) { out[w] = append(out[w], key) })
+	err := store.EachKey(ctx, r, folderPrefix, func(key string, k protocol.Key) { out[k.Window] = append(out[k.Window], key) })
 	if err != nil {
 		return nil, fmt.Errorf("list checkpoints: %w", err)
 	}

@@ -11,8 +11,8 @@ import (
 	"regexp"
 
 	"templar/internal/clock"
-	"templar/internal/exchange"
 	"templar/internal/model"
+	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/store/transfer"
 	"templar/protocol"
@@ -20,7 +20,7 @@ import (
 )
 
 // Load reads and verifies the checkpoint before window next that owner signed.
-func Load(ctx context.Context, r store.Reader, run exchange.Run, next protocol.Window, owner protocol.Hotkey) (State, error) {
+func Load(ctx context.Context, r store.Reader, run run.Run, next protocol.Window, owner protocol.Hotkey) (State, error) {
 	f, err := open(ctx, folder{reader: r, run: run, next: next, owner: owner})
 	if err != nil {
 		return State{}, err
@@ -36,7 +36,7 @@ func Load(ctx context.Context, r store.Reader, run exchange.Run, next protocol.W
 // folder is a checkpoint whose manifest has been checked.
 type folder struct {
 	reader store.Reader
-	run    exchange.Run
+	run    run.Run
 	next   protocol.Window
 	owner  protocol.Hotkey
 

@@ -12,6 +12,7 @@ import (
 
 	"templar/internal/clock"
 	"templar/internal/exchange"
+	"templar/internal/run"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -103,7 +104,7 @@ func (p place) open(ctx context.Context, x *exchange.Exchange) (folder, error) {
 
 // Patience is how long a download may take: who is slower cannot follow the run, and a
 // store that hangs must not keep a node from the next one.
-func Patience(r exchange.Run) time.Duration {
+func Patience(r run.Run) time.Duration {
 	const slowest = 1 << 20 // bytes a second
 	bytes := 2 * 4 * r.Codec.Layout().Size()
 	return r.Params.WindowTime() + time.Duration(bytes/slowest)*time.Second
@@ -133,7 +134,7 @@ func vote(ctx context.Context, x *exchange.Exchange, s State, hash protocol.Hash
 		return nil // announced by hash
 	}
 	held := exchange.State{Window: s.Next - 1, Step: x.Params.Step(s.Start, s.Next), Aggregate: s.Previous, Hash: hash, Params: s.Params}
-	a := x.Attest(ctx, x.Validators(), held, owner)
+	a := x.Attest(ctx, x.Directory.Validators(), held, owner)
 	if own := owner == x.Signer.Hotkey(); own && a.Outvoted() || !own && a.Contradicted() {
 		return fmt.Errorf("the validators hold other parameters (%v)", a)
 	}
@@ -148,7 +149,7 @@ func find(ctx context.Context, x *exchange.Exchange, local store.Reader, scratch
 		return nil, err
 	}
 	var at, own []place
-	for _, v := range x.Validators() {
+	for _, v := range x.Directory.Validators() {
 		p := place{reader: v.Bucket, owner: v.Hotkey, scratch: scratch, name: fmt.Sprintf("validator uid %d", v.UID)}
 		if v.Hotkey == x.Signer.Hotkey() {
 			p.name = "own bucket"

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"templar/internal/chain/cometbft"
-	"templar/internal/exchange"
+	"templar/internal/directory"
 	"templar/protocol"
 )
 
@@ -73,7 +73,7 @@ func queryCommitments(ctx context.Context, cmd *cobra.Command, c *cometbft.Clien
 	shown := make([]committed, len(list))
 	for i, raw := range list {
 		shown[i] = committed{Hotkey: raw.Hotkey, Block: raw.Block}
-		d, err := exchange.DecodeCommitment(raw.Data)
+		d, err := directory.DecodeCommitment(raw.Data)
 		if err != nil {
 			shown[i].Fault = err.Error()
 			continue

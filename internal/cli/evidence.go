@@ -92,7 +92,7 @@ func recordsOf(ctx context.Context, x *exchange.Exchange) (*audit.Records, error
 		return nil, err
 	}
 	r := &audit.Records{Exchange: x}
-	for _, p := range x.Validators() {
+	for _, p := range x.Directory.Validators() {
 		r.Validators = append(r.Validators, audit.Party{UID: p.UID, Hotkey: p.Hotkey, Stake: p.Stake, Bucket: p.Bucket})
 	}
 	for _, p := range x.Directory.Candidates() {
@@ -176,8 +176,8 @@ func localStakes(file string) (map[protocol.Hotkey]uint64, error) {
 
 // uidOf reads a node's uid off the newest of its objects that name it.
 func uidOf(ctx context.Context, b store.Reader) (uid protocol.UID, found bool, err error) {
-	err = exchange.Each(ctx, b, protocol.KindSample.Prefix(), func(key string, _ protocol.Window) {
-		if k, ok := protocol.ParseKey(key); ok && k.Kind == protocol.KindSample {
+	err = store.EachKey(ctx, b, protocol.KindSample.Prefix(), func(_ string, k protocol.Key) {
+		if k.Kind == protocol.KindSample {
 			uid, found = k.UID, true
 		}
 	})

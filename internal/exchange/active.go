@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"templar/internal/clock"
+	"templar/internal/directory"
+	"templar/internal/store"
 	"templar/protocol"
 )
 
@@ -20,7 +22,7 @@ type look struct {
 // lookAll looks for the peers' newest gradients of the recent_windows before current, a
 // batch at a time. Each batch gets its share of the time, so that stores that hang cost
 // those behind them nothing.
-func (x *Exchange) lookAll(ctx context.Context, peers []Peer, current protocol.Window) []look {
+func (x *Exchange) lookAll(ctx context.Context, peers []directory.Peer, current protocol.Window) []look {
 	batches := time.Duration(len(peers)+looksAtOnce-1) / looksAtOnce
 	found := make([]look, len(peers))
 	x.Clock.Each(len(peers), looksAtOnce, func(i int) {
@@ -32,14 +34,14 @@ func (x *Exchange) lookAll(ctx context.Context, peers []Peer, current protocol.W
 }
 
 // look asks for the newest window first, so that a busy miner costs one request.
-func (x *Exchange) look(ctx context.Context, p Peer, current protocol.Window) look {
+func (x *Exchange) look(ctx context.Context, p directory.Peer, current protocol.Window) look {
 	if p.Bucket == nil {
 		return look{verdict: protocol.VerdictNoBucket}
 	}
 	for back := range min(protocol.Window(x.Params.RecentWindows), current) {
 		w := current - 1 - back
 		_, err := p.Bucket.Head(ctx, protocol.GradientKey(w, p.UID))
-		if v := verdictOf(err); v != protocol.VerdictMissing {
+		if v := store.VerdictOf(err); v != protocol.VerdictMissing {
 			return look{v, w}
 		}
 	}

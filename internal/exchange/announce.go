@@ -1,13 +1,13 @@
 package exchange
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 
 	"templar/internal/chain"
+	"templar/internal/directory"
 	"templar/internal/peers"
 	"templar/internal/store"
 	"templar/protocol"
@@ -31,9 +31,9 @@ var ErrOtherRun = errors.New("the lead validator announced other run parameters"
 // cannot be read is passed over. An error that wraps store.ErrNotFound means that nobody
 // has announced a run yet; one that wraps ErrOtherRun, that the highest stake announced
 // another than ours.
-func (x *Exchange) FetchStart(ctx context.Context) (wire.StartWindow, Peer, error) {
+func (x *Exchange) FetchStart(ctx context.Context) (wire.StartWindow, directory.Peer, error) {
 	failed := fmt.Errorf("start window: %w", store.ErrNotFound)
-	for i, p := range x.Validators() {
+	for i, p := range x.Directory.Validators() {
 		s, err := x.startOf(ctx, p)
 		switch {
 		case err == nil || i == 0 && errors.Is(err, ErrOtherRun):
@@ -43,10 +43,10 @@ func (x *Exchange) FetchStart(ctx context.Context) (wire.StartWindow, Peer, erro
 			failed = err
 		}
 	}
-	return wire.StartWindow{}, Peer{}, failed
+	return wire.StartWindow{}, directory.Peer{}, failed
 }
 
-func (x *Exchange) startOf(ctx context.Context, p Peer) (wire.StartWindow, error) {
+func (x *Exchange) startOf(ctx context.Context, p directory.Peer) (wire.StartWindow, error) {
 	ctx, cancel := x.withPatience(ctx)
 	defer cancel()
 	var s wire.StartWindow
@@ -59,18 +59,6 @@ func (x *Exchange) startOf(ctx context.Context, p Peer) (wire.StartWindow, error
 	return s, nil
 }
 
-// Validators returns the peers with a permit and a bucket, highest stake first.
-func (x *Exchange) Validators() []Peer {
-	var out []Peer
-	for _, p := range x.Directory.Peers() {
-		if p.Permit && p.Bucket != nil {
-			out = append(out, p)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b Peer) int { return cmp.Compare(b.Stake, a.Stake) })
-	return out
-}
-
 // PostPeers publishes a peer list in the node's own bucket, once: others may have read it,
 // and what they read must stand. An error that wraps store.ErrExists means that this run
 // has a list from the same window on already.
@@ -80,14 +68,14 @@ func (x *Exchange) PostPeers(ctx context.Context, l wire.PeerList) error {
 		return err
 	}
 	key := protocol.PeersKey(l.EffectiveFrom)
-	err = put(ctx, x.Own, key, b, store.PutOptions{IfAbsent: true})
+	err = store.PutBytes(ctx, x.Own, key, b, store.PutOptions{IfAbsent: true})
 	if !errors.Is(err, store.ErrExists) {
 		return err
 	}
-	if _, _, unread := read(ctx, x.Own, key, wire.MaxSealedSize); unread != nil {
+	if _, _, unread := store.ReadAll(ctx, x.Own, key, wire.MaxSealedSize); unread != nil {
 		return fmt.Errorf("peer list that stands already: %w", unread)
 	}
-	me := Peer{Neuron: chain.Neuron{UID: x.UID, Hotkey: x.Signer.Hotkey()}, Bucket: x.Own}
+	me := directory.Peer{Neuron: chain.Neuron{UID: x.UID, Hotkey: x.Signer.Hotkey()}, Bucket: x.Own}
 	if _, damaged := x.peersFrom(ctx, me, l.EffectiveFrom); damaged == nil {
 		return err
 	}
@@ -95,7 +83,7 @@ func (x *Exchange) PostPeers(ctx context.Context, l wire.PeerList) error {
 }
 
 // peersFrom reads the list that p posted for a window.
-func (x *Exchange) peersFrom(ctx context.Context, p Peer, from protocol.Window) (wire.PeerList, error) {
+func (x *Exchange) peersFrom(ctx context.Context, p directory.Peer, from protocol.Window) (wire.PeerList, error) {
 	var l wire.PeerList
 	if err := x.document(ctx, p, protocol.PeersKey(from), wire.DomainPeers, &l); err != nil {
 		return l, fmt.Errorf("peer list from window %d of %s: %w", from, p.Hotkey, err)
@@ -107,8 +95,8 @@ func (x *Exchange) peersFrom(ctx context.Context, p Peer, from protocol.Window) 
 }
 
 // document reads a sealed document that p must have signed.
-func (x *Exchange) document(ctx context.Context, p Peer, key, domain string, into any) error {
-	b, _, err := read(ctx, p.Bucket, key, wire.MaxSealedSize)
+func (x *Exchange) document(ctx context.Context, p directory.Peer, key, domain string, into any) error {
+	b, _, err := store.ReadAll(ctx, p.Bucket, key, wire.MaxSealedSize)
 	if err != nil {
 		return err
 	}
@@ -127,10 +115,10 @@ func (x *Exchange) document(ctx context.Context, p Peer, key, domain string, int
 // bootstrap list. An error beside the peers says why the lead validator's list could not be
 // had, which must stop nobody. all asks for every candidate (--test); only restricts to
 // given uids (--peers).
-func (x *Exchange) Selected(ctx context.Context, w protocol.Window, all bool, only []protocol.UID) ([]Peer, error) {
+func (x *Exchange) Selected(ctx context.Context, w protocol.Window, all bool, only []protocol.UID) ([]directory.Peer, error) {
 	candidates := x.Directory.Candidates()
-	keep := func(uids []protocol.UID) []Peer {
-		return slices.DeleteFunc(slices.Clone(candidates), func(p Peer) bool { return !slices.Contains(uids, p.UID) })
+	keep := func(uids []protocol.UID) []directory.Peer {
+		return slices.DeleteFunc(slices.Clone(candidates), func(p directory.Peer) bool { return !slices.Contains(uids, p.UID) })
 	}
 	switch {
 	case len(only) > 0:
@@ -158,12 +146,12 @@ func (x *Exchange) Selected(ctx context.Context, w protocol.Window, all bool, on
 }
 
 // Bootstrap is the peer list while the lead validator has published none.
-func (x *Exchange) Bootstrap() []Peer {
+func (x *Exchange) Bootstrap() []directory.Peer {
 	candidates := x.Directory.Candidates()
 	uids := make([]protocol.UID, len(candidates))
 	for i, p := range candidates {
 		uids[i] = p.UID
 	}
 	uids = peers.Bootstrap(uids, x.Params)
-	return slices.DeleteFunc(candidates, func(p Peer) bool { return !slices.Contains(uids, p.UID) })
+	return slices.DeleteFunc(candidates, func(p directory.Peer) bool { return !slices.Contains(uids, p.UID) })
 }

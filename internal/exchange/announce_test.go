@@ -212,7 +212,7 @@ func misplaced(t *testing.T, net *simnet.Network) {
 func TestEndlessListing(t *testing.T) {
 	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
 		calls := 0
-		err := exchange.Each(net.Context(), endless{calls: &calls}, protocol.PeersPrefix, func(string, protocol.Window) {})
+		err := store.EachKey(net.Context(), endless{calls: &calls}, protocol.PeersPrefix, func(string, protocol.Key) {})
 		if err == nil || calls > 1000 {
 			t.Errorf("%v after %d pages", err, calls)
 		}

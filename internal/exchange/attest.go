@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"templar/internal/chain"
+	"templar/internal/directory"
 	"templar/internal/score"
 	"templar/protocol"
 )
@@ -50,7 +51,7 @@ func (a Attestation) HowFar() string {
 // can be read, says nothing, and nor does who names the hash without knowing the values at
 // places that nobody could foresee: it has copied it. The stake of holder, whose word the
 // state is, agrees.
-func (x *Exchange) Attest(ctx context.Context, validators []Peer, s State, holder protocol.Hotkey) Attestation {
+func (x *Exchange) Attest(ctx context.Context, validators []directory.Peer, s State, holder protocol.Hotkey) Attestation {
 	end := x.endIfKnown(ctx, s.Window)
 	said := make([]Attestation, len(validators))
 	x.Clock.Each(len(validators), looksAtOnce, func(i int) {
@@ -74,7 +75,7 @@ func (x *Exchange) Attest(ctx context.Context, validators []Peer, s State, holde
 }
 
 // word is what one validator has said of a state.
-func (x *Exchange) word(ctx context.Context, v Peer, s State, end *chain.Block) (a Attestation) {
+func (x *Exchange) word(ctx context.Context, v directory.Peer, s State, end *chain.Block) (a Attestation) {
 	sample, verdict := x.Sample(ctx, v, s.Window)
 	if verdict == protocol.VerdictUnreachable {
 		a.Unreachable = []protocol.Hotkey{v.Hotkey}

@@ -78,7 +78,7 @@ func TestAttest(t *testing.T) {
 				if c.holder {
 					holder = v.Signer.Hotkey()
 				}
-				validators := x.Validators()
+				validators := x.Directory.Validators()
 				if c.unasked {
 					x.Chain = nil
 				}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"templar/internal/clock"
-	"templar/internal/exchange"
+	"templar/internal/directory"
 	"templar/internal/simnet"
 	"templar/protocol"
 	"templar/wire"
@@ -34,10 +34,10 @@ func many() protocol.Params {
 func BenchmarkGather256(b *testing.B) {
 	const n = 256
 	s := newSite(b, many())
-	var peers []exchange.Peer
+	var peers []directory.Peer
 	size := 0
 	for uid := range protocol.UID(n) {
-		var p exchange.Peer
+		var p directory.Peer
 		p, size = s.honest(uid)
 		peers = append(peers, p)
 	}
@@ -69,7 +69,7 @@ func BenchmarkGather256(b *testing.B) {
 	}
 }
 
-func benchGather(b *testing.B, s *site, peers []exchange.Peer, size int) {
+func benchGather(b *testing.B, s *site, peers []directory.Peer, size int) {
 	b.SetBytes(int64(len(peers) * size))
 	var took []time.Duration
 	var peak uint64

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"templar/internal/chain"
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/internal/simnet"
 	"templar/internal/store"
@@ -13,7 +14,7 @@ import (
 	"templar/protocol"
 )
 
-func uids(peers []exchange.Peer) (out []protocol.UID) {
+func uids(peers []directory.Peer) (out []protocol.UID) {
 	for _, p := range peers {
 		out = append(out, p.UID)
 	}
@@ -67,7 +68,7 @@ func TestDirectoryReadsCommitmentsOnceABlock(t *testing.T) {
 	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
 		net.CommitAll()
 		read := 0
-		d := exchange.NewDirectory(net.Run.Params, counting{net.Chain, &read}, net.Store)
+		d := directory.New(net.Run.Params, counting{net.Chain, &read}, net.Store)
 		refresh := func() {
 			for range 5 {
 				if err := d.Refresh(net.Context()); err != nil {
@@ -87,18 +88,18 @@ func TestDirectoryReadsCommitmentsOnceABlock(t *testing.T) {
 // A commitment that cannot be used costs its owner its bucket, and nobody else
 // anything.
 func TestDirectoryHostileCommitments(t *testing.T) {
-	elsewhere := func(c exchange.Commitment) exchange.Commitment {
+	elsewhere := func(c directory.Commitment) directory.Commitment {
 		c.Location.Endpoint = "http://127.0.0.1:80"
 		return c
 	}
-	climbing := func(c exchange.Commitment) exchange.Commitment {
+	climbing := func(c directory.Commitment) directory.Commitment {
 		c.Location.Bucket = "../miner-0"
 		return c
 	}
-	for name, data := range map[string]func(exchange.Commitment) []byte{
-		"garbage":         func(exchange.Commitment) []byte { return []byte("garbage") },
-		"untrusted store": func(c exchange.Commitment) []byte { return encode(t, elsewhere(c)) },
-		"bad bucket name": func(c exchange.Commitment) []byte { return encode(t, climbing(c)) },
+	for name, data := range map[string]func(directory.Commitment) []byte{
+		"garbage":         func(directory.Commitment) []byte { return []byte("garbage") },
+		"untrusted store": func(c directory.Commitment) []byte { return encode(t, elsewhere(c)) },
+		"bad bucket name": func(c directory.Commitment) []byte { return encode(t, climbing(c)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			simnet.Test(t, simnet.Config{Miners: 3, Validators: 1}, func(net *simnet.Network) {
@@ -116,7 +117,7 @@ func TestDirectoryHostileCommitments(t *testing.T) {
 	}
 }
 
-func encode(t *testing.T, c exchange.Commitment) []byte {
+func encode(t *testing.T, c directory.Commitment) []byte {
 	t.Helper()
 	b, err := c.Encode()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/clock"
+	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -19,9 +20,9 @@ const maxPeers = 4096
 func (x *Exchange) Archived(ctx context.Context, w protocol.Window, in wire.Included) (*wire.Gradient, protocol.Verdict) {
 	ctx, cancel := x.WithTimeout(ctx)
 	defer cancel()
-	raw, _, err := read(ctx, x.Aggregator, protocol.ArchiveKey(w, in.UID), x.maxGradient())
+	raw, _, err := store.ReadAll(ctx, x.Aggregator, protocol.ArchiveKey(w, in.UID), x.maxGradient())
 	if err != nil {
-		return nil, verdictOf(err)
+		return nil, store.VerdictOf(err)
 	}
 	if wire.ContentHash(raw) != in.Content {
 		return nil, protocol.VerdictWrongContext
@@ -50,11 +51,11 @@ func (x *Exchange) AggregateBytes(ctx context.Context, w protocol.Window, deadli
 	defer cancel()
 	limit := wire.MaxAggregateSize(x.Codec, maxPeers)
 	for {
-		b, _, err := read(ctx, x.Aggregator, protocol.AggregateKey(w), limit)
+		b, _, err := store.ReadAll(ctx, x.Aggregator, protocol.AggregateKey(w), limit)
 		if err == nil {
 			return b, protocol.VerdictOK
 		}
-		verdict := verdictOf(err)
+		verdict := store.VerdictOf(err)
 		if verdict.Final() || x.Clock.Sleep(ctx, x.Poll()) != nil {
 			return nil, verdict
 		}

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"templar/internal/directory"
+	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -15,7 +17,7 @@ import (
 // Payload is one peer's gradient with what this node makes of it. Gradient and Raw
 // are set only when the verdict is OK.
 type Payload struct {
-	Peer     Peer
+	Peer     directory.Peer
 	Verdict  protocol.Verdict
 	Gradient *wire.Gradient
 	Raw      []byte        // the object's bytes
@@ -34,7 +36,7 @@ type Payload struct {
 // A peer costs one connection and one buffer, never larger than the largest gradient of
 // the run, so that memory is bounded by the number of peers. Size and time come with the
 // answer's header: what is too large, early or late is judged before a byte is read.
-func (x *Exchange) Gather(ctx context.Context, w protocol.Window, peers []Peer, bounds protocol.Bounds, deadline time.Time) []Payload {
+func (x *Exchange) Gather(ctx context.Context, w protocol.Window, peers []directory.Peer, bounds protocol.Bounds, deadline time.Time) []Payload {
 	ctx, cancel := x.Clock.WithDeadline(ctx, deadline)
 	defer cancel()
 	began := x.Clock.Now()
@@ -62,7 +64,7 @@ type gathering struct {
 // fetch asks until the answer is final: a missing object is asked for once more
 // after the upload deadline, a silent store until ctx ends. What is malformed is asked for
 // twice: it may have been damaged on the way, which must not cost its owner its score.
-func (g *gathering) fetch(ctx context.Context, p Peer) Payload {
+func (g *gathering) fetch(ctx context.Context, p directory.Peer) Payload {
 	if p.Bucket == nil {
 		return Payload{Peer: p, Verdict: protocol.VerdictNoBucket}
 	}
@@ -111,7 +113,7 @@ func (g *gathering) attempt(ctx context.Context, out *Payload, buf []byte, patie
 func (g *gathering) ask(ctx context.Context, out *Payload, buf []byte, p *progress) []byte {
 	body, info, err := out.Peer.Bucket.Get(ctx, protocol.GradientKey(g.window, out.Peer.UID), g.maxGradient())
 	if err != nil {
-		out.Verdict = verdictOf(err)
+		out.Verdict = store.VerdictOf(err)
 		return buf
 	}
 	defer body.Close()
@@ -127,7 +129,7 @@ func (g *gathering) ask(ctx context.Context, out *Payload, buf []byte, p *progre
 	n, err := io.ReadFull(io.TeeReader(body, p), raw)
 	out.Bytes += int64(n)
 	if err != nil {
-		out.Verdict = verdictOf(err)
+		out.Verdict = store.VerdictOf(err)
 		return buf
 	}
 	expect := wire.Expect{Run: g.Hash, Window: g.window, UID: out.Peer.UID, Hotkey: out.Peer.Hotkey}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"templar/internal/clock"
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/internal/model"
 	"templar/internal/simnet"
@@ -218,7 +219,7 @@ func TestGatherDoubtsDamage(t *testing.T) {
 					return fault.Fault{Damage: fault.Corrupt, At: 200}
 				})
 				end := time.Now()
-				got := x.Gather(net.Context(), window, []exchange.Peer{peer}, x.Params.UploadBounds(end), end.Add(5*time.Second))
+				got := x.Gather(net.Context(), window, []directory.Peer{peer}, x.Params.UploadBounds(end), end.Add(5*time.Second))
 				if got[0].Verdict != c.want || gets != 2 {
 					t.Errorf("%v after %d requests, want %v after 2", got[0].Verdict, gets, c.want)
 				}

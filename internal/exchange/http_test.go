@@ -22,8 +22,10 @@ import (
 	"templar/codec"
 	"templar/internal/chain"
 	"templar/internal/clock"
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/internal/model"
+	"templar/internal/run"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/store/s3"
@@ -50,7 +52,7 @@ type site struct {
 
 func newSite(t testing.TB, p protocol.Params) *site {
 	t.Helper()
-	run, err := exchange.NewRun(p)
+	run, err := run.New(p)
 	must(t, err)
 	s := &site{
 		t: t, x: &exchange.Exchange{Run: run, Clock: clock.Wall{}}, dialer: s3.NewDialer(s3.Options{}),
@@ -104,15 +106,15 @@ func (s *site) encode(uid protocol.UID) []byte {
 }
 
 // peer registers a neuron whose bucket is at an endpoint.
-func (s *site) peer(uid protocol.UID, endpoint string) exchange.Peer {
+func (s *site) peer(uid protocol.UID, endpoint string) directory.Peer {
 	s.t.Helper()
 	b, err := s.dialer.Dial(store.Location{Endpoint: endpoint, Bucket: bucketOf(uid), AccessKey: s.key.AccessKey, Secret: s.key.Secret})
 	must(s.t, err)
-	return exchange.Peer{Neuron: chain.Neuron{UID: uid, Hotkey: simnet.Key(s.t, uint64(uid)).Hotkey()}, Bucket: store.ReadOnly(b)}
+	return directory.Peer{Neuron: chain.Neuron{UID: uid, Hotkey: simnet.Key(s.t, uint64(uid)).Hotkey()}, Bucket: store.ReadOnly(b)}
 }
 
 // honest is a peer whose gradient is there; size is the object's.
-func (s *site) honest(uid protocol.UID) (p exchange.Peer, size int) {
+func (s *site) honest(uid protocol.UID) (p directory.Peer, size int) {
 	s.t.Helper()
 	p, b := s.peer(uid, s.url), s.encode(uid)
 	must(s.t, s.server.CreateBucket(bucketOf(uid)))
@@ -264,10 +266,10 @@ func gatherUnderFaults(t *testing.T, total time.Duration) error {
 	gone := httptest.NewServer(nil)
 	gone.Close()
 
-	var peers []exchange.Peer
+	var peers []directory.Peer
 	var size int
 	for uid := range protocol.UID(honest) {
-		var p exchange.Peer
+		var p directory.Peer
 		p, size = s.honest(uid)
 		peers = append(peers, p)
 	}
@@ -297,7 +299,7 @@ func gatherUnderFaults(t *testing.T, total time.Duration) error {
 		if h.answer == nil {
 			endpoint = gone.URL
 		}
-		peers = append([]exchange.Peer{s.peer(uid, endpoint)}, peers...) // the hostile ones first in line
+		peers = append([]directory.Peer{s.peer(uid, endpoint)}, peers...) // the hostile ones first in line
 		fronts[bucketOf(uid)] = h.answer
 	}
 	s.front = func(bucket string) http.HandlerFunc {

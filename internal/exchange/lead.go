@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"templar/internal/directory"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -17,7 +18,7 @@ import (
 func (x *Exchange) FetchPeers(ctx context.Context, w protocol.Window) (wire.PeerList, error) {
 	var stale *wire.PeerList
 	failed := fmt.Errorf("peer list: %w", store.ErrNotFound)
-	for i, p := range x.Validators() {
+	for i, p := range x.Directory.Validators() {
 		l, err := x.peersOf(ctx, p, w)
 		switch {
 		case err == nil && x.fresh(l, w):
@@ -44,7 +45,7 @@ func (x *Exchange) fresh(l wire.PeerList, w protocol.Window) bool {
 // start: it has the highest stake of the validators that still do. Those above it have had
 // the time for a list, and none of theirs is fresh.
 func (x *Exchange) Leads(ctx context.Context, start, w protocol.Window) bool {
-	for _, p := range x.Validators() {
+	for _, p := range x.Directory.Validators() {
 		if p.Hotkey == x.Signer.Hotkey() {
 			return true
 		}
@@ -61,13 +62,13 @@ func (x *Exchange) Leads(ctx context.Context, start, w protocol.Window) bool {
 
 // peersOf returns p's list that is in force at w: the newest, or the one before where that
 // one cannot be read.
-func (x *Exchange) peersOf(ctx context.Context, p Peer, w protocol.Window) (wire.PeerList, error) {
+func (x *Exchange) peersOf(ctx context.Context, p directory.Peer, w protocol.Window) (wire.PeerList, error) {
 	ctx, cancel := x.withPatience(ctx)
 	defer cancel()
 	var begun []protocol.Window
-	err := Each(ctx, p.Bucket, protocol.PeersPrefix, func(_ string, from protocol.Window) {
-		if from <= w {
-			begun = append(begun, from)
+	err := store.EachKey(ctx, p.Bucket, protocol.PeersPrefix, func(_ string, k protocol.Key) {
+		if k.Window <= w {
+			begun = append(begun, k.Window)
 		}
 	})
 	if err == nil && len(begun) == 0 {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"templar/internal/exchange"
+	"templar/internal/directory"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/protocol"
@@ -108,9 +108,9 @@ func TestGatherKeepsPace(t *testing.T) {
 				upload(t, net, "miner-0", protocol.GradientKey(window, 0), body)
 				peers := x.Directory.Peers()
 				s := &paced{Reader: peers[0].Bucket, pause: func(attempt, at int) time.Duration { return c.pause(attempt, at, len(body)/10) }}
-				p := exchange.Peer{Neuron: peers[0].Neuron, Bucket: s}
+				p := directory.Peer{Neuron: peers[0].Neuron, Bucket: s}
 				began := time.Now()
-				got := x.Gather(net.Context(), window, []exchange.Peer{p}, protocol.Bounds{Min: began.Add(-time.Minute), Max: began.Add(time.Minute)}, began.Add(total))[0]
+				got := x.Gather(net.Context(), window, []directory.Peer{p}, protocol.Bounds{Min: began.Add(-time.Minute), Max: began.Add(time.Minute)}, began.Add(total))[0]
 				if got.Verdict != c.want || got.Attempts != c.attempts || got.Duration > c.within {
 					t.Errorf("%v after %d attempts and %v; want %v, %d, at most %v", got.Verdict, got.Attempts, got.Duration, c.want, c.attempts, c.within)
 				}
@@ -132,7 +132,7 @@ func TestGatherStarvesNobody(t *testing.T) {
 		}
 		x := refreshed(t, net, "aggregator-0")
 		honest := x.Directory.Peers()
-		var peers []exchange.Peer
+		var peers []directory.Peer
 		for i := range 600 {
 			p := honest[i%len(honest)]
 			p.Bucket = &paced{Reader: p.Bucket, pause: func(_, at int) time.Duration {

@@ -38,9 +38,9 @@ func (x *Exchange) PruneOwn(ctx context.Context, next protocol.Window) error {
 		errs = append(errs, x.sweep(ctx, x.Own, kind, func(k protocol.Key) bool { return k.Window < keep }, x.deleteOwn))
 	}
 	var inForce protocol.Window // at keep
-	err := Each(ctx, x.Own, protocol.PeersPrefix, func(_ string, from protocol.Window) {
-		if from <= keep {
-			inForce = max(inForce, from)
+	err := store.EachKey(ctx, x.Own, protocol.PeersPrefix, func(_ string, k protocol.Key) {
+		if k.Window <= keep {
+			inForce = max(inForce, k.Window)
 		}
 	})
 	if err == nil {
@@ -96,7 +96,7 @@ func (x *Exchange) due(bucket string, next protocol.Window) bool {
 // of a stranger's making are left alone.
 func (x *Exchange) sweep(ctx context.Context, b store.Reader, kind protocol.Kind, stale func(protocol.Key) bool, remove func(ctx context.Context, key string) error) error {
 	var keys []string
-	err := eachKey(ctx, b, kind.Prefix(), func(key string, k protocol.Key) {
+	err := store.EachKey(ctx, b, kind.Prefix(), func(key string, k protocol.Key) {
 		if k.Kind == kind && stale(k) {
 			keys = append(keys, key)
 		}

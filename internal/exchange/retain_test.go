@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"templar/internal/chain"
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/internal/simnet"
 	"templar/internal/store"
@@ -122,8 +123,8 @@ func TestStoredGathersAreFew(t *testing.T) {
 		x, local := net.Node("miner-0").Exchange(), net.Node("miner-0").Local
 		for w := range protocol.Window(12) {
 			payloads := []exchange.Payload{
-				{Peer: exchange.Peer{Neuron: chain.Neuron{UID: 3}}, Verdict: protocol.VerdictOK, Raw: []byte("x")},
-				{Peer: exchange.Peer{Neuron: chain.Neuron{UID: 4}}, Verdict: protocol.VerdictLate},
+				{Peer: directory.Peer{Neuron: chain.Neuron{UID: 3}}, Verdict: protocol.VerdictOK, Raw: []byte("x")},
+				{Peer: directory.Peer{Neuron: chain.Neuron{UID: 4}}, Verdict: protocol.VerdictLate},
 			}
 			if err := x.StoreGather(net.Context(), local, w, 3, payloads); err != nil {
 				t.Fatal(err)
@@ -139,14 +140,14 @@ func TestStoredGathersAreFew(t *testing.T) {
 func TestNewestWindow(t *testing.T) {
 	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
 		b := net.Bucket("aggregator")
-		if _, found, err := exchange.NewestWindow(net.Context(), b, "aggregator-"); found || err != nil {
+		if _, found, err := store.NewestWindow(net.Context(), b, "aggregator-"); found || err != nil {
 			t.Errorf("found %v, %v in an empty bucket", found, err)
 		}
 		for w := range protocol.Window(1100) { // over a page, and not in the order of keys
 			upload(t, net, "aggregator", protocol.AggregateKey(w), nil)
 		}
 		upload(t, net, "aggregator", "aggregator-99999-v0", nil)
-		if w, found, err := exchange.NewestWindow(net.Context(), b, "aggregator-"); w != 1099 || !found || err != nil {
+		if w, found, err := store.NewestWindow(net.Context(), b, "aggregator-"); w != 1099 || !found || err != nil {
 			t.Errorf("window %d, %v, %v; want 1099", w, found, err)
 		}
 	})
@@ -162,23 +163,23 @@ func TestCheckOwnAndCommit(t *testing.T) {
 			}
 			return b
 		}
-		if _, err := x.CheckOwn(net.Context(), reads("miner-0")); err != nil {
+		if _, err := directory.CheckOwn(net.Context(), x.Clock, x.Own, reads("miner-0")); err != nil {
 			t.Error(err)
 		}
 		if left := keys(t, net, "miner-0"); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}
-		if _, err := x.CheckOwn(net.Context(), reads("miner-1")); err == nil {
+		if _, err := directory.CheckOwn(net.Context(), x.Clock, x.Own, reads("miner-1")); err == nil {
 			t.Error("the read key of another bucket was accepted")
 		}
 		x.Own = net.Node("miner-0").Exchange().Aggregator // a key that only reads
-		if _, err := x.CheckOwn(net.Context(), reads("aggregator")); err == nil {
+		if _, err := directory.CheckOwn(net.Context(), x.Clock, x.Own, reads("aggregator")); err == nil {
 			t.Error("a write key that cannot write was accepted")
 		}
 		net.Start("miner-0", "miner-1", "aggregator-0") // blocks
-		c := exchange.Commitment{Role: telemetry.Miner, Location: simnet.Location("miner-0", false)}
+		c := directory.Commitment{Role: telemetry.Miner, Location: simnet.Location("miner-0", false)}
 		for range 2 { // the second time it stands there already
-			if err := x.Commit(net.Context(), c); err != nil {
+			if err := directory.Commit(net.Context(), x.Chain, x.Signer, c); err != nil {
 				t.Error(err)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"templar/internal/chain"
+	"templar/internal/directory"
+	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -38,16 +40,16 @@ func (x *Exchange) PutSample(ctx context.Context, s State) error {
 }
 
 // Sample fetches and checks a peer's sync sample of w.
-func (x *Exchange) Sample(ctx context.Context, p Peer, w protocol.Window) (*wire.Sample, protocol.Verdict) {
+func (x *Exchange) Sample(ctx context.Context, p directory.Peer, w protocol.Window) (*wire.Sample, protocol.Verdict) {
 	if p.Bucket == nil {
 		return nil, protocol.VerdictNoBucket
 	}
 	ctx, cancel := x.withPatience(ctx)
 	defer cancel()
 	n := x.SampleSize()
-	b, _, err := read(ctx, p.Bucket, protocol.SampleKey(w, p.UID), wire.MaxSampleSize(n))
+	b, _, err := store.ReadAll(ctx, p.Bucket, protocol.SampleKey(w, p.UID), wire.MaxSampleSize(n))
 	if err != nil {
-		return nil, verdictOf(err)
+		return nil, store.VerdictOf(err)
 	}
 	return wire.DecodeSample(b, wire.Expect{Run: x.Hash, Window: w, UID: p.UID, Hotkey: p.Hotkey}, n)
 }

@@ -6,13 +6,14 @@ import (
 	"slices"
 	"time"
 
+	"templar/internal/directory"
 	"templar/internal/telemetry"
 	"templar/protocol"
 )
 
 // Standing is what a Tracker knows of one miner.
 type Standing struct {
-	Peer   Peer
+	Peer   directory.Peer
 	Active bool
 	Since  protocol.Window // when it became active, or inactive
 	// Seen is the newest window that it is known to have stored a gradient of; zero: none.
@@ -76,8 +77,8 @@ func (t *Tracker) Update(ctx context.Context, current protocol.Window) (changed 
 }
 
 // miners are the neurons that did not commit to another role, with a bucket or without.
-func (t *Tracker) miners() []Peer {
-	return slices.DeleteFunc(slices.Clone(t.exchange.Directory.Peers()), func(p Peer) bool {
+func (t *Tracker) miners() []directory.Peer {
+	return slices.DeleteFunc(slices.Clone(t.exchange.Directory.Peers()), func(p directory.Peer) bool {
 		return p.Role != telemetry.Miner && p.Role != ""
 	})
 }

@@ -18,7 +18,7 @@ import (
 	"templar/internal/chain/ledger"
 	"templar/internal/config"
 	"templar/internal/data"
-	"templar/internal/exchange"
+	"templar/internal/run"
 	"templar/internal/store"
 	storefs "templar/internal/store/fs"
 	"templar/internal/telemetry"
@@ -222,7 +222,7 @@ func (b *builder) createRun(ctx context.Context) error {
 	p.Stores = []string{b.endpoint()}
 	p.Aggregators = []protocol.Hotkey{b.wallets["aggregator-0"].Hotkey()}
 	p.MinimumPeers = min(p.MinimumPeers, b.o.Miners)
-	if _, err := exchange.NewRun(p); err != nil {
+	if _, err := run.New(p); err != nil {
 		return fmt.Errorf("run parameters: %w", err)
 	}
 	b.params = p

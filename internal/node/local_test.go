@@ -13,8 +13,10 @@ import (
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/data"
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/internal/model"
+	"templar/internal/run"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
@@ -34,11 +36,11 @@ func must[T any](v T, err error) func(*testing.T) T {
 }
 
 // local assembles the buckets of a node that lie in directories.
-func local(t *testing.T, run exchange.Run, c chain.Chain, r telemetry.Role, signer *wallet.Wallet, endpoint string) *Node {
+func local(t *testing.T, run run.Run, c chain.Chain, r telemetry.Role, signer *wallet.Wallet, endpoint string) *Node {
 	t.Helper()
 	n := &Node{}
 	d := dialer{}
-	n.Exchange = &exchange.Exchange{Run: run, Clock: clock.Wall{}, Chain: c, Signer: signer, Directory: exchange.NewDirectory(run.Params, c, d)}
+	n.Exchange = &exchange.Exchange{Run: run, Clock: clock.Wall{}, Chain: c, Signer: signer, Directory: directory.New(run.Params, c, d)}
 	cfg := config.Default()
 	cfg.DataDir, cfg.Run = t.TempDir(), "run.json"
 	cfg.Chain.Endpoint = "http://127.0.0.1:1"
@@ -64,7 +66,7 @@ func TestLocalBuckets(t *testing.T) {
 	endpoint := "file://" + root
 	p := simnet.Params()
 	p.Stores = []string{endpoint}
-	run := must(exchange.NewRun(p))(t)
+	run := must(run.New(p))(t)
 	signer := simnet.Key(t, 1)
 	g := ledger.DefaultGenesis("local")
 	g.CommitRateLimit, g.Founders = 0, []ledger.Founder{{Hotkey: signer.Hotkey()}}
@@ -72,7 +74,7 @@ func TestLocalBuckets(t *testing.T) {
 
 	aggregator := local(t, run, c, telemetry.Aggregator, simnet.Key(t, 2), endpoint).Exchange
 	miner := local(t, run, c, telemetry.Miner, signer, endpoint)
-	if _, err := miner.Exchange.CheckOwn(ctx, miner.Committed); err != nil {
+	if _, err := directory.CheckOwn(ctx, miner.Exchange.Clock, miner.Exchange.Own, miner.Committed); err != nil {
 		t.Fatal(err)
 	}
 	commit(t, c, miner)
@@ -103,7 +105,7 @@ func TestLocalBuckets(t *testing.T) {
 	if err := os.WriteFile(unfinished, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := exchange.NewDirectory(run.Params, c, dialer{}).Refresh(ctx); err != nil {
+	if err := directory.New(run.Params, c, dialer{}).Refresh(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(unfinished); err != nil {
@@ -146,7 +148,7 @@ func TestDatasetMirrors(t *testing.T) {
 	}
 	p.DatasetHash = hash
 	n := &Node{}
-	n.Exchange = &exchange.Exchange{Run: must(exchange.NewRun(p))(t)}
+	n.Exchange = &exchange.Exchange{Run: must(run.New(p))(t)}
 	defer n.Close()
 	cfg := config.Node{Buckets: config.Buckets{
 		Dataset: config.Bucket{Endpoint: p.Stores[0], Name: "first"}, Mirrors: []config.Bucket{{Endpoint: p.Stores[0], Name: "second"}},
@@ -163,7 +165,7 @@ func TestDatasetMirrors(t *testing.T) {
 func commit(t *testing.T, c *manual.Chain, n *Node) {
 	t.Helper()
 	done := make(chan error, 1)
-	go func() { done <- n.Exchange.Commit(t.Context(), n.Bucket) }()
+	go func() { done <- directory.Commit(t.Context(), n.Exchange.Chain, n.Exchange.Signer, n.Bucket) }()
 	for {
 		if _, err := c.Advance(time.Now()); err != nil {
 			t.Fatal(err)

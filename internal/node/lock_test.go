@@ -10,6 +10,7 @@ import (
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/exchange"
+	"templar/internal/run"
 	"templar/internal/simnet"
 	"templar/internal/store/flock"
 	"templar/internal/telemetry"
@@ -17,7 +18,7 @@ import (
 
 // A data directory has one node at a time, and so has a bucket that is a directory.
 func TestDirectoriesAreLocked(t *testing.T) {
-	run := must(exchange.NewRun(simnet.Params()))(t)
+	run := must(run.New(simnet.Params()))(t)
 	open := func(data, bucket string) (*Node, error) {
 		n := &Node{}
 		n.Exchange = &exchange.Exchange{Run: run}

@@ -17,10 +17,12 @@ import (
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/data"
+	"templar/internal/directory"
 	"templar/internal/engine/cpu"
 	"templar/internal/exchange"
 	"templar/internal/miner"
 	"templar/internal/role"
+	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/store/s3"
 	"templar/internal/telemetry"
@@ -88,13 +90,13 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ *Nod
 	dialer := dialer{remote: remote, traffic: &n.traffic, disturb: env.Disturb}
 	n.Exchange = &exchange.Exchange{
 		Run: run, Clock: env.Clock, Chain: client, Signer: hotkey,
-		Directory: exchange.NewDirectory(run.Params, client, dialer),
+		Directory: directory.New(run.Params, client, dialer),
 	}
 	if err := n.openBuckets(c, r, dialer, env.Clock); err != nil {
 		return nil, err
 	}
 	if r == telemetry.Miner || r == telemetry.Validator {
-		if n.Exchange.UID, err = exchange.Registered(ctx, client, hotkey.Hotkey()); err != nil {
+		if n.Exchange.UID, err = directory.Registered(ctx, client, hotkey.Hotkey()); err != nil {
 			return nil, err
 		}
 	}
@@ -110,16 +112,16 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ *Nod
 }
 
 // LoadRun reads a run parameters' file.
-func LoadRun(path string) (exchange.Run, error) {
+func LoadRun(path string) (run.Run, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return exchange.Run{}, fmt.Errorf("run parameters: %w", err)
+		return run.Run{}, fmt.Errorf("run parameters: %w", err)
 	}
 	p, err := protocol.DecodeParams(b)
 	if err != nil {
-		return exchange.Run{}, fmt.Errorf("%s: %w", path, err)
+		return run.Run{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return exchange.NewRun(p)
+	return run.New(p)
 }
 
 // ownRequests is how many requests to one bucket a node has under way, beside a gather.
@@ -151,7 +153,7 @@ func (n *Node) openBuckets(c config.Node, r telemetry.Role, d dialer, clk clock.
 		return err
 	}
 	if r == telemetry.Miner || r == telemetry.Validator {
-		n.Bucket = exchange.Commitment{Role: r, Location: c.Buckets.Gradients.Reading()}
+		n.Bucket = directory.Commitment{Role: r, Location: c.Buckets.Gradients.Reading()}
 		if !n.Exchange.Params.TrustsStore(n.Bucket.Location.Endpoint) {
 			return fmt.Errorf("own bucket: %s is not one of the run's stores %v: nobody would read it", n.Bucket.Location.Endpoint, n.Exchange.Params.Stores)
 		}
@@ -245,19 +247,19 @@ func Run(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
 			return
 		}
 		defer stop()
-		err = run(ctx, c, r, env)
+		err = work(ctx, c, r, env)
 	})
 	return err
 }
 
-func run(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
+func work(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
 	n, err := Open(ctx, c, r, env)
 	if err != nil {
 		return err
 	}
-	work, err := n.New(r, c.Options)
+	node, err := n.New(r, c.Options)
 	if err == nil {
-		err = work.Run(ctx)
+		err = node.Run(ctx)
 	}
 	t := n.traffic.Snapshot()
 	n.Log.Info("object store", "requests", t.Requests, "errors", t.Errors, "bytes_up", t.BytesUp, "bytes_down", t.BytesDown)

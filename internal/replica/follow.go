@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/internal/store"
 	"templar/protocol"
@@ -42,7 +43,7 @@ type Committed func(a *wire.Aggregate, hash protocol.Hash, bytes int64) error
 // the validators are past is held against the hash that they have published of it;
 // ErrContradicted ends it.
 func (r *Replica) Follow(ctx context.Context, x *exchange.Exchange, target protocol.Window, deadline time.Time, each Committed) (done bool, err error) {
-	f := &follower{Replica: r, x: x, target: target, each: each, witnesses: x.Validators()}
+	f := &follower{Replica: r, x: x, target: target, each: each, witnesses: x.Directory.Validators()}
 	var ready []fetched
 	for asked := r.next; ; {
 		n := min(f.round(), int(min(target-min(asked, target), maxRound)))
@@ -67,8 +68,8 @@ type follower struct {
 	x         *exchange.Exchange
 	target    protocol.Window
 	each      Committed
-	witnesses []exchange.Peer // validators whose stores answer
-	stake     uint64          // of all validators
+	witnesses []directory.Peer // validators whose stores answer
+	stake     uint64           // of all validators
 }
 
 // fetched is an Aggregate, or why there is none.
@@ -159,7 +160,7 @@ func (f *follower) compare(ctx context.Context) error {
 	a := f.x.Attest(ctx, f.witnesses, f.State(), f.x.Signer.Hotkey())
 	f.stake = max(f.stake, a.Total) // of all, those included that are not asked any more
 	a.Total = f.stake
-	f.witnesses = slices.DeleteFunc(f.witnesses, func(p exchange.Peer) bool { return slices.Contains(a.Unreachable, p.Hotkey) })
+	f.witnesses = slices.DeleteFunc(f.witnesses, func(p directory.Peer) bool { return slices.Contains(a.Unreachable, p.Hotkey) })
 	if a.Outvoted() {
 		return fmt.Errorf("after window %d: %w (%v)", f.next-1, ErrContradicted, a)
 	}

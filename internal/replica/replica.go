@@ -13,13 +13,14 @@ import (
 
 	"templar/codec"
 	"templar/internal/exchange"
+	"templar/internal/run"
 	"templar/protocol"
 	"templar/wire"
 )
 
 // Replica is the state of one node. It is not for concurrent use.
 type Replica struct {
-	run   exchange.Run
+	run   run.Run
 	start protocol.Window
 
 	next     protocol.Window // the first window that is not applied
@@ -32,7 +33,7 @@ type Replica struct {
 }
 
 // New takes over the parameters that stand before window next.
-func New(run exchange.Run, start, next protocol.Window, previous protocol.Hash, params []float32) *Replica {
+func New(run run.Run, start, next protocol.Window, previous protocol.Hash, params []float32) *Replica {
 	return &Replica{run: run, start: start, next: next, previous: previous, params: params, ahead: next}
 }
 

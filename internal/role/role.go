@@ -13,6 +13,7 @@ import (
 	"templar/internal/chain"
 	"templar/internal/checkpoint"
 	"templar/internal/data"
+	"templar/internal/directory"
 	"templar/internal/engine"
 	"templar/internal/exchange"
 	"templar/internal/replica"
@@ -42,8 +43,8 @@ type Config struct {
 // engine and no data.
 type Deps struct {
 	Exchange  *exchange.Exchange
-	Committed store.Reader        // the own bucket as peers will read it
-	Bucket    exchange.Commitment // what to commit to the chain
+	Committed store.Reader         // the own bucket as peers will read it
+	Bucket    directory.Commitment // what to commit to the chain
 	Engine    engine.Engine
 	Data      *data.Dataset
 	Local     store.Bucket // durable private state
@@ -60,14 +61,14 @@ func (d *Deps) Phase(w protocol.Window, name string) {
 // Enter checks the node's bucket and commits its read key to the chain.
 func (d *Deps) Enter(ctx context.Context) error {
 	d.Phase(0, "starting")
-	ahead, err := d.Exchange.CheckOwn(ctx, d.Committed)
+	ahead, err := directory.CheckOwn(ctx, d.Exchange.Clock, d.Exchange.Own, d.Committed)
 	if err != nil {
 		return err
 	}
 	if err := d.checkClocks(ctx, ahead); err != nil {
 		return err
 	}
-	return d.Exchange.Commit(ctx, d.Bucket)
+	return directory.Commit(ctx, d.Exchange.Chain, d.Exchange.Signer, d.Bucket)
 }
 
 // checkClocks warns of clocks that are too far apart, before they cost a window.
@@ -145,7 +146,7 @@ func (d *Deps) Save(ctx context.Context, b store.Bucket, s checkpoint.State) (pr
 
 // Selected returns the peers to gather w from, and logs when these are not the lead
 // validator's for a fault of its own.
-func (d *Deps) Selected(ctx context.Context, w protocol.Window, cfg Config) []exchange.Peer {
+func (d *Deps) Selected(ctx context.Context, w protocol.Window, cfg Config) []directory.Peer {
 	peers, err := d.Exchange.Selected(ctx, w, cfg.AllPeers, cfg.Peers)
 	if err != nil {
 		d.Log.Warn("the lead validator's peer list cannot be had: using the last one, or all peers", "window", w, "err", err)

@@ -12,7 +12,7 @@ import (
 
 	"templar/internal/checkpoint"
 	"templar/internal/clock"
-	"templar/internal/exchange"
+	"templar/internal/directory"
 	"templar/internal/model"
 	"templar/internal/replica"
 	"templar/internal/role"
@@ -97,7 +97,7 @@ func TestEnterWarnsOfSkew(t *testing.T) {
 			var out bytes.Buffer
 			d := role.Deps{
 				Exchange: x, Committed: committed, Log: slog.New(slog.NewTextHandler(&out, nil)),
-				Bucket: exchange.Commitment{Role: telemetry.Miner, Location: reading},
+				Bucket: directory.Commitment{Role: telemetry.Miner, Location: reading},
 			}
 			if err := d.Enter(net.Context()); err != nil {
 				t.Fatal(err)

@@ -5,13 +5,13 @@ import (
 	"sync"
 
 	"templar/codec"
-	"templar/internal/exchange"
+	"templar/internal/run"
 	"templar/wire"
 )
 
 // auditor recomputes Aggregates beside the simulation: it takes values and finds faults.
 type auditor struct {
-	run  exchange.Run
+	run  run.Run
 	jobs chan audit
 	done sync.WaitGroup // of the worker
 
@@ -27,7 +27,7 @@ type audit struct {
 	want   []wire.Expect
 }
 
-func newAuditor(run exchange.Run) *auditor {
+func newAuditor(run run.Run) *auditor {
 	a := &auditor{run: run, jobs: make(chan audit, 8)}
 	a.done.Go(func() {
 		for job := range a.jobs {

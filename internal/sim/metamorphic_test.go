@@ -34,7 +34,7 @@ func TestSameStateEverywhere(t *testing.T) {
 	for ties := range uint64(4) {
 		variants[fmt.Sprintf("order: %d", ties+1)] = func(_ *testing.T, c *Config) { c.ties = ties + 1 }
 	}
-	want := run(t, base)
+	want := outcome(t, base)
 	if want.Failed() || want.Windows != base.Windows {
 		t.Fatalf("%+v", want)
 	}
@@ -43,7 +43,7 @@ func TestSameStateEverywhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := base
 			vary(t, &c)
-			got := run(t, c)
+			got := outcome(t, c)
 			if got.State != want.State || got.Failed() {
 				t.Errorf("state %s, want %s; %v", got.State.Short(), want.State.Short(), got.Violations)
 			}

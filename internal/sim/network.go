@@ -8,7 +8,7 @@ import (
 	"templar/internal/chain"
 	"templar/internal/chain/manual"
 	"templar/internal/data"
-	"templar/internal/exchange"
+	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/store/mem"
 	"templar/internal/telemetry"
@@ -21,7 +21,7 @@ type Network struct {
 	config Config
 	ctx    context.Context
 	s      *scheduler
-	run    exchange.Run
+	run    run.Run
 	best   []float32 // of the cheap engine
 	owner  *signer   // of the chain: it may give stake
 	store  objectStore
@@ -134,7 +134,7 @@ func (n *Network) createRun() error {
 	if n.config.tune != nil {
 		n.config.tune(&p)
 	}
-	if n.run, err = exchange.NewRun(p); err != nil {
+	if n.run, err = run.New(p); err != nil {
 		return err
 	}
 	n.run.Codec = n.run.Codec.Parallel(1, inTurn) // processes already compute at once

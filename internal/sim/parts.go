@@ -5,6 +5,7 @@ import (
 
 	"templar/internal/aggregator"
 	"templar/internal/data"
+	"templar/internal/directory"
 	"templar/internal/engine"
 	"templar/internal/engine/cpu"
 	"templar/internal/exchange"
@@ -40,7 +41,7 @@ func (n *Node) deps(p *process) (role.Deps, error) {
 	sink := &sink{node: n, process: p}
 	x := &exchange.Exchange{
 		Run: net.run, Clock: clk, Chain: view, Signer: n.signer, UID: n.UID,
-		Directory: exchange.NewDirectory(net.run.Params, view, buckets),
+		Directory: directory.New(net.run.Params, view, buckets),
 	}
 	d := role.Deps{
 		Exchange: x, Local: &disk{Bucket: n.files, node: n, process: p}, Log: slog.New(slog.DiscardHandler),
@@ -74,7 +75,7 @@ func (n *Node) own(buckets dialer, name string, write bool, clk nodeClock) (stor
 // for everybody and no subject of a simulation: reading it takes no time.
 func (n *Node) openModel(d *role.Deps, buckets dialer) (err error) {
 	clk := nodeClock{buckets.process, &n.ahead}
-	d.Bucket = exchange.Commitment{Role: n.Role, Location: location(n.Name, false)}
+	d.Bucket = directory.Commitment{Role: n.Role, Location: location(n.Name, false)}
 	if d.Exchange.Own, err = n.own(buckets, n.Name, true, clk); err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 	"templar/codec"
 	"templar/internal/chain"
 	"templar/internal/checkpoint"
+	"templar/internal/directory"
 	"templar/internal/engine"
-	"templar/internal/exchange"
 	"templar/internal/role"
 	"templar/internal/score"
 	"templar/internal/store"
@@ -69,7 +69,7 @@ func bodies(n *Node, a *wire.Aggregate) (all []*codec.Gradient) {
 // peers wraps the buckets of the others as an aggregator sees them.
 func peers(wrap func(*Node, store.Bucket) store.Bucket) plant {
 	return only(telemetry.Aggregator, func(n *Node, p *process, d *role.Deps) {
-		d.Exchange.Directory = exchange.NewDirectory(d.Exchange.Params, d.Exchange.Chain, wrapping{dialer{n, p}, func(b store.Bucket) store.Bucket { return wrap(n, b) }})
+		d.Exchange.Directory = directory.New(d.Exchange.Params, d.Exchange.Chain, wrapping{dialer{n, p}, func(b store.Bucket) store.Bucket { return wrap(n, b) }})
 	})
 }
 

@@ -132,7 +132,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				}
 				healthy := c
 				c.alter = b.plant
-				r := run(t, c)
+				r := outcome(t, c)
 				i := slices.IndexFunc(r.Violations, func(v Violation) bool { return v.Invariant == b.catch || v.Invariant == b.or })
 				if i < 0 {
 					t.Logf("seed %d: %v", seed, r.Violations)
@@ -153,9 +153,9 @@ func TestPlantedBugsAreFound(t *testing.T) {
 func healthyRun(t *testing.T, done *sync.Map, c Config) Result {
 	t.Helper()
 	if c.tune != nil {
-		return run(t, c)
+		return outcome(t, c)
 	}
-	once, _ := done.LoadOrStore(fmt.Sprint(c.Seed, c.Aggregators, c.Faults), sync.OnceValue(func() Result { return run(t, c) }))
+	once, _ := done.LoadOrStore(fmt.Sprint(c.Seed, c.Aggregators, c.Faults), sync.OnceValue(func() Result { return outcome(t, c) }))
 	return once.(func() Result)()
 }
 
@@ -168,7 +168,7 @@ func parse(t *testing.T, script string) Script {
 	return s
 }
 
-func run(t *testing.T, c Config) Result {
+func outcome(t *testing.T, c Config) Result {
 	t.Helper()
 	r, err := Run(t.Context(), c)
 	if err != nil {

@@ -58,7 +58,7 @@ func tell(t *testing.T, text string) string {
 	c.Faults = parse(t, strings.Join(script, ""))
 	var out bytes.Buffer
 	c.Trace = &out
-	if r := run(t, c); r.Failed() {
+	if r := outcome(t, c); r.Failed() {
 		t.Errorf("%v", r.Violations)
 	}
 	return out.String()

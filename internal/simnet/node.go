@@ -7,6 +7,7 @@ import (
 
 	"templar/internal/aggregator"
 	"templar/internal/data"
+	"templar/internal/directory"
 	"templar/internal/engine/cpu"
 	"templar/internal/exchange"
 	"templar/internal/miner"
@@ -145,8 +146,8 @@ func (n *Node) running() bool {
 }
 
 // Commitment is what the node commits.
-func (n *Node) Commitment() exchange.Commitment {
-	return exchange.Commitment{Role: n.Role, Location: Location(n.Name, false)}
+func (n *Node) Commitment() directory.Commitment {
+	return directory.Commitment{Role: n.Role, Location: Location(n.Name, false)}
 }
 
 // Exchange returns a new view of the network with the node's identity.
@@ -154,7 +155,7 @@ func (n *Node) Exchange() *exchange.Exchange {
 	net := n.net
 	x := &exchange.Exchange{
 		Run: net.Run, Clock: clk, Chain: net.Chain, Signer: n.Signer, UID: n.UID,
-		Directory:  exchange.NewDirectory(net.Run.Params, net.Chain, &net.faults),
+		Directory:  directory.New(net.Run.Params, net.Chain, &net.faults),
 		Aggregator: n.dial("aggregator", n.Role == telemetry.Aggregator),
 	}
 	if n.Role != telemetry.Aggregator {

@@ -29,7 +29,7 @@ import (
 	"templar/internal/chain/manual"
 	"templar/internal/clock"
 	"templar/internal/data"
-	"templar/internal/exchange"
+	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/store/mem"
 	"templar/internal/telemetry"
@@ -56,7 +56,7 @@ type Network struct {
 	t   *testing.T
 	ctx context.Context
 
-	Run   exchange.Run
+	Run   run.Run
 	Chain *manual.Chain
 	Store *mem.Server // objects as they are, without faults
 
@@ -154,7 +154,7 @@ func (n *Network) createRun(c Config) {
 	_, hash, err := data.Build(n.ctx, n.Bucket("dataset"), *c.Corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens, ShardTokens: c.ShardTokens})
 	n.must(err)
 	p.DatasetHash = hash
-	n.Run, err = exchange.NewRun(p)
+	n.Run, err = run.New(p)
 	n.must(err)
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"templar/internal/copies"
-	"templar/internal/exchange"
+	"templar/internal/directory"
 	"templar/internal/score"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -59,7 +59,7 @@ func (v *Validator) reportDistances(s *session) {
 
 // compareSample measures how far a miner is from the validator's parameters. same says that
 // it has signed their hash, state, which enters no score: a hash can be copied.
-func (v *Validator) compareSample(ctx context.Context, p exchange.Peer, w protocol.Window, state protocol.Hash) (o *score.SyncObservation, same bool) {
+func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w protocol.Window, state protocol.Hash) (o *score.SyncObservation, same bool) {
 	x := v.Exchange
 	sample, verdict := x.Sample(ctx, p, w)
 	if !verdict.OK() {

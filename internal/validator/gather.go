@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"templar/internal/chain"
+	"templar/internal/directory"
 	"templar/internal/evaluation"
 	"templar/internal/exchange"
 	"templar/internal/peers"
@@ -50,7 +51,7 @@ func (v *Validator) gather(ctx context.Context, w protocol.Window) (*session, er
 	for _, p := range v.Selected(ctx, w, v.cfg) {
 		s.selected[p.UID] = true
 	}
-	wanted := slices.DeleteFunc(slices.Clone(all), func(p exchange.Peer) bool {
+	wanted := slices.DeleteFunc(slices.Clone(all), func(p directory.Peer) bool {
 		return !s.selected[p.UID] && !slices.Contains(drawn, p.UID)
 	})
 	if err := v.fetch(ctx, s, wanted); err != nil {
@@ -112,7 +113,7 @@ func (v *Validator) lookAhead(ctx context.Context, w protocol.Window) (*applicab
 // fetch gathers with the same time rule as the aggregator's. What the Aggregate was made
 // from counts as the Aggregate names it, whatever this validator could still read: all
 // validators then measure the same gradients, and a store that fails later costs nobody.
-func (v *Validator) fetch(ctx context.Context, s *session, wanted []exchange.Peer) error {
+func (v *Validator) fetch(ctx context.Context, s *session, wanted []directory.Peer) error {
 	x, w := v.Exchange, s.plan.Window
 	began := x.Clock.Now()
 	s.payloads = x.Gather(ctx, w, wanted, x.Params.UploadBounds(s.end.Time), began.Add(x.Params.PeerGather()))
@@ -148,7 +149,7 @@ func (v *Validator) complete(ctx context.Context, s *session) {
 // observe notes what was seen of each candidate, and of those without a bucket that can be
 // read who are known, and so as idle as who uploads nothing, or have a known miner's uid:
 // unseen they would be paid for what it earned.
-func (v *Validator) observe(ctx context.Context, s *session, all []exchange.Peer, drawn []protocol.UID) {
+func (v *Validator) observe(ctx context.Context, s *session, all []directory.Peer, drawn []protocol.UID) {
 	x := v.Exchange
 	active := v.activeMiners(ctx, all, x.Params.WindowOf(s.end.Number))
 	candidate := make(map[protocol.Hotkey]bool, len(all))
@@ -172,7 +173,7 @@ func (v *Validator) observe(ctx context.Context, s *session, all []exchange.Peer
 
 // waiting tells for how long each candidate was not drawn; a newcomer counts as if it
 // had waited since the run began.
-func (v *Validator) waiting(all []exchange.Peer) []peers.Waiting {
+func (v *Validator) waiting(all []directory.Peer) []peers.Waiting {
 	out := make([]peers.Waiting, len(all))
 	for i, p := range all {
 		out[i] = peers.Waiting{UID: p.UID, Windows: v.model.Step()}

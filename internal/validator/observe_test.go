@@ -6,7 +6,9 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/clock"
+	"templar/internal/directory"
 	"templar/internal/exchange"
+	"templar/internal/run"
 	"templar/internal/score"
 	"templar/protocol"
 )
@@ -31,7 +33,7 @@ func TestUIDChangesHands(t *testing.T) {
 	c := slots{neurons: []chain.Neuron{{UID: 0, Hotkey: protocol.Hotkey{7}}, {UID: 1, Hotkey: protocol.Hotkey{8}}}}
 	v := withBook(t, nil)
 	v.Exchange = &exchange.Exchange{
-		Run: exchange.Run{Params: &p}, Clock: clock.Wall{}, Directory: exchange.NewDirectory(&p, c, nil),
+		Run: run.Run{Params: &p}, Clock: clock.Wall{}, Directory: directory.New(&p, c, nil),
 	}
 	if err := v.Exchange.Directory.Refresh(t.Context()); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"templar/internal/clock"
-	"templar/internal/exchange"
 	"templar/internal/report"
 	"templar/internal/store"
 	"templar/protocol"
@@ -115,7 +114,7 @@ func (v *Validator) sendOld(ctx context.Context) (waited int, err error) {
 		window protocol.Window
 	}
 	var all []waiting
-	err = exchange.Each(ctx, v.Local, protocol.KindReport.Prefix(), func(key string, w protocol.Window) { all = append(all, waiting{key, w}) })
+	err = store.EachKey(ctx, v.Local, protocol.KindReport.Prefix(), func(key string, k protocol.Key) { all = append(all, waiting{key, k.Window}) })
 	if err != nil {
 		return 0, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/internal/peers"
 	"templar/internal/store"
@@ -75,7 +76,7 @@ func (v *Validator) candidates(ctx context.Context, current protocol.Window) []p
 // activeMiners tells which of the miners uploaded within the recent windows, from a look that
 // is at most active_check_interval old. Who has come or gone since the last look is logged,
 // with what was found: its store's word tells an idle miner from one whose key is wrong.
-func (v *Validator) activeMiners(ctx context.Context, all []exchange.Peer, current protocol.Window) map[protocol.UID]bool {
+func (v *Validator) activeMiners(ctx context.Context, all []directory.Peer, current protocol.Window) map[protocol.UID]bool {
 	level := slog.LevelInfo
 	if v.active == nil {
 		v.active, level = exchange.NewTracker(v.Exchange), slog.LevelDebug // everybody is new

@@ -10,6 +10,7 @@ import (
 	"templar/internal/chain"
 	"templar/internal/exchange"
 	"templar/internal/replica"
+	"templar/internal/run"
 	"templar/internal/score"
 	"templar/protocol"
 )
@@ -42,7 +43,7 @@ func TestSetWeights(t *testing.T) {
 	v := withBook(t, nil)
 	c := &moody{answers: []error{nil, errRefused, lost, nil, lost, nil}}
 	v.Log = slog.New(slog.DiscardHandler)
-	v.Exchange = &exchange.Exchange{Run: exchange.Run{Params: &p}, Chain: c}
+	v.Exchange = &exchange.Exchange{Run: run.Run{Params: &p}, Chain: c}
 	v.model = replica.New(v.Exchange.Run, 10, 10, protocol.Hash{}, nil)
 	record := score.Record{Hotkey: protocol.Hotkey{1}, UID: 1, Rating: score.Rating{Mu: 25, Sigma: 8}, Final: 1, Evaluations: 1}
 	var set []protocol.Window

@@ -19,9 +19,11 @@ import (
 	"templar/internal/chain/ledger"
 	"templar/internal/chain/manual"
 	"templar/internal/clock"
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/internal/model"
 	"templar/internal/role"
+	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/store/fs"
 	"templar/internal/store/s3"
@@ -47,7 +49,7 @@ type Config struct {
 
 // Site is what aggregators work on.
 type Site struct {
-	Run   exchange.Run
+	Run   run.Run
 	Chain *manual.Chain
 
 	config      Config
@@ -137,7 +139,7 @@ func (s *Site) createRun(context.Context) (err error) {
 		s.aggregators = append(s.aggregators, w)
 		p.Aggregators = append(p.Aggregators, w.Hotkey())
 	}
-	if s.Run, err = exchange.NewRun(p); err != nil {
+	if s.Run, err = run.New(p); err != nil {
 		return err
 	}
 	for i := range min(4, s.config.Miners) { // gradients to take turns with
@@ -164,7 +166,7 @@ func (s *Site) createChain(context.Context) (err error) {
 // commit puts everybody's bucket on the chain.
 func (s *Site) commit(context.Context) error {
 	send := func(w *wallet.Wallet, r telemetry.Role, bucket string) error {
-		data, err := exchange.Commitment{Role: r, Location: s.location(bucket)}.Encode()
+		data, err := directory.Commitment{Role: r, Location: s.location(bucket)}.Encode()
 		if err == nil {
 			_, err = s.Chain.Send(w, chain.Commit{Data: data})
 		}
@@ -254,7 +256,7 @@ func (s *Site) Deps(i int, wrap func(store.Bucket) store.Bucket, sink telemetry.
 	return role.Deps{
 		Exchange: &exchange.Exchange{
 			Run: s.Run, Clock: clock.Wall{}, Chain: s.Chain, Signer: s.aggregators[i],
-			Directory: exchange.NewDirectory(s.Run.Params, s.Chain, s.dialer), Aggregator: b,
+			Directory: directory.New(s.Run.Params, s.Chain, s.dialer), Aggregator: b,
 		},
 		Local:  local,
 		Log:    log.With("node", fmt.Sprintf("aggregator-%d", i)),

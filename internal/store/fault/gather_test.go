@@ -7,8 +7,10 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/clock"
+	"templar/internal/directory"
 	"templar/internal/exchange"
 	"templar/internal/model"
+	"templar/internal/run"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/store/fault"
@@ -22,7 +24,7 @@ import (
 // in the digest that stands in each message. It is asked for once more; what is damaged
 // still ends in a verdict, and costs no other peer anything.
 func TestGatherFindsDamage(t *testing.T) {
-	run, err := exchange.NewRun(simnet.Params())
+	run, err := run.New(simnet.Params())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +44,7 @@ func TestGatherFindsDamage(t *testing.T) {
 		{name: "in the body", call: &fault.Fault{Damage: fault.Corrupt, At: 1000}},
 		{name: "none either"},
 	}
-	var peers []exchange.Peer
+	var peers []directory.Peer
 	for uid, r := range damages {
 		w, err := wallet.FromSeed([32]byte{byte(uid + 1)})
 		if err != nil {
@@ -58,7 +60,7 @@ func TestGatherFindsDamage(t *testing.T) {
 		}
 		b, closeAll := rig.through(r, func(int) bool { return true })
 		defer closeAll()
-		peers = append(peers, exchange.Peer{Neuron: chain.Neuron{UID: protocol.UID(uid), Hotkey: w.Hotkey()}, Bucket: b})
+		peers = append(peers, directory.Peer{Neuron: chain.Neuron{UID: protocol.UID(uid), Hotkey: w.Hotkey()}, Bucket: b})
 	}
 	x := &exchange.Exchange{Run: run, Clock: clock.Wall{}}
 	now := time.Now()

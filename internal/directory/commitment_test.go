@@ -1,17 +1,17 @@
-package exchange_test
+package directory_test
 
 import (
 	"bytes"
 	"strings"
 	"testing"
 
-	"templar/internal/exchange"
+	"templar/internal/directory"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 )
 
-func commitment() exchange.Commitment {
-	return exchange.Commitment{Role: telemetry.Validator, Location: store.Location{
+func commitment() directory.Commitment {
+	return directory.Commitment{Role: telemetry.Validator, Location: store.Location{
 		Endpoint: "https://store.test:9000", Region: "auto", Bucket: "validator-0", AccessKey: "read", Secret: "secret",
 	}}
 }
@@ -27,7 +27,7 @@ func TestCommitmentRoundTrip(t *testing.T) {
 		if secret == 74 && len(b) != 128 {
 			t.Fatalf("%d bytes: change the test to make 128", len(b))
 		}
-		if got, err := exchange.DecodeCommitment(b); err != nil || got != want {
+		if got, err := directory.DecodeCommitment(b); err != nil || got != want {
 			t.Errorf("%+v, %v; want %+v", got, err, want)
 		}
 	}
@@ -36,7 +36,7 @@ func TestCommitmentRoundTrip(t *testing.T) {
 func TestCommitmentEncodeRefuses(t *testing.T) {
 	long := commitment()
 	long.Location.Bucket = strings.Repeat("b", 1<<16+3) // its length does not fit the field
-	for name, c := range map[string]exchange.Commitment{"no role": {Location: commitment().Location}, "too long": long} {
+	for name, c := range map[string]directory.Commitment{"no role": {Location: commitment().Location}, "too long": long} {
 		if b, err := c.Encode(); err == nil {
 			t.Errorf("%s: %d bytes", name, len(b))
 		}
@@ -45,8 +45,8 @@ func TestCommitmentEncodeRefuses(t *testing.T) {
 
 func TestCommitmentOfBittensor(t *testing.T) {
 	account, access, secret := strings.Repeat("aB", 16), strings.Repeat("c3", 16), strings.Repeat("D4", 32)
-	got, err := exchange.DecodeCommitment([]byte(account + access + secret))
-	want := exchange.Commitment{Location: store.Location{
+	got, err := directory.DecodeCommitment([]byte(account + access + secret))
+	want := directory.Commitment{Location: store.Location{
 		Endpoint: "https://" + strings.ToLower(account) + ".r2.cloudflarestorage.com",
 		Bucket:   account, AccessKey: access, Secret: store.Secret(secret),
 	}}
@@ -68,10 +68,10 @@ func TestCommitmentDecodeRefuses(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"nothing": nil, "one byte": good[:1], "cut short": good[:len(good)-1], "no fields": good[:2],
 		"left over": append(bytes.Clone(good), 0), "version": change(0, 2), "role": change(1, 9),
-		"length": change(3, 0xff), "too long": append(bytes.Clone(good), make([]byte, exchange.MaxCommitment)...),
+		"length": change(3, 0xff), "too long": append(bytes.Clone(good), make([]byte, directory.MaxCommitment)...),
 		"a host": []byte("evil.test/" + strings.Repeat("a", 118)), "128 zeros": make([]byte, 128),
 	} {
-		if c, err := exchange.DecodeCommitment(b); err == nil {
+		if c, err := directory.DecodeCommitment(b); err == nil {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
@@ -87,7 +87,7 @@ func FuzzDecodeCommitment(f *testing.F) {
 	f.Add([]byte(strings.Repeat("a", 128)))
 	f.Add([]byte{1, 1, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := exchange.DecodeCommitment(b)
+		c, err := directory.DecodeCommitment(b)
 		if err != nil || c.Role == "" {
 			return
 		}

@@ -1,4 +1,4 @@
-package exchange
+package directory
 
 import (
 	"encoding/binary"

@@ -1,8 +1,15 @@
-package exchange
+// Package directory knows who is registered on the subnet, what they committed to the
+// chain, and where they keep their objects.
+//
+// Objects travel through S3 buckets. Each node writes to its own and reads everybody's, with
+// the read keys that they committed.
+package directory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"templar/internal/chain"
@@ -33,8 +40,8 @@ type Directory struct {
 	}
 }
 
-// NewDirectory returns an empty directory.
-func NewDirectory(p *protocol.Params, c chain.Chain, d store.Dialer) *Directory {
+// New returns an empty directory.
+func New(p *protocol.Params, c chain.Chain, d store.Dialer) *Directory {
 	return &Directory{params: p, chain: c, dialer: d}
 }
 
@@ -118,6 +125,18 @@ func (d *Directory) Peer(uid protocol.UID) (Peer, bool) {
 		}
 	}
 	return Peer{}, false
+}
+
+// Validators returns the peers with a permit and a bucket, highest stake first.
+func (d *Directory) Validators() []Peer {
+	var out []Peer
+	for _, p := range d.Peers() {
+		if p.Permit && p.Bucket != nil {
+			out = append(out, p)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Peer) int { return cmp.Compare(b.Stake, a.Stake) })
+	return out
 }
 
 // Lead returns the lead validator: the highest stake with a permit.

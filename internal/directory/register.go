@@ -1,0 +1,79 @@
+package directory
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"templar/internal/chain"
+	"templar/internal/clock"
+	"templar/internal/store"
+	"templar/protocol"
+)
+
+// ErrNotRegistered is wrapped when the hotkey has no slot on the subnet.
+var ErrNotRegistered = errors.New("hotkey is not registered")
+
+// Registered returns the uid of a hotkey.
+func Registered(ctx context.Context, c chain.Chain, hotkey protocol.Hotkey) (protocol.UID, error) {
+	graph, err := c.Metagraph(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("metagraph: %w", err)
+	}
+	n, ok := graph.ByHotkey(hotkey)
+	if !ok {
+		return 0, fmt.Errorf("%w: %s; register it first (on a private network: `templar chain register`)", ErrNotRegistered, hotkey)
+	}
+	return n.UID, nil
+}
+
+// CheckOwn proves that a node's own bucket can be written with the one key and read with
+// the key that it is about to commit: asPeer is the bucket as peers will read it. It returns
+// how far this machine's clock is ahead of the store's, give or take half a second and half
+// of what the upload took.
+func CheckOwn(ctx context.Context, clk clock.Clock, own store.Bucket, asPeer store.Reader) (ahead time.Duration, err error) {
+	const key = "templar-check"
+	began := clk.Now()
+	if err := store.PutBytes(ctx, own, key, []byte(key), store.PutOptions{}); err != nil {
+		return 0, fmt.Errorf("own bucket: cannot write: %w", err)
+	}
+	middle := began.Add(clk.Now().Sub(began) / 2)
+	got, info, err := store.ReadAll(ctx, asPeer, key, int64(len(key)))
+	if err != nil {
+		return 0, fmt.Errorf("own bucket: peers could not read it with the committed key: %w", err)
+	}
+	if !bytes.Equal(got, []byte(key)) {
+		return 0, errors.New("own bucket: the read key opens another bucket than the write key")
+	}
+	if err := own.Delete(ctx, key); err != nil {
+		return 0, fmt.Errorf("own bucket: cannot delete: %w", err)
+	}
+	return middle.Sub(info.LastModified.Add(time.Second / 2)), nil // stores give whole seconds
+}
+
+// Commit puts the signer's commitment on the chain, unless it stands there already.
+func Commit(ctx context.Context, c chain.Chain, signer protocol.Signer, own Commitment) error {
+	data, err := own.Encode()
+	if err != nil {
+		return err
+	}
+	all, err := c.Commitments(ctx)
+	if err != nil {
+		return fmt.Errorf("commitments: %w", err)
+	}
+	for _, old := range all {
+		if old.Hotkey == signer.Hotkey() && bytes.Equal(old.Data, data) {
+			return nil
+		}
+	}
+	r, err := c.Submit(ctx, signer, chain.Commit{Data: data})
+	if err != nil {
+		return fmt.Errorf("commit bucket: %w", err)
+	}
+	if r.Status == chain.StatusFailed {
+		return fmt.Errorf("commit bucket: the chain refused it: %s", r.Reason)
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"templar/protocol"
+)
+
+// PutBytes stores body under key.
+func PutBytes(ctx context.Context, b Bucket, key string, body []byte, o PutOptions) error {
+	if _, err := b.Put(ctx, key, bytes.NewReader(body), int64(len(body)), o); err != nil {
+		return fmt.Errorf("upload %s: %w", key, err)
+	}
+	return nil
+}
+
+// ReadAll fetches a whole object of at most limit bytes.
+func ReadAll(ctx context.Context, r Reader, key string, limit int64) ([]byte, Info, error) {
+	body, info, err := r.Get(ctx, key, limit)
+	if err != nil {
+		return nil, info, err
+	}
+	defer body.Close()
+	b, err := readBody(body, limit, info.Size)
+	return b, info, err
+}
+
+// readBody does not believe the announced size: a body over limit is ErrTooLarge. Room for
+// what is announced, up to the limit, is made at once: an Aggregate may have 150 MB, and a
+// slice that grows holds it twice.
+func readBody(body io.Reader, limit, announced int64) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, 0, max(0, min(announced, limit))+bytes.MinRead))
+	_, err := b.ReadFrom(io.LimitReader(body, limit+1))
+	if err == nil && int64(b.Len()) > limit {
+		err = ErrTooLarge
+	}
+	return b.Bytes(), err
+}
+
+// VerdictOf is what a failed read means for the object's owner.
+func VerdictOf(err error) protocol.Verdict {
+	switch {
+	case err == nil:
+		return protocol.VerdictOK
+	case errors.Is(err, ErrNotFound):
+		return protocol.VerdictMissing
+	case errors.Is(err, ErrUnauthenticated):
+		return protocol.VerdictUnauthenticated
+	case errors.Is(err, ErrDenied):
+		return protocol.VerdictDenied
+	case errors.Is(err, ErrTooLarge):
+		return protocol.VerdictTooLarge
+	}
+	return protocol.VerdictUnreachable
+}
