@@ -97,9 +97,9 @@ func genesis(keys []*wallet.Wallet) ledger.Genesis {
 	return g
 }
 
-func weights() (c chain.SetWeights) {
+func weights() (c ledger.SetWeights) {
 	for uid := range protocol.UID(neurons) {
-		c.Weights = append(c.Weights, chain.Weight{UID: uid, Value: uint16(uid) + 1})
+		c.Entries = append(c.Entries, chain.Weight{UID: uid, Value: uint16(uid) + 1})
 	}
 	return c
 }
@@ -111,7 +111,7 @@ func rules(t table, keys []*wallet.Wallet) error {
 	if err != nil {
 		return err
 	}
-	apply := func(calls map[int]chain.Call) (time.Duration, error) {
+	apply := func(calls map[int]ledger.Call) (time.Duration, error) {
 		n, at := l.Block()
 		var txs [][]byte
 		for i, c := range calls {
@@ -132,14 +132,14 @@ func rules(t table, keys []*wallet.Wallet) error {
 		}
 		return spent, err
 	}
-	commits, set := map[int]chain.Call{}, map[int]chain.Call{}
+	commits, set := map[int]ledger.Call{}, map[int]ledger.Call{}
 	for i := range keys {
-		commits[i] = chain.Commit{Data: make([]byte, 512)}
+		commits[i] = ledger.Commit{Data: make([]byte, 512)}
 		set[i] = weights()
 	}
 	for _, step := range []struct {
 		name  string
-		calls map[int]chain.Call
+		calls map[int]ledger.Call
 	}{{"ledger: block with 256 commitments of 512 B", commits}, {"ledger: block with 256 x 256 weights", set}, {"ledger: empty block", nil}} {
 		spent, err := apply(step.calls)
 		if err != nil {
@@ -210,10 +210,12 @@ func measure(ctx context.Context, t table, endpoint, home string, keys []*wallet
 	t.row("node, idle: disk", "%.1f MB a day", perDay(diskUse(home)-size, len(idle.gaps), 1))
 	t.row("node, idle: disk at 12 s blocks", "%.1f MB a day", perDay(diskUse(home)-size, len(idle.gaps), 12))
 
-	if err := together(ctx, t, c, "256 commitments of 512 B", keys, chain.Commit{Data: make([]byte, 512)}); err != nil {
+	commit := func(k *wallet.Wallet) (chain.Receipt, error) { return c.Commit(ctx, k, make([]byte, 512)) }
+	if err := together(ctx, t, c, "256 commitments of 512 B", keys, commit); err != nil {
 		return err
 	}
-	if err := together(ctx, t, c, "256 x 256 weights", keys, weights()); err != nil {
+	set := func(k *wallet.Wallet) (chain.Receipt, error) { return c.SetWeights(ctx, k, chain.Weights(weights())) }
+	if err := together(ctx, t, c, "256 x 256 weights", keys, set); err != nil {
 		return err
 	}
 	t.row("node: resident memory", "%d MB", resident()>>20)
@@ -225,8 +227,8 @@ func measure(ctx context.Context, t table, endpoint, home string, keys []*wallet
 	return nil
 }
 
-// together submits a call of every key at once.
-func together(ctx context.Context, t table, c *cometbft.Client, what string, keys []*wallet.Wallet, call chain.Call) error {
+// together makes a call of every key at once.
+func together(ctx context.Context, t table, c *cometbft.Client, what string, keys []*wallet.Wallet, call func(*wallet.Wallet) (chain.Receipt, error)) error {
 	head, err := c.Head(ctx)
 	if err != nil {
 		return err
@@ -240,7 +242,7 @@ func together(ctx context.Context, t table, c *cometbft.Client, what string, key
 	var wg sync.WaitGroup
 	for _, k := range keys {
 		wg.Go(func() {
-			r, err := c.Submit(ctx, k, call)
+			r, err := call(k)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil || r.Status != chain.StatusIncluded {

@@ -1,16 +1,16 @@
 // Package chain is the port to the blockchain: what a neuron needs to know of it
-// (blocks and their time, who is registered, what they committed) and what it may
-// ask of it (register, commit, set weights). Package chain/ledger holds the rules of
-// our own chain as a pure state machine, chain/cometbft drives them with CometBFT,
+// (blocks and their time, randomness, who is registered, what they committed) and what
+// it may ask of it (register, commit, set weights). Package chain/ledger holds the rules
+// of our own chain as a pure state machine, chain/cometbft drives them with CometBFT,
 // chain/manual by hand, and chain/chaintest is the conformance suite of the port.
 package chain
 
 import (
 	"context"
 	"errors"
+	"time"
 
 	"templar/protocol"
-	"time"
 )
 
 // ErrFuture is wrapped when a block that does not exist yet is asked for.
@@ -87,71 +87,54 @@ type Weight struct {
 	Value uint16       `json:"value"`
 }
 
-// Call is a transaction's body: Register, Stake, Unstake, Commit, SetWeights or Vote.
-type Call interface{ call() }
-
-// Register asks for a slot.
-type Register struct {
-	Hotkey  protocol.Hotkey // zero: the signer's
-	Coldkey protocol.Hotkey // of the owner; may be zero
+// Registration asks for a slot.
+type Registration struct {
+	Hotkey  protocol.Hotkey // of the new neuron; zero: the signer's
+	Coldkey protocol.Hotkey // of the owner, where the chain lets the signer name one; may be zero
 }
 
-// Stake adds to the stake of a hotkey. Who may is the chain's rule.
-type Stake struct {
-	Hotkey protocol.Hotkey
-	Amount uint64
+// Weights is what a validator sets at once.
+type Weights struct {
+	Entries    []Weight // each uid once, in any order; the chain scales the values
+	VersionKey uint64   // version of the validator's rules; a chain refuses old ones
 }
 
-// Unstake takes from the stake of a hotkey. Who may is the chain's rule.
-type Unstake struct {
-	Hotkey protocol.Hotkey
-	Amount uint64
-}
-
-// Commit replaces the signer's commitment.
-type Commit struct{ Data []byte }
-
-// SetWeights replaces the signer's weights.
-type SetWeights struct {
-	Weights    []Weight
-	VersionKey uint64
-}
-
-// Vote asks that the chain's parameters become these, in the chain's own form. It
-// replaces the signer's vote before; who has one, and how many it takes, is the
-// chain's rule.
-type Vote struct{ Params []byte }
-
-func (Register) call()   {}
-func (Stake) call()      {}
-func (Unstake) call()    {}
-func (Commit) call()     {}
-func (SetWeights) call() {}
-func (Vote) call()       {}
-
-// Status is what became of a submitted call.
+// Status is what became of a call.
 type Status uint8
 
 const (
 	// StatusFailed: included or refused without effect; Receipt.Reason says why.
 	StatusFailed Status = iota
-	// StatusIncluded: in effect since Receipt.Block.
+	// StatusIncluded: in effect since Receipt.EffectiveAt, which is not ahead.
 	StatusIncluded
-	// StatusPending: included, takes effect at Receipt.EffectiveAt.
+	// StatusPending: included, and in effect from Receipt.EffectiveAt on unless the
+	// chain drops the call before. Weigher.Settle tells.
 	StatusPending
 )
 
-// Receipt tells what became of a call. An error beside it means that the outcome is
-// not known: the caller looks at the chain before it submits again.
+// Receipt is the outcome of a call. An error beside it means that the outcome is not
+// known: the caller reads the chain before it makes the call again.
 type Receipt struct {
-	Status      Status
-	Block       uint64
-	EffectiveAt uint64
-	Reason      string
+	Status      Status `json:"status"`
+	Block       uint64 `json:"block"`        // that included the call; 0 when none did
+	EffectiveAt uint64 `json:"effective_at"` // block from which the call has its effect
+	Reason      string `json:"reason,omitempty"`
 }
 
-// Chain is one subnet of one chain. All methods obey their context.
+// Chain is one subnet of one chain. It is safe for concurrent use. All methods obey
+// their context. What only some chains have, such as votes or stake, is no part of it:
+// it belongs to the chain's own package.
 type Chain interface {
+	Heads
+	Beacon
+	Neurons
+	Registrar
+	Committer
+	Weigher
+}
+
+// Heads are the blocks. No block that one of these returns is replaced later.
+type Heads interface {
 	// Head returns the newest block.
 	Head(ctx context.Context) (Block, error)
 	// Block returns a past block, or an error that wraps ErrFuture. Block 0 is the
@@ -160,11 +143,52 @@ type Chain interface {
 	// Wait returns block number as soon as it exists. Waiting for n, n+1, ... is the
 	// stream of heads: without gaps or repeats, over reconnections.
 	Wait(ctx context.Context, number uint64) (Block, error)
+}
+
+// Beacon is the chain's source of public randomness.
+type Beacon interface {
+	// Randomness returns 32 bytes that nobody can predict before the block exists, that
+	// are the same for every reader, and that can be read again later. It waits for them
+	// as Wait does. A chain without a better source returns the hash of the block, which
+	// the block's maker can influence by discarding blocks.
+	Randomness(ctx context.Context, block uint64) (protocol.Hash, error)
+}
+
+// Neurons is who is registered, and what they committed.
+type Neurons interface {
 	// Metagraph returns the newest state of the neurons that the implementation can
 	// vouch for: with proofs, that is up to one block behind the head.
 	Metagraph(ctx context.Context) (Metagraph, error)
-	// Commitments returns everybody's newest commitment, ascending by uid.
+	// Commitments returns the newest commitment of each neuron that has one, ascending
+	// by uid.
 	Commitments(ctx context.Context) ([]Commitment, error)
-	// Submit signs the call, sends it, and waits until it is included or refused.
-	Submit(ctx context.Context, s protocol.Signer, c Call) (Receipt, error)
+}
+
+// Registrar, Committer and Weigher make calls: each signs one, sends it, and waits
+// until it is included or refused. Calls of one signer, made at once, are included one
+// after the other.
+type Registrar interface {
+	// Register asks for a slot. The chain says which key signs: the hotkey itself, the
+	// coldkey that owns it and pays, or an authority.
+	Register(ctx context.Context, s protocol.Signer, r Registration) (Receipt, error)
+}
+
+// Committer stores a neuron's commitment.
+type Committer interface {
+	// Commit replaces the commitment of the hotkey that signs.
+	Commit(ctx context.Context, s protocol.Signer, data []byte) (Receipt, error)
+}
+
+// Weigher sets a validator's weights.
+type Weigher interface {
+	// SetWeights replaces the weights of the hotkey that signs. On a chain that keeps
+	// weights secret for a while (commit-reveal) the receipt is pending.
+	SetWeights(ctx context.Context, s protocol.Signer, w Weights) (Receipt, error)
+	// Settle returns what became of weights whose receipt is pending: StatusIncluded, or
+	// StatusFailed when the reveal did not come or later weights took its place. It waits until that is decided, at the
+	// earliest at r.EffectiveAt, and makes the reveal where that is the signer's duty; a
+	// caller that does not want to wait calls it from that block on. A receipt that is
+	// not pending is returned as it is. It may be called again, and by another process
+	// than the one that made the call.
+	Settle(ctx context.Context, s protocol.Signer, r Receipt) (Receipt, error)
 }

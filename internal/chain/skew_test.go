@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"templar/internal/chain"
-	"templar/internal/chain/chaintest"
+	"templar/internal/chain/ledger/ledgertest"
 	"templar/internal/chain/manual"
 	"templar/internal/clock"
 )
 
 func TestSkew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, _ := chaintest.Genesis(t)
+		g, _ := ledgertest.Genesis(t)
 		c, err := manual.New(g, time.Now())
 		if err != nil {
 			t.Fatal(err)

@@ -32,7 +32,7 @@ func chainStatus() *cobra.Command {
 		Args:    noArgs,
 	}
 	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
-		s, err := c.Status(ctx)
+		s, err := c.Admin().Status(ctx)
 		if err != nil {
 			return err
 		}

@@ -18,14 +18,14 @@ import (
 	"templar/protocol"
 )
 
-// submit signs a call with the wallet that the flags name, and tells what became of it
-// unless it took effect.
-func submit(ctx context.Context, cmd *cobra.Command, c chain.Chain, call chain.Call) (*wallet.Wallet, chain.Receipt, error) {
+// submit makes a call with the wallet that the flags name. A call that the chain refused is
+// an error.
+func submit(cmd *cobra.Command, call func(w *wallet.Wallet) (chain.Receipt, error)) (*wallet.Wallet, chain.Receipt, error) {
 	w, err := openWallet(cmd, wallet.Load)
 	if err != nil {
 		return nil, chain.Receipt{}, err
 	}
-	r, err := c.Submit(ctx, w, call)
+	r, err := call(w)
 	switch {
 	case err != nil:
 		return w, r, fmt.Errorf("%s %v: %w", cmd.Name(), w, err)
@@ -73,7 +73,9 @@ func chainRegister() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		w, receipt, err := submit(ctx, cmd, c, chain.Register{Hotkey: hotkey, Coldkey: coldkey})
+		w, receipt, err := submit(cmd, func(w *wallet.Wallet) (chain.Receipt, error) {
+			return c.Register(ctx, w, chain.Registration{Hotkey: hotkey, Coldkey: coldkey})
+		})
 		if err != nil {
 			return err
 		}
@@ -114,11 +116,11 @@ func chainStake(use string) *cobra.Command {
 		if hotkey.IsZero() || *amount == 0 {
 			return usagef("--hotkey and --amount: say whose stake, and how much")
 		}
-		var call chain.Call = chain.Stake{Hotkey: hotkey, Amount: *amount}
+		call := c.Admin().Stake
 		if use == "unstake" {
-			call = chain.Unstake{Hotkey: hotkey, Amount: *amount}
+			call = c.Admin().Unstake
 		}
-		_, r, err := submit(ctx, cmd, c, call)
+		_, r, err := submit(cmd, func(w *wallet.Wallet) (chain.Receipt, error) { return call(ctx, w, hotkey, *amount) })
 		if err != nil {
 			return err
 		}
@@ -138,7 +140,7 @@ func chainWeights() *cobra.Command {
 	set := cmd.Flags().StringSlice("set", nil, "uid=weight, weights from 0 to 65535")
 	version := cmd.Flags().Uint64("version-key", 0, "version of the validator's rules")
 	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
-		call := chain.SetWeights{VersionKey: *version}
+		weights := chain.Weights{VersionKey: *version}
 		for _, pair := range *set {
 			uid, value, _ := strings.Cut(pair, "=")
 			u, err1 := strconv.ParseUint(uid, 10, 16)
@@ -146,12 +148,12 @@ func chainWeights() *cobra.Command {
 			if err1 != nil || err2 != nil {
 				return usagef("--set: %q is not valid: want uid=weight, both from 0 to 65535", pair)
 			}
-			call.Weights = append(call.Weights, chain.Weight{UID: protocol.UID(u), Value: uint16(v)})
+			weights.Entries = append(weights.Entries, chain.Weight{UID: protocol.UID(u), Value: uint16(v)})
 		}
-		if len(call.Weights) == 0 {
+		if len(weights.Entries) == 0 {
 			return usagef("--set: missing: want uid=weight")
 		}
-		_, r, err := submit(ctx, cmd, c, call)
+		_, r, err := submit(cmd, func(w *wallet.Wallet) (chain.Receipt, error) { return c.SetWeights(ctx, w, weights) })
 		if err != nil {
 			return err
 		}
@@ -173,14 +175,14 @@ more than two thirds of the authorities ask for the same. A vote replaces the on
 	config.WalletFlags(cmd.Flags())
 	set := cmd.Flags().StringArray("set", nil, "name=value, the value as JSON")
 	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
-		p, err := c.Params(ctx)
+		p, err := c.Admin().Params(ctx)
 		if err != nil {
 			return err
 		}
 		if len(*set) > 0 {
 			return vote(ctx, cmd, c, p, *set)
 		}
-		votes, err := c.Votes(ctx)
+		votes, err := c.Admin().Votes(ctx)
 		if err != nil {
 			return err
 		}
@@ -212,11 +214,7 @@ func vote(ctx context.Context, cmd *cobra.Command, c *cometbft.Client, p ledger.
 	if err != nil {
 		return err
 	}
-	encoded, err := changed.Encode()
-	if err != nil {
-		return err
-	}
-	_, r, err := submit(ctx, cmd, c, chain.Vote{Params: encoded})
+	_, r, err := submit(cmd, func(w *wallet.Wallet) (chain.Receipt, error) { return c.Admin().Vote(ctx, w, changed) })
 	if err != nil {
 		return err
 	}

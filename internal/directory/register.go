@@ -68,7 +68,7 @@ func Commit(ctx context.Context, c chain.Chain, signer protocol.Signer, own Comm
 			return nil
 		}
 	}
-	r, err := c.Submit(ctx, signer, chain.Commit{Data: data})
+	r, err := c.Commit(ctx, signer, data)
 	if err != nil {
 		return fmt.Errorf("commit bucket: %w", err)
 	}

@@ -55,9 +55,9 @@ func (x *Exchange) EndOf(ctx context.Context, w protocol.Window) (chain.Block, e
 	return x.Chain.Wait(ctx, x.Params.FirstBlock(w+1))
 }
 
-// EvaluationSeed returns the hash of the first block after the upload deadline of the
-// window that ended with block end: no miner could know it when it uploaded, and
-// everyone can look it up afterwards.
+// EvaluationSeed returns the chain's randomness at the first block after the upload
+// deadline of the window that ended with block end: no miner could know it when it
+// uploaded, and everyone can look it up afterwards.
 func (x *Exchange) EvaluationSeed(ctx context.Context, end chain.Block) (protocol.Hash, error) {
 	deadline := x.Params.UploadBounds(end.Time).Max
 	for n := end.Number + 1; ; n++ {
@@ -66,7 +66,7 @@ func (x *Exchange) EvaluationSeed(ctx context.Context, end chain.Block) (protoco
 			return protocol.Hash{}, err
 		}
 		if b.Time.After(deadline) {
-			return b.Hash, nil
+			return x.Chain.Randomness(ctx, n)
 		}
 	}
 }

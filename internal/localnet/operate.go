@@ -159,7 +159,7 @@ func register(ctx context.Context, n *network, c chain.Chain, members []member) 
 		if _, ok := graph.ByHotkey(w.Hotkey()); ok {
 			continue
 		}
-		r, err := c.Submit(ctx, w, chain.Register{})
+		r, err := c.Register(ctx, w, chain.Registration{})
 		if err != nil {
 			return fmt.Errorf("register %s: %w", m.name, err)
 		}

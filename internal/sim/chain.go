@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"templar/internal/chain"
+	"templar/internal/chain/ledger"
 	"templar/internal/chain/manual"
 	"templar/protocol"
 )
@@ -125,13 +126,36 @@ func (v chainView) Commitments(ctx context.Context) ([]chain.Commitment, error) 
 	return v.net.blocks.chain.Commitments(ctx)
 }
 
-// Submit sends the call with the next block and waits for it.
-func (v chainView) Submit(ctx context.Context, s protocol.Signer, call chain.Call) (chain.Receipt, error) {
+// Randomness holds on as Wait does.
+func (v chainView) Randomness(ctx context.Context, block uint64) (protocol.Hash, error) {
+	b, err := v.Wait(ctx, block)
+	return b.Hash, err
+}
+
+func (v chainView) Register(ctx context.Context, s protocol.Signer, r chain.Registration) (chain.Receipt, error) {
+	return v.submit(ctx, s, ledger.Register(r))
+}
+
+func (v chainView) Commit(ctx context.Context, s protocol.Signer, data []byte) (chain.Receipt, error) {
+	return v.submit(ctx, s, ledger.Commit{Data: data})
+}
+
+func (v chainView) SetWeights(ctx context.Context, s protocol.Signer, w chain.Weights) (chain.Receipt, error) {
+	return v.submit(ctx, s, ledger.SetWeights(w))
+}
+
+// Settle returns the receipt: no call of this chain is pending.
+func (v chainView) Settle(ctx context.Context, _ protocol.Signer, r chain.Receipt) (chain.Receipt, error) {
+	return r, ctx.Err()
+}
+
+// submit sends the call with the next block and waits for it.
+func (v chainView) submit(ctx context.Context, s protocol.Signer, call ledger.Call) (chain.Receipt, error) {
 	for {
 		if err := v.reach(ctx); err != nil {
 			return chain.Receipt{}, fmt.Errorf("submit %T: %w", call, err)
 		}
-		r, again, err := v.submit(ctx, s, call)
+		r, again, err := v.attempt(ctx, s, call)
 		if err != nil {
 			return chain.Receipt{}, fmt.Errorf("submit %T: %w", call, err)
 		}
@@ -141,8 +165,8 @@ func (v chainView) Submit(ctx context.Context, s protocol.Signer, call chain.Cal
 	}
 }
 
-// submit is one try. again says that it takes another.
-func (v chainView) submit(ctx context.Context, s protocol.Signer, call chain.Call) (r chain.Receipt, again bool, err error) {
+// attempt is one try. again says that it takes another.
+func (v chainView) attempt(ctx context.Context, s protocol.Signer, call ledger.Call) (r chain.Receipt, again bool, err error) {
 	var sent *manual.Sent
 	var failed error
 	err = v.process.wait(ctx, func(t *task) {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"templar/internal/chain"
+	"templar/internal/chain/ledger"
 	"templar/internal/store"
 	"templar/internal/toy"
 )
@@ -37,7 +37,7 @@ func (n *Network) promote(name string) {
 	for _, node := range n.nodes {
 		if node.Name == name {
 			amount := uint64(toy.Stake * n.config.Validators * (1 + n.window))
-			if _, err := n.blocks.chain.Send(n.owner, chain.Stake{Hotkey: node.signer.Hotkey(), Amount: amount}); err != nil {
+			if _, err := n.blocks.chain.Send(n.owner, ledger.Stake{Hotkey: node.signer.Hotkey(), Amount: amount}); err != nil {
 				n.fail(err)
 			}
 		}

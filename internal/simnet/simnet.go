@@ -176,7 +176,7 @@ func (n *Network) Commit(node string, data []byte) {
 	n.t.Helper()
 	done := make(chan error, 1)
 	go func() {
-		r, err := n.Chain.Submit(n.ctx, n.Node(node).Signer, chain.Commit{Data: data})
+		r, err := n.Chain.Commit(n.ctx, n.Node(node).Signer, data)
 		if err == nil && r.Status == chain.StatusFailed {
 			err = errors.New(r.Reason)
 		}

@@ -146,7 +146,7 @@ func TestMinerHidesItsBucket(t *testing.T) {
 		net.Start()
 		net.RunWindows(3)
 		hiding := net.Node("miner-1")
-		if r, err := net.Chain.Submit(net.Context(), hiding.Signer, chain.Commit{Data: []byte("nothing")}); err != nil || r.Status == chain.StatusFailed {
+		if r, err := net.Chain.Commit(net.Context(), hiding.Signer, []byte("nothing")); err != nil || r.Status == chain.StatusFailed {
 			t.Fatal(r, err)
 		}
 		net.RunWindows(6)

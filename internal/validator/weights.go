@@ -20,11 +20,11 @@ func (v *Validator) setWeights(ctx context.Context) error {
 	}
 	w := v.book.Next - 1
 	v.Phase(w, "weights")
-	call := chain.SetWeights{VersionKey: protocol.Version}
+	call := chain.Weights{VersionKey: protocol.Version}
 	for _, e := range weights {
-		call.Weights = append(call.Weights, chain.Weight{UID: e.UID, Value: e.Value})
+		call.Entries = append(call.Entries, chain.Weight{UID: e.UID, Value: e.Value})
 	}
-	r, err := x.Chain.Submit(ctx, x.Signer, call)
+	r, err := x.Chain.SetWeights(ctx, x.Signer, call)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -24,7 +24,7 @@ type moody struct {
 
 var errRefused = errors.New("refused")
 
-func (m *moody) Submit(context.Context, protocol.Signer, chain.Call) (chain.Receipt, error) {
+func (m *moody) SetWeights(context.Context, protocol.Signer, chain.Weights) (chain.Receipt, error) {
 	err := m.answers[m.submitted]
 	m.submitted++
 	if errors.Is(err, errRefused) {

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"templar/codec"
-	"templar/internal/chain"
 	"templar/internal/chain/ledger"
 	"templar/internal/chain/manual"
 	"templar/internal/clock"
@@ -168,7 +167,7 @@ func (s *Site) commit(context.Context) error {
 	send := func(w *wallet.Wallet, r telemetry.Role, bucket string) error {
 		data, err := directory.Commitment{Role: r, Location: s.location(bucket)}.Encode()
 		if err == nil {
-			_, err = s.Chain.Send(w, chain.Commit{Data: data})
+			_, err = s.Chain.Send(w, ledger.Commit{Data: data})
 		}
 		return err
 	}

@@ -14,15 +14,14 @@ import (
 
 func testRegister(t *testing.T, ctx context.Context, s Subject) {
 	before := must[chain.Metagraph](t, "metagraph")(s.Chain.Metagraph(ctx))
-	newcomer := Key(t, 100)
-	owner := Key(t, 101).Hotkey()
-	r := submit(t, ctx, s.Chain, newcomer, chain.Register{Coldkey: owner}, chain.StatusIncluded)
+	hotkey, coldkey, r, err := s.register(t, ctx, 100)
+	included(t)(r, err)
 	m := must[chain.Metagraph](t, "metagraph")(s.Chain.Metagraph(ctx))
 	if m.Block < r.Block {
 		t.Errorf("metagraph of block %d after inclusion in block %d", m.Block, r.Block)
 	}
-	n, ok := m.ByHotkey(newcomer.Hotkey())
-	if !ok || n.Registered != r.Block || n.Coldkey != owner || n.Permit || n.Stake != 0 {
+	n, ok := m.ByHotkey(hotkey)
+	if !ok || n.Registered != r.Block || n.Coldkey != coldkey || n.Permit || n.Stake != 0 {
 		t.Errorf("registered in block %d: %+v", r.Block, n)
 	}
 	if len(m.Neurons) != len(before.Neurons)+1 {
@@ -33,21 +32,25 @@ func testRegister(t *testing.T, ctx context.Context, s Subject) {
 			t.Errorf("metagraph is not in order of uid: %+v", m.Neurons)
 		}
 	}
-	again := submit(t, ctx, s.Chain, newcomer, chain.Register{}, chain.StatusFailed)
-	if !strings.Contains(again.Reason, "registered") {
+	_, _, r, err = s.register(t, ctx, 100)
+	if again := refused(t)(r, err); !strings.Contains(again.Reason, "registered") {
 		t.Errorf("reason %q", again.Reason)
 	}
 }
 
 func testCommit(t *testing.T, ctx context.Context, s Subject) {
-	submit(t, ctx, s.Chain, Key(t, 100), chain.Commit{Data: []byte("x")}, chain.StatusFailed) // a stranger
+	stranger := Key(t, 100)
+	if s.Fund != nil {
+		s.Fund(t, stranger.Hotkey())
+	}
+	refused(t)(s.Chain.Commit(ctx, stranger, []byte("x")))
 	longest := bytes.Repeat([]byte{0xa5}, s.MaxCommitment)
 	for _, data := range [][]byte{[]byte("first"), longest} {
-		r := submit(t, ctx, s.Chain, s.Validator, chain.Commit{Data: data}, chain.StatusIncluded)
+		r := included(t)(s.Chain.Commit(ctx, s.Validator, data))
 		expectCommitment(t, ctx, s, data, r.Block)
 	}
 	for _, size := range []int{0, s.MaxCommitment + 1, 100_000} {
-		submit(t, ctx, s.Chain, s.Validator, chain.Commit{Data: make([]byte, size)}, chain.StatusFailed)
+		refused(t)(s.Chain.Commit(ctx, s.Validator, make([]byte, size)))
 	}
 	for _, c := range must[[]chain.Commitment](t, "commitments")(s.Chain.Commitments(ctx)) {
 		if c.Hotkey == s.Validator.Hotkey() && !bytes.Equal(c.Data, longest) {
@@ -73,51 +76,93 @@ func expectCommitment(t *testing.T, ctx context.Context, s Subject, data []byte,
 }
 
 func testWeights(t *testing.T, ctx context.Context, s Subject) {
-	newcomer := Key(t, 100)
-	submit(t, ctx, s.Chain, newcomer, chain.Register{}, chain.StatusIncluded)
+	hotkey, _, r, err := s.register(t, ctx, 100)
+	included(t)(r, err)
 	m := must[chain.Metagraph](t, "metagraph")(s.Chain.Metagraph(ctx))
 	self, _ := m.ByHotkey(s.Validator.Hotkey())
 	if lead, ok := m.Lead(); !ok || lead.UID != self.UID {
 		t.Errorf("lead %+v, want the validator %+v", lead, self)
 	}
-	target, _ := m.ByHotkey(newcomer.Hotkey())
-	call := chain.SetWeights{Weights: []chain.Weight{{UID: target.UID, Value: 7}}}
-	refused := submit(t, ctx, s.Chain, newcomer, call, chain.StatusFailed)
-	if !strings.Contains(refused.Reason, "permit") {
-		t.Errorf("reason %q", refused.Reason)
+	target, _ := m.ByHotkey(hotkey)
+	weights := chain.Weights{Entries: []chain.Weight{{UID: target.UID, Value: 7}}}
+	if r := refused(t)(s.Chain.SetWeights(ctx, Key(t, 100), weights)); !strings.Contains(r.Reason, "permit") {
+		t.Errorf("reason %q", r.Reason)
 	}
-	unknown := chain.SetWeights{Weights: []chain.Weight{{UID: 4000, Value: 7}}}
-	submit(t, ctx, s.Chain, s.Validator, unknown, chain.StatusFailed)
+	refused(t)(s.Chain.SetWeights(ctx, s.Validator, chain.Weights{Entries: []chain.Weight{{UID: 4000, Value: 7}}}))
 
-	r, err := s.Chain.Submit(ctx, s.Validator, call)
-	if err != nil || r.Status == chain.StatusFailed {
-		t.Fatalf("weights: %+v, %v", r, err)
+	r = s.setWeights(t, ctx, weights)
+	settled := included(t)(s.Chain.Settle(ctx, s.Validator, r))
+	if again := included(t)(s.Chain.Settle(ctx, s.Validator, r)); again != settled {
+		t.Errorf("settled as %+v, then as %+v", settled, again)
 	}
-	if _, err := s.Chain.Wait(ctx, r.EffectiveAt); err != nil {
-		t.Fatal(err)
+	if settled.Block != r.Block || settled.EffectiveAt < r.EffectiveAt {
+		t.Errorf("receipt %+v, settled as %+v", r, settled)
 	}
-	waitFor(t, ctx, s.Chain, "the weighted neuron to earn", func(m chain.Metagraph) bool {
-		target, _ := m.ByHotkey(newcomer.Hotkey())
-		self, _ := m.ByHotkey(s.Validator.Hotkey())
-		return target.Incentive > 0 && self.Dividends > 0 && self.LastUpdate >= r.Block
-	})
+	s.expectIncentive(t, ctx, hotkey, settled)
 }
 
-// waitFor looks at the metagraph after each block.
-func waitFor(t *testing.T, ctx context.Context, c chain.Chain, what string, done func(chain.Metagraph) bool) {
+// setWeights sets the validator's weights, which may be in effect or pending afterwards.
+func (s *Subject) setWeights(t *testing.T, ctx context.Context, w chain.Weights) chain.Receipt {
 	t.Helper()
-	for {
-		m, err := c.Metagraph(ctx)
-		if err != nil {
-			t.Fatalf("waiting for %s: %v", what, err)
-		}
-		if done(m) {
+	r, err := s.Chain.SetWeights(ctx, s.Validator, w)
+	if err != nil || r.Status == chain.StatusFailed || r.Block == 0 || r.EffectiveAt < r.Block {
+		t.Fatalf("weights: %+v, %v", r, err)
+	}
+	if pending := r.Status == chain.StatusPending; pending != (r.EffectiveAt > r.Block) {
+		t.Errorf("weights: %+v, want a pending receipt exactly when they take effect later", r)
+	}
+	return r
+}
+
+// expectIncentive waits for the end of the epoch in which weights took effect, and no
+// longer.
+func (s *Subject) expectIncentive(t *testing.T, ctx context.Context, hotkey protocol.Hotkey, set chain.Receipt) {
+	t.Helper()
+	var m chain.Metagraph
+	for n, last := set.EffectiveAt, set.EffectiveAt+2*s.Epoch+s.Lag; n <= last; n++ {
+		must[chain.Block](t, "wait")(s.Chain.Wait(ctx, n))
+		m = must[chain.Metagraph](t, "metagraph")(s.Chain.Metagraph(ctx))
+		target, _ := m.ByHotkey(hotkey)
+		self, _ := m.ByHotkey(s.Validator.Hotkey())
+		if target.Incentive > 0 && self.Dividends > 0 && self.LastUpdate >= set.Block {
 			return
 		}
-		if _, err := c.Wait(ctx, m.Block+1); err != nil {
-			t.Fatalf("waiting for %s: %v", what, err)
-		}
 	}
+	t.Errorf("weights in effect at block %d, and no incentive at block %d, with an epoch every %d blocks: %+v", set.EffectiveAt, m.Block, s.Epoch, m.Neurons)
+}
+
+// testReveal: the caller learns when weights that were pending did not take effect, and
+// those of before stay.
+func testReveal(t *testing.T, ctx context.Context, s Subject) {
+	if s.MissReveal == nil {
+		t.Skip("this chain reveals all weights")
+	}
+	hotkey, _, r, err := s.register(t, ctx, 100)
+	included(t)(r, err)
+	m := must[chain.Metagraph](t, "metagraph")(s.Chain.Metagraph(ctx))
+	target, _ := m.ByHotkey(hotkey)
+	weights := chain.Weights{Entries: []chain.Weight{{UID: target.UID, Value: 7}}}
+
+	missed := s.setWeights(t, ctx, weights)
+	if missed.Status != chain.StatusPending {
+		t.Fatalf("receipt %+v, want a pending one", missed)
+	}
+	s.MissReveal(t)
+	settled := refused(t)(s.Chain.Settle(ctx, s.Validator, missed))
+	if settled.Block != missed.Block {
+		t.Errorf("receipt %+v, settled as %+v", missed, settled)
+	}
+	if head := must[chain.Block](t, "head")(s.Chain.Head(ctx)); head.Number < missed.EffectiveAt {
+		t.Errorf("decided at block %d, before block %d", head.Number, missed.EffectiveAt)
+	}
+	m = must[chain.Metagraph](t, "metagraph")(s.Chain.Metagraph(ctx))
+	if target, _ := m.ByHotkey(hotkey); target.Incentive != 0 {
+		t.Errorf("weights that were not revealed pay an incentive: %+v", target)
+	}
+
+	r = s.setWeights(t, ctx, weights)
+	settled = included(t)(s.Chain.Settle(ctx, s.Validator, r))
+	s.expectIncentive(t, ctx, hotkey, settled)
 }
 
 // testEffects: what a receipt says is in effect when Submit returns, and what Head
@@ -125,7 +170,7 @@ func waitFor(t *testing.T, ctx context.Context, c chain.Chain, what string, done
 func testEffects(t *testing.T, ctx context.Context, s Subject) {
 	for i := range 5 {
 		data := fmt.Appendf(nil, "commitment %d", i)
-		r := submit(t, ctx, s.Chain, s.Validator, chain.Commit{Data: data}, chain.StatusIncluded)
+		r := included(t)(s.Chain.Commit(ctx, s.Validator, data))
 		expectCommitment(t, ctx, s, data, r.Block)
 		head := must[chain.Block](t, "head")(s.Chain.Head(ctx))
 		if head.Number < r.Block {
@@ -144,16 +189,17 @@ func testConcurrency(t *testing.T, ctx context.Context, s Subject) {
 	const hotkeys, callers = 6, 3
 	var wg sync.WaitGroup
 	for i := range hotkeys {
-		w := Key(t, 100+uint64(i))
+		n := 100 + uint64(i)
+		w := Key(t, n)
 		wg.Go(func() {
-			if r, err := s.Chain.Submit(ctx, w, chain.Register{}); err != nil || r.Status != chain.StatusIncluded {
+			if _, _, r, err := s.register(t, ctx, n); err != nil || r.Status != chain.StatusIncluded {
 				t.Errorf("register: %+v, %v", r, err)
 				return
 			}
 			var inner sync.WaitGroup
 			for j := range callers {
 				inner.Go(func() {
-					r, err := s.Chain.Submit(ctx, w, chain.Commit{Data: []byte{byte(i), byte(j)}})
+					r, err := s.Chain.Commit(ctx, w, []byte{byte(i), byte(j)})
 					if err != nil || r.Status != chain.StatusIncluded {
 						t.Errorf("commit: %+v, %v", r, err)
 					}

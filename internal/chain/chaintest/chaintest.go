@@ -9,33 +9,35 @@ import (
 	"time"
 
 	"templar/internal/chain"
-	"templar/internal/chain/ledger"
 	"templar/internal/wallet"
 	"templar/protocol"
 )
 
-// Subject is a chain under test, on which blocks come by themselves. The suite adds
-// neurons and commitments to it.
+// Subject is a chain under test, which makes blocks and ends epochs without the suite's
+// help. The suite adds neurons and commitments to it. The optional fields say how chains
+// differ.
 type Subject struct {
 	Chain chain.Chain
-	// Validator is registered, and has a permit and the highest stake.
+	// Validator is the hotkey of a neuron that has a permit and the highest stake.
 	Validator protocol.Signer
 	// MaxCommitment is the longest commitment, in bytes.
 	MaxCommitment int
+	// Epoch is the number of blocks between two epochs, in which weights become incentive.
+	Epoch uint64
 	// Lag is how many blocks behind the head Metagraph and Commitments may be.
 	Lag uint64
-	// Reorganise, where the chain can, replaces its newest block by another one.
-	Reorganise func(t *testing.T)
-}
 
-// Genesis returns a genesis for chains that drive the ledger, and its validator. The
-// authority is Key(0), the founders are Key(1) and Key(2). It leaves the time open.
-func Genesis(t testing.TB) (ledger.Genesis, protocol.Signer) {
-	g := ledger.DefaultGenesis("chaintest")
-	g.Authorities = []protocol.Hotkey{Key(t, 0).Hotkey()}
-	g.Founders = []ledger.Founder{{Hotkey: Key(t, 1).Hotkey(), Stake: 1000}, {Hotkey: Key(t, 2).Hotkey()}}
-	g.Tempo, g.WeightsRateLimit, g.CommitRateLimit, g.MaxRegistrations = 4, 1, 0, 4
-	return g, Key(t, 1)
+	// ColdkeySigns: the coldkey of the owner signs a registration, and owns the neuron.
+	// Otherwise the hotkey signs it, and may name any coldkey.
+	ColdkeySigns bool
+	// Fund gives a key what a registration and a few other calls cost. The suite calls it
+	// before the key signs its first call. Nil: calls are free.
+	Fund func(t testing.TB, key protocol.Hotkey)
+	// Reorganise replaces the newest block by another one. Nil: the newest block is final.
+	Reorganise func(t testing.TB)
+	// MissReveal makes the chain drop the weights that are pending now instead of
+	// revealing them. Nil: weights are never pending, or always revealed.
+	MissReveal func(t testing.TB)
 }
 
 // Key returns the n-th of a fixed list of hotkeys.
@@ -60,6 +62,8 @@ func Run(t *testing.T, make func(t *testing.T) Subject) {
 		"register":      testRegister,
 		"commit":        testCommit,
 		"weights":       testWeights,
+		"reveal":        testReveal,
+		"randomness":    testRandomness,
 		"effects":       testEffects,
 		"concurrency":   testConcurrency,
 		"subscriptions": testManyWaiters,
@@ -74,20 +78,42 @@ func Run(t *testing.T, make func(t *testing.T) Subject) {
 	}
 }
 
-// submit fails the test unless the call ends with the status.
-func submit(t *testing.T, ctx context.Context, c chain.Chain, s protocol.Signer, call chain.Call, want chain.Status) chain.Receipt {
+// register registers the n-th hotkey with the signature that the chain asks for, and
+// returns it and the neuron's coldkey. The hotkey's own calls may cost something, too.
+func (s *Subject) register(t *testing.T, ctx context.Context, n uint64) (hotkey, coldkey protocol.Hotkey, r chain.Receipt, err error) {
 	t.Helper()
-	r, err := c.Submit(ctx, s, call)
-	if err != nil {
-		t.Fatalf("submit %T: %v", call, err)
+	neuron, owner := Key(t, n), Key(t, 1000+n)
+	signer := neuron
+	if s.ColdkeySigns {
+		signer = owner
 	}
-	if r.Status != want {
-		t.Fatalf("submit %T: %+v, want status %d", call, r, want)
+	if s.Fund != nil {
+		s.Fund(t, signer.Hotkey())
 	}
-	if want == chain.StatusFailed && r.Reason == "" {
-		t.Fatalf("submit %T failed without a reason", call)
+	r, err = s.Chain.Register(ctx, signer, chain.Registration{Hotkey: neuron.Hotkey(), Coldkey: owner.Hotkey()})
+	return neuron.Hotkey(), owner.Hotkey(), r, err
+}
+
+// included fails the test unless a call took effect.
+func included(t *testing.T) func(chain.Receipt, error) chain.Receipt {
+	return func(r chain.Receipt, err error) chain.Receipt {
+		t.Helper()
+		if err != nil || r.Status != chain.StatusIncluded || r.Block == 0 || r.EffectiveAt < r.Block {
+			t.Fatalf("%+v, %v, want a call that is included and in effect", r, err)
+		}
+		return r
 	}
-	return r
+}
+
+// refused fails the test unless a call failed with a reason.
+func refused(t *testing.T) func(chain.Receipt, error) chain.Receipt {
+	return func(r chain.Receipt, err error) chain.Receipt {
+		t.Helper()
+		if err != nil || r.Status != chain.StatusFailed || r.Reason == "" {
+			t.Fatalf("%+v, %v, want a call that failed, with a reason", r, err)
+		}
+		return r
+	}
 }
 
 func must[T any](t *testing.T, what string) func(T, error) T {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"templar/internal/chain"
+	"templar/protocol"
 )
 
 // testHeads demands a stream without gaps or repeats, in which each block names the
@@ -68,6 +69,7 @@ func testCancellation(t *testing.T, ctx context.Context, s Subject) {
 		"head":        func() error { _, err := s.Chain.Head(short); return err },
 		"block":       func() error { _, err := s.Chain.Block(short, 1); return err },
 		"wait":        func() error { _, err := s.Chain.Wait(short, 1); return err },
+		"randomness":  func() error { _, err := s.Chain.Randomness(short, 1); return err },
 		"metagraph":   func() error { _, err := s.Chain.Metagraph(short); return err },
 		"commitments": func() error { _, err := s.Chain.Commitments(short); return err },
 	} {
@@ -75,9 +77,33 @@ func testCancellation(t *testing.T, ctx context.Context, s Subject) {
 			t.Errorf("%s with an ended context: %v", name, err)
 		}
 	}
-	r, err := s.Chain.Submit(short, s.Validator, chain.Commit{Data: []byte("late")})
+	r, err := s.Chain.Commit(short, s.Validator, []byte("late"))
 	if err == nil && r.Status == chain.StatusIncluded {
-		t.Error("submit with an ended context took effect")
+		t.Error("a call with an ended context took effect")
+	}
+}
+
+// testRandomness: each block has other bytes, which are the same for every reader at any
+// time, and are waited for.
+func testRandomness(t *testing.T, ctx context.Context, s Subject) {
+	next := must[chain.Block](t, "head")(s.Chain.Head(ctx)).Number + 1
+	seen := map[protocol.Hash]uint64{}
+	for n := next; n < next+3; n++ {
+		r := must[protocol.Hash](t, "randomness")(s.Chain.Randomness(ctx, n))
+		if before, ok := seen[r]; ok || r.IsZero() {
+			t.Errorf("randomness of block %d is %v, which block %d has too", n, r, before)
+		}
+		seen[r] = n
+	}
+	for r, n := range seen {
+		if again := must[protocol.Hash](t, "randomness")(s.Chain.Randomness(ctx, n)); again != r {
+			t.Errorf("randomness of block %d was %v, is %v", n, r, again)
+		}
+	}
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	if r, err := s.Chain.Randomness(short, 1<<40); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("randomness of a block that does not exist: %v, %v, want the deadline", r, err)
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	dbm "github.com/cometbft/cometbft-db"
 	abci "github.com/cometbft/cometbft/abci/types"
 
-	"templar/internal/chain"
 	"templar/internal/chain/ledger"
 	"templar/protocol"
 )
@@ -180,7 +179,7 @@ func (a *app) CheckTx(_ context.Context, r *abci.RequestCheckTx) (*abci.Response
 	if _, busy := a.mu.pending[tx.Hotkey]; busy {
 		return &abci.ResponseCheckTx{Code: codeBusy, Log: "another transaction of the hotkey waits for the next block"}, nil
 	}
-	_, register := tx.Call.(chain.Register)
+	_, register := tx.Call.(ledger.Register)
 	if register && a.mu.newcomers >= a.mu.ledger.Params().MaxRegistrations {
 		return &abci.ResponseCheckTx{Code: uint32(ledger.CodeBusy), Log: "the next block has all its registrations"}, nil
 	}

@@ -17,11 +17,12 @@ import (
 
 	"templar/internal/chain/chaintest"
 	"templar/internal/chain/ledger"
+	"templar/internal/chain/ledger/ledgertest"
 )
 
 // The ledger's root is the one that CometBFT's proofs are checked against.
 func TestRootIsCometBFTs(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	g.Time = time.Unix(1_800_000_000, 0)
 	for n := range uint64(9) { // trees of several shapes
 		g.Founders = append(g.Founders, ledger.Founder{Hotkey: chaintest.Key(t, 50+n).Hotkey()})
@@ -72,7 +73,7 @@ func (b *failingBatch) WriteSync() error {
 
 // A node whose consensus fails says why and ends, and goes on after the cure.
 func TestRunEndsWhenConsensusFails(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	home := t.TempDir()
 	if err := Init(home, g); err != nil {
 		t.Fatal(err)

@@ -226,30 +226,30 @@ func (c *Client) provenCommitments(ctx context.Context) ([]chain.Commitment, err
 	return ledger.ReadCommitments(parts[0], parts[1])
 }
 
-// Params returns the chain's parameters as they stand; the server's word.
-func (c *Client) Params(ctx context.Context) (p ledger.Params, err error) {
-	if err = c.queryJSON(ctx, queryParams, &p); err != nil {
-		return ledger.Params{}, fmt.Errorf("parameters: %w", err)
-	}
-	return p, nil
+// Randomness returns the hash of a block.
+func (c *Client) Randomness(ctx context.Context, block uint64) (protocol.Hash, error) {
+	b, err := c.Wait(ctx, block)
+	return b.Hash, err
 }
 
-// Votes returns what each authority with a standing vote asks for; the server's word.
-func (c *Client) Votes(ctx context.Context) (v map[protocol.Hotkey]ledger.Params, err error) {
-	if err = c.queryJSON(ctx, queryVotes, &v); err != nil {
-		return nil, fmt.Errorf("votes: %w", err)
-	}
-	return v, nil
+// Register asks for a slot. The hotkey or an authority signs.
+func (c *Client) Register(ctx context.Context, s protocol.Signer, r chain.Registration) (chain.Receipt, error) {
+	return c.submit(ctx, s, ledger.Register(r))
 }
 
-// Status returns the health of the node behind the endpoint; the server's word.
-func (c *Client) Status(ctx context.Context) (s Status, err error) {
-	ctx, cancel := clock.WithTimeout(ctx, c.clock, patience)
-	defer cancel()
-	if err = c.rpc.persist(ctx, methodStatus, map[string]any{}, &s); err != nil {
-		return Status{}, fmt.Errorf("status: %w", err)
-	}
-	return s, nil
+// Commit replaces the commitment of the hotkey that signs.
+func (c *Client) Commit(ctx context.Context, s protocol.Signer, data []byte) (chain.Receipt, error) {
+	return c.submit(ctx, s, ledger.Commit{Data: data})
+}
+
+// SetWeights replaces the weights of the hotkey that signs. They are in effect at once.
+func (c *Client) SetWeights(ctx context.Context, s protocol.Signer, w chain.Weights) (chain.Receipt, error) {
+	return c.submit(ctx, s, ledger.SetWeights(w))
+}
+
+// Settle returns the receipt: no call of this chain is pending.
+func (c *Client) Settle(ctx context.Context, _ protocol.Signer, r chain.Receipt) (chain.Receipt, error) {
+	return r, ctx.Err()
 }
 
 func (c *Client) nonce(ctx context.Context, h protocol.Hotkey) (uint64, error) {

@@ -15,6 +15,7 @@ import (
 	"templar/internal/chain/chaintest"
 	"templar/internal/chain/cometbft"
 	"templar/internal/chain/ledger"
+	"templar/internal/chain/ledger/ledgertest"
 	"templar/protocol"
 )
 
@@ -23,10 +24,9 @@ const interval = 20 * time.Millisecond
 func TestConformance(t *testing.T) {
 	chaintest.Run(t, func(t *testing.T) chaintest.Subject {
 		t.Parallel()
-		g, validator := chaintest.Genesis(t)
-		home := initHome(t, g)
-		n := start(t, home, "127.0.0.1:0")
-		return chaintest.Subject{Chain: dial(t, n.Endpoint()), Validator: validator, MaxCommitment: g.CommitmentSize}
+		g, _ := ledgertest.Genesis(t)
+		n := start(t, initHome(t, g), "127.0.0.1:0")
+		return ledgertest.Subject(t, dial(t, n.Endpoint()))
 	})
 }
 
@@ -34,10 +34,12 @@ func TestConformance(t *testing.T) {
 func TestConformanceVerified(t *testing.T) {
 	chaintest.Run(t, func(t *testing.T) chaintest.Subject {
 		t.Parallel()
-		g, validator := chaintest.Genesis(t)
+		g, _ := ledgertest.Genesis(t)
 		home := initHome(t, g)
 		n := start(t, home, "127.0.0.1:0")
-		return chaintest.Subject{Chain: dialVerified(t, n.Endpoint(), home), Validator: validator, MaxCommitment: g.CommitmentSize, Lag: 1}
+		s := ledgertest.Subject(t, dialVerified(t, n.Endpoint(), home))
+		s.Lag = 1
+		return s
 	})
 }
 
@@ -109,12 +111,12 @@ func dial(t *testing.T, endpoint string) *cometbft.Client {
 // A node that stops and starts again on its home goes on where it was, and a client
 // that was connected goes on too.
 func TestRestartContinues(t *testing.T) {
-	g, validator := chaintest.Genesis(t)
+	g, validator := ledgertest.Genesis(t)
 	home := initHome(t, g)
 	first := start(t, home, "127.0.0.1:0")
 	address := strings.TrimPrefix(first.Endpoint(), "http://")
 	c := dial(t, first.Endpoint())
-	r, err := c.Submit(t.Context(), validator, chain.Commit{Data: []byte("kept")})
+	r, err := c.Commit(t.Context(), validator, []byte("kept"))
 	if err != nil || r.Status != chain.StatusIncluded {
 		t.Fatal(r, err)
 	}
@@ -149,7 +151,7 @@ func TestRestartContinues(t *testing.T) {
 
 // A call whose chain is away while it is sent takes effect exactly once.
 func TestSubmitSurvivesRestart(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	home := initHome(t, g)
 	node := start(t, home, "127.0.0.1:0")
 	address := strings.TrimPrefix(node.Endpoint(), "http://")
@@ -165,7 +167,7 @@ func TestSubmitSurvivesRestart(t *testing.T) {
 	authority, target := chaintest.Key(t, 0), chaintest.Key(t, 2).Hotkey()
 	const calls = 5
 	for included := 0; included < calls; {
-		r, err := c.Submit(t.Context(), authority, chain.Stake{Hotkey: target, Amount: 10})
+		r, err := c.Admin().Stake(t.Context(), authority, target, 10)
 		switch {
 		case err != nil:
 			t.Fatal(err)
@@ -186,10 +188,10 @@ func TestSubmitSurvivesRestart(t *testing.T) {
 }
 
 func TestTwoChainsInOneProcess(t *testing.T) {
-	g, validator := chaintest.Genesis(t)
+	g, validator := ledgertest.Genesis(t)
 	a, b := start(t, initHome(t, g), "127.0.0.1:0"), start(t, initHome(t, g), "127.0.0.1:0")
 	ca, cb := dial(t, a.Endpoint()), dial(t, b.Endpoint())
-	if r, err := ca.Submit(t.Context(), validator, chain.Commit{Data: []byte("a")}); err != nil || r.Status != chain.StatusIncluded {
+	if r, err := ca.Commit(t.Context(), validator, []byte("a")); err != nil || r.Status != chain.StatusIncluded {
 		t.Fatal(r, err)
 	}
 	if all, err := cb.Commitments(t.Context()); err != nil || len(all) != 0 {
@@ -198,7 +200,7 @@ func TestTwoChainsInOneProcess(t *testing.T) {
 }
 
 func TestInitIsIdempotent(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	home := initHome(t, g)
 	if err := cometbft.Init(home, g); err != nil {
 		t.Errorf("again: %v", err)
@@ -218,7 +220,7 @@ func TestInitRefuses(t *testing.T) {
 	if err := cometbft.Init(t.TempDir(), ledger.Genesis{}); err == nil {
 		t.Error("an empty genesis was accepted")
 	}
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -230,14 +232,14 @@ func TestInitRefuses(t *testing.T) {
 
 // A chain that begins later does not keep its node from stopping.
 func TestGenesisInTheFuture(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	g.Time = time.Now().Add(time.Hour)
 	start(t, initHome(t, g), "127.0.0.1:0").stop()
 }
 
 // Old blocks go, and the client says so; the newest stay.
 func TestPruning(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	home := initHome(t, g)
 	n, err := cometbft.New(cometbft.Config{Home: home, Listen: "127.0.0.1:0", BlockInterval: time.Millisecond, RetainBlocks: 10})
 	if err != nil {
@@ -277,7 +279,7 @@ func TestNewRefusesBusyPort(t *testing.T) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	used := initHome(t, g)
 	dial(t, start(t, used, "127.0.0.1:0").Endpoint())
 	for name, c := range map[string]struct{ home, want string }{
@@ -295,7 +297,7 @@ func TestRunRefuses(t *testing.T) {
 }
 
 func TestDialRefusesOtherChain(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	n := start(t, initHome(t, g), "127.0.0.1:0")
 	for want, o := range map[string]cometbft.Opts{
 		`not "other"`: {Endpoint: n.Endpoint(), ChainID: "other"},

@@ -18,6 +18,7 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/chain/chaintest"
+	"templar/internal/chain/ledger/ledgertest"
 )
 
 // proxy stands between client and node; fault may answer in the node's place.
@@ -49,7 +50,7 @@ func proxy(t *testing.T, endpoint string, fault func(w http.ResponseWriter, body
 
 // Whatever gets lost on the way, a call takes effect exactly once.
 func TestSubmitOverLossyLine(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	n := start(t, initHome(t, g), "127.0.0.1:0")
 	for i, c := range []struct {
 		name, method string
@@ -76,7 +77,7 @@ func TestSubmitOverLossyLine(t *testing.T) {
 			client := dial(t, address)
 			armed.Store(true)
 			target := chaintest.Key(t, 2).Hotkey()
-			r, err := client.Submit(t.Context(), chaintest.Key(t, 0), chain.Stake{Hotkey: target, Amount: 10})
+			r, err := client.Admin().Stake(t.Context(), chaintest.Key(t, 0), target, 10)
 			if err != nil || r.Status != chain.StatusIncluded {
 				t.Fatal(r, err)
 			}
@@ -96,7 +97,7 @@ func TestSubmitOverLossyLine(t *testing.T) {
 
 // A call whose context ends says that its outcome is open, and until when.
 func TestSubmitOpenOutcome(t *testing.T) {
-	g, validator := chaintest.Genesis(t)
+	g, validator := ledgertest.Genesis(t)
 	n := start(t, initHome(t, g), "127.0.0.1:0")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -106,7 +107,7 @@ func TestSubmitOpenOutcome(t *testing.T) {
 		}
 		return false
 	})
-	_, err := dial(t, address).Submit(ctx, validator, chain.Commit{Data: []byte("x")})
+	_, err := dial(t, address).Commit(ctx, validator, []byte("x"))
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "open until block") {
 		t.Errorf("error %v", err)
 	}
@@ -114,7 +115,7 @@ func TestSubmitOpenOutcome(t *testing.T) {
 
 // A server that lies makes errors, never a panic or a wrong value.
 func TestHostileServer(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	n := start(t, initHome(t, g), "127.0.0.1:0")
 	for name, answer := range map[string]string{
 		"empty":        ``,
@@ -163,10 +164,10 @@ func TestHostileServer(t *testing.T) {
 
 // After Run has returned, no goroutine of this package is left.
 func TestRunLeavesNoGoroutine(t *testing.T) {
-	g, validator := chaintest.Genesis(t)
+	g, validator := ledgertest.Genesis(t)
 	n := start(t, initHome(t, g), "127.0.0.1:0")
 	c := dial(t, n.Endpoint())
-	if _, err := c.Submit(t.Context(), validator, chain.Commit{Data: []byte("x")}); err != nil {
+	if _, err := c.Commit(t.Context(), validator, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
 	n.stop()
@@ -203,7 +204,7 @@ func expired(reason string) bool {
 
 // A node that is killed without warning keeps every call that it acknowledged.
 func TestKill(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	home := initHome(t, g)
 	authority, target := chaintest.Key(t, 0), chaintest.Key(t, 2).Hotkey()
 	var acknowledged uint64
@@ -217,7 +218,7 @@ func TestKill(t *testing.T) {
 			}
 		}
 		for range 5 {
-			r, err := c.Submit(t.Context(), authority, chain.Stake{Hotkey: target, Amount: 1})
+			r, err := c.Admin().Stake(t.Context(), authority, target, 1)
 			if err != nil {
 				t.Fatal(err)
 			}

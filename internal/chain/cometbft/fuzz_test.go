@@ -10,15 +10,15 @@ import (
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	"github.com/cometbft/cometbft/types"
 
-	"templar/internal/chain/chaintest"
 	"templar/internal/chain/ledger"
+	"templar/internal/chain/ledger/ledgertest"
 	"templar/protocol"
 )
 
 // begun is an application after block 0.
 func begun(t testing.TB) *app {
 	t.Helper()
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	g.Time = time.Unix(1_800_000_000, 0).UTC()
 	a, err := newApp(dbm.NewMemDB(), Config{Logger: slog.New(slog.DiscardHandler), SnapshotEvery: 1})
 	if err != nil {

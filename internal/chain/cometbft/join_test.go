@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"templar/internal/chain/chaintest"
 	"templar/internal/chain/cometbft"
+	"templar/internal/chain/ledger/ledgertest"
 )
 
 // join makes the folder of a node that follows the network.
@@ -47,7 +47,7 @@ func TestCeremony(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	if err := cometbft.Init(first, g, a.Authority, b.Authority); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestCeremony(t *testing.T) {
 }
 
 func TestJoinRefuses(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	genesis := genesisFile(t, initHome(t, g))
 	for want, c := range map[string]struct {
 		genesis []byte

@@ -19,6 +19,7 @@ import (
 	"templar/internal/chain/chaintest"
 	"templar/internal/chain/cometbft"
 	"templar/internal/chain/ledger"
+	"templar/internal/chain/ledger/ledgertest"
 	"templar/protocol"
 )
 
@@ -139,7 +140,7 @@ func (l *load) submit(ctx context.Context, s protocol.Signer, endpoint string) {
 	defer c.Close()
 	for ctx.Err() == nil {
 		short, cancel := context.WithTimeout(ctx, 5*time.Second)
-		r, err := c.Submit(short, s, chain.Stake{Hotkey: l.receiver, Amount: 1})
+		r, err := c.Admin().Stake(short, s, l.receiver, 1)
 		cancel()
 		if err != nil {
 			l.open.Add(1)
@@ -156,7 +157,7 @@ func (l *load) submit(ctx context.Context, s protocol.Signer, endpoint string) {
 // still, and goes on when one returns.
 func TestFourAuthorities(t *testing.T) {
 	t.Parallel()
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	g.Authorities = nil
 	for i := range uint64(authorities) {
 		g.Authorities = append(g.Authorities, chaintest.Key(t, 20+i).Hotkey())
@@ -239,7 +240,7 @@ func (n *network) loseTwo() {
 	if b := n.reaches(3, last+6); b != n.reaches(0, last+6) {
 		n.t.Errorf("node 3 has %+v", b)
 	}
-	s, err := c.Status(n.t.Context())
+	s, err := c.Admin().Status(n.t.Context())
 	if err != nil || s.Authorities != authorities || !s.Authority || s.Peers == 0 {
 		n.t.Errorf("status %+v, %v", s, err)
 	}
@@ -251,7 +252,7 @@ func (n *network) submitWhileStalled(c *cometbft.Client, patience time.Duration)
 	n.t.Helper()
 	ctx, cancel := context.WithTimeout(n.t.Context(), patience)
 	defer cancel()
-	_, err := c.Submit(ctx, chaintest.Key(n.t, 1), chain.Commit{Data: []byte("stalled")})
+	_, err := c.Commit(ctx, chaintest.Key(n.t, 1), []byte("stalled"))
 	if err == nil || !strings.Contains(err.Error(), "open until block") {
 		if err != nil && patience < 30*time.Second { // too short a time to send it on this machine
 			n.submitWhileStalled(c, 8*patience)
@@ -263,7 +264,7 @@ func (n *network) submitWhileStalled(c *cometbft.Client, patience time.Duration)
 		return // a stall is one only after 10 seconds
 	}
 	within(n.t, 20*time.Second, "the node to notice", func() bool {
-		s, err := c.Status(n.t.Context())
+		s, err := c.Admin().Status(n.t.Context())
 		return err == nil && s.Stalled && s.Fault() != nil
 	})
 }
@@ -271,10 +272,10 @@ func (n *network) submitWhileStalled(c *cometbft.Client, patience time.Duration)
 // A node that joins when the first blocks are long gone begins with a snapshot.
 func TestLateJoiner(t *testing.T) {
 	t.Parallel()
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	n := startNetwork(t, g, 1)
 	n.reaches(0, 2)
-	r, err := dial(t, n.endpoint(0)).Submit(t.Context(), chaintest.Key(t, 1), chain.Commit{Data: []byte("early")})
+	r, err := dial(t, n.endpoint(0)).Commit(t.Context(), chaintest.Key(t, 1), []byte("early"))
 	if err != nil || r.Status != chain.StatusIncluded {
 		t.Fatal(r, err)
 	}

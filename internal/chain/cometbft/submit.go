@@ -24,11 +24,11 @@ const (
 	attempts = 32
 )
 
-// Submit signs a call, sends it, and waits until a block includes it. A call that the
+// submit signs a call, sends it, and waits until a block includes it. A call that the
 // chain refuses gives StatusFailed. When the answer to sending is lost, the blocks up
 // to the transaction's expiry tell what became of it; only a context that ends before
 // leaves the outcome open.
-func (c *Client) Submit(ctx context.Context, s protocol.Signer, call chain.Call) (chain.Receipt, error) {
+func (c *Client) submit(ctx context.Context, s protocol.Signer, call ledger.Call) (chain.Receipt, error) {
 	for range attempts {
 		r, again, err := c.attempt(ctx, s, call)
 		if err != nil {
@@ -46,7 +46,7 @@ func (c *Client) Submit(ctx context.Context, s protocol.Signer, call chain.Call)
 }
 
 // attempt asks for another one, after Receipt.Block, when the nonce was taken.
-func (c *Client) attempt(ctx context.Context, s protocol.Signer, call chain.Call) (r chain.Receipt, again bool, err error) {
+func (c *Client) attempt(ctx context.Context, s protocol.Signer, call ledger.Call) (r chain.Receipt, again bool, err error) {
 	head, err := c.Head(ctx)
 	if err != nil {
 		return r, false, err

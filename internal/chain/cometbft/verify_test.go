@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"templar/internal/chain"
-	"templar/internal/chain/chaintest"
 	"templar/internal/chain/cometbft"
+	"templar/internal/chain/ledger/ledgertest"
 	"templar/protocol"
 )
 
@@ -78,11 +78,11 @@ func flipValue(b []byte) []byte {
 
 // Whatever a server changes in its answers, a client that verifies does not believe it.
 func TestVerifyCatchesLiar(t *testing.T) {
-	g, validator := chaintest.Genesis(t)
+	g, validator := ledgertest.Genesis(t)
 	home := initHome(t, g)
 	n := start(t, home, "127.0.0.1:0")
 	honest := dial(t, n.Endpoint())
-	if r, err := honest.Submit(t.Context(), validator, chain.Commit{Data: []byte("x")}); err != nil || r.Status != chain.StatusIncluded {
+	if r, err := honest.Commit(t.Context(), validator, []byte("x")); err != nil || r.Status != chain.StatusIncluded {
 		t.Fatal(r, err)
 	}
 	if _, err := honest.Wait(t.Context(), 3); err != nil {
@@ -94,7 +94,7 @@ func TestVerifyCatchesLiar(t *testing.T) {
 	metagraph := func(ctx context.Context, c *cometbft.Client) error { _, err := c.Metagraph(ctx); return err }
 	commitments := func(ctx context.Context, c *cometbft.Client) error { _, err := c.Commitments(ctx); return err }
 	submit := func(ctx context.Context, c *cometbft.Client) error {
-		_, err := c.Submit(ctx, validator, chain.Commit{Data: []byte("y")})
+		_, err := c.Commit(ctx, validator, []byte("y"))
 		return err
 	}
 	for name, l := range map[string]struct {
@@ -136,7 +136,7 @@ func TestVerifyCatchesLiar(t *testing.T) {
 // A node that catches up may have left a state behind when a client asks about it: the client
 // asks about the next.
 func TestProofOfAStateLeftBehind(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	home := initHome(t, g)
 	n := start(t, home, "127.0.0.1:0")
 	refuse, behind := swap(`"code": ?0`, `"code":1`), &liar{method: "/proof"}
@@ -158,7 +158,7 @@ func TestProofOfAStateLeftBehind(t *testing.T) {
 // The first block after a standstill has the time at which it was made, although its
 // header carries the time at which the standstill began.
 func TestTimeAfterStandstill(t *testing.T) {
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	home := initHome(t, g)
 	first := start(t, home, "127.0.0.1:0")
 	c := dial(t, first.Endpoint())

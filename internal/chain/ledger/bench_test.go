@@ -20,9 +20,9 @@ func full(b *testing.B) bench {
 			g.Founders = append(g.Founders, f)
 		}
 	})
-	var all chain.SetWeights
+	var all ledger.SetWeights
 	for uid := range protocol.UID(256) {
-		all.Weights = append(all.Weights, chain.Weight{UID: uid, Value: uint16(uid) + 1})
+		all.Entries = append(all.Entries, chain.Weight{UID: uid, Value: uint16(uid) + 1})
 	}
 	var txs [][]byte
 	for i := range 64 {
@@ -52,7 +52,7 @@ func BenchmarkCommits256(b *testing.B) {
 		b.StopTimer()
 		var txs [][]byte
 		for i := range 256 {
-			txs = append(txs, l.tx(byte(i), chain.Commit{Data: make([]byte, 512)}))
+			txs = append(txs, l.tx(byte(i), ledger.Commit{Data: make([]byte, 512)}))
 		}
 		b.StartTimer()
 		l.block(txs...)

@@ -23,11 +23,11 @@ func (s cannedSigner) Sign([]byte) (protocol.Signature, error) { return s.sig, n
 // chain that did not sign it.
 func FuzzDecodeTx(f *testing.F) {
 	b := newBench(f, nil)
-	f.Add(b.tx(1, chain.Register{}))
-	f.Add(b.tx(0, chain.Stake{Hotkey: key(f, 1).Hotkey(), Amount: 1}))
-	f.Add(b.tx(0, chain.Unstake{Hotkey: key(f, 1).Hotkey(), Amount: 1}))
-	f.Add(b.tx(0, chain.Vote{Params: []byte(`{"tempo":7}`)}))
-	f.Add(b.tx(1, chain.Commit{Data: []byte("bucket")}))
+	f.Add(b.tx(1, ledger.Register{}))
+	f.Add(b.tx(0, ledger.Stake{Hotkey: key(f, 1).Hotkey(), Amount: 1}))
+	f.Add(b.tx(0, ledger.Unstake{Hotkey: key(f, 1).Hotkey(), Amount: 1}))
+	f.Add(b.tx(0, ledger.Vote{Params: []byte(`{"tempo":7}`)}))
+	f.Add(b.tx(1, ledger.Commit{Data: []byte("bucket")}))
 	f.Add(b.tx(1, weights(0, 3, 2, 1)))
 	f.Add([]byte{})
 	root := b.Root()
@@ -50,10 +50,10 @@ func FuzzDecodeTx(f *testing.F) {
 // FuzzDecodeSnapshot: whatever restores has one encoding and can go on.
 func FuzzDecodeSnapshot(f *testing.F) {
 	b := newBench(f, nil)
-	b.block(b.tx(1, chain.Commit{Data: []byte("bucket")}), b.tx(2, weights(3, 0, 1)))
+	b.block(b.tx(1, ledger.Commit{Data: []byte("bucket")}), b.tx(2, weights(3, 0, 1)))
 	f.Add(b.Snapshot())
 	f.Add([]byte("templar ledger 1\n"))
-	b.block(b.tx(0, chain.Vote{Params: tempo(f, b, 9)}))
+	b.block(b.tx(0, ledger.Vote{Params: tempo(f, b, 9)}))
 	f.Add(b.Snapshot())
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		l, err := ledger.DecodeSnapshot(raw)
@@ -76,7 +76,7 @@ func FuzzDecodeSnapshot(f *testing.F) {
 
 func TestDecodeTxRefuses(t *testing.T) {
 	b := newBench(t, nil)
-	commit, set := b.tx(1, chain.Commit{Data: []byte("x")}), b.tx(1, weights(1, 2))
+	commit, set := b.tx(1, ledger.Commit{Data: []byte("x")}), b.tx(1, weights(1, 2))
 	edit := func(tx []byte, f func([]byte) []byte) []byte { return f(bytes.Clone(tx)) }
 	for name, c := range map[string]struct {
 		tx   []byte
@@ -95,7 +95,7 @@ func TestDecodeTxRefuses(t *testing.T) {
 			t.Errorf("%s: error %v, want one about %q", name, err, c.want)
 		}
 	}
-	twice := chain.SetWeights{Weights: []chain.Weight{{UID: 1, Value: 1}, {UID: 1, Value: 2}}}
+	twice := ledger.SetWeights{Entries: []chain.Weight{{UID: 1, Value: 1}, {UID: 1, Value: 2}}}
 	if _, err := ledger.NewTx(key(t, 1), ledger.Domain{}, 0, 1, twice); err == nil {
 		t.Error("two weights for one uid were encoded")
 	}
@@ -175,7 +175,7 @@ func FuzzDecodeGenesis(f *testing.F) {
 // FuzzVerifyProof: no proof shows anything but what stands in the state.
 func FuzzVerifyProof(f *testing.F) {
 	b := newBench(f, nil)
-	b.block(b.tx(1, chain.Commit{Data: []byte("bucket")}), b.tx(2, weights(3, 0, 1)))
+	b.block(b.tx(1, ledger.Commit{Data: []byte("bucket")}), b.tx(2, weights(3, 0, 1)))
 	tree := b.Tree()
 	for _, prefix := range []string{ledger.PrefixNeurons, ledger.PrefixCommitments, "nobody"} {
 		f.Add(prefix, tree.Prove(prefix))

@@ -4,7 +4,7 @@
 // chain/manual by hand.
 //
 // The state is a set of key/value records (state.go). A transaction (tx.go) is a
-// chain.Call signed by an sr25519 hotkey over the chain's id and netuid, a nonce and
+// Call signed by an sr25519 hotkey over the chain's id and netuid, a nonce and
 // an expiry block. It takes effect entirely or not at all: a refused one leaves the
 // state as it was, its nonce included, and can no longer be included after its expiry.
 //

@@ -13,10 +13,10 @@ import (
 // old and the new code would part.
 func TestGoldenRoot(t *testing.T) {
 	b := newBench(t, nil)
-	b.do(4, chain.Register{}, "")
-	b.do(4, chain.Commit{Data: []byte("bucket")}, "")
+	b.do(4, ledger.Register{}, "")
+	b.do(4, ledger.Commit{Data: []byte("bucket")}, "")
 	b.do(1, weights(0, 3, 2, 1), "")
-	b.do(0, chain.Stake{Hotkey: key(t, 4).Hotkey(), Amount: 77}, "")
+	b.do(0, ledger.Stake{Hotkey: key(t, 4).Hotkey(), Amount: 77}, "")
 	for range 5 {
 		b.block()
 	}
@@ -29,22 +29,22 @@ func TestGoldenLog(t *testing.T) {
 	b := newBench(t, func(g *ledger.Genesis) {
 		g.MaxNeurons, g.ImmunityPeriod, g.WeightsRateLimit, g.BondsPenalty = 12, 9, 2, 20000
 	})
-	random := func() chain.Call {
+	random := func() ledger.Call {
 		someone := key(t, byte(rng.IntN(16))).Hotkey()
 		switch rng.IntN(8) {
 		case 0:
-			return chain.Register{}
+			return ledger.Register{}
 		case 1:
-			return chain.Commit{Data: []byte{byte(rng.IntN(256))}}
+			return ledger.Commit{Data: []byte{byte(rng.IntN(256))}}
 		case 2:
-			return chain.Stake{Hotkey: someone, Amount: rng.Uint64N(5000)}
+			return ledger.Stake{Hotkey: someone, Amount: rng.Uint64N(5000)}
 		case 3:
-			return chain.Unstake{Hotkey: someone, Amount: rng.Uint64N(1000)}
+			return ledger.Unstake{Hotkey: someone, Amount: rng.Uint64N(1000)}
 		default:
-			var w chain.SetWeights
+			var w ledger.SetWeights
 			for uid := range protocol.UID(len(b.Metagraph().Neurons)) {
 				if rng.IntN(3) > 0 {
-					w.Weights = append(w.Weights, chain.Weight{UID: uid, Value: uint16(rng.UintN(65536))})
+					w.Entries = append(w.Entries, chain.Weight{UID: uid, Value: uint16(rng.UintN(65536))})
 				}
 			}
 			return w
@@ -71,7 +71,7 @@ func TestGoldenLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.do(0, chain.Vote{Params: raw}, "")
+	b.do(0, ledger.Vote{Params: raw}, "")
 	step(150)
 	if applied[ledger.CodeOK] < 100 {
 		t.Errorf("%v: the log shows little", applied)

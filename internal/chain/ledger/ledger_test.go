@@ -64,7 +64,7 @@ func (b bench) block(txs ...[]byte) []ledger.Result {
 	return results
 }
 
-func (b bench) tx(signer byte, c chain.Call) []byte {
+func (b bench) tx(signer byte, c ledger.Call) []byte {
 	b.t.Helper()
 	n, _ := b.Block()
 	s, g := key(b.t, signer), b.Genesis()
@@ -87,7 +87,7 @@ func (b bench) byHotkey(h protocol.Hotkey) (chain.Neuron, bool) {
 }
 
 // do applies one call in a block of its own and checks the result's reason.
-func (b bench) do(signer byte, c chain.Call, refused string) {
+func (b bench) do(signer byte, c ledger.Call, refused string) {
 	b.t.Helper()
 	tx := b.tx(signer, c)
 	var checked string
@@ -103,11 +103,11 @@ func (b bench) do(signer byte, c chain.Call, refused string) {
 	}
 }
 
-func weights(v ...uint16) chain.SetWeights {
-	var c chain.SetWeights
+func weights(v ...uint16) ledger.SetWeights {
+	var c ledger.SetWeights
 	for uid, x := range v {
 		if x > 0 {
-			c.Weights = append(c.Weights, chain.Weight{UID: protocol.UID(uid), Value: x})
+			c.Entries = append(c.Entries, chain.Weight{UID: protocol.UID(uid), Value: x})
 		}
 	}
 	return c
@@ -130,23 +130,23 @@ func TestGenesisGivesPermits(t *testing.T) {
 
 func TestRegister(t *testing.T) {
 	b := newBench(t, nil)
-	b.do(4, chain.Register{}, "")
-	b.do(4, chain.Register{}, "registered already, with uid 3")
+	b.do(4, ledger.Register{}, "")
+	b.do(4, ledger.Register{}, "registered already, with uid 3")
 	if n := b.byUID(3); n.Hotkey != key(t, 4).Hotkey() || n.Registered != 1 {
 		t.Errorf("%+v", n)
 	}
 	closed := newBench(t, func(g *ledger.Genesis) { g.OpenRegistration = false })
-	closed.do(4, chain.Register{}, "closed")
-	closed.do(0, chain.Register{}, "")
+	closed.do(4, ledger.Register{}, "closed")
+	closed.do(0, ledger.Register{}, "")
 }
 
 func TestStake(t *testing.T) {
 	b := newBench(t, nil)
 	newcomer := key(t, 3).Hotkey()
-	b.do(1, chain.Stake{Hotkey: newcomer, Amount: 5}, "only an authority")
-	b.do(0, chain.Stake{Hotkey: key(t, 9).Hotkey(), Amount: 5}, "not registered")
-	b.do(0, chain.Stake{Hotkey: newcomer, Amount: math.MaxUint64}, "over what is left")
-	b.do(0, chain.Stake{Hotkey: newcomer, Amount: 500}, "") // block 4: an epoch
+	b.do(1, ledger.Stake{Hotkey: newcomer, Amount: 5}, "only an authority")
+	b.do(0, ledger.Stake{Hotkey: key(t, 9).Hotkey(), Amount: 5}, "not registered")
+	b.do(0, ledger.Stake{Hotkey: newcomer, Amount: math.MaxUint64}, "over what is left")
+	b.do(0, ledger.Stake{Hotkey: newcomer, Amount: 500}, "") // block 4: an epoch
 	n, _ := b.byHotkey(newcomer)
 	if n.Stake != 500 || !n.Permit {
 		t.Errorf("after the epoch: %+v", n)
@@ -155,12 +155,12 @@ func TestStake(t *testing.T) {
 
 func TestCommit(t *testing.T) {
 	b := newBench(t, nil)
-	b.do(4, chain.Commit{Data: []byte("x")}, "not registered")
-	b.do(1, chain.Commit{}, "0 bytes")
-	b.do(1, chain.Commit{Data: make([]byte, 513)}, "513 bytes")
-	b.do(3, chain.Commit{Data: []byte("three")}, "")
-	b.do(1, chain.Commit{Data: []byte("one")}, "")
-	b.do(1, chain.Commit{Data: []byte("uno")}, "")
+	b.do(4, ledger.Commit{Data: []byte("x")}, "not registered")
+	b.do(1, ledger.Commit{}, "0 bytes")
+	b.do(1, ledger.Commit{Data: make([]byte, 513)}, "513 bytes")
+	b.do(3, ledger.Commit{Data: []byte("three")}, "")
+	b.do(1, ledger.Commit{Data: []byte("one")}, "")
+	b.do(1, ledger.Commit{Data: []byte("uno")}, "")
 	got := fmt.Sprint(b.Commitments())
 	want := fmt.Sprint([]chain.Commitment{{Hotkey: key(t, 1).Hotkey(), Block: 6, Data: []byte("uno")}, {Hotkey: key(t, 3).Hotkey(), Block: 4, Data: []byte("three")}})
 	if got != want {
@@ -170,7 +170,7 @@ func TestCommit(t *testing.T) {
 
 func TestSetWeights(t *testing.T) {
 	b := newBench(t, func(g *ledger.Genesis) { g.VersionKey, g.MinWeights = 7, 2 })
-	versioned := func(v ...uint16) chain.SetWeights {
+	versioned := func(v ...uint16) ledger.SetWeights {
 		w := weights(v...)
 		w.VersionKey = 7
 		return w
@@ -207,12 +207,12 @@ func TestEpochPaysWhomTheMajorityWeighs(t *testing.T) {
 
 func TestReplacement(t *testing.T) {
 	b := newBench(t, nil)
-	b.block(b.tx(4, chain.Register{}), b.tx(5, chain.Register{}), b.tx(3, chain.Commit{Data: []byte("old")}))
+	b.block(b.tx(4, ledger.Register{}), b.tx(5, ledger.Register{}), b.tx(3, ledger.Commit{Data: []byte("old")}))
 	b.block(b.tx(1, weights(0, 0, 0, 1, 1)), b.tx(2, weights(0, 0, 0, 1, 1)))
 	b.block()
 	b.block() // epoch: uids 3 and 4 have emission, uid 2 has none
 	old, newcomer := key(t, 3).Hotkey(), key(t, 6).Hotkey()
-	b.do(6, chain.Register{}, "")
+	b.do(6, ledger.Register{}, "")
 	n, ok := b.byHotkey(newcomer)
 	if !ok || n.UID != 2 || n.Stake != 0 || n.Incentive != 0 || n.Registered != 5 {
 		t.Errorf("newcomer %+v", n)
@@ -232,7 +232,7 @@ func TestRefusedTransactionsChangeNothing(t *testing.T) {
 	b, empty := newBench(t, nil), newBench(t, nil)
 	domain := ledger.Domain{ChainID: "bench", NetUID: 1}
 	make := func(signer byte, d ledger.Domain, nonce, expiry uint64) []byte {
-		tx, err := ledger.NewTx(key(t, signer), d, nonce, expiry, chain.Commit{Data: []byte("x")})
+		tx, err := ledger.NewTx(key(t, signer), d, nonce, expiry, ledger.Commit{Data: []byte("x")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +258,7 @@ func TestRefusedTransactionsChangeNothing(t *testing.T) {
 		"other's name":  {stolen, ledger.CodeSignature},
 		"unknown":       {make(9, domain, 0, 5), ledger.CodeRule},
 		"no permit":     {b.tx(3, weights(1)), ledger.CodeRule},
-		"not authority": {b.tx(3, chain.Stake{Hotkey: key(t, 3).Hotkey(), Amount: 1}), ledger.CodeRule},
+		"not authority": {b.tx(3, ledger.Stake{Hotkey: key(t, 3).Hotkey(), Amount: 1}), ledger.CodeRule},
 	} {
 		b, empty := newBench(t, nil), newBench(t, nil)
 		var refusal *ledger.Refusal
@@ -273,7 +273,7 @@ func TestRefusedTransactionsChangeNothing(t *testing.T) {
 			t.Errorf("%s: the state differs from that after an empty block", name)
 		}
 	}
-	good := b.tx(1, chain.Commit{Data: []byte("x")})
+	good := b.tx(1, ledger.Commit{Data: []byte("x")})
 	if r := b.block(good, good); r[0].Code != ledger.CodeOK || r[1].Code != ledger.CodeNonce {
 		t.Errorf("replay in one block: %+v", r)
 	}
@@ -309,10 +309,10 @@ func TestRestoreContinues(t *testing.T) {
 	applied := 0
 	for range 60 {
 		signer := byte(rng.IntN(9))
-		calls := []chain.Call{
-			chain.Register{},
-			chain.Commit{Data: []byte{signer, byte(rng.IntN(256))}},
-			chain.Stake{Hotkey: key(t, byte(rng.IntN(9))).Hotkey(), Amount: rng.Uint64N(5000)},
+		calls := []ledger.Call{
+			ledger.Register{},
+			ledger.Commit{Data: []byte{signer, byte(rng.IntN(256))}},
+			ledger.Stake{Hotkey: key(t, byte(rng.IntN(9))).Hotkey(), Amount: rng.Uint64N(5000)},
 			weights(uint16(rng.IntN(9)), uint16(rng.IntN(9)), uint16(rng.IntN(9)), uint16(rng.IntN(9))),
 		}
 		if b.block(b.tx(signer, calls[rng.IntN(len(calls))]))[0].Code == ledger.CodeOK {

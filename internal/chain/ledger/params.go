@@ -10,7 +10,7 @@ import (
 	"templar/protocol"
 )
 
-// Params are what more than two thirds of the authorities may change (chain.Vote).
+// Params are what more than two thirds of the authorities may change (Vote).
 type Params struct {
 	// Authorities are hotkeys: they give and take stake, register others, and vote.
 	Authorities []protocol.Hotkey `json:"authorities"`

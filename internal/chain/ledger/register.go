@@ -10,7 +10,7 @@ import (
 // register admits a hotkey. Without fees, three rules bound what a flood of made-up
 // hotkeys can do: a few registrations a block, no registration while half of a full
 // subnet is immune, and accounts that are forgotten (forget).
-func (l *Ledger) register(signer protocol.Hotkey, c chain.Register, block uint64) (func(), *Refusal) {
+func (l *Ledger) register(signer protocol.Hotkey, c Register, block uint64) (func(), *Refusal) {
 	hotkey := c.Hotkey
 	if hotkey.IsZero() {
 		hotkey = signer

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"templar/internal/chain"
 	"templar/internal/chain/ledger"
 	"templar/protocol"
 )
@@ -12,14 +11,14 @@ import (
 func TestAuthorityRegistersOthers(t *testing.T) {
 	b := newBench(t, func(g *ledger.Genesis) { g.OpenRegistration = false })
 	guest, owner := key(t, 9).Hotkey(), key(t, 8).Hotkey()
-	b.do(9, chain.Register{}, "closed")
-	b.do(1, chain.Register{Hotkey: guest}, "closed")
-	b.do(0, chain.Register{Hotkey: guest, Coldkey: owner}, "")
+	b.do(9, ledger.Register{}, "closed")
+	b.do(1, ledger.Register{Hotkey: guest}, "closed")
+	b.do(0, ledger.Register{Hotkey: guest, Coldkey: owner}, "")
 	if n, ok := b.byHotkey(guest); !ok || n.Coldkey != owner {
 		t.Errorf("%+v", n)
 	}
 	open := newBench(t, nil)
-	open.do(1, chain.Register{Hotkey: guest}, "closed") // nobody is registered against their will
+	open.do(1, ledger.Register{Hotkey: guest}, "closed") // nobody is registered against their will
 }
 
 func TestImmuneNeuronsStay(t *testing.T) {
@@ -27,10 +26,10 @@ func TestImmuneNeuronsStay(t *testing.T) {
 	for range 10 {
 		b.block()
 	}
-	b.do(4, chain.Register{}, "") // block 11 fills the subnet
-	b.do(5, chain.Register{}, "") // for uid 2
-	b.do(6, chain.Register{}, "") // for uid 1: it has stake, but no emission either
-	b.do(7, chain.Register{}, "3 of 4 neurons are too new")
+	b.do(4, ledger.Register{}, "") // block 11 fills the subnet
+	b.do(5, ledger.Register{}, "") // for uid 2
+	b.do(6, ledger.Register{}, "") // for uid 1: it has stake, but no emission either
+	b.do(7, ledger.Register{}, "3 of 4 neurons are too new")
 	for _, n := range []byte{4, 5, 6} {
 		if _, ok := b.byHotkey(key(t, n).Hotkey()); !ok {
 			t.Errorf("key %d was replaced while it was immune", n)
@@ -39,16 +38,16 @@ func TestImmuneNeuronsStay(t *testing.T) {
 	for range 7 {
 		b.block() // until block 21
 	}
-	b.do(7, chain.Register{}, "")
+	b.do(7, ledger.Register{}, "")
 }
 
 func TestRegistrationsPerBlock(t *testing.T) {
 	b := newBench(t, func(g *ledger.Genesis) { g.MaxRegistrations = 1 })
-	r := b.block(b.tx(4, chain.Register{}), b.tx(5, chain.Register{}))
+	r := b.block(b.tx(4, ledger.Register{}), b.tx(5, ledger.Register{}))
 	if r[0].Code != ledger.CodeOK || r[1].Code != ledger.CodeBusy {
 		t.Errorf("%+v", r)
 	}
-	b.do(5, chain.Register{}, "")
+	b.do(5, ledger.Register{}, "")
 }
 
 // A flood of made-up hotkeys leaves nothing behind once their transactions expired,
@@ -56,10 +55,10 @@ func TestRegistrationsPerBlock(t *testing.T) {
 func TestAccountsAreForgotten(t *testing.T) {
 	b := newBench(t, func(g *ledger.Genesis) { g.MaxNeurons, g.ImmunityPeriod = 4, 1 })
 	before := size(b)
-	old := b.tx(20, chain.Register{})
+	old := b.tx(20, ledger.Register{})
 	b.block(old)
 	for n := range byte(30) {
-		b.do(21+n, chain.Register{}, "")
+		b.do(21+n, ledger.Register{}, "")
 	}
 	if b.Nonce(key(t, 20).Hotkey()) != 1 {
 		t.Fatal("forgotten before its transaction expired")
@@ -89,11 +88,11 @@ func size(b bench) (n int) {
 func TestUnstake(t *testing.T) {
 	b := newBench(t, nil)
 	one := key(t, 1).Hotkey()
-	b.do(2, chain.Unstake{Hotkey: one, Amount: 1}, "only an authority")
-	b.do(0, chain.Unstake{Hotkey: key(t, 9).Hotkey(), Amount: 1}, "not registered")
-	b.do(0, chain.Unstake{Hotkey: one, Amount: 2001}, "a stake of 2000, less than 2001")
-	b.do(1, chain.Unstake{Hotkey: one, Amount: 500}, "")
-	b.do(0, chain.Unstake{Hotkey: one, Amount: 500}, "")
+	b.do(2, ledger.Unstake{Hotkey: one, Amount: 1}, "only an authority")
+	b.do(0, ledger.Unstake{Hotkey: key(t, 9).Hotkey(), Amount: 1}, "not registered")
+	b.do(0, ledger.Unstake{Hotkey: one, Amount: 2001}, "a stake of 2000, less than 2001")
+	b.do(1, ledger.Unstake{Hotkey: one, Amount: 500}, "")
+	b.do(0, ledger.Unstake{Hotkey: one, Amount: 500}, "")
 	if n, _ := b.byHotkey(one); n.Stake != 1000 {
 		t.Errorf("stake %d", n.Stake)
 	}
@@ -101,10 +100,10 @@ func TestUnstake(t *testing.T) {
 
 func TestCommitRateLimit(t *testing.T) {
 	b := newBench(t, func(g *ledger.Genesis) { g.CommitRateLimit = 3 })
-	b.do(1, chain.Commit{Data: []byte("a")}, "")
-	b.do(1, chain.Commit{Data: []byte("b")}, "may commit again at block 4")
+	b.do(1, ledger.Commit{Data: []byte("a")}, "")
+	b.do(1, ledger.Commit{Data: []byte("b")}, "may commit again at block 4")
 	b.block()
-	b.do(1, chain.Commit{Data: []byte("b")}, "")
+	b.do(1, ledger.Commit{Data: []byte("b")}, "")
 }
 
 // tempo encodes the parameters with another tempo.
@@ -123,7 +122,7 @@ func TestVote(t *testing.T) {
 	b := newBench(t, func(g *ledger.Genesis) {
 		g.Authorities = []protocol.Hotkey{key(t, 0).Hotkey(), key(t, 1).Hotkey(), key(t, 2).Hotkey()}
 	})
-	nine, ten := chain.Vote{Params: tempo(t, b, 9)}, chain.Vote{Params: tempo(t, b, 10)}
+	nine, ten := ledger.Vote{Params: tempo(t, b, 9)}, ledger.Vote{Params: tempo(t, b, 10)}
 	stands := func(want uint64, votes int) {
 		t.Helper()
 		if b.Params().Tempo != want || len(b.Votes()) != votes {
@@ -131,17 +130,17 @@ func TestVote(t *testing.T) {
 		}
 	}
 	b.do(3, nine, "only an authority")
-	b.do(0, chain.Vote{Params: []byte(`{"tempo":9}`)}, "max_neurons")
-	b.do(0, chain.Vote{Params: []byte(`{"nothing":9}`)}, "unknown field")
+	b.do(0, ledger.Vote{Params: []byte(`{"tempo":9}`)}, "max_neurons")
+	b.do(0, ledger.Vote{Params: []byte(`{"nothing":9}`)}, "unknown field")
 	b.do(0, nine, "")
 	b.do(1, nine, "")
 	stands(4, 2) // two of three are two thirds, not more
 	b.do(2, ten, "")
 	stands(4, 3)
-	b.do(1, chain.Vote{Params: tempo(t, b, 4)}, "") // withdraws
+	b.do(1, ledger.Vote{Params: tempo(t, b, 4)}, "") // withdraws
 	stands(4, 2)
 	b.do(1, nine, "")
-	b.do(2, chain.Vote{Params: append([]byte(" "), nine.Params...)}, "")
+	b.do(2, ledger.Vote{Params: append([]byte(" "), nine.Params...)}, "")
 	stands(9, 0)
 	restored, err := ledger.DecodeSnapshot(b.Snapshot())
 	if err != nil || restored.Params().Tempo != 9 {
@@ -150,16 +149,16 @@ func TestVote(t *testing.T) {
 	small := b.Params()
 	small.MaxNeurons = 2
 	raw, _ := small.Encode()
-	b.do(0, chain.Vote{Params: raw}, "below the 3 that are registered")
+	b.do(0, ledger.Vote{Params: raw}, "below the 3 that are registered")
 	small = b.Params()
 	small.Authorities = nil
 	raw, _ = small.Encode()
-	b.do(0, chain.Vote{Params: raw}, "without an authority")
+	b.do(0, ledger.Vote{Params: raw}, "without an authority")
 }
 
 func TestProof(t *testing.T) {
 	b := newBench(t, nil)
-	b.block(b.tx(1, chain.Commit{Data: []byte("bucket")}), b.tx(3, chain.Commit{Data: []byte("pail")}))
+	b.block(b.tx(1, ledger.Commit{Data: []byte("bucket")}), b.tx(3, ledger.Commit{Data: []byte("pail")}))
 	tree := b.Tree()
 	read := func(prefix string) []ledger.Record {
 		t.Helper()
@@ -193,7 +192,7 @@ func TestProof(t *testing.T) {
 // Every changed bit, and a proof that leaves a record out, is caught.
 func TestProofRefuses(t *testing.T) {
 	b := newBench(t, nil)
-	b.block(b.tx(1, chain.Commit{Data: []byte("bucket")}))
+	b.block(b.tx(1, ledger.Commit{Data: []byte("bucket")}))
 	proof := b.Tree().Prove(ledger.PrefixNeurons)
 	for i := range proof {
 		for bit := range 8 {

@@ -3,32 +3,31 @@ package ledger
 import (
 	"encoding/binary"
 
-	"templar/internal/chain"
 	"templar/internal/chain/ledger/yuma"
 	"templar/protocol"
 )
 
 // rule decides whether signer may make the call in a block, and returns its effect.
 // It changes nothing itself.
-func (l *Ledger) rule(signer protocol.Hotkey, c chain.Call, block uint64) (effect func(), r *Refusal) {
+func (l *Ledger) rule(signer protocol.Hotkey, c Call, block uint64) (effect func(), r *Refusal) {
 	switch c := c.(type) {
-	case chain.Register:
+	case Register:
 		return l.register(signer, c, block)
-	case chain.Stake:
+	case Stake:
 		return l.stake(signer, c)
-	case chain.Unstake:
+	case Unstake:
 		return l.unstake(signer, c)
-	case chain.Commit:
+	case Commit:
 		return l.commit(signer, c, block)
-	case chain.SetWeights:
+	case SetWeights:
 		return l.setWeights(signer, c, block)
-	case chain.Vote:
+	case Vote:
 		return l.vote(signer, c)
 	}
 	return nil, refuse(CodeMalformed, "unknown call %T", c)
 }
 
-func (l *Ledger) stake(signer protocol.Hotkey, c chain.Stake) (func(), *Refusal) {
+func (l *Ledger) stake(signer protocol.Hotkey, c Stake) (func(), *Refusal) {
 	if !l.params.isAuthority(signer) {
 		return nil, refuse(CodeRule, "only an authority of chain %q may add stake, and %v is none", l.genesis.ChainID, signer)
 	}
@@ -49,7 +48,7 @@ func (l *Ledger) stake(signer protocol.Hotkey, c chain.Stake) (func(), *Refusal)
 	}, nil
 }
 
-func (l *Ledger) unstake(signer protocol.Hotkey, c chain.Unstake) (func(), *Refusal) {
+func (l *Ledger) unstake(signer protocol.Hotkey, c Unstake) (func(), *Refusal) {
 	if signer != c.Hotkey && !l.params.isAuthority(signer) {
 		return nil, refuse(CodeRule, "only an authority of chain %q may take the stake of another, and %v is none", l.genesis.ChainID, signer)
 	}
@@ -66,7 +65,7 @@ func (l *Ledger) unstake(signer protocol.Hotkey, c chain.Unstake) (func(), *Refu
 	}, nil
 }
 
-func (l *Ledger) commit(signer protocol.Hotkey, c chain.Commit, block uint64) (func(), *Refusal) {
+func (l *Ledger) commit(signer protocol.Hotkey, c Commit, block uint64) (func(), *Refusal) {
 	if _, ok := l.state.neuronOf(signer); !ok {
 		return nil, refuse(CodeRule, "hotkey %v is not registered", signer)
 	}
@@ -83,7 +82,7 @@ func (l *Ledger) commit(signer protocol.Hotkey, c chain.Commit, block uint64) (f
 	}, nil
 }
 
-func (l *Ledger) setWeights(signer protocol.Hotkey, c chain.SetWeights, block uint64) (func(), *Refusal) {
+func (l *Ledger) setWeights(signer protocol.Hotkey, c SetWeights, block uint64) (func(), *Refusal) {
 	n, ok := l.state.neuronOf(signer)
 	if !ok {
 		return nil, refuse(CodeRule, "hotkey %v is not registered", signer)
@@ -92,13 +91,13 @@ func (l *Ledger) setWeights(signer protocol.Hotkey, c chain.SetWeights, block ui
 		return nil, r
 	}
 	return func() {
-		values := make([]uint16, len(c.Weights))
-		for i, w := range c.Weights {
+		values := make([]uint16, len(c.Entries))
+		for i, w := range c.Entries {
 			values[i] = w.Value
 		}
-		row := make([]yuma.Entry, len(c.Weights))
+		row := make([]yuma.Entry, len(c.Entries))
 		for i, v := range yuma.MaxUpscale(values) {
-			row[i] = yuma.Entry{UID: uint16(c.Weights[i].UID), Value: v}
+			row[i] = yuma.Entry{UID: uint16(c.Entries[i].UID), Value: v}
 		}
 		n.LastUpdate = block
 		l.state.putNeuron(n)
@@ -106,7 +105,7 @@ func (l *Ledger) setWeights(signer protocol.Hotkey, c chain.SetWeights, block ui
 	}, nil
 }
 
-func (l *Ledger) mayWeigh(n neuron, c chain.SetWeights, block uint64) *Refusal {
+func (l *Ledger) mayWeigh(n neuron, c SetWeights, block uint64) *Refusal {
 	if !n.Permit {
 		return refuse(CodeRule, "uid %d has no validator permit", n.UID)
 	}
@@ -118,10 +117,10 @@ func (l *Ledger) mayWeigh(n neuron, c chain.SetWeights, block uint64) *Refusal {
 		return refuse(CodeRule, "weights are rate-limited: uid %d may set them again at block %d", n.UID, next)
 	}
 	count := l.count()
-	if len(c.Weights) < max(1, min(l.params.MinWeights, count)) {
-		return refuse(CodeRule, "%d weights are too few", len(c.Weights))
+	if len(c.Entries) < max(1, min(l.params.MinWeights, count)) {
+		return refuse(CodeRule, "%d weights are too few", len(c.Entries))
 	}
-	if last := c.Weights[len(c.Weights)-1].UID; int(last) >= count { // they ascend
+	if last := c.Entries[len(c.Entries)-1].UID; int(last) >= count { // they ascend
 		return refuse(CodeRule, "weight for unknown uid %d", last)
 	}
 	return nil

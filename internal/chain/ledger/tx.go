@@ -67,14 +67,14 @@ type Tx struct {
 	Hotkey    protocol.Hotkey
 	Nonce     uint64 // equal to the hotkey's count of applied transactions
 	Expiry    uint64 // last block that may include it
-	Call      chain.Call
+	Call      Call
 	Signature protocol.Signature
 
 	unsigned []byte
 }
 
 // NewTx encodes and signs a call. Weights are put in ascending order of uid.
-func NewTx(s protocol.Signer, d Domain, nonce, expiry uint64, c chain.Call) ([]byte, error) {
+func NewTx(s protocol.Signer, d Domain, nonce, expiry uint64, c Call) ([]byte, error) {
 	kind, body, err := encodeCall(c)
 	if err != nil {
 		return nil, fmt.Errorf("transaction: %w", err)
@@ -91,27 +91,27 @@ func NewTx(s protocol.Signer, d Domain, nonce, expiry uint64, c chain.Call) ([]b
 	return append(b, sig[:]...), nil
 }
 
-func encodeCall(c chain.Call) (kind byte, body []byte, err error) {
+func encodeCall(c Call) (kind byte, body []byte, err error) {
 	switch c := c.(type) {
-	case chain.Register:
+	case Register:
 		return kindRegister, append(c.Hotkey[:], c.Coldkey[:]...), nil
-	case chain.Stake:
+	case Stake:
 		return kindStake, binary.LittleEndian.AppendUint64(c.Hotkey[:], c.Amount), nil
-	case chain.Unstake:
+	case Unstake:
 		return kindUnstake, binary.LittleEndian.AppendUint64(c.Hotkey[:], c.Amount), nil
-	case chain.Vote:
+	case Vote:
 		return kindVote, c.Params, nil
-	case chain.Commit:
+	case Commit:
 		return kindCommit, c.Data, nil
-	case chain.SetWeights:
+	case SetWeights:
 		body, err = encodeWeights(c)
 		return kindWeights, body, err
 	}
 	return 0, nil, fmt.Errorf("unknown call %T", c)
 }
 
-func encodeWeights(c chain.SetWeights) ([]byte, error) {
-	ws := slices.Clone(c.Weights)
+func encodeWeights(c SetWeights) ([]byte, error) {
+	ws := slices.Clone(c.Entries)
 	slices.SortFunc(ws, func(a, b chain.Weight) int { return int(a.UID) - int(b.UID) })
 	b := binary.LittleEndian.AppendUint64(nil, c.VersionKey)
 	for i, w := range ws {
@@ -147,55 +147,55 @@ func DecodeTx(b []byte) (Tx, error) {
 	}, nil
 }
 
-func decodeCall(kind byte, body []byte) (chain.Call, error) {
+func decodeCall(kind byte, body []byte) (Call, error) {
 	switch kind {
 	case kindRegister:
 		if len(body) != registerBody {
 			return nil, fmt.Errorf("register body of %d bytes, want %d", len(body), registerBody)
 		}
-		return chain.Register{Hotkey: protocol.Hotkey(body[:32]), Coldkey: protocol.Hotkey(body[32:])}, nil
+		return Register{Hotkey: protocol.Hotkey(body[:32]), Coldkey: protocol.Hotkey(body[32:])}, nil
 	case kindStake, kindUnstake:
 		return decodeStake(kind, body)
 	case kindVote:
 		if len(body) > maxParamsSize {
 			return nil, fmt.Errorf("parameters of %d bytes, at most %d", len(body), maxParamsSize)
 		}
-		return chain.Vote{Params: slices.Clone(body)}, nil
+		return Vote{Params: slices.Clone(body)}, nil
 	case kindCommit:
 		if len(body) > maxCommitmentSize {
 			return nil, fmt.Errorf("commitment of %d bytes, at most %d", len(body), maxCommitmentSize)
 		}
-		return chain.Commit{Data: slices.Clone(body)}, nil
+		return Commit{Data: slices.Clone(body)}, nil
 	case kindWeights:
 		return decodeWeights(body)
 	}
 	return nil, fmt.Errorf("unknown kind %d", kind)
 }
 
-func decodeStake(kind byte, body []byte) (chain.Call, error) {
+func decodeStake(kind byte, body []byte) (Call, error) {
 	if len(body) != stakeBody {
 		return nil, fmt.Errorf("stake body of %d bytes, want %d", len(body), stakeBody)
 	}
 	hotkey, amount := protocol.Hotkey(body[:32]), binary.LittleEndian.Uint64(body[32:])
 	if kind == kindUnstake {
-		return chain.Unstake{Hotkey: hotkey, Amount: amount}, nil
+		return Unstake{Hotkey: hotkey, Amount: amount}, nil
 	}
-	return chain.Stake{Hotkey: hotkey, Amount: amount}, nil
+	return Stake{Hotkey: hotkey, Amount: amount}, nil
 }
 
-func decodeWeights(body []byte) (chain.Call, error) {
+func decodeWeights(body []byte) (Call, error) {
 	if len(body) < weightsFixed || (len(body)-weightsFixed)%weightSize != 0 {
 		return nil, fmt.Errorf("weights body of %d bytes", len(body))
 	}
-	c := chain.SetWeights{VersionKey: binary.LittleEndian.Uint64(body)}
+	c := SetWeights{VersionKey: binary.LittleEndian.Uint64(body)}
 	body = body[weightsFixed:]
-	c.Weights = make([]chain.Weight, 0, len(body)/weightSize)
+	c.Entries = make([]chain.Weight, 0, len(body)/weightSize)
 	for ; len(body) > 0; body = body[weightSize:] {
 		w := chain.Weight{UID: protocol.UID(binary.LittleEndian.Uint16(body)), Value: binary.LittleEndian.Uint16(body[2:])}
-		if n := len(c.Weights); n > 0 && c.Weights[n-1].UID >= w.UID {
+		if n := len(c.Entries); n > 0 && c.Entries[n-1].UID >= w.UID {
 			return nil, fmt.Errorf("weights not in ascending order at uid %d", w.UID)
 		}
-		c.Weights = append(c.Weights, w)
+		c.Entries = append(c.Entries, w)
 	}
 	return c, nil
 }

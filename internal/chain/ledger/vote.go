@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"fmt"
 
-	"templar/internal/chain"
 	"templar/protocol"
 )
 
 // vote replaces an authority's vote, and adopts parameters that more than two thirds
 // of the authorities ask for. A vote for the parameters as they stand withdraws the
 // one before.
-func (l *Ledger) vote(signer protocol.Hotkey, c chain.Vote) (func(), *Refusal) {
+func (l *Ledger) vote(signer protocol.Hotkey, c Vote) (func(), *Refusal) {
 	if !l.params.isAuthority(signer) {
 		return nil, refuse(CodeRule, "only an authority of chain %q votes, and %v is none", l.genesis.ChainID, signer)
 	}

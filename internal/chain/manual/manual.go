@@ -168,9 +168,35 @@ func (c *Chain) Commitments(ctx context.Context) ([]chain.Commitment, error) {
 	return c.mu.ledger.Commitments(), ctx.Err()
 }
 
-// Submit puts a call into the next block and waits for it. A hotkey's second call
+// Randomness returns the hash of a block.
+func (c *Chain) Randomness(ctx context.Context, block uint64) (protocol.Hash, error) {
+	b, err := c.Wait(ctx, block)
+	return b.Hash, err
+}
+
+// Register asks for a slot. The hotkey or an authority signs.
+func (c *Chain) Register(ctx context.Context, s protocol.Signer, r chain.Registration) (chain.Receipt, error) {
+	return c.submit(ctx, s, ledger.Register(r))
+}
+
+// Commit replaces the commitment of the hotkey that signs.
+func (c *Chain) Commit(ctx context.Context, s protocol.Signer, data []byte) (chain.Receipt, error) {
+	return c.submit(ctx, s, ledger.Commit{Data: data})
+}
+
+// SetWeights replaces the weights of the hotkey that signs. They are in effect at once.
+func (c *Chain) SetWeights(ctx context.Context, s protocol.Signer, w chain.Weights) (chain.Receipt, error) {
+	return c.submit(ctx, s, ledger.SetWeights(w))
+}
+
+// Settle returns the receipt: no call of this chain is pending.
+func (c *Chain) Settle(ctx context.Context, _ protocol.Signer, r chain.Receipt) (chain.Receipt, error) {
+	return r, ctx.Err()
+}
+
+// submit puts a call into the next block and waits for it. A hotkey's second call
 // waits for the block after.
-func (c *Chain) Submit(ctx context.Context, s protocol.Signer, call chain.Call) (chain.Receipt, error) {
+func (c *Chain) submit(ctx context.Context, s protocol.Signer, call ledger.Call) (chain.Receipt, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return chain.Receipt{}, fmt.Errorf("submit %T: %w", call, err)
@@ -202,7 +228,7 @@ func (c *Chain) Submit(ctx context.Context, s protocol.Signer, call chain.Call) 
 
 // enqueue returns a nil pending, and a channel to wait on, while the hotkey has
 // another call in the pool.
-func (c *Chain) enqueue(s protocol.Signer, call chain.Call) (*pending, <-chan struct{}, error) {
+func (c *Chain) enqueue(s protocol.Signer, call ledger.Call) (*pending, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	hotkey := s.Hotkey()

@@ -10,6 +10,7 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/chain/chaintest"
+	"templar/internal/chain/ledger/ledgertest"
 	"templar/internal/chain/manual"
 )
 
@@ -17,7 +18,7 @@ var start = time.Unix(1_800_000_000, 0)
 
 func newChain(t testing.TB) *manual.Chain {
 	t.Helper()
-	g, _ := chaintest.Genesis(t)
+	g, _ := ledgertest.Genesis(t)
 	c, err := manual.New(g, start)
 	if err != nil {
 		t.Fatal(err)
@@ -27,10 +28,9 @@ func newChain(t testing.TB) *manual.Chain {
 
 func TestConformance(t *testing.T) {
 	chaintest.Run(t, func(t *testing.T) chaintest.Subject {
-		g, validator := chaintest.Genesis(t)
 		c := newChain(t)
 		ticks(t, c)
-		return chaintest.Subject{Chain: c, Validator: validator, MaxCommitment: g.CommitmentSize}
+		return ledgertest.Subject(t, c)
 	})
 }
 
@@ -62,7 +62,7 @@ func TestDeterministic(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newChain(t)
 			for _, n := range order {
-				go c.Submit(t.Context(), chaintest.Key(t, n), chain.Register{})
+				go c.Register(t.Context(), chaintest.Key(t, n), chain.Registration{})
 				synctest.Wait()
 			}
 			for i := range 5 {
@@ -85,7 +85,7 @@ func TestSubmitTakenBack(t *testing.T) {
 		c := newChain(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := c.Submit(ctx, chaintest.Key(t, 10), chain.Register{}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := c.Register(ctx, chaintest.Key(t, 10), chain.Registration{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("%v, want the deadline", err)
 		}
 		if _, err := c.Advance(start); err != nil {

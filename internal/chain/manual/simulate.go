@@ -18,9 +18,9 @@ type Sent struct {
 	refused *chain.Receipt
 }
 
-// Send is Submit for who cannot wait: it puts a call into the next block and returns.
+// Send puts any call of the ledger into the next block and returns without waiting.
 // It returns nil while a call of the same hotkey waits for a block.
-func (c *Chain) Send(s protocol.Signer, call chain.Call) (*Sent, error) {
+func (c *Chain) Send(s protocol.Signer, call ledger.Call) (*Sent, error) {
 	p, _, err := c.enqueue(s, call)
 	var refusal *ledger.Refusal
 	if errors.As(err, &refusal) {

@@ -5,20 +5,21 @@ import (
 	"time"
 
 	"templar/internal/chain"
-	"templar/internal/chain/chaintest"
+	"templar/internal/chain/ledger"
+	"templar/internal/chain/ledger/ledgertest"
 )
 
 func TestSend(t *testing.T) {
-	_, validator := chaintest.Genesis(t)
+	_, validator := ledgertest.Genesis(t)
 	c := newChain(t)
-	sent, err := c.Send(validator, chain.Commit{Data: []byte("bucket")})
+	sent, err := c.Send(validator, ledger.Commit{Data: []byte("bucket")})
 	if err != nil || sent == nil {
 		t.Fatalf("sent %v, %v", sent, err)
 	}
 	if _, _, ok := sent.Receipt(); ok {
 		t.Error("a receipt before the block")
 	}
-	if second, err := c.Send(validator, chain.Commit{Data: []byte("other")}); second != nil || err != nil {
+	if second, err := c.Send(validator, ledger.Commit{Data: []byte("other")}); second != nil || err != nil {
 		t.Errorf("a second call was taken into the same block: %v, %v", second, err)
 	}
 	if _, err := c.Advance(start.Add(time.Second)); err != nil {
@@ -27,7 +28,7 @@ func TestSend(t *testing.T) {
 	if r, again, ok := sent.Receipt(); !ok || again || r.Status != chain.StatusIncluded || r.Block != 1 {
 		t.Errorf("receipt %+v, %v, %v", r, again, ok)
 	}
-	taken, err := c.Send(validator, chain.Commit{Data: []byte("never")})
+	taken, err := c.Send(validator, ledger.Commit{Data: []byte("never")})
 	if err != nil {
 		t.Fatal(err)
 	}
