@@ -1,52 +1,31 @@
 package codec
 
-import (
-	"iter"
-	"math"
-)
+import "slices"
 
-// Try takes the step p <- p - size*sign in place and returns what takes it back, bit for
-// bit. Adding the step again does so for nearly all parameters; the others, about one in
-// a hundred of a trained model and those smaller than the step, are kept aside, so that no
-// second copy of the parameters is needed. Nobody else may change them in between.
-func (c *Codec) Try(params []float32, u *Update, size float32) (undo func()) {
-	if u == nil {
-		return func() {}
-	}
-	aside := make([][]kept, len(c.pieces))
-	c.eachRow(u, func(piece int, row chunkRow) {
-		aside[piece] = take(aside[piece], params, u.signs, row, size)
-	})
-	return func() {
-		c.eachRow(u, func(_ int, row chunkRow) {
-			for i := row.at; i < row.at+row.n; i++ {
-				params[i] += signed(u.signs, i, size)
+// Deltas describes the trial step p <- p - size*sign along an update, as an engine takes and
+// undoes it: the function writes what is subtracted from the parameters from at on to dst, zero
+// for those of empty chunks. It may be called for any range, and by several goroutines at once.
+// A nil Update moves nothing.
+func (c *Codec) Deltas(u *Update, size float32) func(dst []float32, at int) {
+	return func(dst []float32, at int) {
+		clear(dst)
+		if u == nil {
+			return
+		}
+		k, _ := slices.BinarySearchFunc(c.tensors, at, func(t tensor, at int) int { return t.Offset + t.rows*t.cols - 1 - at })
+		for len(dst) > 0 {
+			t := &c.tensors[k]
+			n := min(len(dst), t.chunk.Cols-(at-t.Offset)%t.chunk.Cols) // to the end of the chunk's row
+			if !u.isEmpty(t.chunkAt(at - t.Offset)) {
+				for i := range n {
+					dst[i] = signed(u.signs, at+i, size)
+				}
 			}
-		})
-		for _, list := range aside {
-			for _, k := range list {
-				params[k.at] = k.value
+			if dst, at = dst[n:], at+n; at == t.Offset+t.rows*t.cols {
+				k++
 			}
 		}
 	}
-}
-
-// kept is a parameter that adding the step does not bring back.
-type kept struct {
-	at    int
-	value float32
-}
-
-func take(aside []kept, params []float32, signs []byte, row chunkRow, size float32) []kept {
-	for i := row.at; i < row.at+row.n; i++ {
-		before, step := params[i], signed(signs, i, size)
-		after := before - step
-		if math.Float32bits(after+step) != math.Float32bits(before) {
-			aside = append(aside, kept{i, before})
-		}
-		params[i] = after
-	}
-	return aside
 }
 
 // signed is size with the sign of parameter i.
@@ -55,17 +34,4 @@ func signed(signs []byte, i int, size float32) float32 {
 		return -size
 	}
 	return size
-}
-
-// eachRow calls f for the rows of all chunks that the update moves, pieces at once.
-func (c *Codec) eachRow(u *Update, f func(piece int, row chunkRow)) {
-	c.share(len(c.pieces), func(items iter.Seq[int]) {
-		for p := range items {
-			for row := range c.rowsOf(c.pieces[p]) {
-				if !u.isEmpty(row.chunk) {
-					f(p, row)
-				}
-			}
-		}
-	})
 }

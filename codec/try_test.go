@@ -1,14 +1,14 @@
 package codec
 
 import (
-	"math"
 	"math/rand/v2"
 	"testing"
 
 	"templar/protocol"
 )
 
-func TestTryIsTakenBackBitForBit(t *testing.T) {
+// Any range of the deltas is that of Sign, also across chunks and tensors.
+func TestDeltas(t *testing.T) {
 	layout := protocol.Layout{{Name: "a", Shape: []int{64, 96}}, {Name: "b", Shape: []int{33}, Offset: 64 * 96}}
 	c, err := New(layout, Spec{TargetChunk: 32, TopK: 8})
 	if err != nil {
@@ -26,42 +26,33 @@ func TestTryIsTakenBackBitForBit(t *testing.T) {
 		t.Fatal(err)
 	}
 	u := c.Aggregate([]*Gradient{g})
-	for name, draw := range map[string]func() float32{
-		"trained":  func() float32 { return float32(rng.NormFloat64() * 0.02) },
-		"norms":    func() float32 { return float32(1 + rng.NormFloat64()*0.1) },
-		"tiny":     func() float32 { return float32(rng.NormFloat64() * 1e-12) },
-		"any bits": func() float32 { return math.Float32frombits(rng.Uint32()) },
-	} {
-		const size = 8e-5
-		p, before := make([]float32, layout.Size()), make([]uint32, layout.Size())
-		for i := range p {
-			p[i] = draw()
-			before[i] = math.Float32bits(p[i])
+	const size = 8e-5
+	counts := map[int]int{}
+	for range 300 {
+		at := rng.IntN(layout.Size())
+		dst := make([]float32, rng.IntN(layout.Size()-at+1))
+		for i := range dst {
+			dst[i] = 7 // of an earlier call
 		}
-		undo := c.Try(p, u, size)
-		moved := 0
-		for i, v := range p {
-			sign := c.Sign(u, i)
-			if want := math.Float32frombits(before[i]) - size*float32(sign); v != want && v == v {
-				t.Fatalf("%s: parameter %d became %v, want %v", name, i, v, want)
+		c.Deltas(u, size)(dst, at)
+		for i, d := range dst {
+			sign := c.Sign(u, at+i)
+			if d != size*float32(sign) {
+				t.Fatalf("delta of parameter %d, from %d on, is %v, its sign %d", at+i, at, d, sign)
 			}
-			if sign != 0 {
-				moved++
-			}
+			counts[sign]++
 		}
-		if moved == 0 || moved == len(p) {
-			t.Fatalf("%d of %d parameters move: the case shows too little", moved, len(p))
-		}
-		undo()
-		for i, v := range p {
-			if math.Float32bits(v) != before[i] {
-				t.Fatalf("%s: parameter %d is %x, was %x", name, i, math.Float32bits(v), before[i])
-			}
-		}
+	}
+	if len(counts) != 3 {
+		t.Fatalf("parameters by sign: %v: the case shows too little", counts)
+	}
+	none := []float32{1, 2}
+	if c.Deltas(nil, size)(none, 5); none[0] != 0 || none[1] != 0 {
+		t.Errorf("no update moves by %v", none)
 	}
 }
 
-func BenchmarkTry(b *testing.B) {
+func BenchmarkDeltas(b *testing.B) {
 	layout := protocol.Layout{{Name: "a", Shape: []int{1024, 1024}}}
 	c, err := New(layout, Spec{TargetChunk: 64, TopK: 32})
 	if err != nil {
@@ -75,9 +66,9 @@ func BenchmarkTry(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	u := c.Aggregate([]*Gradient{g})
+	deltas := c.Deltas(c.Aggregate([]*Gradient{g}), 1e-4)
 	b.SetBytes(int64(4 * len(p)))
 	for b.Loop() {
-		c.Try(p, u, 1e-4)()
+		deltas(p, 0)
 	}
 }

@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"compress/bzip2"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -86,7 +87,6 @@ type net struct {
 	engine   *cpu.Engine
 	codec    *codec.Codec
 	theta    []float32
-	gradient []float32
 	momentum [miners][]float32
 }
 
@@ -103,7 +103,6 @@ func newNet(t *testing.T, text []byte, scheme codec.Scheme, seed uint64) *net {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.gradient = make([]float32, len(n.theta))
 	for i := range n.momentum {
 		n.momentum[i] = make([]float32, len(n.theta))
 	}
@@ -132,19 +131,25 @@ func (n *net) train(t *testing.T, seed uint64) {
 // accumulate is m <- decay*m + lr*g over one window's pages.
 func (n *net) accumulate(t *testing.T, r *rand.Rand, miner, step int) {
 	p := &n.params
-	clear(n.gradient)
+	if err := errors.Join(n.engine.Load(t.Context(), n.theta), n.engine.ClearGradient(t.Context())); err != nil {
+		t.Fatal(err)
+	}
 	tokens := 0
 	for range p.PagesPerWindow {
 		at := r.IntN(len(n.text)*9/10 - p.PageTokens)
-		l, err := n.engine.Gradient(t.Context(), n.theta, n.gradient, n.batch(at), 1)
+		l, err := n.engine.Accumulate(t.Context(), n.batch(at), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		tokens += l.Tokens
 	}
 	decay, rate := float32(p.MomentumDecay), float32(p.LearningRateAt(uint64(step))/float64(tokens))
+	gradient, err := n.engine.Gradient(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	m := n.momentum[miner]
-	for i, g := range n.gradient {
+	for i, g := range gradient {
 		m[i] = decay*m[i] + rate*g
 	}
 }
@@ -161,9 +166,12 @@ func (n *net) batch(at int) engine.Batch {
 
 // heldOut is the mean loss of the text's last tenth, every other page of it.
 func (n *net) heldOut(t *testing.T) float64 {
+	if err := n.engine.Load(t.Context(), n.theta); err != nil {
+		t.Fatal(err)
+	}
 	var total engine.Loss
 	for at := len(n.text) * 9 / 10; at+n.params.PageTokens < len(n.text); at += 2 * n.params.PageTokens {
-		l, err := n.engine.Loss(t.Context(), n.theta, n.batch(at))
+		l, err := n.engine.Loss(t.Context(), n.batch(at))
 		if err != nil {
 			t.Fatal(err)
 		}

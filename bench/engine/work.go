@@ -32,13 +32,16 @@ func work(text string) error {
 	}
 	defer e.Close()
 	params := model.Init(m, 1)
-	grads, momentum := make([]float32, len(params)), make([]float32, len(params))
+	momentum := make([]float32, len(params))
 	copy(momentum, params) // touched, as a miner's is
+	if err := e.Load(context.Background(), params); err != nil {
+		return err
+	}
 	b := batch(j, m)
 	best := time.Duration(1 << 62)
 	for begin := time.Now(); time.Since(begin).Seconds() < j.Seconds || best == 1<<62; {
 		once := time.Now()
-		if _, err := e.Gradient(context.Background(), params, grads, b, 1); err != nil {
+		if _, err := e.Accumulate(context.Background(), b, 1); err != nil {
 			return err
 		}
 		best = min(best, time.Since(once))

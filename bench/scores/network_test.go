@@ -169,7 +169,10 @@ func heldOut(t *testing.T, net *simnet.Network) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	loss, err := engine.Losses(net.Context(), e, s.Params, data.Batches(tokens, net.Run.Params.SequenceLength, net.Run.Params.BatchSize))
+	if err := e.Load(net.Context(), s.Params); err != nil {
+		t.Fatal(err)
+	}
+	loss, err := engine.Losses(net.Context(), e, data.Batches(tokens, net.Run.Params.SequenceLength, net.Run.Params.BatchSize))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,8 @@ type idler struct{ engine.Engine }
 
 func idle(c *cheater) engine.Engine { return idler{c.Engine} }
 
-// Gradient leaves the gradient as it is. There is no loss to tell of.
-func (idler) Gradient(ctx context.Context, _, _ []float32, b engine.Batch, _ float32) (engine.Loss, error) {
+// Accumulate leaves the gradient as it is. There is no loss to report.
+func (idler) Accumulate(ctx context.Context, b engine.Batch, _ float32) (engine.Loss, error) {
 	l := engine.Loss{Sum: math.NaN()}
 	for _, t := range b.Targets {
 		if t != engine.Ignore {
@@ -49,15 +49,15 @@ type otherData struct {
 
 func otherPages(c *cheater) engine.Engine { return otherData{c.Engine, c, c.draw(0)} }
 
-// Gradient trains on a page at random.
-func (e otherData) Gradient(ctx context.Context, params, grads []float32, _ engine.Batch, scale float32) (engine.Loss, error) {
+// Accumulate trains on a page at random.
+func (e otherData) Accumulate(ctx context.Context, _ engine.Batch, scale float32) (engine.Loss, error) {
 	p := e.cheater.Exchange.Params
 	page := e.draw.Below(e.cheater.Data.Pages(p.PageTokens))
 	tokens, err := e.cheater.Data.Page(ctx, page, p.PageTokens)
 	if err != nil {
 		return engine.Loss{}, err
 	}
-	return e.Engine.Gradient(ctx, params, grads, data.Batches(tokens, p.SequenceLength, p.BatchSize)[0], scale)
+	return e.Engine.Accumulate(ctx, data.Batches(tokens, p.SequenceLength, p.BatchSize)[0], scale)
 }
 
 // stepsOff is how far a desynchronised model is from the network's, in steps of the run's
@@ -80,12 +80,12 @@ func desynced(c *cheater) engine.Engine {
 	return &otherModel{c.Engine, c, make([]float32, len(c.shift))}
 }
 
-// Gradient is that of the other model.
-func (e *otherModel) Gradient(ctx context.Context, params, grads []float32, b engine.Batch, scale float32) (engine.Loss, error) {
+// Load loads the other model.
+func (e *otherModel) Load(ctx context.Context, params []float32) error {
 	for i, p := range params {
 		e.params[i] = p + e.cheater.shift[i]
 	}
-	return e.Engine.Gradient(ctx, e.params, grads, b, scale)
+	return e.Engine.Load(ctx, e.params)
 }
 
 // desyncedSample shows the other model, as an honest miner would whose model has drifted.

@@ -89,6 +89,9 @@ func evaluate(cmd *cobra.Command, o evalFlags) error {
 		return err
 	}
 	defer e.Close()
+	if err := e.Load(cmd.Context(), m.params); err != nil {
+		return err
+	}
 	begin := time.Now()
 	loss, err := measure(cmd, e, m, batches, o.gradients)
 	if err != nil {
@@ -135,7 +138,7 @@ func readBatches(cmd *cobra.Command, o evalFlags, m *protocol.Model) ([]engine.B
 // measure computes the loss, and the gradient of its mean where a file is to have it.
 func measure(cmd *cobra.Command, e *cpu.Engine, m loaded, batches []engine.Batch, file string) (engine.Loss, error) {
 	if file == "" {
-		return engine.Losses(cmd.Context(), e, m.params, batches)
+		return engine.Losses(cmd.Context(), e, batches)
 	}
 	counted := 0
 	for _, b := range batches {
@@ -146,13 +149,16 @@ func measure(cmd *cobra.Command, e *cpu.Engine, m loaded, batches []engine.Batch
 		}
 	}
 	var sum engine.Loss
-	grads := make([]float32, len(m.params))
 	for _, b := range batches {
-		l, err := e.Gradient(cmd.Context(), m.params, grads, b, 1/float32(counted))
+		l, err := e.Accumulate(cmd.Context(), b, 1/float32(counted))
 		if err != nil {
 			return sum, err
 		}
 		sum.Add(l)
+	}
+	grads, err := e.Gradient(cmd.Context())
+	if err != nil {
+		return sum, err
 	}
 	return sum, writeGradients(file, m.Layout(), grads)
 }

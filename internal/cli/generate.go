@@ -68,11 +68,14 @@ func continueText(cmd *cobra.Command, dir, prompt string, n int, s model.Samplin
 		return err
 	}
 	defer e.Close()
+	if err := e.Load(cmd.Context(), m.params); err != nil {
+		return err
+	}
 	s.Context = m.MaxPositions
 	out := &textWriter{w: cmd.OutOrStdout()}
 	before, _ := t.Around()
 	tokens := t.Encode(append([]int32(nil), before...), []byte(prompt))
-	err = model.Generate(cmd.Context(), e, m.params, tokens, n, s, func(token int32) error {
+	err = model.Generate(cmd.Context(), e, tokens, n, s, func(token int32) error {
 		if ends && token == end {
 			return errEnd
 		}

@@ -77,3 +77,14 @@ func SleepUntil(ctx context.Context, c Clock, t time.Time) error {
 func WithTimeout(ctx context.Context, c Clock, d time.Duration) (context.Context, context.CancelFunc) {
 	return c.WithDeadline(ctx, c.Now().Add(d))
 }
+
+// Both calls f and g at the same time on c, and returns when both have.
+func Both(c Clock, f, g func()) {
+	c.Each(2, 2, func(i int) {
+		if i == 0 {
+			f()
+		} else {
+			g()
+		}
+	})
+}

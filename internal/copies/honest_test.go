@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"templar/codec"
@@ -97,21 +98,29 @@ func TestSamePages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	theta := model.Init(p.Model, p.Seed)
+	if err := e.Load(t.Context(), model.Init(p.Model, p.Seed)); err != nil {
+		t.Fatal(err)
+	}
 	gradient := func(uid protocol.UID, w protocol.Window) []float32 {
-		g := make([]float32, len(theta))
+		if err := e.ClearGradient(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		for _, id := range data.Assign(protocol.Hash{9}, uid, w, set.Pages(p.PageTokens), p.PagesPerWindow) {
 			tokens, err := set.Page(t.Context(), id, p.PageTokens)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, b := range data.Batches(tokens, p.SequenceLength, p.BatchSize) {
-				if _, err := e.Gradient(t.Context(), theta, g, b, 1e-3); err != nil {
+				if _, err := e.Accumulate(t.Context(), b, 1e-3); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		return g
+		g, err := e.Gradient(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(g)
 	}
 	upload := func(uid, now protocol.UID, decay float32) Upload { // uid's pages before, another's now
 		first, second, third := gradient(uid, 10), gradient(uid, 11), gradient(now, 12)

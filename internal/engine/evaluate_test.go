@@ -7,47 +7,50 @@ import (
 	"testing"
 
 	"templar/internal/engine"
-	"templar/protocol"
 )
 
 // down takes the same step from each parameter, times a factor of its own.
 func down(size float32, factors ...float32) engine.Step {
-	return func(params []float32) func() {
-		before := slices.Clone(params)
-		for i := range params {
-			params[i] -= size * factors[i%len(factors)]
+	return func(dst []float32, at int) {
+		for i := range dst {
+			dst[i] = size * factors[(at+i)%len(factors)]
 		}
-		return func() { copy(params, before) }
 	}
 }
 
-// bowl is an engine whose loss is the sum of squares; it counts calls.
+// bowl has the sum of squares for a loss; it counts calls.
 type bowl struct {
-	calls int
-	fail  int // the call that fails
+	params []float32
+	calls  int
+	fail   int // the call that fails
 }
 
-func (b *bowl) Layout() protocol.Layout { return nil }
-func (b *bowl) Close() error            { return nil }
-
-func (b *bowl) Gradient(context.Context, []float32, []float32, engine.Batch, float32) (engine.Loss, error) {
-	return engine.Loss{}, errors.ErrUnsupported
-}
-
-func (b *bowl) Loss(_ context.Context, p []float32, batch engine.Batch) (engine.Loss, error) {
+func (b *bowl) Loss(_ context.Context, batch engine.Batch) (engine.Loss, error) {
 	if b.calls++; b.calls == b.fail {
 		return engine.Loss{}, errors.New("lost power")
 	}
 	l := engine.Loss{Tokens: batch.Rows}
-	for _, v := range p {
+	for _, v := range b.params {
 		l.Sum += float64(v) * float64(v) * float64(batch.Rows)
 	}
 	return l, nil
 }
 
+func (b *bowl) Try(_ context.Context, step engine.Step) (func(context.Context) error, error) {
+	before, delta := slices.Clone(b.params), make([]float32, len(b.params))
+	step(delta, 0)
+	for i, d := range delta {
+		b.params[i] -= d
+	}
+	return func(ctx context.Context) error {
+		copy(b.params, before)
+		return ctx.Err()
+	}, nil
+}
+
 func TestEvaluator(t *testing.T) {
-	b, p := &bowl{}, []float32{1, -1, 0.5}
-	v := engine.NewEvaluator(b, p, []engine.Batch{{Rows: 1}, {Rows: 2}})
+	b := &bowl{params: []float32{1, -1, 0.5}}
+	v := engine.NewEvaluator(b, []engine.Batch{{Rows: 1}, {Rows: 2}})
 	for range 2 {
 		o, err := v.Measure(t.Context(), down(0.5, 1, -1, 0), []engine.Batch{{Rows: 4}})
 		want := engine.Outcome{
@@ -63,14 +66,18 @@ func TestEvaluator(t *testing.T) {
 	}
 }
 
+// The step is undone whatever fails, also when the context has ended.
 func TestEvaluatorRestoresAfterFailure(t *testing.T) {
 	for fail := 1; fail <= 4; fail++ {
-		p := []float32{0.1, 0.2, 0.3}
-		v := engine.NewEvaluator(&bowl{fail: fail}, p, []engine.Batch{{Rows: 1}})
-		if _, err := v.Measure(t.Context(), down(0.7, 1), []engine.Batch{{Rows: 1}}); err == nil {
-			t.Fatalf("call %d failed without an error", fail)
+		b := &bowl{params: []float32{0.1, 0.2, 0.3}, fail: fail}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		v := engine.NewEvaluator(b, []engine.Batch{{Rows: 1}})
+		_, err := v.Measure(ctx, down(0.7, 1), []engine.Batch{{Rows: 1}})
+		if err == nil || errors.Is(err, context.Canceled) {
+			t.Fatalf("call %d failed: %v", fail, err)
 		}
-		if p[0] != 0.1 || p[1] != 0.2 || p[2] != 0.3 {
+		if p := b.params; p[0] != 0.1 || p[1] != 0.2 || p[2] != 0.3 {
 			t.Errorf("after failure of call %d: %v", fail, p)
 		}
 	}

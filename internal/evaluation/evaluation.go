@@ -4,8 +4,8 @@
 //
 // For each miner there are four losses: before and after one small step along its
 // gradient alone, on the pages assigned to it ("own") and on pages common to all of the
-// window ("random"). The common loss before is computed once; the step is taken in place
-// and taken back bit for bit, so that no second copy of the model is needed; and the pages
+// window ("random"). The common loss before is computed once; the step is taken in the
+// engine and undone bit for bit, so that no second copy of the model is needed; and the pages
 // of the next miner are fetched while this one is measured.
 package evaluation
 
@@ -21,11 +21,17 @@ import (
 	"templar/protocol"
 )
 
+// Engine is what a Bench needs of one.
+type Engine interface {
+	engine.Model
+	engine.Trials
+}
+
 // Bench is what it takes to measure.
 type Bench struct {
 	Params *protocol.Params
 	Codec  *codec.Codec
-	Engine engine.Engine
+	Engine Engine
 	Data   *data.Dataset
 	Clock  clock.Clock
 }
@@ -56,8 +62,9 @@ func (b *Bench) OwnPages(p Plan, uid protocol.UID) []uint64 {
 
 func (b *Bench) pages() uint64 { return b.Data.Pages(b.Params.PageTokens) }
 
-// Measure returns each subject's losses, in order. params stand before the window; they
-// are as they were when Measure returns. It calls begin, if given, before each subject.
+// Measure loads params, which stand before the window, and returns each subject's losses, in
+// order. The parameters are as they were when it returns. It calls begin, if given, before each
+// subject.
 func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects []Subject, begin func(i int)) ([]score.Evaluation, error) {
 	if len(subjects) == 0 {
 		return nil, nil
@@ -66,7 +73,10 @@ func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects 
 	if err != nil {
 		return nil, err
 	}
-	losses := engine.NewEvaluator(b.Engine, params, common)
+	if err := b.Engine.Load(ctx, params); err != nil {
+		return nil, err
+	}
+	losses := engine.NewEvaluator(b.Engine, common)
 	out := make([]score.Evaluation, len(subjects))
 	for i, s := range subjects {
 		if begin != nil {
@@ -76,14 +86,14 @@ func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects 
 		if err != nil {
 			return nil, fmt.Errorf("uid %d: %w", s.UID, err)
 		}
-		b.Clock.Each(2, 2, func(side int) {
-			if side == 0 {
-				out[i], err = b.measure(ctx, losses, p, s.Gradient, own)
-			} else if i+1 < len(subjects) {
-				// What cannot be had now is asked for again, and reported, when it is needed.
+		measure := func() { out[i], err = b.measure(ctx, losses, p, s.Gradient, own) }
+		prefetch := func() {
+			if i+1 < len(subjects) {
+				// What cannot be read now is asked for again, and reported, when it is needed.
 				_ = b.Data.Prefetch(ctx, b.OwnPages(p, subjects[i+1].UID), b.Params.PageTokens)
 			}
-		})
+		}
+		clock.Both(b.Clock, measure, prefetch)
 		if err != nil {
 			return nil, fmt.Errorf("uid %d: %w", s.UID, err)
 		}
@@ -95,8 +105,7 @@ func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects 
 func (b *Bench) measure(ctx context.Context, losses *engine.Evaluator, p Plan, g *codec.Gradient, own []engine.Batch) (score.Evaluation, error) {
 	rate := b.Params.EvalLRFactor * b.Params.LearningRateAt(p.Step)
 	update := b.Codec.Aggregate([]*codec.Gradient{g})
-	step := func(params []float32) (undo func()) { return b.Codec.Try(params, update, float32(rate)) }
-	o, err := losses.Measure(ctx, step, own)
+	o, err := losses.Measure(ctx, b.Codec.Deltas(update, float32(rate)), own)
 	return score.Evaluation{
 		OwnBefore: o.OwnBefore.Mean(), OwnAfter: o.OwnAfter.Mean(),
 		RandomBefore: o.CommonBefore.Mean(), RandomAfter: o.CommonAfter.Mean(),

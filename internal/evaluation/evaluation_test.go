@@ -27,9 +27,9 @@ type counting struct {
 	passes int
 }
 
-func (c *counting) Loss(ctx context.Context, params []float32, b engine.Batch) (engine.Loss, error) {
+func (c *counting) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) {
 	c.passes++
-	return c.Engine.Loss(ctx, params, b)
+	return c.Engine.Loss(ctx, b)
 }
 
 // setup makes a bench on the embedded book, and n miners' gradients.

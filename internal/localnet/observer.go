@@ -129,13 +129,12 @@ func (o *observer) window(ctx context.Context, w protocol.Window) error {
 // measure reports the loss on held-out text after window w.
 func (o *observer) measure(ctx context.Context, w protocol.Window, batches []engine.Batch) error {
 	o.Phase(w, "measuring")
-	var sum engine.Loss
-	for _, b := range batches {
-		l, err := o.Engine.Loss(ctx, o.model.Params(), b)
-		if err != nil {
-			return err
-		}
-		sum.Add(l)
+	if err := o.Engine.Load(ctx, o.model.Params()); err != nil {
+		return err
+	}
+	sum, err := engine.Losses(ctx, o.Engine, batches)
+	if err != nil {
+		return err
 	}
 	o.Report.Emit(w, telemetry.HeldOut{Loss: sum.Mean(), Tokens: sum.Tokens})
 	return nil

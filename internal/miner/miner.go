@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"templar/internal/checkpoint"
+	"templar/internal/clock"
 	"templar/internal/exchange"
 	"templar/internal/replica"
 	"templar/internal/role"
@@ -26,7 +27,6 @@ type Miner struct {
 	model     *replica.Replica
 	stop      protocol.Window // the first window that is not trained
 	momentum  []float32
-	gradient  []float32
 	iteration uint64
 	trained   training
 	saved     time.Time // when the private state was last made durable
@@ -34,8 +34,7 @@ type Miner struct {
 
 // New returns a miner that Run starts.
 func New(cfg role.Config, d role.Deps) *Miner {
-	n := d.Exchange.Codec.Layout().Size()
-	return &Miner{Deps: d, cfg: cfg, gradient: make([]float32, n)}
+	return &Miner{Deps: d, cfg: cfg}
 }
 
 // Run joins the network and trains until ctx ends or the stop window is reached.
@@ -100,14 +99,10 @@ func (m *Miner) window(ctx context.Context) error {
 	}
 	reading, enough := context.WithCancel(ctx)
 	defer enough()
-	x.Clock.Each(2, 2, func(i int) {
-		if i == 1 {
-			m.prefetch(reading, w+1)
-			return
-		}
+	clock.Both(x.Clock, func() {
 		defer enough() // the next window does not wait for its pages
 		err = m.update(ctx, w)
-	})
+	}, func() { m.prefetch(reading, w+1) })
 	return err
 }
 

@@ -25,7 +25,9 @@ func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 		return nil
 	}
 	m.Phase(w, "uploading")
-	m.accumulate(w)
+	if err := m.accumulate(ctx, w); err != nil {
+		return err
+	}
 	body, err := x.Codec.Compress(m.momentum)
 	if err != nil {
 		return err
@@ -47,13 +49,18 @@ func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 
 // accumulate is m <- decay*m + lr*g with g the gradient of the mean loss; in the very
 // first iteration m = lr*g, which the zeroed momentum gives by itself.
-func (m *Miner) accumulate(w protocol.Window) {
+func (m *Miner) accumulate(ctx context.Context, w protocol.Window) error {
+	gradient, err := m.Engine.Gradient(ctx)
+	if err != nil {
+		return err
+	}
 	p := m.Exchange.Params
 	decay := float32(p.MomentumDecay)
 	rate := float32(p.LearningRateAt(p.Step(m.model.Start(), w)) / float64(m.trained.loss.Tokens))
-	for i, g := range m.gradient {
+	for i, g := range gradient {
 		m.momentum[i] = decay*m.momentum[i] + rate*g
 	}
+	return nil
 }
 
 // upload stores the window's gradient, once: its date says who was first, and a second upload,

@@ -29,7 +29,12 @@ func (m *Miner) train(ctx context.Context, w protocol.Window) error {
 	m.Phase(w, "training")
 	began := x.Clock.Now()
 	m.trained = training{}
-	clear(m.gradient)
+	if err := m.Engine.Load(ctx, m.model.Working()); err != nil {
+		return err
+	}
+	if err := m.Engine.ClearGradient(ctx); err != nil {
+		return err
+	}
 	for _, page := range m.assigned(first, w) {
 		over, err := m.trainPage(ctx, w, page)
 		if err != nil {
@@ -82,7 +87,7 @@ func (m *Miner) trainPage(ctx context.Context, w protocol.Window, page uint64) (
 			return over, err
 		}
 		// The summed gradient of all batches is scaled to the mean in submit.
-		loss, err := m.Engine.Gradient(ctx, m.model.Working(), m.gradient, b, 1)
+		loss, err := m.Engine.Accumulate(ctx, b, 1)
 		if err != nil {
 			return false, err
 		}

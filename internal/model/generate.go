@@ -10,9 +10,9 @@ import (
 	"slices"
 )
 
-// Logits scores the token that follows a sequence.
+// Logits scores the token that follows a sequence, with parameters that it holds.
 type Logits interface {
-	Logits(ctx context.Context, params []float32, tokens []int32) ([]float32, error)
+	Logits(ctx context.Context, tokens []int32) ([]float32, error)
 }
 
 // Sampling says how Generate chooses tokens.
@@ -25,7 +25,7 @@ type Sampling struct {
 
 // Generate continues prompt by n tokens and hands each to emit, whose error ends it.
 // The same seed gives the same tokens.
-func Generate(ctx context.Context, l Logits, params []float32, prompt []int32, n int, s Sampling, emit func(token int32) error) error {
+func Generate(ctx context.Context, l Logits, prompt []int32, n int, s Sampling, emit func(token int32) error) error {
 	if len(prompt) == 0 {
 		return errors.New("generate: the prompt is empty")
 	}
@@ -35,7 +35,7 @@ func Generate(ctx context.Context, l Logits, params []float32, prompt []int32, n
 	rng := rand.New(rand.NewPCG(s.Seed, 0))
 	tokens := slices.Clone(prompt)
 	for range n {
-		logits, err := l.Logits(ctx, params, tokens[max(len(tokens)-s.Context, 0):])
+		logits, err := l.Logits(ctx, tokens[max(len(tokens)-s.Context, 0):])
 		if err != nil {
 			return fmt.Errorf("generate: %w", err)
 		}

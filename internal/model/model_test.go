@@ -367,8 +367,11 @@ func generate(t *testing.T, s model.Sampling, prompt []int32, n int) []int32 {
 		t.Fatal(err)
 	}
 	defer e.Close()
+	if err := e.Load(t.Context(), model.Init(m, 3)); err != nil {
+		t.Fatal(err)
+	}
 	var out []int32
-	err = model.Generate(t.Context(), e, model.Init(m, 3), prompt, n, s, func(id int32) error {
+	err = model.Generate(t.Context(), e, prompt, n, s, func(id int32) error {
 		out = append(out, id)
 		return nil
 	})
@@ -395,12 +398,12 @@ func TestGenerate(t *testing.T) {
 // fixed is a model whose logits never change.
 type fixed []float32
 
-func (f fixed) Logits(context.Context, []float32, []int32) ([]float32, error) { return f, nil }
+func (f fixed) Logits(context.Context, []int32) ([]float32, error) { return f, nil }
 
 func TestGenerateDrawsInProportion(t *testing.T) {
 	counts := make([]int, 4)
 	logits := fixed{float32(math.Log(1)), float32(math.Log(16)), float32(math.Log(4)), float32(math.Log(0.5))}
-	err := model.Generate(t.Context(), logits, nil, []int32{0}, 3000, model.Sampling{Temperature: 2, TopK: 2, Context: 1}, func(id int32) error {
+	err := model.Generate(t.Context(), logits, []int32{0}, 3000, model.Sampling{Temperature: 2, TopK: 2, Context: 1}, func(id int32) error {
 		counts[id]++
 		return nil
 	})
@@ -413,15 +416,15 @@ func TestGenerateDrawsInProportion(t *testing.T) {
 func TestGenerateEnds(t *testing.T) {
 	stop := errors.New("enough")
 	emit := func(int32) error { return stop }
-	if err := model.Generate(t.Context(), fixed{1}, nil, []int32{0}, 5, model.Sampling{Context: 1}, emit); !errors.Is(err, stop) {
+	if err := model.Generate(t.Context(), fixed{1}, []int32{0}, 5, model.Sampling{Context: 1}, emit); !errors.Is(err, stop) {
 		t.Errorf("emit's error: %v", err)
 	}
 	for _, s := range []model.Sampling{{}, {Context: 1, Temperature: -1}, {Context: 1, TopK: -1}, {Context: 1, Temperature: math.NaN()}} {
-		if err := model.Generate(t.Context(), fixed{1}, nil, []int32{0}, 5, s, emit); err == nil || errors.Is(err, stop) {
+		if err := model.Generate(t.Context(), fixed{1}, []int32{0}, 5, s, emit); err == nil || errors.Is(err, stop) {
 			t.Errorf("%+v is taken", s)
 		}
 	}
-	if err := model.Generate(t.Context(), fixed{1}, nil, nil, 5, model.Sampling{Context: 1}, emit); err == nil || errors.Is(err, stop) {
+	if err := model.Generate(t.Context(), fixed{1}, nil, 5, model.Sampling{Context: 1}, emit); err == nil || errors.Is(err, stop) {
 		t.Error("an empty prompt is taken")
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 
 	"templar/internal/engine"
+	"templar/internal/engine/host"
+	"templar/internal/kernel/gemm"
 	"templar/protocol"
 )
 
@@ -16,8 +18,8 @@ import (
 // Products are rounded before they are added, so that every architecture gets the same
 // bits.
 type cheap struct {
-	layout protocol.Layout
-	best   []float32
+	*host.State
+	best []float32
 }
 
 var _ engine.Engine = (*cheap)(nil)
@@ -32,9 +34,9 @@ func newBest(seed uint64, parameters int) []float32 {
 	return best
 }
 
-func newCheap(l protocol.Layout, best []float32) *cheap { return &cheap{layout: l, best: best} }
-
-func (e *cheap) Layout() protocol.Layout { return e.layout }
+func newCheap(l protocol.Layout, best []float32) *cheap {
+	return &cheap{host.New(l, gemm.Serial{}), best}
+}
 
 const (
 	spread = 0.1 // of the batches' optima around the shared one
@@ -42,16 +44,24 @@ const (
 )
 
 // Loss is floor + the mean squared distance to the batch's optimum, for each token.
-func (e *cheap) Loss(ctx context.Context, params []float32, b engine.Batch) (engine.Loss, error) {
-	return e.run(ctx, params, nil, b, 0)
+func (e *cheap) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) {
+	params, err := e.Loaded(ctx)
+	if err != nil {
+		return engine.Loss{}, err
+	}
+	return e.run(params, nil, b, 0), nil
 }
 
-// Gradient is that loss's.
-func (e *cheap) Gradient(ctx context.Context, params, grads []float32, b engine.Batch, scale float32) (engine.Loss, error) {
-	return e.run(ctx, params, grads, b, scale)
+// Accumulate adds that loss's gradient.
+func (e *cheap) Accumulate(ctx context.Context, b engine.Batch, scale float32) (engine.Loss, error) {
+	params, grads, err := e.Accumulator(ctx)
+	if err != nil {
+		return engine.Loss{}, err
+	}
+	return e.run(params, grads, b, scale), nil
 }
 
-func (e *cheap) run(ctx context.Context, params, grads []float32, b engine.Batch, scale float32) (engine.Loss, error) {
+func (e *cheap) run(params, grads []float32, b engine.Batch, scale float32) engine.Loss {
 	tokens := 0
 	for _, t := range b.Targets {
 		if t != engine.Ignore {
@@ -71,10 +81,8 @@ func (e *cheap) run(ctx context.Context, params, grads []float32, b engine.Batch
 		}
 	}
 	mean := floor + sum/float64(len(params))
-	return engine.Loss{Sum: mean * float64(tokens), Tokens: tokens}, ctx.Err()
+	return engine.Loss{Sum: mean * float64(tokens), Tokens: tokens}
 }
-
-func (e *cheap) Close() error { return nil }
 
 // noise is a stream of numbers in (-spread, spread) that depends on a batch's tokens
 // alone.

@@ -135,15 +135,15 @@ func losesWork(_ *Node, _ *process, d *role.Deps) {
 	})
 }
 
-// spied is an engine that remembers which parameters it was asked to train.
+// spied is an engine that remembers which parameters were loaded.
 type spied struct {
 	engine.Engine
 	last *[]float32
 }
 
-func (e spied) Gradient(ctx context.Context, params, grads []float32, b engine.Batch, scale float32) (engine.Loss, error) {
+func (e spied) Load(ctx context.Context, params []float32) error {
 	*e.last = params
-	return e.Engine.Gradient(ctx, params, grads, b, scale)
+	return e.Engine.Load(ctx, params)
 }
 
 func samplesProvisional(n *Node, _ *process, d *role.Deps) {

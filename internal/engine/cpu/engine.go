@@ -2,12 +2,12 @@ package cpu
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"runtime"
 
 	"templar/internal/engine"
+	"templar/internal/engine/host"
 	"templar/protocol"
 )
 
@@ -22,14 +22,14 @@ type Options struct {
 
 // Engine is an engine.Engine on the processor. It is not for concurrent use.
 type Engine struct {
-	model  protocol.Model
-	layout protocol.Layout
-	index  index
-	pool   *pool
-	mul    multiplier
-	blas   string
-	act    buffers
-	ops    ops
+	*host.State
+	model protocol.Model
+	index index
+	pool  *pool
+	mul   multiplier
+	blas  string
+	act   buffers
+	ops   ops
 }
 
 var _ engine.Engine = (*Engine)(nil)
@@ -59,12 +59,14 @@ func New(model protocol.Model, o Options) (*Engine, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	e := &Engine{model: model, layout: model.Layout()}
+	layout := model.Layout()
+	e := &Engine{model: model}
 	var err error
-	if e.index, err = newIndex(e.layout, model); err != nil {
+	if e.index, err = newIndex(layout, model); err != nil {
 		return nil, fmt.Errorf("cpu engine: %w", err)
 	}
 	e.pool = newPool(o.Threads)
+	e.State = host.New(layout, e.pool)
 	if e.mul, e.blas, err = newMultiplier(o.BLAS, e.pool); err != nil {
 		e.pool.close()
 		return nil, fmt.Errorf("cpu engine: %w", err)
@@ -75,19 +77,21 @@ func New(model protocol.Model, o Options) (*Engine, error) {
 // BLAS says what multiplies matrices.
 func (e *Engine) BLAS() string { return e.blas }
 
-// Layout is the tensor table of the model.
-func (e *Engine) Layout() protocol.Layout { return e.layout }
-
-// Close ends the threads and frees the buffers.
+// Close undoes a trial step that stands, ends the threads and frees the buffers.
 func (e *Engine) Close() error {
+	err := e.State.Close()
 	e.pool.close()
 	e.act, e.mul = buffers{}, nil
-	return nil
+	return err
 }
 
 // Loss runs the model forward.
-func (e *Engine) Loss(ctx context.Context, params []float32, b engine.Batch) (engine.Loss, error) {
-	if err := e.check(params, b); err != nil {
+func (e *Engine) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) {
+	params, err := e.Loaded(ctx)
+	if err != nil {
+		return engine.Loss{}, err
+	}
+	if err := e.check(b); err != nil {
 		return engine.Loss{}, err
 	}
 	e.reserve(b.Rows, b.Cols, false)
@@ -97,14 +101,15 @@ func (e *Engine) Loss(ctx context.Context, params []float32, b engine.Batch) (en
 	return e.head(ctx, params, nil, b.Targets, 0)
 }
 
-// Gradient adds scale times the gradient of the summed loss to grads. When it
-// returns an error, grads may hold a part of it.
-func (e *Engine) Gradient(ctx context.Context, params, grads []float32, b engine.Batch, scale float32) (engine.Loss, error) {
-	if err := e.check(params, b); err != nil {
+// Accumulate adds scale times the gradient of the summed loss to the gradient. When it
+// returns an error, a part of it may have been added.
+func (e *Engine) Accumulate(ctx context.Context, b engine.Batch, scale float32) (engine.Loss, error) {
+	params, grads, err := e.Accumulator(ctx)
+	if err != nil {
 		return engine.Loss{}, err
 	}
-	if len(grads) != len(params) {
-		return engine.Loss{}, fmt.Errorf("%d gradients for %d parameters", len(grads), len(params))
+	if err := e.check(b); err != nil {
+		return engine.Loss{}, err
 	}
 	e.reserve(b.Rows, b.Cols, true)
 	if err := e.forward(ctx, params, b.Inputs); err != nil {
@@ -119,8 +124,12 @@ func (e *Engine) Gradient(ctx context.Context, params, grads []float32, b engine
 
 // Logits runs the model on one sequence and returns the scores of the token that
 // follows it, one for each of the vocabulary.
-func (e *Engine) Logits(ctx context.Context, params []float32, tokens []int32) ([]float32, error) {
-	if err := e.check(params, engine.Batch{Rows: 1, Cols: len(tokens), Inputs: tokens, Targets: tokens}); err != nil {
+func (e *Engine) Logits(ctx context.Context, tokens []int32) ([]float32, error) {
+	params, err := e.Loaded(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.check(engine.Batch{Rows: 1, Cols: len(tokens), Inputs: tokens, Targets: tokens}); err != nil {
 		return nil, err
 	}
 	e.reserve(1, len(tokens), false)
@@ -136,13 +145,7 @@ func (e *Engine) Logits(ctx context.Context, params []float32, tokens []int32) (
 }
 
 // check refuses what would index out of a buffer.
-func (e *Engine) check(params []float32, b engine.Batch) error {
-	if e.pool.closed {
-		return errors.New("cpu engine: closed")
-	}
-	if len(params) != e.layout.Size() {
-		return fmt.Errorf("%d parameters for a model of %d", len(params), e.layout.Size())
-	}
+func (e *Engine) check(b engine.Batch) error {
 	if b.Rows < 1 || b.Cols < 1 || b.Rows > math.MaxInt32/b.Cols {
 		return fmt.Errorf("batch of %d x %d tokens", b.Rows, b.Cols)
 	}

@@ -82,6 +82,9 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer e.Close()
+			if err := e.Load(t.Context(), g.params); err != nil {
+				t.Fatal(err)
+			}
 			checkGradient(t, e, g)
 			checkLogits(t, e, g)
 			checkDescent(t, e, g, "SGD", g.SGD, func(v float32) float32 { return g.SGDRate * v })
@@ -97,8 +100,11 @@ func TestGolden(t *testing.T) {
 
 func checkGradient(t *testing.T, e *cpu.Engine, g *golden) {
 	t.Helper()
-	grads := make([]float32, len(g.params))
-	loss, err := e.Gradient(t.Context(), g.params, grads, g.batch(), 1)
+	loss, err := e.Accumulate(t.Context(), g.batch(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grads, err := e.Gradient(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +127,7 @@ func checkLogits(t *testing.T, e *cpu.Engine, g *golden) {
 	t.Helper()
 	v := g.model.VocabSize
 	for i := range g.Cols {
-		got, err := e.Logits(t.Context(), g.params, g.Inputs[:i+1])
+		got, err := e.Logits(t.Context(), g.Inputs[:i+1])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,14 +140,23 @@ func checkLogits(t *testing.T, e *cpu.Engine, g *golden) {
 // checkDescent trains: an error of a gradient would grow.
 func checkDescent(t *testing.T, e *cpu.Engine, g *golden, name string, want []float64, step func(float32) float32) {
 	t.Helper()
-	params, grads := slices.Clone(g.params), make([]float32, len(g.params))
-	counted, err := e.Loss(t.Context(), params, g.batch())
+	params := slices.Clone(g.params)
+	if err := e.Load(t.Context(), params); err != nil {
+		t.Fatal(err)
+	}
+	counted, err := e.Loss(t.Context(), g.batch())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, w := range want {
-		clear(grads)
-		loss, err := e.Gradient(t.Context(), params, grads, g.batch(), 1/float32(counted.Tokens))
+		if err := e.ClearGradient(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		loss, err := e.Accumulate(t.Context(), g.batch(), 1/float32(counted.Tokens))
+		if err != nil {
+			t.Fatal(err)
+		}
+		grads, err := e.Gradient(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,6 +165,9 @@ func checkDescent(t *testing.T, e *cpu.Engine, g *golden, name string, want []fl
 		}
 		for j, v := range grads {
 			params[j] -= step(v)
+		}
+		if err := e.Load(t.Context(), params); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -2,7 +2,6 @@
 package enginetest
 
 import (
-	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -25,9 +24,15 @@ func Run(t *testing.T, open New) {
 			t.Run("batches add up", func(t *testing.T) { batchesAddUp(t, open, m) })
 			t.Run("ignored targets", func(t *testing.T) { ignored(t, open, m) })
 			t.Run("causal", func(t *testing.T) { causal(t, open, m) })
+			t.Run("adamw", func(t *testing.T) { optimizes(t, open, m) })
+			t.Run("trial steps", func(t *testing.T) { trials(t, open, m) })
+			t.Run("state", func(t *testing.T) { state(t, open, m) })
 		})
 	}
 	t.Run("refusals", func(t *testing.T) { refusals(t, open) })
+	t.Run("order of calls", func(t *testing.T) { order(t, open) })
+	t.Run("cancelled", func(t *testing.T) { cancelled(t, open) })
+	t.Run("side by side", func(t *testing.T) { sideBySide(t, open) })
 }
 
 // Models are small configurations that differ in what engines get wrong.
@@ -46,11 +51,19 @@ func Models() map[string]protocol.Model {
 // fixture is an engine with parameters and a batch.
 type fixture struct {
 	engine.Engine
-	params []float32
+	params []float32 // as drawn: the engine was given a copy
 	batch  engine.Batch
 }
 
 func newFixture(t *testing.T, open New, m protocol.Model, threads, rows, cols int) fixture {
+	t.Helper()
+	f := unloaded(t, open, m, threads, rows, cols)
+	f.load(t, f.params)
+	return f
+}
+
+// unloaded is a fixture whose engine has no parameters yet.
+func unloaded(t *testing.T, open New, m protocol.Model, threads, rows, cols int) fixture {
 	t.Helper()
 	e, err := open(m, threads)
 	if err != nil {
@@ -84,18 +97,59 @@ func batch(rng *rand.Rand, m protocol.Model, rows, cols int) engine.Batch {
 	return b
 }
 
-func (f fixture) gradient(t *testing.T, b engine.Batch, grads []float32, scale float32) engine.Loss {
+// load lends the engine a copy of params.
+func (f fixture) load(t *testing.T, params []float32) {
 	t.Helper()
-	l, err := f.Gradient(t.Context(), f.params, grads, b, scale)
+	if err := f.Load(t.Context(), slices.Clone(params)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// part is a batch and the scale of its gradient.
+type part struct {
+	batch engine.Batch
+	scale float32
+}
+
+// gradient accumulates parts from zero on and returns a copy of the gradient, and their loss.
+func (f fixture) gradient(t *testing.T, parts ...part) (grads []float32, sum engine.Loss) {
+	t.Helper()
+	if err := f.ClearGradient(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parts {
+		l, err := f.Accumulate(t.Context(), p.batch, p.scale)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum.Add(l)
+	}
+	return f.read(t), sum
+}
+
+// read returns a copy of the gradient.
+func (f fixture) read(t *testing.T) []float32 {
+	t.Helper()
+	g, err := f.Gradient(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l
+	return slices.Clone(g)
 }
 
-func (f fixture) loss(t *testing.T, params []float32, b engine.Batch) engine.Loss {
+// now returns a copy of the parameters.
+func (f fixture) now(t *testing.T) []float32 {
 	t.Helper()
-	l, err := f.Loss(t.Context(), params, b)
+	out := make([]float32, len(f.params))
+	if err := f.Params(t.Context(), out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func (f fixture) loss(t *testing.T, b engine.Batch) engine.Loss {
+	t.Helper()
+	l, err := f.Loss(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,8 +161,7 @@ func (f fixture) loss(t *testing.T, params []float32, b engine.Batch) engine.Los
 func finiteDifferences(t *testing.T, open New, m protocol.Model) {
 	f := newFixture(t, open, m, 1, 2, 7)
 	f.batch.Targets[3] = engine.Ignore
-	grads := make([]float32, len(f.params))
-	f.gradient(t, f.batch, grads, 1)
+	grads, _ := f.gradient(t, part{f.batch, 1})
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, tensor := range f.Layout() {
 		g := grads[tensor.Offset:][:tensor.Size()]
@@ -137,7 +190,8 @@ func (f fixture) difference(t *testing.T, tensor protocol.Tensor, direction []fl
 			for i, d := range direction {
 				p[tensor.Offset+i] += float32(sign * h * float64(d))
 			}
-			l[side] = f.loss(t, p, f.batch).Sum
+			f.load(t, p)
+			l[side] = f.loss(t, f.batch).Sum
 		}
 		return (l[0] - l[1]) / (2 * h)
 	}
@@ -162,17 +216,16 @@ func sameBits(t *testing.T, open New, m protocol.Model) {
 	for _, threads := range []int{1, 2, 3, 5} {
 		f := newFixture(t, open, m, threads, 3, 41)
 		for range 2 {
-			grads := make([]float32, len(f.params))
-			loss := f.gradient(t, f.batch, grads, 0.25)
+			grads, loss := f.gradient(t, part{f.batch, 0.25})
 			if want == nil {
 				want, wantLoss = grads, loss
 			}
-			if loss != wantLoss || f.loss(t, f.params, f.batch) != wantLoss {
+			if loss != wantLoss || f.loss(t, f.batch) != wantLoss {
 				t.Fatalf("%d threads: loss %v, want %v", threads, loss, wantLoss)
 			}
 			sameFloats(t, grads, want)
-			f.gradient(t, batch(rand.New(rand.NewPCG(8, 8)), m, 1, 80), make([]float32, len(grads)), 1)
-			f.gradient(t, batch(rand.New(rand.NewPCG(8, 8)), m, 5, 40), make([]float32, len(grads)), 1)
+			f.gradient(t, part{batch(rand.New(rand.NewPCG(8, 8)), m, 1, 80), 1})
+			f.gradient(t, part{batch(rand.New(rand.NewPCG(8, 8)), m, 5, 40), 1})
 		}
 	}
 }
@@ -188,10 +241,8 @@ func sameFloats(t *testing.T, got, want []float32) {
 
 func addsAndScales(t *testing.T, open New, m protocol.Model) {
 	f := newFixture(t, open, m, 2, 2, 9)
-	once, twice := make([]float32, len(f.params)), make([]float32, len(f.params))
-	f.gradient(t, f.batch, once, 1)
-	f.gradient(t, f.batch, twice, 0.5)
-	f.gradient(t, f.batch, twice, 1.5)
+	once, _ := f.gradient(t, part{f.batch, 1})
+	twice, _ := f.gradient(t, part{f.batch, 0.5}, part{f.batch, 1.5})
 	for i := range once {
 		once[i] *= 2
 	}
@@ -200,13 +251,13 @@ func addsAndScales(t *testing.T, open New, m protocol.Model) {
 
 func batchesAddUp(t *testing.T, open New, m protocol.Model) {
 	f := newFixture(t, open, m, 2, 4, 9)
-	whole, parts := make([]float32, len(f.params)), make([]float32, len(f.params))
-	want := f.gradient(t, f.batch, whole, 1)
-	var got engine.Loss
+	whole, want := f.gradient(t, part{f.batch, 1})
+	var rows []part
 	for _, r := range [][2]int{{0, 1}, {1, 4}} {
 		b := engine.Batch{Rows: r[1] - r[0], Cols: 9, Inputs: f.batch.Inputs[r[0]*9 : r[1]*9], Targets: f.batch.Targets[r[0]*9 : r[1]*9]}
-		got.Add(f.gradient(t, b, parts, 1))
+		rows = append(rows, part{b, 1})
 	}
+	parts, got := f.gradient(t, rows...)
 	if got.Tokens != want.Tokens || math.Abs(got.Sum-want.Sum) > 1e-5*want.Sum {
 		t.Errorf("parts lose %v, the whole %v", got, want)
 	}
@@ -232,8 +283,8 @@ func ignored(t *testing.T, open New, m protocol.Model) {
 	for range 4 {
 		padded.Targets = append(padded.Targets, engine.Ignore)
 	}
-	want, got := make([]float32, len(f.params)), make([]float32, len(f.params))
-	a, b := f.gradient(t, f.batch, want, 1), f.gradient(t, padded, got, 1)
+	want, a := f.gradient(t, part{f.batch, 1})
+	got, b := f.gradient(t, part{padded, 1})
 	if b.Tokens != 8 || math.Abs(a.Sum-b.Sum) > 1e-5*a.Sum {
 		t.Errorf("padding makes the loss %v, want %v", b, a)
 	}
@@ -241,8 +292,8 @@ func ignored(t *testing.T, open New, m protocol.Model) {
 	for i := range padded.Targets {
 		padded.Targets[i] = engine.Ignore
 	}
-	clear(got)
-	if l := f.gradient(t, padded, got, 1); l != (engine.Loss{}) {
+	got, l := f.gradient(t, part{padded, 1})
+	if l != (engine.Loss{}) {
 		t.Errorf("a batch of padding loses %v", l)
 	}
 	sameFloats(t, got, make([]float32, len(got)))
@@ -254,62 +305,11 @@ func causal(t *testing.T, open New, m protocol.Model) {
 	for i := 30; i < 40; i++ {
 		f.batch.Targets[i] = engine.Ignore
 	}
-	before := f.loss(t, f.params, f.batch)
+	before := f.loss(t, f.batch)
 	f.batch.Inputs[30] = (f.batch.Inputs[30] + 1) % int32(m.VocabSize)
-	if after := f.loss(t, f.params, f.batch); after != before {
+	if after := f.loss(t, f.batch); after != before {
 		t.Errorf("a later token changes the loss from %v to %v", before, after)
 	}
-}
-
-func refusals(t *testing.T, open New) {
-	m := Models()["plain"]
-	if e, err := open(protocol.Model{}, 1); err == nil {
-		e.Close()
-		t.Error("an empty model is taken")
-	}
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	cases := map[string]func(f *fixture, ctx *context.Context){
-		"token past the vocabulary":  func(f *fixture, _ *context.Context) { f.batch.Inputs[3] = int32(m.VocabSize) },
-		"negative token":             func(f *fixture, _ *context.Context) { f.batch.Inputs[3] = -1 },
-		"target past the vocabulary": func(f *fixture, _ *context.Context) { f.batch.Targets[3] = int32(m.VocabSize) },
-		"negative target":            func(f *fixture, _ *context.Context) { f.batch.Targets[3] = -1 },
-		"too few parameters":         func(f *fixture, _ *context.Context) { f.params = f.params[1:] },
-		"too few targets":            func(f *fixture, _ *context.Context) { f.batch.Targets = f.batch.Targets[1:] },
-		"empty batch":                func(f *fixture, _ *context.Context) { f.batch = engine.Batch{} },
-		"sizes that overflow":        func(f *fixture, _ *context.Context) { f.batch.Rows, f.batch.Cols = 1<<62, 1<<62 },
-		"sequence over the limit":    func(f *fixture, _ *context.Context) { f.batch = longBatch(m) },
-		"cancelled":                  func(_ *fixture, ctx *context.Context) { *ctx = cancelled },
-	}
-	for name, spoil := range cases {
-		t.Run(name, func(t *testing.T) {
-			f, ctx := newFixture(t, open, m, 1, 2, 4), t.Context()
-			spoil(&f, &ctx)
-			if _, err := f.Loss(ctx, f.params, f.batch); err == nil {
-				t.Error("Loss succeeds")
-			}
-			if _, err := f.Gradient(ctx, f.params, make([]float32, len(f.params)), f.batch, 1); err == nil {
-				t.Error("Gradient succeeds")
-			}
-		})
-	}
-	t.Run("too few gradients", func(t *testing.T) {
-		f := newFixture(t, open, m, 1, 2, 4)
-		if _, err := f.Gradient(t.Context(), f.params, make([]float32, len(f.params)-1), f.batch, 1); err == nil {
-			t.Error("Gradient succeeds")
-		}
-	})
-	t.Run("closed", func(t *testing.T) {
-		f := newFixture(t, open, m, 2, 2, 4)
-		for i := range 2 {
-			if err := f.Close(); err != nil {
-				t.Errorf("Close number %d: %v", i+1, err)
-			}
-		}
-		if _, err := f.Loss(t.Context(), f.params, f.batch); err == nil {
-			t.Error("Loss succeeds")
-		}
-	})
 }
 
 func longBatch(m protocol.Model) engine.Batch {
