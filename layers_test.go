@@ -15,7 +15,8 @@ import (
 // and those under its own folder.
 var floors = [][]string{
 	{"protocol", "internal/safetensors", "internal/tokenizer"},
-	{"internal/clock", "internal/kernel"},
+	{"internal/clock", "internal/kernel", "internal/workers"},
+	{"state"},
 	{"codec", "internal/engine", "internal/score", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model"},
 	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config", "internal/copies", "internal/run"},
 	{"internal/directory"},
@@ -30,7 +31,7 @@ var floors = [][]string{
 }
 
 // pure packages hold rules: values in, values out.
-var pure = []string{"protocol", "codec", "wire", "internal/kernel", "internal/score", "internal/peers", "internal/copies", "internal/report", "internal/chain/ledger"}
+var pure = []string{"protocol", "state", "codec", "method", "wire", "internal/kernel", "internal/score", "internal/peers", "internal/copies", "internal/report", "internal/chain/ledger"}
 
 // impure is what a rule must not reach for.
 var impure = []string{"context", "log", "log/slog", "net", "net/http", "os", "os/signal", "sync", "math/rand"}

@@ -3,12 +3,12 @@ package codec
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"math"
 
 	"templar/internal/kernel"
+	"templar/internal/workers"
 	"templar/protocol"
+	"templar/state"
 )
 
 // maxTarget bounds TargetChunk, so that an index within a chunk fits 16 bits.
@@ -32,11 +32,10 @@ type Codec struct {
 	largest int // values in the largest chunk
 	keep    int // coefficients kept of the chunk that keeps most
 	pieces  []piece
-	meet    bool // pieces do, within a byte of an update
-	shape   protocol.Hash
+	meet    bool          // pieces do, within a byte of an update
+	hash    protocol.Hash // LayoutHash
 
-	workers int
-	each    Each
+	pool workers.Pool
 }
 
 // tensor is a Tensor cut into chunks (spec/codec, "Chunks"). A vector is a matrix of
@@ -64,38 +63,17 @@ func New(layout protocol.Layout, s Spec) (*Codec, error) {
 	if !s.Scheme.valid() {
 		return nil, fmt.Errorf("codec: unknown value scheme %d", s.Scheme)
 	}
-	c := &Codec{layout: layout, scheme: s.Scheme, workers: 1, each: alone}
+	c := &Codec{layout: layout, scheme: s.Scheme}
 	transforms := map[[2]int]*kernel.Transform{}
+	if _, err := state.New(layout); err != nil {
+		return nil, fmt.Errorf("codec: %w", err)
+	}
 	for _, t := range layout {
-		if err := checkTensor(t, c.parameters()); err != nil {
-			return nil, fmt.Errorf("codec: tensor %q: %w", t.Name, err)
-		}
 		c.add(t, s, transforms)
 	}
 	c.pieces, c.meet = c.cut()
-	c.shape = shapeHash(layout, s)
+	c.hash = layoutHash(layout, s)
 	return c, nil
-}
-
-func checkTensor(t protocol.Tensor, offset int) error {
-	if len(t.Shape) != 1 && len(t.Shape) != 2 {
-		return fmt.Errorf("%d dimensions: want 1 or 2", len(t.Shape))
-	}
-	if t.Offset != offset {
-		return fmt.Errorf("offset %d: want %d, tensors lie without gaps", t.Offset, offset)
-	}
-	const maxParameters = math.MaxInt / 8 // so that sizes in bytes do not overflow
-	size := 1
-	for _, d := range t.Shape {
-		if d < 1 || d > (maxParameters-offset)/size {
-			return fmt.Errorf("shape %v is out of range", t.Shape)
-		}
-		size *= d
-	}
-	if t.Name == "" {
-		return errors.New("no name")
-	}
-	return nil
 }
 
 func (c *Codec) add(l protocol.Tensor, s Spec, transforms map[[2]int]*kernel.Transform) {
@@ -129,9 +107,9 @@ func Side(dimension, target int) int {
 // Layout returns the tensor table. The caller does not change it.
 func (c *Codec) Layout() protocol.Layout { return c.layout }
 
-// Shape identifies the tensor table together with chunk side and top-k: gradients
-// and updates are readable only between codecs of the same shape.
-func (c *Codec) Shape() protocol.Hash { return c.shape }
+// LayoutHash identifies the tensor table together with chunk side and top-k: gradients and
+// updates are readable only between codecs of the same LayoutHash.
+func (c *Codec) LayoutHash() protocol.Hash { return c.hash }
 
 // Chunks is the number of chunks of all tensors.
 func (c *Codec) Chunks() int { return c.chunks }
@@ -159,27 +137,27 @@ func (t *tensor) at(chunk int) int {
 // rowsOf returns the rows of a chunk of the flat memory m.
 func (t *tensor) rowsOf(m []float32, chunk int) kernel.Rows {
 	at := t.at(chunk)
-	return kernel.Rows{X: m[at : at+(t.chunk.Rows-1)*t.cols+t.chunk.Cols], Apart: t.cols}
+	return kernel.Rows{X: m[at : at+(t.chunk.Rows-1)*t.cols+t.chunk.Cols], Stride: t.cols}
 }
 
-// shapeHash is specified in spec/codec, "Shape hash".
-func shapeHash(l protocol.Layout, s Spec) protocol.Hash {
+// layoutHash is specified in spec/codec, "Layout hash".
+func layoutHash(l protocol.Layout, s Spec) protocol.Hash {
 	b := []byte("templar shape\x00")
 	b = binary.LittleEndian.AppendUint32(b, uint32(s.TargetChunk))
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.TopK))
-	return sha256.Sum256(appendTable(b, l))
+	return sha256.Sum256(state.AppendTable(b, l))
 }
 
-// appendTable writes the tensor table as it is hashed.
-func appendTable(b []byte, l protocol.Layout) []byte {
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(l)))
-	for _, t := range l {
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(t.Name)))
-		b = append(b, t.Name...)
-		b = append(b, byte(len(t.Shape)))
-		for _, d := range t.Shape {
-			b = binary.LittleEndian.AppendUint64(b, uint64(d))
-		}
+// StateHash and StateTree stand until callers use state.Space.
+func (c *Codec) StateHash(params []float32) protocol.Hash { return c.space().Hash(params) }
+
+// StateTree is the tree whose root is StateHash.
+func (c *Codec) StateTree(params []float32) state.Tree { return c.space().Tree(params) }
+
+func (c *Codec) space() *state.Space {
+	s, err := state.New(c.layout)
+	if err != nil {
+		panic(err) // New has checked the layout
 	}
-	return b
+	return s.Parallel(c.pool.Workers, c.pool.Each)
 }

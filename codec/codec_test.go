@@ -34,7 +34,7 @@ func TestShapeTellsCodecsApart(t *testing.T) {
 	seen := map[protocol.Hash]bool{}
 	for _, l := range []protocol.Layout{small(), layoutOf([]int{4}), layoutOf([]int{2, 2})} {
 		for _, s := range []Spec{{TargetChunk: 64, TopK: 32}, {TargetChunk: 32, TopK: 32}, {TargetChunk: 64, TopK: 8}} {
-			h := newCodec(t, l, s).Shape()
+			h := newCodec(t, l, s).LayoutHash()
 			if seen[h] {
 				t.Errorf("%v of %d tensors shares its shape hash", s, len(l))
 			}

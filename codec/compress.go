@@ -45,7 +45,7 @@ func (c *Codec) Compress(m []float32) (*Gradient, error) {
 	room := c.bodyRoom()
 	body, errs := make([]byte, room[len(c.pieces)]), make([]error, len(c.pieces))
 	parts := make([][]byte, len(c.pieces))
-	c.share(len(c.pieces), func(items iter.Seq[int]) {
+	c.pool.Share(len(c.pieces), func(items iter.Seq[int]) {
 		l, w := c.newTile(), chunkWriter{scheme: c.scheme}
 		for p := range items {
 			w.body = body[room[p]:room[p]:room[p+1]]
@@ -120,7 +120,7 @@ func (c *Codec) Subtract(m []float32, g *Gradient) {
 // decode calls f for every row of every chunk: where it lies in flat, and its
 // decoded values.
 func (c *Codec) decode(g *Gradient, flat []float32, f func(flat, x []float32)) {
-	c.share(len(c.pieces), func(items iter.Seq[int]) {
+	c.pool.Share(len(c.pieces), func(items iter.Seq[int]) {
 		l, r := c.newTile(), c.reader(g)
 		for p := range items {
 			r.seek(p)

@@ -2,53 +2,28 @@ package codec
 
 import (
 	"iter"
-	"sync/atomic"
+
+	"templar/internal/workers"
 )
 
-// Each calls f(0) to f(n-1), in any order and at once if it likes, and returns when
-// all have returned.
-type Each func(n int, f func(i int))
-
-// Parallel returns a Codec that does the same with so many workers at once: every
-// result has the same bits.
-func (c *Codec) Parallel(workers int, each Each) *Codec {
+// Parallel returns a Codec that does the same with so many workers at once, which each
+// starts: it calls f(0) to f(n-1), in any order, several at once if it likes, and returns when
+// all have returned. Every result has the same bits.
+func (c *Codec) Parallel(n int, each func(n int, f func(i int))) *Codec {
 	p := *c
-	p.workers, p.each = max(workers, 1), each
+	p.pool = workers.Pool{Workers: n, Each: each}
 	return &p
 }
 
-// alone is the Each of one worker, the caller.
-func alone(n int, f func(i int)) {
-	for i := range n {
-		f(i)
-	}
-}
-
-// share calls work once for each worker, with the items that the worker takes: every
-// item below n goes to one of them, the next one to whoever is free. That keeps
-// working memory to one set a worker.
-func (c *Codec) share(n int, work func(items iter.Seq[int])) {
-	var taken atomic.Int64
-	items := func(yield func(int) bool) {
-		for {
-			i := int(taken.Add(1)) - 1
-			if i >= n || !yield(i) {
-				return
-			}
-		}
-	}
-	c.each(min(c.workers, n), func(int) { work(items) })
-}
-
-// shareWriting is share for pieces whose workers write to an update. Neighbours may meet
+// shareWriting is Share for pieces whose workers write to an update. Neighbours may meet
 // within a byte of it, so that every other piece is done before the rest begin.
 func (c *Codec) shareWriting(work func(pieces iter.Seq[int])) {
 	if !c.meet {
-		c.share(len(c.pieces), work)
+		c.pool.Share(len(c.pieces), work)
 		return
 	}
 	for first := range 2 {
-		c.share((len(c.pieces)+1-first)/2, func(items iter.Seq[int]) {
+		c.pool.Share((len(c.pieces)+1-first)/2, func(items iter.Seq[int]) {
 			work(func(yield func(int) bool) {
 				for i := range items {
 					if !yield(2*i + first) {

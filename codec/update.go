@@ -83,7 +83,7 @@ func (c *Codec) Apply(params []float32, u *Update, lr, wd float32) {
 		return
 	}
 	decay := 1 - float32(lr*wd)
-	c.share(len(c.pieces), func(items iter.Seq[int]) {
+	c.pool.Share(len(c.pieces), func(items iter.Seq[int]) {
 		for p := range items {
 			for row := range c.rowsOf(c.pieces[p]) {
 				if !u.isEmpty(row.chunk) {

@@ -83,7 +83,7 @@ func (a *Aggregate) message(c *codec.Codec) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.GatherTime))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.AggregateTime))
 	b = a.appendPeers(b)
-	shape := c.Shape()
+	shape := c.LayoutHash()
 	b = append(b, shape[:]...)
 	return append(b, update...)
 }
@@ -135,7 +135,7 @@ func (a *Aggregate) read(r *reader, c *codec.Codec) protocol.Verdict {
 	if !v.OK() {
 		return v
 	}
-	if shape != c.Shape() {
+	if shape != c.LayoutHash() {
 		return protocol.VerdictBadShape
 	}
 	return a.readUpdate(r.b, c)

@@ -53,7 +53,7 @@ func (g *Gradient) message(c *codec.Codec) []byte {
 	for _, page := range g.Pages {
 		b = binary.LittleEndian.AppendUint64(b, page)
 	}
-	shape := c.Shape()
+	shape := c.LayoutHash()
 	b = append(b, shape[:]...)
 	return append(b, body...)
 }
@@ -82,7 +82,7 @@ func readGradient(r *reader, c *codec.Codec, want Expect) (*Gradient, protocol.V
 	if r.short {
 		return nil, protocol.VerdictMalformed
 	}
-	if shape != c.Shape() {
+	if shape != c.LayoutHash() {
 		return nil, protocol.VerdictBadShape
 	}
 	var v protocol.Verdict

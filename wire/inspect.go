@@ -91,7 +91,7 @@ func (i *Report) gradient(r *reader, c *codec.Codec) protocol.Verdict {
 	if c == nil {
 		return protocol.VerdictOK
 	}
-	if shape != c.Shape() {
+	if shape != c.LayoutHash() {
 		return protocol.VerdictBadShape
 	}
 	g, v := c.ReadGradient(r.b)
@@ -113,7 +113,7 @@ func (i *Report) aggregate(r *reader, c *codec.Codec) protocol.Verdict {
 	if c == nil {
 		return protocol.VerdictOK
 	}
-	if shape != c.Shape() {
+	if shape != c.LayoutHash() {
 		return protocol.VerdictBadShape
 	}
 	return a.readUpdate(r.b, c)

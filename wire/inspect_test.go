@@ -39,7 +39,7 @@ func TestInspectWithoutCodec(t *testing.T) {
 	c, s := testCodec(t), newSigner(1)
 	g, _, b := testGradient(t, c, s)
 	r, v := Inspect(b, nil)
-	if !v.OK() || *r.UID != g.UID || *r.Shape != c.Shape() || r.Scheme != codec.DefaultScheme.String() || r.Coefficients != 0 {
+	if !v.OK() || *r.UID != g.UID || *r.Shape != c.LayoutHash() || r.Scheme != codec.DefaultScheme.String() || r.Coefficients != 0 {
 		t.Errorf("report %+v, %v", r, v)
 	}
 	a, b := testAggregate(t, c, s)

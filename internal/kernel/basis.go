@@ -11,7 +11,7 @@ type basis struct {
 	cos, sin []float32
 	// Of an odd length: the dense matrices of types III and IV, [value][frequency];
 	// transposed they are those of types II and IV.
-	three, four []float32
+	dct3, dct4 []float32
 }
 
 func newBasis(n int) *basis {
@@ -26,8 +26,8 @@ func newBasis(n int) *basis {
 	}
 	for i := range n {
 		for k := range n {
-			b.three = append(b.three, entry((2*i+1)*k, n))
-			b.four = append(b.four, entry((2*i+1)*(2*k+1), 2*n))
+			b.dct3 = append(b.dct3, entry((2*i+1)*k, n))
+			b.dct4 = append(b.dct4, entry((2*i+1)*(2*k+1), 2*n))
 		}
 	}
 	return b

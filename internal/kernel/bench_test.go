@@ -21,10 +21,10 @@ func stage(b *testing.B, name string, values int, f func()) {
 func BenchmarkForward(b *testing.B) {
 	tr, s := NewTransform(64, 64), NewScratch(4096)
 	x, work := noise(5, 4096), make([]float32, 4096)
-	stage(b, "fast", 4096, func() { tr.Forward(work, Rows{X: x, Apart: 64}, Rows{}, s) })
+	stage(b, "fast", 4096, func() { tr.Forward(work, Rows{X: x, Stride: 64}, Rows{}, s) })
 	stage(b, "reference", 4096, func() { copy(work, x); tr.forwardGeneric(work, s) })
 	odd := NewTransform(43, 64)
-	stage(b, "43x64", odd.Size(), func() { odd.Forward(work, Rows{X: x, Apart: 64}, Rows{}, s) })
+	stage(b, "43x64", odd.Size(), func() { odd.Forward(work, Rows{X: x, Stride: 64}, Rows{}, s) })
 }
 
 func BenchmarkInverse(b *testing.B) {

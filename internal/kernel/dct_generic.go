@@ -4,8 +4,8 @@ package kernel
 // width w, transformed in place; t is as large and clobbered.
 //
 //	two:   X[k] = sum of x[i] cos(pi (2i+1) k / 2n)
-//	three: x[i] = sum of X[k] cos(pi (2i+1) k / 2n)            the transpose of two
-//	four:  X[k] = sum of x[i] cos(pi (2i+1) (2k+1) / 4n)       its own transpose
+//	dct3: x[i] = sum of X[k] cos(pi (2i+1) k / 2n)            the transpose of two
+//	dct4: X[k] = sum of x[i] cos(pi (2i+1) (2k+1) / 4n)       its own transpose
 //
 // Even lengths are halved: type II into II and IV of sums and differences of mirrored
 // values, type IV by rotations into two of type II. Length 64 takes 249
@@ -15,7 +15,7 @@ package kernel
 
 func (b *basis) two(x, t []float32, w int) {
 	if b.half == nil {
-		dense(x, t, b.three, w, b.n, 1)
+		dense(x, t, b.dct3, w, b.n, 1)
 		return
 	}
 	h := b.half.n
@@ -24,16 +24,16 @@ func (b *basis) two(x, t []float32, w int) {
 		butterfly(t[i*w:][:w], t[mid+i*w:][:w], x[i*w:][:w], x[(b.n-1-i)*w:][:w])
 	}
 	b.half.two(t[:mid], x[:mid], w)
-	b.half.fourForward(t[mid:2*mid], x[mid:2*mid], w)
+	b.half.dct4Forward(t[mid:2*mid], x[mid:2*mid], w)
 	for k := range h {
 		copy(x[2*k*w:][:w], t[k*w:])
 		copy(x[(2*k+1)*w:][:w], t[mid+k*w:])
 	}
 }
 
-func (b *basis) fourForward(x, t []float32, w int) {
+func (b *basis) dct4Forward(x, t []float32, w int) {
 	if b.half == nil {
-		dense(x, t, b.four, w, b.n, 1)
+		dense(x, t, b.dct4, w, b.n, 1)
 		return
 	}
 	h := b.half.n
@@ -54,9 +54,9 @@ func (b *basis) fourForward(x, t []float32, w int) {
 	copy(x[(b.n-1)*w:][:w], t[mid:])
 }
 
-func (b *basis) threeInverse(x, t []float32, w int) {
+func (b *basis) dct3Inverse(x, t []float32, w int) {
 	if b.half == nil {
-		dense(x, t, b.three, w, 1, b.n)
+		dense(x, t, b.dct3, w, 1, b.n)
 		return
 	}
 	h := b.half.n
@@ -65,16 +65,16 @@ func (b *basis) threeInverse(x, t []float32, w int) {
 		copy(t[k*w:][:w], x[2*k*w:])
 		copy(t[mid+k*w:][:w], x[(2*k+1)*w:])
 	}
-	b.half.threeInverse(t[:mid], x[:mid], w)
-	b.half.fourInverse(t[mid:2*mid], x[mid:2*mid], w)
+	b.half.dct3Inverse(t[:mid], x[:mid], w)
+	b.half.dct4Inverse(t[mid:2*mid], x[mid:2*mid], w)
 	for i := range h {
 		butterfly(x[i*w:][:w], x[(b.n-1-i)*w:][:w], t[i*w:][:w], t[mid+i*w:][:w])
 	}
 }
 
-func (b *basis) fourInverse(x, t []float32, w int) {
+func (b *basis) dct4Inverse(x, t []float32, w int) {
 	if b.half == nil {
-		dense(x, t, b.four, w, 1, b.n)
+		dense(x, t, b.dct4, w, 1, b.n)
 		return
 	}
 	h := b.half.n
@@ -84,8 +84,8 @@ func (b *basis) fourInverse(x, t []float32, w int) {
 		butterfly(t[k*w:][:w], t[mid+(h-k)*w:][:w], x[(2*k-1)*w:][:w], x[2*k*w:][:w])
 	}
 	copy(t[mid:][:w], x[(b.n-1)*w:])
-	b.half.threeInverse(t[:mid], x[:mid], w)
-	b.half.threeInverse(t[mid:2*mid], x[mid:2*mid], w)
+	b.half.dct3Inverse(t[:mid], x[:mid], w)
+	b.half.dct3Inverse(t[mid:2*mid], x[mid:2*mid], w)
 	for i := range h {
 		c, s, y, z := b.cos[i], b.sin[i], x[i*w:][:w], x[(b.n-1-i)*w:][:w]
 		if i%2 == 1 { // the second argument with its sign turned

@@ -79,7 +79,7 @@ func TestInverseUndoesForward(t *testing.T) {
 
 // forward transforms a chunk in place.
 func forward(tr *Transform, x []float32, s *Scratch) {
-	tr.Forward(x, Rows{X: x, Apart: tr.Cols}, Rows{}, s)
+	tr.Forward(x, Rows{X: x, Stride: tr.Cols}, Rows{}, s)
 }
 
 func everyIndex(n int) []uint16 {
@@ -98,21 +98,21 @@ func inverseAsSpecified(coef []float32, rows, cols int) []float32 {
 		for v := range cols {
 			mid[u*cols+v] = coef[u*cols+v] * scales(rows, cols)[2*min(u, 1)+min(v, 1)]
 		}
-		copy(mid[u*cols:], three(mid[u*cols:][:cols]))
+		copy(mid[u*cols:], dct3(mid[u*cols:][:cols]))
 	}
 	column := make([]float32, rows)
 	for j := range cols {
 		for i := range rows {
 			column[i] = mid[i*cols+j]
 		}
-		for i, v := range three(column) {
+		for i, v := range dct3(column) {
 			out[i*cols+j] = v
 		}
 	}
 	return out
 }
 
-func three(X []float32) []float32 {
+func dct3(X []float32) []float32 {
 	n := len(X)
 	x := make([]float32, n)
 	if n%2 == 1 {
@@ -125,14 +125,14 @@ func three(X []float32) []float32 {
 	for k := range n / 2 {
 		even, odd = append(even, X[2*k]), append(odd, X[2*k+1])
 	}
-	e, o := three(even), four(odd)
+	e, o := dct3(even), dct4(odd)
 	for i := range n / 2 {
 		x[i], x[n-1-i] = e[i]+o[i], e[i]-o[i]
 	}
 	return x
 }
 
-func four(X []float32) []float32 {
+func dct4(X []float32) []float32 {
 	n := len(X)
 	x := make([]float32, n)
 	if n%2 == 1 {
@@ -147,7 +147,7 @@ func four(X []float32) []float32 {
 	for k := 1; k < h; k++ {
 		A[k], B[h-k] = X[2*k-1]+X[2*k], X[2*k-1]-X[2*k]
 	}
-	a, b := three(A), three(B)
+	a, b := dct3(A), dct3(B)
 	for i := range h {
 		c, s := entry(2*i+1, 2*n), entry(2*n-2*i-1, 2*n)
 		if i%2 == 0 {

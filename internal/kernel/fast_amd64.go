@@ -24,22 +24,22 @@ func (t *Transform) forwardFast(dst []float32, from, next Rows, s *Scratch) bool
 	if !t.fast() {
 		return false
 	}
-	_ = from.X[63*from.Apart+63]
+	_ = from.X[63*from.Stride+63]
 	if len(next.X) < 64 {
 		next = from
 	}
 	chunk, a, b := (*[4096]float32)(dst), (*[4096]float32)(s.a), (*[4096]float32)(s.b)
 	first, second := &next.X[0], &next.X[32]
-	collect64AVX2(chunk, &from.X[0], from.Apart)
+	collect64AVX2(chunk, &from.X[0], from.Stride)
 	if hasAVX512() {
-		forward64TurnedAVX512(b, chunk, &t.fastScale[0], first, next.Apart)
-		forward64TurnedAVX512(chunk, b, &t.fastScale[1], second, next.Apart)
+		forward64TurnedAVX512(b, chunk, &t.fastScale[0], first, next.Stride)
+		forward64TurnedAVX512(chunk, b, &t.fastScale[1], second, next.Stride)
 		return true
 	}
 	forward64AVX2(a, chunk)
-	transpose64AVX2(b, a, &t.fastScale[0], first, next.Apart)
+	transpose64AVX2(b, a, &t.fastScale[0], first, next.Stride)
 	forward64AVX2(a, b)
-	transpose64AVX2(chunk, a, &t.fastScale[1], second, next.Apart)
+	transpose64AVX2(chunk, a, &t.fastScale[1], second, next.Stride)
 	return true
 }
 

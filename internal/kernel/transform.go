@@ -52,11 +52,11 @@ func NewScratch(size int) *Scratch {
 	return &Scratch{a: make([]float32, size), b: make([]float32, size)}
 }
 
-// Rows are the rows of a chunk within a matrix: they begin Apart values from one
+// Rows are the rows of a chunk within a matrix: they begin Stride values from one
 // another, the first at X[0].
 type Rows struct {
-	X     []float32
-	Apart int
+	X      []float32
+	Stride int
 }
 
 // Forward writes the coefficients of the chunk at from to dst (row-major). next is the
@@ -68,7 +68,7 @@ func (t *Transform) Forward(dst []float32, from, next Rows, s *Scratch) {
 		return
 	}
 	for r := range t.Rows {
-		copy(dst[r*t.Cols:][:t.Cols], from.X[r*from.Apart:])
+		copy(dst[r*t.Cols:][:t.Cols], from.X[r*from.Stride:])
 	}
 	t.forwardGeneric(dst, s)
 }
@@ -106,7 +106,7 @@ func (t *Transform) forwardGeneric(x []float32, s *Scratch) {
 func (t *Transform) inverseGeneric(dst []float32, s *Scratch) {
 	n := t.Size()
 	a, b := s.a[:n], s.b[:n]
-	t.row.threeInverse(a, b, t.Rows)
+	t.row.dct3Inverse(a, b, t.Rows)
 	transpose(dst, a, t.Cols, t.Rows)
-	t.col.threeInverse(dst, a, t.Cols)
+	t.col.dct3Inverse(dst, a, t.Cols)
 }

@@ -54,7 +54,7 @@ func (g *graph) crossed(a, b *node, i, n int) *node {
 
 func forward(g *graph, x []*node) []*node { return g.two(x) }
 
-func inverse(g *graph, x []*node) []*node { return g.three(x) }
+func inverse(g *graph, x []*node) []*node { return g.dct3(x) }
 
 func (g *graph) two(x []*node) []*node {
 	n := len(x)
@@ -71,13 +71,13 @@ func (g *graph) two(x []*node) []*node {
 	for i := range diffs {
 		diffs[i] = g.sub(x[i], x[n-1-i])
 	}
-	for k, v := range g.fourForward(diffs) {
+	for k, v := range g.dct4Forward(diffs) {
 		out[2*k+1] = v
 	}
 	return out
 }
 
-func (g *graph) fourForward(x []*node) []*node {
+func (g *graph) dct4Forward(x []*node) []*node {
 	n := len(x)
 	if n == 1 {
 		return []*node{g.scale(x[0], 1, 2)}
@@ -104,7 +104,7 @@ func (g *graph) fourForward(x []*node) []*node {
 	return out
 }
 
-func (g *graph) three(x []*node) []*node {
+func (g *graph) dct3(x []*node) []*node {
 	n := len(x)
 	if n == 1 {
 		return x
@@ -114,14 +114,14 @@ func (g *graph) three(x []*node) []*node {
 	for k := range even {
 		even[k], odd[k] = x[2*k], x[2*k+1]
 	}
-	e, o := g.three(even), g.fourInverse(odd)
+	e, o := g.dct3(even), g.dct4Inverse(odd)
 	for i := range e {
 		out[i], out[n-1-i] = g.add(e[i], o[i]), g.sub(e[i], o[i])
 	}
 	return out
 }
 
-func (g *graph) fourInverse(x []*node) []*node {
+func (g *graph) dct4Inverse(x []*node) []*node {
 	n := len(x)
 	if n == 1 {
 		return []*node{g.scale(x[0], 1, 2)}
@@ -132,11 +132,11 @@ func (g *graph) fourInverse(x []*node) []*node {
 	for k := 1; k < h; k++ {
 		p[k] = g.add(x[2*k-1], x[2*k])
 	}
-	a := g.three(p)
+	a := g.dct3(p)
 	for k := 1; k < h; k++ {
 		q[h-k] = g.sub(x[2*k-1], x[2*k])
 	}
-	b := g.three(q)
+	b := g.dct3(q)
 	for i := range a {
 		if i%2 == 1 {
 			out[i] = g.sub(g.scale(a[i], 2*i+1, 2*n), g.scale(b[i], 2*n-2*i-1, 2*n))

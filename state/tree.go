@@ -1,8 +1,9 @@
-package codec
+package state
 
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"hash"
 	"iter"
 	"math"
@@ -11,12 +12,12 @@ import (
 	"templar/protocol"
 )
 
-// tileValues is the number of parameters under one leaf of the state hash; a
-// tensor's last tile is shorter.
-const tileValues = 1 << 16
+// TileSize is the number of parameters under one leaf of the state hash; a tensor's last tile
+// may be shorter.
+const TileSize = 1 << 16
 
 // Tree is the state hash opened up: a leaf for each tile of each tensor, so that two
-// states can be compared and a difference located (spec/codec, "State hash").
+// states can be compared and a difference located (spec/state, "State hash").
 type Tree struct {
 	layout protocol.Layout
 	leaves []protocol.Hash
@@ -30,19 +31,22 @@ type Tile struct {
 	To     int
 }
 
-// StateHash identifies the parameters, to the bit, under this tensor table.
-func (c *Codec) StateHash(params []float32) protocol.Hash { return c.StateTree(params).Root() }
+// Hash is the state hash: it identifies the parameters, to the bit, under this tensor table. It
+// panics when params has not the size of the layout.
+func (s *Space) Hash(params []float32) protocol.Hash { return s.Tree(params).Root() }
 
-// StateTree hashes every tile of params (flat). It panics when params has not the
-// size of the Layout.
-func (c *Codec) StateTree(params []float32) Tree {
-	t := Tree{layout: c.layout}
+// Tree hashes every tile of params. It panics when params has not the size of the layout.
+func (s *Space) Tree(params []float32) Tree {
+	if len(params) != s.Size() {
+		panic(fmt.Sprintf("state: %d parameters, want %d", len(params), s.Size()))
+	}
+	t := Tree{layout: s.layout}
 	var tiles []placedTile
 	for tile := range t.tiles() {
 		tiles = append(tiles, tile)
 	}
 	t.leaves = make([]protocol.Hash, len(tiles))
-	c.share(len(tiles), func(items iter.Seq[int]) {
+	s.pool.Share(len(tiles), func(items iter.Seq[int]) {
 		l := newLeafHasher()
 		for i := range items {
 			tile := &tiles[i]
@@ -92,7 +96,7 @@ func (l *leafHasher) encode(values []float32) []byte {
 
 // Root is the state hash.
 func (t Tree) Root() protocol.Hash {
-	b := appendTable([]byte("\x01templar state\x00"), t.layout)
+	b := AppendTable([]byte("\x01templar state\x00"), t.layout)
 	for i := range t.leaves {
 		b = append(b, t.leaves[i][:]...)
 	}
@@ -120,8 +124,8 @@ type placedTile struct {
 func (t Tree) tiles() func(yield func(placedTile) bool) {
 	return func(yield func(placedTile) bool) {
 		for _, tensor := range t.layout {
-			for i, size := 0, tensor.Size(); i*tileValues < size; i++ {
-				tile := Tile{Tensor: tensor.Name, Index: i, From: i * tileValues, To: min((i+1)*tileValues, size)}
+			for i, size := 0, tensor.Size(); i*TileSize < size; i++ {
+				tile := Tile{Tensor: tensor.Name, Index: i, From: i * TileSize, To: min((i+1)*TileSize, size)}
 				if !yield(placedTile{tile, tensor.Offset}) {
 					return
 				}
