@@ -19,12 +19,15 @@ var floors = [][]string{
 	{"state"},
 	{"codec", "internal/engine", "internal/score", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model"},
 	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config", "internal/copies", "internal/run"},
-	{"internal/directory"},
-	{"internal/exchange", "internal/evaluation", "internal/report", "internal/toy"},
+	{"internal/directory", "internal/schedule"},
+	{"internal/mailbox", "internal/bulletin", "internal/evaluation", "internal/report", "internal/toy"},
+	{"internal/attest"},
 	{"internal/checkpoint", "internal/replica"},
-	{"internal/role", "internal/audit"},
-	{"internal/miner", "internal/validator", "internal/aggregator", "internal/adversary"},
-	{"internal/node", "internal/sim", "internal/simnet"},
+	{"internal/role", "internal/resume", "internal/audit"},
+	{"internal/miner", "internal/validator", "internal/aggregator"},
+	{"internal/parts"},
+	{"internal/adversary"},
+	{"internal/node", "internal/sim", "internal/simnet", "internal/aggregatortest"},
 	{"internal/localnet"},
 	{"internal/cli"},
 	{"cmd/templar", "bench"},
@@ -91,6 +94,20 @@ func TestImportsPointDown(t *testing.T) {
 			if to, below := place(imported); to != room && below >= floor {
 				t.Errorf("%s (floor %d) imports %s (floor %d)", p.ImportPath, floor, imported, below)
 			}
+		}
+	}
+}
+
+// An aggregator holds no model, and is built without what computes, loads or saves one.
+func TestAggregatorHoldsNoModel(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./internal/aggregator").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for _, linked := range strings.Fields(string(out)) {
+		switch room, _ := place(linked); room {
+		case "internal/engine", "internal/data", "internal/model", "internal/checkpoint", "internal/replica", "internal/resume", "internal/evaluation":
+			t.Errorf("the aggregator links %s", linked)
 		}
 	}
 }

@@ -23,7 +23,7 @@ import (
 	"strconv"
 	"strings"
 
-	"templar/internal/aggregator/aggregatortest"
+	"templar/internal/aggregatortest"
 )
 
 // The mark: 100 windows of 1.2 billion parameters in 5 minutes, at 1 Gb/s.

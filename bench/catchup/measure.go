@@ -16,9 +16,10 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"templar/internal/aggregator/aggregatortest"
-	"templar/internal/exchange"
+	"templar/codec"
+	"templar/internal/aggregatortest"
 	"templar/internal/model"
+	"templar/internal/parts"
 	"templar/internal/replica"
 	"templar/internal/store"
 	"templar/protocol"
@@ -34,7 +35,7 @@ type options struct {
 
 // bench is a node that is behind, and what it has to catch up on.
 type bench struct {
-	x      *exchange.Exchange
+	x      parts.Parts
 	target protocol.Window
 	params []float32
 	table  *tabwriter.Writer
@@ -70,7 +71,7 @@ func (b *bench) row(what string, l lap, windows int) {
 
 func (b *bench) extrapolate(l lap, windows int) {
 	scale := markParameters / float64(len(b.params)) * markWindows / float64(windows)
-	size := float64(b.x.Codec.UpdateSize()) * markParameters / float64(len(b.params))
+	size := float64(b.x.Run.Codec.UpdateSize()) * markParameters / float64(len(b.params))
 	fmt.Printf("100 windows of 1.2 billion parameters: %.0f s at this rate, or %.0f s of CPU time on %d core(s) with nothing else to do; %.0f s of wire at 1 Gb/s meanwhile; the mark is %d s\n",
 		l.wall.Seconds()*scale, l.cpu.Seconds()*scale/float64(runtime.GOMAXPROCS(0)), runtime.GOMAXPROCS(0), size*8/markBits*markWindows, markSeconds)
 }
@@ -104,11 +105,11 @@ func (o *options) prepare(ctx context.Context) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := site.Deps(0, nil, nil, slog.New(slog.DiscardHandler))
+	d, err := site.Parts(0, nil, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{x: d.Exchange, target: aggregatortest.Start + protocol.Window(o.windows), params: model.Init(p.Model, 1)}
+	b := &bench{x: d, target: aggregatortest.Start + protocol.Window(o.windows), params: model.Init(p.Model, 1)}
 	if err := site.AdvanceTo(b.target + 1); err != nil {
 		return nil, err
 	}
@@ -123,15 +124,15 @@ func (o *options) prepare(ctx context.Context) (*bench, error) {
 
 func (b *bench) publish(ctx context.Context, w protocol.Window, previous protocol.Hash) (protocol.Hash, error) {
 	x := b.x
-	u, verdict := x.Codec.ReadUpdate(signs(x, uint64(w)))
+	u, verdict := x.Run.Codec.ReadUpdate(signs(x.Run.Codec, uint64(w)))
 	if !verdict.OK() {
 		return previous, errors.New(verdict.String())
 	}
 	raw, err := wire.EncodeAggregate(&wire.Aggregate{
-		Run: x.Hash, Window: w, Start: aggregatortest.Start, UploadFrom: time.Now(), Delta: x.Params.Delta(),
-		LearningRate: float32(x.Params.LearningRateAt(x.Params.Step(aggregatortest.Start, w))), Previous: previous,
+		Run: x.Run.Hash, Window: w, Start: aggregatortest.Start, UploadFrom: time.Now(), Delta: x.Run.Params.Delta(),
+		LearningRate: float32(x.Run.Params.LearningRateAt(x.Run.Params.Step(aggregatortest.Start, w))), Previous: previous,
 		Included: []wire.Included{{UID: 1}}, Aggregator: x.Signer.Hotkey(), Update: u,
-	}, x.Codec, x.Signer)
+	}, x.Run.Codec, x.Signer)
 	if err != nil {
 		return previous, err
 	}
@@ -140,12 +141,12 @@ func (b *bench) publish(ctx context.Context, w protocol.Window, previous protoco
 }
 
 // signs is the body of an update: no chunk is empty, every sign is drawn.
-func signs(x *exchange.Exchange, seed uint64) []byte {
-	body := make([]byte, x.Codec.UpdateSize())
+func signs(c *codec.Codec, seed uint64) []byte {
+	body := make([]byte, c.UpdateSize())
 	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
-	flags := (x.Codec.Chunks() + 7) / 8
+	flags := (c.Chunks() + 7) / 8
 	_, _ = random.Read(body[flags:]) // never fails
-	if odd := x.Codec.Layout().Size() % 8; odd > 0 {
+	if odd := c.Layout().Size() % 8; odd > 0 {
 		body[len(body)-1] &= 1<<odd - 1
 	}
 	return body
@@ -162,14 +163,14 @@ func (b *bench) steps(ctx context.Context, windows int) error {
 			return err
 		}
 		at = fetch.add(at)
-		a, _, verdict := wire.DecodeAggregate(raw, b.x.Codec, b.x.Hash, w, b.x.Params.Aggregators)
+		a, _, verdict := wire.DecodeAggregate(raw, b.x.Run.Codec, b.x.Run.Hash, w, b.x.Run.Params.Aggregators)
 		if !verdict.OK() {
 			return errors.New(verdict.String())
 		}
 		at = verify.add(at)
-		b.x.Codec.Apply(state, a.Update, a.LearningRate, float32(b.x.Params.WeightDecay))
+		b.x.Run.Codec.Apply(state, a.Update, a.LearningRate, float32(b.x.Run.Params.WeightDecay))
 		at = apply.add(at)
-		b.x.Codec.StateHash(state)
+		b.x.Run.Codec.StateHash(state)
 		hash.add(at)
 	}
 	b.row("fetch from loopback", fetch, windows)
@@ -205,7 +206,7 @@ func (b *bench) follow(ctx context.Context, profile string) (took lap, err error
 	}
 	r := replica.New(b.x.Run, aggregatortest.Start, aggregatortest.Start, protocol.Hash{}, b.params)
 	began := clockNow()
-	done, err := r.Follow(ctx, b.x, b.target, time.Now().Add(time.Minute), func(*wire.Aggregate, protocol.Hash, int64) error {
+	done, err := r.Follow(ctx, b.x.Source(), b.target, time.Now().Add(time.Minute), func(*wire.Aggregate, protocol.Hash, int64) error {
 		r.StateHash()
 		return nil
 	})

@@ -21,7 +21,7 @@ import (
 	"strconv"
 	"strings"
 
-	"templar/internal/aggregator/aggregatortest"
+	"templar/internal/aggregatortest"
 )
 
 func main() {

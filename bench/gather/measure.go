@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"templar/internal/aggregator"
-	"templar/internal/aggregator/aggregatortest"
+	"templar/internal/aggregatortest"
 	"templar/internal/role"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -49,12 +49,12 @@ func measure(ctx context.Context, endpoint string, miners, hidden int) error {
 		return err
 	}
 	w := &watch{}
-	d, err := site.Deps(0, nil, w, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	d, err := site.Parts(0, nil, w, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return err
 	}
 	stop := w.sample()
-	err = aggregator.New(role.Config{Windows: 1}, d).Run(ctx)
+	err = aggregator.New(role.Config{Windows: 1}, d.ForAggregator()).Run(ctx)
 	stop()
 	if err != nil {
 		return err

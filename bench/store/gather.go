@@ -18,9 +18,10 @@ import (
 	"templar/internal/chain"
 	"templar/internal/clock"
 	"templar/internal/directory"
-	"templar/internal/exchange"
+	"templar/internal/mailbox"
 	"templar/internal/model"
 	"templar/internal/run"
+	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/internal/store/s3"
 	"templar/internal/store/server"
@@ -53,7 +54,7 @@ func gather(ctx context.Context, rounds, peers int, size int64) error {
 	var took, p50, p99 []time.Duration
 	var heap uint64
 	for range rounds {
-		x := &exchange.Exchange{Run: run, Clock: clock.Wall{}}
+		x := mailbox.Gatherer{Run: run, Schedule: schedule.Schedule{Params: run.Params, Clock: clock.Wall{}}}
 		peak := watchHeap()
 		start := time.Now()
 		bounds := protocol.Bounds{Min: start.Add(-time.Hour), Max: start.Add(time.Hour)}

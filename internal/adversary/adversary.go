@@ -5,8 +5,8 @@
 // code knows of it, and what it uploads is a real object in the real store, signed by its own
 // key wherever the attack needs a valid signature:
 //
-//	deps = adversary.Member{Kind: adversary.Copycat}.Corrupt(deps)
-//	err := miner.New(cfg, deps).Run(ctx)
+//	p = adversary.Member{Kind: adversary.Copycat}.Corrupt(p)
+//	err := miner.New(cfg, p.ForMiner()).Run(ctx)
 package adversary
 
 import (
@@ -15,8 +15,7 @@ import (
 
 	"templar/codec"
 	"templar/internal/engine"
-	"templar/internal/exchange"
-	"templar/internal/role"
+	"templar/internal/parts"
 	"templar/wire"
 )
 
@@ -106,26 +105,22 @@ func (k Kind) attack() attack {
 
 // Corrupt turns the parts of an honest miner into the cheater's. The uids of a sybil's members
 // must follow one another in the order of their Index.
-func (m Member) Corrupt(d role.Deps) role.Deps {
+func (m Member) Corrupt(d parts.Parts) parts.Parts {
 	a := m.Kind.attack()
-	c := &cheater{Deps: d, index: m.Index}
-	x := d.Exchange
-	d.Exchange = &exchange.Exchange{
-		Run: x.Run, Clock: x.Clock, Chain: x.Chain, Directory: x.Directory, Signer: x.Signer, UID: x.UID,
-		Own: &bucket{Bucket: x.Own, cheater: c, attack: a}, Aggregator: x.Aggregator,
-	}
+	c := &cheater{Parts: d, index: m.Index}
+	d.Own = &bucket{Bucket: d.Own, cheater: c, attack: a}
 	if a.engine != nil {
 		d.Engine = a.engine(c)
 	}
 	if _, idle := d.Engine.(idler); idle {
-		d.Report.Sink = withoutTraining(d.Report.Sink)
+		d.Events.Sink = withoutTraining(d.Events.Sink)
 	}
 	return d
 }
 
 // cheater is what an attack works with: the honest parts, and what it remembers.
 type cheater struct {
-	role.Deps
+	parts.Parts
 	index int // among those of its kind
 
 	last  *codec.Gradient // of the window before
@@ -135,5 +130,5 @@ type cheater struct {
 
 // sign returns g as an object in the cheater's own name.
 func (c *cheater) sign(g *wire.Gradient) ([]byte, error) {
-	return wire.EncodeGradient(g, c.Exchange.Codec, c.Exchange.Signer)
+	return wire.EncodeGradient(g, c.Run.Codec, c.Signer)
 }

@@ -29,32 +29,32 @@ func (b *bucket) Put(ctx context.Context, key string, body io.ReaderAt, size int
 		return store.Info{}, fmt.Errorf("%s: %w", b.attack.kind, err)
 	}
 	if raw == nil {
-		return store.Info{Key: key, LastModified: b.cheater.Exchange.Clock.Now().Truncate(time.Second)}, nil
+		return store.Info{Key: key, LastModified: b.cheater.Clock.Now().Truncate(time.Second)}, nil
 	}
 	return b.Bucket.Put(ctx, key, bytes.NewReader(raw), int64(len(raw)), o)
 }
 
 func (b *bucket) alter(ctx context.Context, key string, raw []byte) (string, []byte, error) {
-	x := b.cheater.Exchange
+	c := b.cheater
 	w, _ := protocol.KeyWindow(key)
-	me := wire.Expect{Run: x.Hash, Window: w, UID: x.UID, Hotkey: x.Signer.Hotkey()}
+	me := wire.Expect{Run: c.Run.Hash, Window: w, UID: c.UID, Hotkey: c.Signer.Hotkey()}
 	switch {
-	case key == protocol.GradientKey(w, x.UID) && b.attack.gradient != nil:
-		g, verdict := wire.DecodeGradient(raw, x.Codec, me)
+	case key == protocol.GradientKey(w, c.UID) && b.attack.gradient != nil:
+		g, verdict := wire.DecodeGradient(raw, c.Run.Codec, me)
 		if !verdict.OK() {
 			return key, nil, fmt.Errorf("own gradient is %v", verdict)
 		}
-		out, err := b.attack.gradient(ctx, b.cheater, g)
-		return protocol.GradientKey(g.Window, x.UID), out, err
-	case key == protocol.SampleKey(w, x.UID) && b.attack.sample != nil:
-		s, verdict := wire.DecodeSample(raw, me, x.SampleSize())
+		out, err := b.attack.gradient(ctx, c, g)
+		return protocol.GradientKey(g.Window, c.UID), out, err
+	case key == protocol.SampleKey(w, c.UID) && b.attack.sample != nil:
+		s, verdict := wire.DecodeSample(raw, me, c.Samples().Size())
 		if !verdict.OK() {
 			return key, nil, fmt.Errorf("own sample is %v", verdict)
 		}
-		if err := b.attack.sample(ctx, b.cheater, s); err != nil {
+		if err := b.attack.sample(ctx, c, s); err != nil {
 			return key, nil, err
 		}
-		out, err := wire.EncodeSample(s, x.Signer)
+		out, err := wire.EncodeSample(s, c.Signer)
 		return key, out, err
 	}
 	return key, raw, nil

@@ -57,7 +57,7 @@ func copycatEvasive(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, 
 
 // copied sends another miner's gradient, in the form that send gives it.
 func (c *cheater) copied(ctx context.Context, g *wire.Gradient, send func(*wire.Gradient) ([]byte, error)) ([]byte, error) {
-	if err := c.Exchange.Directory.Refresh(ctx); err != nil {
+	if err := c.Directory.Refresh(ctx); err != nil {
 		return nil, err
 	}
 	victims := c.others()
@@ -72,21 +72,20 @@ func (c *cheater) copied(ctx context.Context, g *wire.Gradient, send func(*wire.
 
 // others are the miners but itself, ascending by uid.
 func (c *cheater) others() []directory.Peer {
-	return slices.DeleteFunc(c.Exchange.Directory.Candidates(), func(p directory.Peer) bool { return p.UID == c.Exchange.UID })
+	return slices.DeleteFunc(c.Directory.Candidates(), func(p directory.Peer) bool { return p.UID == c.UID })
 }
 
 // steal returns the gradient of the first victim that has one, as soon as any has.
 func (c *cheater) steal(ctx context.Context, w protocol.Window, victims []directory.Peer) (*codec.Gradient, error) {
-	x := c.Exchange
-	end, err := x.EndOf(ctx, w)
+	end, err := c.Schedule().EndOf(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	for bounds := x.Params.UploadBounds(end.Time); !x.Clock.Now().After(bounds.Max); {
-		if err := x.Clock.Sleep(ctx, x.Poll()); err != nil {
+	for bounds := c.Run.Params.UploadBounds(end.Time); !c.Clock.Now().After(bounds.Max); {
+		if err := c.Clock.Sleep(ctx, c.Schedule().Poll()); err != nil {
 			return nil, err
 		}
-		for _, p := range x.Gather(ctx, w, victims, bounds, x.Clock.Now().Add(x.Poll())) {
+		for _, p := range c.Gatherer().Gather(ctx, w, victims, bounds, c.Clock.Now().Add(c.Schedule().Poll())) {
 			if p.Verdict.OK() {
 				return p.Gradient.Body, nil
 			}
@@ -100,10 +99,10 @@ func sybil(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
 	if c.index == 0 {
 		return c.sign(g)
 	}
-	if err := c.Exchange.Directory.Refresh(ctx); err != nil {
+	if err := c.Directory.Refresh(ctx); err != nil {
 		return nil, err
 	}
-	first, ok := c.Exchange.Directory.Peer(c.Exchange.UID - protocol.UID(c.index))
+	first, ok := c.Directory.Peer(c.UID - protocol.UID(c.index))
 	if !ok {
 		return nil, nil
 	}

@@ -24,9 +24,9 @@ func infinite(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
 // unpackable sends one coefficient whose scale no honest encoder would write.
 func (c *cheater) unpackable(g *wire.Gradient, scale float32) (_ []byte, err error) {
 	const coefficient = 127 // the largest code times a scale of one
-	chunks := make([]codec.Chunk, c.Exchange.Codec.Chunks())
+	chunks := make([]codec.Chunk, c.Run.Codec.Chunks())
 	chunks[0] = codec.Chunk{Index: []uint16{0}, Value: []float32{coefficient}}
-	if g.Body, err = c.Exchange.Codec.Pack(chunks); err != nil {
+	if g.Body, err = c.Run.Codec.Pack(chunks); err != nil {
 		return nil, err
 	}
 	return c.forged(g, func(message []byte) {
@@ -42,7 +42,7 @@ func float32Bytes(v float32) []byte {
 
 // impostor names another miner in the header (spec/wire, "Envelope").
 func impostor(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
-	if err := c.Exchange.Directory.Refresh(ctx); err != nil {
+	if err := c.Directory.Refresh(ctx); err != nil {
 		return nil, err
 	}
 	victims := c.others()
@@ -62,7 +62,7 @@ func (c *cheater) forged(g *wire.Gradient, change func(message []byte)) ([]byte,
 	message := b[:len(b)-sha256.Size-len(protocol.Signature{})]
 	change(message)
 	digest := sha256.Sum256(message)
-	sig, err := c.Exchange.Signer.Sign(append(fmt.Appendf(nil, "templar/v%d/gradient\x00", protocol.Version), digest[:]...))
+	sig, err := c.Signer.Sign(append(fmt.Appendf(nil, "templar/v%d/gradient\x00", protocol.Version), digest[:]...))
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +88,6 @@ func oversized(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	most := wire.MaxGradientSize(c.Exchange.Codec, c.Exchange.Params.PagesPerWindow)
+	most := wire.MaxGradientSize(c.Run.Codec, c.Run.Params.PagesPerWindow)
 	return append(b, make([]byte, most+1-int64(len(b)))...), nil
 }

@@ -11,7 +11,7 @@ import (
 
 // draw is the cheater's own randomness, which repeats from run to run.
 func (c *cheater) draw(w protocol.Window) *protocol.Draw {
-	return protocol.NewDraw("adversary", protocol.Hash(c.Exchange.Signer.Hotkey()), uint64(w))
+	return protocol.NewDraw("adversary", protocol.Hash(c.Signer.Hotkey()), uint64(w))
 }
 
 // uniform returns a number in [-1, 1).
@@ -28,22 +28,22 @@ func noise(_ context.Context, c *cheater, g *wire.Gradient) (_ []byte, err error
 }
 
 func (c *cheater) randomBody(w protocol.Window) (*codec.Gradient, error) {
-	d, values := c.draw(w), make([]float32, c.Exchange.Codec.Layout().Size())
+	d, values := c.draw(w), make([]float32, c.Run.Codec.Layout().Size())
 	for i := range values {
 		values[i] = uniform(d)
 	}
-	return c.Exchange.Codec.Compress(values)
+	return c.Run.Codec.Compress(values)
 }
 
 // changed signs g with other coefficients: f is given each chunk to change.
 func (c *cheater) changed(g *wire.Gradient, f func(*codec.Chunk)) (_ []byte, err error) {
 	var chunks []codec.Chunk
-	c.Exchange.Codec.Each(g.Body, func(ch codec.Chunk) {
+	c.Run.Codec.Each(g.Body, func(ch codec.Chunk) {
 		ch.Index, ch.Value = slices.Clone(ch.Index), slices.Clone(ch.Value)
 		f(&ch)
 		chunks = append(chunks, ch)
 	})
-	if g.Body, err = c.Exchange.Codec.Pack(chunks); err != nil {
+	if g.Body, err = c.Run.Codec.Pack(chunks); err != nil {
 		return nil, err
 	}
 	return c.sign(g)
@@ -75,7 +75,7 @@ func nothing(context.Context, *cheater, *wire.Gradient) ([]byte, error) { return
 
 // nothingOncePaid stops working when the chain gives it an incentive.
 func nothingOncePaid(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
-	graph, err := c.Exchange.Chain.Metagraph(ctx)
+	graph, err := c.Chain.Metagraph(ctx)
 	if err != nil {
 		return nil, err
 	}

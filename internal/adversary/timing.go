@@ -16,13 +16,12 @@ func early(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
 
 // late waits until a store that gives whole seconds must tell that the deadline is over.
 func late(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
-	x := c.Exchange
-	end, err := x.EndOf(ctx, g.Window)
+	end, err := c.Schedule().EndOf(ctx, g.Window)
 	if err != nil {
 		return nil, err
 	}
-	after := x.Params.UploadBounds(end.Time).Max.Add(time.Second + x.Poll())
-	if err := clock.SleepUntil(ctx, x.Clock, after); err != nil {
+	after := c.Run.Params.UploadBounds(end.Time).Max.Add(time.Second + c.Schedule().Poll())
+	if err := clock.SleepUntil(ctx, c.Clock, after); err != nil {
 		return nil, err
 	}
 	return c.sign(g)

@@ -51,7 +51,7 @@ func otherPages(c *cheater) engine.Engine { return otherData{c.Engine, c, c.draw
 
 // Accumulate trains on a page at random.
 func (e otherData) Accumulate(ctx context.Context, _ engine.Batch, scale float32) (engine.Loss, error) {
-	p := e.cheater.Exchange.Params
+	p := e.cheater.Run.Params
 	page := e.draw.Below(e.cheater.Data.Pages(p.PageTokens))
 	tokens, err := e.cheater.Data.Page(ctx, page, p.PageTokens)
 	if err != nil {
@@ -72,8 +72,8 @@ type otherModel struct {
 }
 
 func desynced(c *cheater) engine.Engine {
-	c.shift = make([]float32, c.Exchange.Codec.Layout().Size())
-	d, step := c.draw(0), float32(stepsOff*c.Exchange.Params.LearningRate)
+	c.shift = make([]float32, c.Run.Codec.Layout().Size())
+	d, step := c.draw(0), float32(stepsOff*c.Run.Params.LearningRate)
 	for i := range c.shift {
 		c.shift[i] = step * float32(int64(2*d.Below(2))-1)
 	}
@@ -90,11 +90,11 @@ func (e *otherModel) Load(ctx context.Context, params []float32) error {
 
 // desyncedSample shows the other model, as an honest miner would whose model has drifted.
 func desyncedSample(ctx context.Context, c *cheater, s *wire.Sample) error {
-	end, err := c.Exchange.EndOf(ctx, s.Window)
+	end, err := c.Schedule().EndOf(ctx, s.Window)
 	if err != nil {
 		return err
 	}
-	for i, shift := range c.Exchange.SampleOf(c.shift, end, s.Hotkey) {
+	for i, shift := range c.Samples().Of(c.shift, end, s.Hotkey) {
 		s.Values[i] += shift
 	}
 	s.State = protocol.Hash(sha256.Sum256(s.State[:])) // the other model's, as far as anyone can tell

@@ -13,22 +13,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
+	"templar/internal/bulletin"
 	"templar/internal/clock"
 	"templar/internal/directory"
-	"templar/internal/exchange"
+	"templar/internal/mailbox"
 	"templar/internal/role"
+	"templar/internal/run"
+	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
 )
 
+// Deps are the parts that an aggregator works with. It has no bucket of its own, no engine
+// and no data.
+type Deps struct {
+	run.Run
+	Clock      clock.Clock
+	Schedule   schedule.Schedule
+	Directory  *directory.Directory
+	Board      *bulletin.Board
+	Gatherer   mailbox.Gatherer
+	Aggregates mailbox.Aggregates
+	Shelf      *mailbox.Shelf // the aggregator bucket
+	Signer     protocol.Signer
+	Local      store.Bucket // durable private state
+	Log        *slog.Logger
+	Events     telemetry.Reporter
+}
+
 // Aggregator is the aggregation server. Create it with New.
 type Aggregator struct {
-	role.Deps
+	Deps
 	cfg role.Config
 
 	joined   bool
@@ -39,27 +60,23 @@ type Aggregator struct {
 }
 
 // New returns an aggregator that Run starts.
-func New(cfg role.Config, d role.Deps) *Aggregator { return &Aggregator{Deps: d, cfg: cfg} }
+func New(cfg role.Config, d Deps) *Aggregator { return &Aggregator{Deps: d, cfg: cfg} }
 
 // Run aggregates every window from the first that has no Aggregate on, in order, until
 // ctx ends or the stop window is reached. A fault costs a pause, never a window, from the
 // first step on: only what no patience can mend ends it.
 func (a *Aggregator) Run(ctx context.Context) error {
-	if !slices.Contains(a.Exchange.Params.Aggregators, a.Exchange.Signer.Hotkey()) {
-		return fmt.Errorf("aggregator: hotkey %s is not among the run's aggregators", a.Exchange.Signer.Hotkey())
+	if !slices.Contains(a.Params.Aggregators, a.Signer.Hotkey()) {
+		return fmt.Errorf("aggregator: hotkey %s is not among the run's aggregators", a.Signer.Hotkey())
 	}
-	var hopeless error
-	err := a.Repeat(ctx, func() bool { return hopeless == nil && (!a.joined || a.next < a.stop) }, func(ctx context.Context) error {
+	loop := role.Loop{Schedule: a.Schedule, Log: a.Log, Fatal: func(err error) bool { return errors.Is(err, bulletin.ErrOtherRun) }}
+	err := loop.Repeat(ctx, func() bool { return !a.joined || a.next < a.stop }, func(ctx context.Context) error {
 		if a.joined {
 			return a.window(ctx)
 		}
-		err := a.join(ctx)
-		if errors.Is(err, exchange.ErrOtherRun) {
-			hopeless, err = err, nil
-		}
-		return err
+		return a.join(ctx)
 	})
-	if err = errors.Join(err, hopeless); err != nil {
+	if err != nil {
 		return fmt.Errorf("aggregator: %w", err)
 	}
 	a.phase("done")
@@ -69,13 +86,13 @@ func (a *Aggregator) Run(ctx context.Context) error {
 // join finds the run's start, and where the chain of Aggregates ends.
 func (a *Aggregator) join(ctx context.Context) error {
 	a.phase("starting")
-	s, err := a.AwaitStart(ctx)
+	s, err := role.AwaitStart(ctx, a.Board, a.Log, a.Events)
 	if err != nil {
 		return err
 	}
 	a.start, a.next, a.previous = s.StartWindow, s.StartWindow, protocol.Hash{}
-	a.stop = exchange.StopAfter(s.StartWindow, a.cfg.Windows)
-	last, found, err := store.NewestWindow(ctx, a.Exchange.Aggregator, "aggregator-")
+	a.stop = schedule.StopAfter(s.StartWindow, a.cfg.Windows)
+	last, found, err := store.NewestWindow(ctx, a.Shelf.Bucket, "aggregator-")
 	if err != nil {
 		return err
 	}
@@ -94,12 +111,11 @@ func (a *Aggregator) join(ctx context.Context) error {
 // follow takes over the published Aggregate of w as the end of the chain, and keeps a copy
 // unless it is ours, of which there is one.
 func (a *Aggregator) follow(ctx context.Context, w protocol.Window, ours []byte) (*wire.Aggregate, int64, error) {
-	x := a.Exchange
-	raw, verdict := x.AggregateBytes(ctx, w, x.Clock.Now().Add(x.Params.WindowTime()))
+	raw, verdict := a.Aggregates.Raw(ctx, w, a.Clock.Now().Add(a.Params.WindowTime()))
 	var agg *wire.Aggregate
 	var hash protocol.Hash
 	if verdict.OK() {
-		agg, hash, verdict = wire.DecodeAggregate(raw, x.Codec, x.Hash, w, x.Params.Aggregators)
+		agg, hash, verdict = wire.DecodeAggregate(raw, a.Codec, a.Hash, w, a.Params.Aggregators)
 	}
 	if !verdict.OK() {
 		return nil, 0, fmt.Errorf("published aggregate of window %d: %s", w, verdict)
@@ -113,7 +129,7 @@ func (a *Aggregator) follow(ctx context.Context, w protocol.Window, ours []byte)
 
 // window aggregates the next window, as soon as its upload deadline has passed.
 func (a *Aggregator) window(ctx context.Context) error {
-	x, w := a.Exchange, a.next
+	w := a.next
 	a.phase("waiting")
 	end, err := a.end(ctx, w)
 	if err != nil {
@@ -123,15 +139,15 @@ func (a *Aggregator) window(ctx context.Context) error {
 	if done, err := a.again(ctx); done || err != nil {
 		return err
 	}
-	if err := x.Directory.Refresh(ctx); err != nil {
-		if ctx.Err() != nil || len(x.Directory.Peers()) == 0 {
+	if err := a.Directory.Refresh(ctx); err != nil {
+		if ctx.Err() != nil || len(a.Directory.Peers()) == 0 {
 			return err
 		}
 		a.Log.Warn("peers not updated: gathering from those of an earlier window", "window", w, "err", err)
 	}
-	peers := a.Selected(ctx, w, a.cfg)
-	bounds := x.Params.UploadBounds(end)
-	if err := clock.SleepUntil(ctx, x.Clock, bounds.Max); err != nil {
+	peers := role.Selected(ctx, a.Board, w, a.cfg, a.Log)
+	bounds := a.Params.UploadBounds(end)
+	if err := clock.SleepUntil(ctx, a.Clock, bounds.Max); err != nil {
 		return err
 	}
 	a.phase("gathering")
@@ -142,14 +158,13 @@ func (a *Aggregator) window(ctx context.Context) error {
 	return a.publish(ctx, end, payloads, took)
 }
 
-func (a *Aggregator) gather(ctx context.Context, peers []directory.Peer, bounds protocol.Bounds) ([]exchange.Payload, time.Duration, error) {
-	x := a.Exchange
-	began := x.Clock.Now()
-	payloads := x.Gather(ctx, a.next, peers, bounds, began.Add(x.Params.Gather()))
-	took := x.Clock.Now().Sub(began)
-	verdicts, size := exchange.PeerVerdicts(payloads)
-	a.Report.Emit(a.next, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: took})
+func (a *Aggregator) gather(ctx context.Context, peers []directory.Peer, bounds protocol.Bounds) ([]mailbox.Payload, time.Duration, error) {
+	began := a.Clock.Now()
+	payloads := a.Gatherer.Gather(ctx, a.next, peers, bounds, began.Add(a.Params.Gather()))
+	took := a.Clock.Now().Sub(began)
+	verdicts, size := mailbox.PeerVerdicts(payloads)
+	a.Events.Emit(a.next, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: took})
 	return payloads, took, ctx.Err()
 }
 
-func (a *Aggregator) phase(name string) { a.Phase(a.next, name) }
+func (a *Aggregator) phase(name string) { a.Events.Phase(a.next, name) }

@@ -3,7 +3,6 @@ package aggregator_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +20,7 @@ import (
 // A hotkey that the run does not list is refused at once.
 func TestUnlistedAggregator(t *testing.T) {
 	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
-		a := aggregator.New(role.Config{}, role.Deps{Exchange: net.Node("miner-0").Exchange()})
+		a := aggregator.New(role.Config{}, net.Node("miner-0").Parts().ForAggregator())
 		if err := a.Run(net.Context()); err == nil || !strings.Contains(err.Error(), "not among the run's aggregators") {
 			t.Error(err)
 		}
@@ -47,20 +46,20 @@ func TestArchive(t *testing.T) {
 		net.Node("aggregator-0").KillWhen(simnet.InPhase(net.Window(4), "publishing"))
 		net.RunWindows(5)
 		net.RequireSameState()
-		x := net.Node("aggregator-0").Exchange()
+		x := net.Node("aggregator-0").Parts()
 		for i := range 6 {
 			w := net.Window(i)
-			a, _, _, verdict := x.FetchAggregate(net.Context(), w, x.Clock.Now().Add(x.Params.Gather()))
+			a, _, _, verdict := x.Aggregates().Fetch(net.Context(), w, x.Clock.Now().Add(x.Run.Params.Gather()))
 			if !verdict.OK() || len(a.Included) != 2 {
 				t.Fatalf("window %d: %v", w, verdict)
 			}
 			for _, in := range a.Included {
-				if _, v := x.Archived(net.Context(), w, in); !v.OK() {
+				if _, v := x.Aggregates().Archived(net.Context(), w, in); !v.OK() {
 					t.Errorf("window %d: uid %d's gradient is %v in the archive", w, in.UID, v)
 				}
 			}
 			other := wire.Included{UID: a.Included[0].UID, Hotkey: a.Included[0].Hotkey}
-			if _, v := x.Archived(net.Context(), w, other); v != protocol.VerdictWrongContext {
+			if _, v := x.Aggregates().Archived(net.Context(), w, other); v != protocol.VerdictWrongContext {
 				t.Errorf("window %d: a gradient that is not named is %v", w, v)
 			}
 		}
@@ -72,12 +71,9 @@ func TestArchive(t *testing.T) {
 
 // alone runs aggregator-0 with another view of the chain beside a network without one.
 func alone(net *simnet.Network, look func(chain.Chain) chain.Chain) {
-	x := net.Node("aggregator-0").Exchange()
+	x := net.Node("aggregator-0").Parts()
 	x.Chain = look(x.Chain)
-	a := aggregator.New(role.Config{}, role.Deps{
-		Exchange: x, Local: net.Node("aggregator-0").Local, Log: slog.New(slog.DiscardHandler),
-		Report: telemetry.Reporter{Node: "aggregator-0", Role: telemetry.Aggregator, Clock: x.Clock, Sink: net.Node("aggregator-0")},
-	})
+	a := aggregator.New(role.Config{}, x.ForAggregator())
 	go func() { _ = a.Run(net.Context()) }() // it ends with the test
 }
 
@@ -95,11 +91,11 @@ func TestChainThatTellsLittle(t *testing.T) {
 				alone(net, look)
 				net.RunWindows(4)
 				net.RequireSameState()
-				x := net.Node("miner-0").Exchange()
+				x := net.Node("miner-0").Parts()
 				for i := range 4 {
 					w := net.Window(i)
-					a, _, _, verdict := x.FetchAggregate(net.Context(), w, x.Clock.Now().Add(time.Second))
-					end, err := x.EndOf(net.Context(), w)
+					a, _, _, verdict := x.Aggregates().Fetch(net.Context(), w, x.Clock.Now().Add(time.Second))
+					end, err := x.Schedule().EndOf(net.Context(), w)
 					if !verdict.OK() || err != nil || len(a.Included) != 2 {
 						t.Fatalf("window %d: %v, %v, %v", w, verdict, err, a)
 					}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"templar/internal/exchange"
+	"templar/internal/mailbox"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -19,9 +19,9 @@ const archiveLimit = 8
 // archive stores the usable payloads of the next window, which its Aggregate may name only
 // then. A miner that uploads twice may be seen differently by a standby, or before a
 // restart: what was archived first counts, and takes the place of what was gathered.
-func (a *Aggregator) archive(ctx context.Context, ok []exchange.Payload) error {
+func (a *Aggregator) archive(ctx context.Context, ok []mailbox.Payload) error {
 	errs := make([]error, len(ok))
-	a.Exchange.Clock.Each(len(ok), archiveLimit, func(i int) {
+	a.Clock.Each(len(ok), archiveLimit, func(i int) {
 		if errs[i] = a.keep(ctx, &ok[i]); errs[i] == nil {
 			a.copy(ctx, protocol.ArchiveKey(a.next, ok[i].Peer.UID), ok[i].Raw)
 		}
@@ -32,25 +32,25 @@ func (a *Aggregator) archive(ctx context.Context, ok []exchange.Payload) error {
 	return nil
 }
 
-func (a *Aggregator) keep(ctx context.Context, p *exchange.Payload) error {
-	x, key := a.Exchange, protocol.ArchiveKey(a.next, p.Peer.UID)
+func (a *Aggregator) keep(ctx context.Context, p *mailbox.Payload) error {
+	key := protocol.ArchiveKey(a.next, p.Peer.UID)
 	put := func(o store.PutOptions) error {
-		_, err := x.Aggregator.Put(ctx, key, bytes.NewReader(p.Raw), int64(len(p.Raw)), o)
+		_, err := a.Shelf.Bucket.Put(ctx, key, bytes.NewReader(p.Raw), int64(len(p.Raw)), o)
 		return err
 	}
 	err := put(store.PutOptions{IfAbsent: true})
 	if !errors.Is(err, store.ErrExists) {
 		return err
 	}
-	raw, err := read(ctx, x.Aggregator, key, a.maxGradient())
+	raw, err := read(ctx, a.Shelf.Bucket, key, a.maxGradient())
 	if errors.Is(err, store.ErrTooLarge) {
 		raw, err = nil, nil
 	}
 	if err != nil || bytes.Equal(raw, p.Raw) {
 		return err
 	}
-	expect := wire.Expect{Run: x.Hash, Window: a.next, UID: p.Peer.UID, Hotkey: p.Peer.Hotkey}
-	g, verdict := wire.DecodeGradient(raw, x.Codec, expect)
+	expect := wire.Expect{Run: a.Hash, Window: a.next, UID: p.Peer.UID, Hotkey: p.Peer.Hotkey}
+	g, verdict := wire.DecodeGradient(raw, a.Codec, expect)
 	if !verdict.OK() { // nothing that an Aggregate could name
 		return put(store.PutOptions{})
 	}
@@ -60,7 +60,7 @@ func (a *Aggregator) keep(ctx context.Context, p *exchange.Payload) error {
 }
 
 func (a *Aggregator) maxGradient() int64 {
-	return wire.MaxGradientSize(a.Exchange.Codec, a.Exchange.Params.PagesPerWindow)
+	return wire.MaxGradientSize(a.Codec, a.Params.PagesPerWindow)
 }
 
 // read returns an object of at most limit bytes; of any size when that is negative.

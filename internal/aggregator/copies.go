@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -22,8 +23,7 @@ const backlog = 6
 
 // kept is for how many windows copies are kept.
 func (a *Aggregator) kept() protocol.Window {
-	x := a.Exchange
-	return min(protocol.Window(x.Params.ValidatorOffset)+backlog, x.Retention())
+	return min(protocol.Window(a.Params.ValidatorOffset)+backlog, schedule.Retention(a.Params))
 }
 
 // copied is an Aggregate as it stands on our disk.
@@ -54,8 +54,7 @@ func (a *Aggregator) copyOf(ctx context.Context, w protocol.Window) (*copied, er
 }
 
 func (a *Aggregator) decode(raw []byte, w protocol.Window) *copied {
-	x := a.Exchange
-	agg, hash, verdict := wire.DecodeAggregate(raw, x.Codec, x.Hash, w, x.Params.Aggregators)
+	agg, hash, verdict := wire.DecodeAggregate(raw, a.Codec, a.Hash, w, a.Params.Aggregators)
 	if !verdict.OK() {
 		return nil
 	}
@@ -106,7 +105,7 @@ func (a *Aggregator) forget(ctx context.Context) {
 		}))
 	}
 	deleted := make([]error, len(old))
-	a.Exchange.Clock.Each(len(old), archiveLimit, func(i int) { deleted[i] = a.Local.Delete(ctx, old[i]) })
+	a.Clock.Each(len(old), archiveLimit, func(i int) { deleted[i] = a.Local.Delete(ctx, old[i]) })
 	if err := errors.Join(append(errs, deleted...)...); err != nil && ctx.Err() == nil {
 		a.Log.Warn("old copies not deleted", "err", err)
 	}

@@ -59,10 +59,10 @@ func TestSignedOnce(t *testing.T) {
 		last := newest(t, net)
 		w := last + 1
 		signed := resigned(t, net, last, func(a *wire.Aggregate) {
-			x := node.Exchange()
-			_, hash, _, _ := x.FetchAggregate(net.Context(), last, x.Clock.Now().Add(x.Params.Gather()))
+			x := node.Parts()
+			_, hash, _, _ := x.Aggregates().Fetch(net.Context(), last, x.Clock.Now().Add(x.Run.Params.Gather()))
 			a.Window, a.Previous, a.Included, a.Update = w, hash, nil, nil
-			a.LearningRate = float32(x.Params.LearningRateAt(x.Params.Step(a.Start, w)))
+			a.LearningRate = float32(x.Run.Params.LearningRateAt(x.Run.Params.Step(a.Start, w)))
 		})
 		put(t, node.Local, protocol.AggregateKey(w), signed)
 		node.Start()
@@ -167,13 +167,13 @@ func contents(t *testing.T, net *simnet.Network) map[string][]byte {
 // resigned returns the published Aggregate of w, changed and signed by aggregator-0.
 func resigned(t *testing.T, net *simnet.Network, w protocol.Window, change func(*wire.Aggregate)) []byte {
 	t.Helper()
-	x := net.Node("aggregator-0").Exchange()
-	a, _, _, verdict := x.FetchAggregate(net.Context(), w, x.Clock.Now().Add(x.Params.Gather()))
+	x := net.Node("aggregator-0").Parts()
+	a, _, _, verdict := x.Aggregates().Fetch(net.Context(), w, x.Clock.Now().Add(x.Run.Params.Gather()))
 	if !verdict.OK() {
 		t.Fatal(verdict)
 	}
 	change(a)
-	b, err := wire.EncodeAggregate(a, x.Codec, x.Signer)
+	b, err := wire.EncodeAggregate(a, x.Run.Codec, x.Signer)
 	must(t, err)
 	return b
 }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"templar/internal/exchange"
+	"templar/internal/mailbox"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -16,14 +16,13 @@ import (
 
 // publish archives the payloads, then creates the Aggregate. It is on our own disk before:
 // whatever happens from here on, we sign no other one of this window.
-func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []exchange.Payload, took time.Duration) error {
-	x := a.Exchange
+func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []mailbox.Payload, took time.Duration) error {
 	a.phase("publishing")
 	agg, err := a.aggregate(ctx, t, payloads, took)
 	if err != nil {
 		return err
 	}
-	b, err := wire.EncodeAggregate(agg, x.Codec, x.Signer)
+	b, err := wire.EncodeAggregate(agg, a.Codec, a.Signer)
 	if err != nil {
 		return err
 	}
@@ -36,7 +35,7 @@ func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []exchan
 // can tell whether the store took ours: the window is tried again, and what is found there
 // is taken over.
 func (a *Aggregator) create(ctx context.Context, b []byte) error {
-	x, began := a.Exchange, a.Exchange.Clock.Now()
+	began := a.Clock.Now()
 	if err := a.putAbsent(ctx, protocol.AggregateKey(a.next), b); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
@@ -44,9 +43,9 @@ func (a *Aggregator) create(ctx context.Context, b []byte) error {
 	if err != nil {
 		return err
 	}
-	a.published(counts, size, x.Clock.Now().Sub(began))
+	a.published(counts, size, a.Clock.Now().Sub(began))
 	a.forget(ctx)
-	if err := x.PruneAggregates(ctx, a.next); err != nil {
+	if err := a.Shelf.Prune(ctx, a.next); err != nil {
 		a.Log.Warn("old objects not deleted", "err", err)
 	}
 	return nil
@@ -54,7 +53,7 @@ func (a *Aggregator) create(ctx context.Context, b []byte) error {
 
 // putAbsent stores an object unless there is one.
 func (a *Aggregator) putAbsent(ctx context.Context, key string, b []byte) error {
-	_, err := a.Exchange.Aggregator.Put(ctx, key, bytes.NewReader(b), int64(len(b)), store.PutOptions{IfAbsent: true})
+	_, err := a.Shelf.Bucket.Put(ctx, key, bytes.NewReader(b), int64(len(b)), store.PutOptions{IfAbsent: true})
 	if errors.Is(err, store.ErrExists) {
 		return nil
 	}
@@ -63,13 +62,12 @@ func (a *Aggregator) putAbsent(ctx context.Context, key string, b []byte) error 
 
 // aggregate folds the usable payloads into the Aggregate of the next window. Beside the
 // payloads as they came it holds one chunk a worker, and the update itself.
-func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []exchange.Payload, took time.Duration) (*wire.Aggregate, error) {
-	x := a.Exchange
-	ok, skipped := exchange.Usable(payloads)
+func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []mailbox.Payload, took time.Duration) (*wire.Aggregate, error) {
+	ok, skipped := mailbox.Usable(payloads)
 	agg := &wire.Aggregate{
-		Run: x.Hash, Window: a.next, Start: a.start, UploadFrom: t, Delta: x.Params.Delta(),
-		LearningRate: float32(x.Params.LearningRateAt(x.Params.Step(a.start, a.next))),
-		Previous:     a.previous, Skipped: skipped, GatherTime: took, Aggregator: x.Signer.Hotkey(),
+		Run: a.Hash, Window: a.next, Start: a.start, UploadFrom: t, Delta: a.Params.Delta(),
+		LearningRate: float32(a.Params.LearningRateAt(a.Params.Step(a.start, a.next))),
+		Previous:     a.previous, Skipped: skipped, GatherTime: took, Aggregator: a.Signer.Hotkey(),
 	}
 	if err := a.archive(ctx, ok); err != nil {
 		return nil, err
@@ -77,17 +75,17 @@ func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []exch
 	for _, p := range ok {
 		agg.Included = append(agg.Included, wire.Included{UID: p.Peer.UID, Hotkey: p.Peer.Hotkey, Content: p.Content})
 	}
-	began := x.Clock.Now()
-	agg.Update = x.Fold(ok)
-	agg.AggregateTime = x.Clock.Now().Sub(began)
+	began := a.Clock.Now()
+	agg.Update = mailbox.Fold(a.Codec, ok)
+	agg.AggregateTime = a.Clock.Now().Sub(began)
 	return agg, nil
 }
 
 // published tells what counts for the window that was last followed.
 func (a *Aggregator) published(agg *wire.Aggregate, size int64, took time.Duration) {
-	sum := exchange.Applied(agg, a.previous, protocol.Hash{}, 0, size)
-	a.Report.Emit(agg.Window, telemetry.Published{
-		Hash: a.previous, Bytes: size, Included: sum.Included, Skipped: sum.Skipped, Ours: agg.Aggregator == a.Exchange.Signer.Hotkey(),
+	sum := mailbox.Applied(agg, a.previous, protocol.Hash{}, 0, size)
+	a.Events.Emit(agg.Window, telemetry.Published{
+		Hash: a.previous, Bytes: size, Included: sum.Included, Skipped: sum.Skipped, Ours: agg.Aggregator == a.Signer.Hotkey(),
 		Gather: agg.GatherTime, Aggregate: agg.AggregateTime, Publish: took,
 	})
 }

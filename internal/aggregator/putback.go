@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"templar/internal/clock"
+	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -15,7 +16,7 @@ import (
 // putBack looks whether the Aggregates of the last windows stand in the bucket, and stores
 // those again that do not. What it cannot do now is tried again in the next window.
 func (a *Aggregator) putBack(ctx context.Context) {
-	ctx, cancel := a.Exchange.WithTimeout(ctx)
+	ctx, cancel := a.Schedule.WithTimeout(ctx)
 	defer cancel()
 	oldest := a.next - min(a.next-a.start, a.kept())
 	lost := a.lost(ctx, oldest)
@@ -48,11 +49,10 @@ func (a *Aggregator) putBack(ctx context.Context) {
 
 // lost lists the windows from oldest on whose Aggregates the bucket does not have.
 func (a *Aggregator) lost(ctx context.Context, oldest protocol.Window) (lost []protocol.Window) {
-	x := a.Exchange
-	ctx, cancel := clock.WithTimeout(ctx, x.Clock, x.Params.Gather())
+	ctx, cancel := clock.WithTimeout(ctx, a.Clock, a.Params.Gather())
 	defer cancel()
 	missing := make([]bool, a.next-oldest)
-	x.Clock.Each(len(missing), len(missing), func(i int) { missing[i] = a.missing(ctx, oldest+protocol.Window(i)) })
+	a.Clock.Each(len(missing), len(missing), func(i int) { missing[i] = a.missing(ctx, oldest+protocol.Window(i)) })
 	for i, is := range missing {
 		if is {
 			lost = append(lost, oldest+protocol.Window(i))
@@ -62,14 +62,14 @@ func (a *Aggregator) lost(ctx context.Context, oldest protocol.Window) (lost []p
 }
 
 func (a *Aggregator) missing(ctx context.Context, w protocol.Window) bool {
-	_, err := a.Exchange.Aggregator.Head(ctx, protocol.AggregateKey(w))
+	_, err := a.Shelf.Bucket.Head(ctx, protocol.AggregateKey(w))
 	return errors.Is(err, store.ErrNotFound)
 }
 
 // tellOlder tells how many Aggregates are missing that are older than our copies.
 func (a *Aggregator) tellOlder(ctx context.Context, oldest protocol.Window) {
 	from := oldest
-	for from > a.start && from+a.Exchange.Retention() > a.next && a.missing(ctx, from-1) {
+	for from > a.start && from+schedule.Retention(a.Params) > a.next && a.missing(ctx, from-1) {
 		from--
 	}
 	if from < oldest {
@@ -92,8 +92,7 @@ func (a *Aggregator) link(ctx context.Context, w protocol.Window, hash protocol.
 	if lost {
 		return nil, nil
 	}
-	x := a.Exchange
-	raw, verdict := x.AggregateBytes(ctx, w, x.Clock.Now().Add(x.Params.Gather()))
+	raw, verdict := a.Aggregates.Raw(ctx, w, a.Clock.Now().Add(a.Params.Gather()))
 	if !verdict.OK() {
 		return nil, fmt.Errorf("published aggregate of window %d: %s", w, verdict)
 	}
@@ -120,12 +119,11 @@ func (a *Aggregator) put(ctx context.Context, c *copied, isLost bool) error {
 // putNamed stores those gradients again that an Aggregate names and the archive lacks. Ours
 // may lack those that only another aggregator has seen.
 func (a *Aggregator) putNamed(ctx context.Context, c *copied) error {
-	x := a.Exchange
 	errs := make([]error, len(c.Included))
-	x.Clock.Each(len(errs), archiveLimit, func(i int) {
+	a.Clock.Each(len(errs), archiveLimit, func(i int) {
 		in := c.Included[i]
 		key := protocol.ArchiveKey(c.Window, in.UID)
-		if _, errs[i] = x.Aggregator.Head(ctx, key); !errors.Is(errs[i], store.ErrNotFound) {
+		if _, errs[i] = a.Shelf.Bucket.Head(ctx, key); !errors.Is(errs[i], store.ErrNotFound) {
 			return
 		}
 		raw, err := read(ctx, a.Local, key, a.maxGradient())

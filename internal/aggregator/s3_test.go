@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"templar/internal/aggregator"
-	"templar/internal/aggregator/aggregatortest"
+	"templar/internal/aggregatortest"
 	"templar/internal/clock"
 	"templar/internal/role"
 	"templar/internal/simnet"
@@ -82,9 +82,9 @@ func TestTwoAggregatorsOnABadS3(t *testing.T) {
 	var told published
 	var running sync.WaitGroup
 	for i, wrap := range wraps {
-		d, err := site.Deps(i, wrap, &told, slog.New(slog.DiscardHandler))
+		d, err := site.Parts(i, wrap, &told, slog.New(slog.DiscardHandler))
 		must(t, err)
-		running.Go(func() { must(t, aggregator.New(role.Config{Windows: windows}, d).Run(ctx)) })
+		running.Go(func() { must(t, aggregator.New(role.Config{Windows: windows}, d.ForAggregator()).Run(ctx)) })
 	}
 	for w := aggregatortest.Start; w < aggregatortest.Start+windows; w++ {
 		must(t, site.AdvanceTo(w))
@@ -140,12 +140,12 @@ func prepareArchive(ctx context.Context, t *testing.T, site *aggregatortest.Site
 // checkChain reads the chain of Aggregates and holds it against what was told.
 func checkChain(ctx context.Context, t *testing.T, site *aggregatortest.Site, told *published) {
 	t.Helper()
-	d, err := site.Deps(0, nil, nil, slog.New(slog.DiscardHandler))
+	x, err := site.Parts(0, nil, nil, slog.New(slog.DiscardHandler))
 	must(t, err)
-	x, previous := d.Exchange, protocol.Hash{}
+	previous := protocol.Hash{}
 	one, two := told.by("aggregator-0"), told.by("aggregator-1")
 	for w := aggregatortest.Start; w < aggregatortest.Start+windows; w++ {
-		a, hash, _, verdict := x.FetchAggregate(ctx, w, time.Now().Add(time.Minute))
+		a, hash, _, verdict := x.Aggregates().Fetch(ctx, w, time.Now().Add(time.Minute))
 		if !verdict.OK() {
 			t.Fatalf("window %d: %v", w, verdict)
 		}
@@ -154,7 +154,7 @@ func checkChain(ctx context.Context, t *testing.T, site *aggregatortest.Site, to
 		}
 		previous = hash
 		for _, in := range a.Included {
-			if _, v := x.Archived(ctx, w, in); !v.OK() {
+			if _, v := x.Aggregates().Archived(ctx, w, in); !v.OK() {
 				t.Errorf("window %d: uid %d's gradient is %v in the archive", w, in.UID, v)
 			}
 		}

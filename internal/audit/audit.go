@@ -7,6 +7,7 @@ import (
 
 	"templar/internal/engine"
 	"templar/internal/replica"
+	"templar/internal/schedule"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -101,7 +102,7 @@ func Verify(ctx context.Context, r *Records, o Options) (Result, error) {
 	if o.Window < a.start.StartWindow {
 		return a.Result, fmt.Errorf("window %d: the run starts at window %d", o.Window, a.start.StartWindow)
 	}
-	a.Step = r.Params.Step(a.start.StartWindow, o.Window)
+	a.Step = r.Run.Params.Step(a.start.StartWindow, o.Window)
 	if err := a.fetch(ctx); err != nil {
 		return a.Result, err
 	}
@@ -121,12 +122,12 @@ func Verify(ctx context.Context, r *Records, o Options) (Result, error) {
 func (a *auditor) fetch(ctx context.Context) error {
 	a.Progress("fetching the aggregate of window %d", a.Options.Window)
 	w := a.Options.Window
-	agg, hash, _, verdict := a.FetchAggregate(ctx, w, a.Clock.Now().Add(a.Params.Gather()))
+	agg, hash, _, verdict := a.aggregates().Fetch(ctx, w, a.Clock.Now().Add(a.Run.Params.Gather()))
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case verdict == protocol.VerdictMissing || verdict == protocol.VerdictUnreachable:
-		return fmt.Errorf("aggregate of window %d: %v; the last %d windows are kept", w, verdict, a.Retention())
+		return fmt.Errorf("aggregate of window %d: %v; the last %d windows are kept", w, verdict, schedule.Retention(a.Run.Params))
 	case !verdict.OK():
 		a.judge("aggregate", []string{fmt.Sprintf("the object is %v", verdict)}, "not signed by one of the run's aggregators, or damaged")
 		return nil
@@ -136,8 +137,8 @@ func (a *auditor) fetch(ctx context.Context) error {
 	if agg.Start != a.start.StartWindow {
 		faults = append(faults, fmt.Sprintf("it says that the run starts at window %d; announced was %d", agg.Start, a.start.StartWindow))
 	}
-	if !a.Params.AcceptsRate(a.Step, agg.LearningRate) {
-		faults = append(faults, fmt.Sprintf("its learning rate is %g; at step %d it is %g", agg.LearningRate, a.Step, a.Params.LearningRateAt(a.Step)))
+	if !a.Run.Params.AcceptsRate(a.Step, agg.LearningRate) {
+		faults = append(faults, fmt.Sprintf("its learning rate is %g; at step %d it is %g", agg.LearningRate, a.Step, a.Run.Params.LearningRateAt(a.Step)))
 	}
 	a.judge("aggregate", faults, "%s, signed by aggregator %s: %d gradients, %d peers skipped, learning rate %g",
 		hash.Short(), agg.Aggregator, len(agg.Included), len(agg.Skipped), agg.LearningRate)
@@ -155,7 +156,7 @@ func (a *auditor) chain(ctx context.Context) error {
 		a.judge(name, faults, "the run's first")
 		return nil
 	}
-	_, hash, _, verdict := a.FetchAggregate(ctx, a.Options.Window-1, a.Clock.Now().Add(a.Params.Gather()))
+	_, hash, _, verdict := a.aggregates().Fetch(ctx, a.Options.Window-1, a.Clock.Now().Add(a.Run.Params.Gather()))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -44,15 +44,15 @@ func (c *checker) context(ctx context.Context) error {
 
 func (c *checker) blocks(ctx context.Context) (faults []string, err error) {
 	w := c.Options.Window
-	first, err := c.Chain.Block(ctx, c.Params.FirstBlock(w))
+	first, err := c.Chain.Block(ctx, c.Run.Params.FirstBlock(w))
 	if err != nil {
 		return nil, err
 	}
-	end, err := c.Chain.Block(ctx, c.Params.FirstBlock(w+1))
+	end, err := c.Chain.Block(ctx, c.Run.Params.FirstBlock(w+1))
 	if err != nil {
 		return nil, err
 	}
-	seed, err := c.EvaluationSeed(ctx, end)
+	seed, err := c.schedule().EvaluationSeed(ctx, end)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (c *checker) blocks(ctx context.Context) (faults []string, err error) {
 
 // drawn draws pages and evaluations again.
 func (c *checker) drawn(context.Context) error {
-	faults := texts(c.report.Draw(c.Params))
+	faults := texts(c.report.Draw(c.Run.Params))
 	if !slices.Equal(c.report.CommonPages, c.bench.CommonPages(c.plan())) {
 		faults = append(faults, "the common pages are not those that the seed gives")
 	}

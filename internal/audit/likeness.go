@@ -25,18 +25,18 @@ func (c *checker) samples(ctx context.Context) error {
 	if err != nil || end.Hash.IsZero() {
 		return err
 	}
-	lr := c.Params.LearningRateAt(c.Step - 1)
+	lr := c.Run.Params.LearningRateAt(c.Step - 1)
 	for _, p := range c.Miners {
 		i := slices.IndexFunc(c.report.Miners, func(m report.Miner) bool { return m.Hotkey() == p.Hotkey && m.Sync != nil })
 		if i < 0 || !c.report.Miners[i].Sync.Verdict.OK() {
 			continue
 		}
-		s, verdict := c.Sample(ctx, p.peer(), c.Options.Window-1)
+		s, verdict := c.attested().Fetch(ctx, p.peer(), c.Options.Window-1)
 		if !verdict.OK() {
 			continue
 		}
 		compared++
-		theirs, ours := float64(c.report.Miners[i].Sync.Steps), score.Compare(c.SampleOf(c.model.Params(), end, p.Hotkey), s.Values, lr).Steps
+		theirs, ours := float64(c.report.Miners[i].Sync.Steps), score.Compare(c.attested().Of(c.model.Params(), end, p.Hotkey), s.Values, lr).Steps
 		if !report.Near(theirs, ours) {
 			others = append(others, fmt.Sprintf("uid %d is %.6g steps from our parameters; in the report %.6g", p.UID, ours, theirs))
 		}
@@ -68,7 +68,7 @@ func (c *checker) copies(context.Context) error {
 		uploads = append(uploads, copies.Upload{UID: m.UID(), Registered: m.Registered, Stored: m.StoredAt(), Gradient: c.gradients[m.UID()]})
 	}
 	found := make(map[protocol.UID]copies.Copy)
-	for _, f := range copies.Find(c.Codec, uploads, c.report.Seed, c.Params) {
+	for _, f := range copies.Find(c.Run.Codec, uploads, c.report.Seed, c.Run.Params) {
 		found[f.UID] = f
 	}
 	var faults []string

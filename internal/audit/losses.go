@@ -93,7 +93,7 @@ func (c *checker) collect(ctx context.Context) error {
 
 func (c *checker) gradient(ctx context.Context, m *report.Miner) *wire.Gradient {
 	if m.Included {
-		g, verdict := c.Archived(ctx, c.Options.Window, wire.Included{UID: m.UID(), Hotkey: m.Hotkey(), Content: m.Content})
+		g, verdict := c.aggregates().Archived(ctx, c.Options.Window, wire.Included{UID: m.UID(), Hotkey: m.Hotkey(), Content: m.Content})
 		if verdict.OK() {
 			return g
 		}
@@ -102,11 +102,11 @@ func (c *checker) gradient(ctx context.Context, m *report.Miner) *wire.Gradient 
 		if p.Hotkey != m.Hotkey() {
 			continue
 		}
-		b, err := read(ctx, p.Bucket, protocol.GradientKey(c.Options.Window, m.UID()), wire.MaxGradientSize(c.Codec, c.Params.PagesPerWindow))
+		b, err := read(ctx, p.Bucket, protocol.GradientKey(c.Options.Window, m.UID()), wire.MaxGradientSize(c.Run.Codec, c.Run.Params.PagesPerWindow))
 		if err != nil || wire.ContentHash(b) != m.Content {
 			return nil
 		}
-		g, _ := wire.DecodeGradient(b, c.Codec, wire.Expect{Run: c.Hash, Window: c.Options.Window, UID: m.UID(), Hotkey: m.Hotkey()})
+		g, _ := wire.DecodeGradient(b, c.Run.Codec, wire.Expect{Run: c.Run.Hash, Window: c.Options.Window, UID: m.UID(), Hotkey: m.Hotkey()})
 		return g
 	}
 	return nil

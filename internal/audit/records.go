@@ -11,10 +11,14 @@ import (
 	"io"
 	"slices"
 
+	"templar/internal/attest"
 	"templar/internal/chain"
+	"templar/internal/clock"
 	"templar/internal/directory"
-	"templar/internal/exchange"
+	"templar/internal/mailbox"
 	"templar/internal/report"
+	"templar/internal/run"
+	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -35,12 +39,25 @@ func (p Party) peer() directory.Peer {
 // Records is where a run's objects are found: over the network, or in a localnet's
 // directory.
 type Records struct {
-	// Exchange gives the run, the clock and the aggregator bucket; with a Chain, block
-	// hashes are held against it, else the reports' are taken.
-	*exchange.Exchange
+	Run        run.Run
+	Clock      clock.Clock
+	Chain      schedule.Blocks // block hashes are held against it; nil: the reports' are taken
+	Aggregator store.Reader
 	Validators []Party // highest stake first, as far as it is known
 	Miners     []Party
 	Dataset    store.Reader
+}
+
+func (r *Records) schedule() schedule.Schedule {
+	return schedule.Schedule{Params: r.Run.Params, Blocks: r.Chain, Clock: r.Clock}
+}
+
+func (r *Records) aggregates() mailbox.Aggregates {
+	return mailbox.Aggregates{Run: r.Run, Schedule: r.schedule(), Bucket: r.Aggregator}
+}
+
+func (r *Records) attested() attest.Samples {
+	return attest.Samples{Run: r.Run, Schedule: r.schedule()}
 }
 
 // Validator finds a validator by its uid.
@@ -75,16 +92,16 @@ var errUnread = errors.New("cannot be read")
 // Report reads a validator's report on w. An error that wraps store.ErrNotFound means that
 // there is none.
 func (r *Records) Report(ctx context.Context, v Party, w protocol.Window) (*report.Report, error) {
-	b, err := read(ctx, v.Bucket, protocol.ReportKey(w, v.UID), report.MaxSize(r.Params))
+	b, err := read(ctx, v.Bucket, protocol.ReportKey(w, v.UID), report.MaxSize(r.Run.Params))
 	if err != nil {
 		return nil, fmt.Errorf("report of validator uid %d on window %d: %w: %w", v.UID, w, errUnread, err)
 	}
-	rep, by, err := report.Decode(b, r.Params)
+	rep, by, err := report.Decode(b, r.Run.Params)
 	switch {
 	case err != nil:
 	case by != v.Hotkey:
 		err = fmt.Errorf("signed by %s, not by the validator %s", by, v.Hotkey)
-	case rep.Run != r.Hash || rep.Window != w || rep.UID != v.UID:
+	case rep.Run != r.Run.Hash || rep.Window != w || rep.UID != v.UID:
 		err = errors.New("it is another run's, window's or validator's")
 	}
 	if err != nil {
@@ -104,7 +121,7 @@ func (r *Records) start(ctx context.Context) (s wire.StartWindow, err error) {
 		}
 		var got wire.StartWindow
 		by, openErr := wire.Open(wire.DomainStartWindow, b, &got)
-		if openErr == nil && by == v.Hotkey && got.Run == r.Hash {
+		if openErr == nil && by == v.Hotkey && got.Run == r.Run.Hash {
 			return got, nil
 		}
 		err = fmt.Errorf("start window of validator uid %d: it is not this run's, or not signed by the validator", v.UID)

@@ -77,9 +77,9 @@ func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 		}
 		a.model = nil // before the next takes as much memory
 	}
-	params := model.Init(a.Params.Model, a.Params.Seed)
+	params := model.Init(a.Run.Params.Model, a.Run.Params.Seed)
 	var faults []string
-	if got := a.Codec.StateHash(params); got != a.start.StateHash {
+	if got := a.Run.Codec.StateHash(params); got != a.start.StateHash {
 		faults = []string{fmt.Sprintf("its hash is %s; announced was %s", got.Short(), a.start.StateHash.Short())}
 	}
 	a.judge("start", faults, "theta_0, drawn from the run's seed: it rests on nobody's word")
@@ -114,7 +114,7 @@ func (a *auditor) places(ctx context.Context) (places []place, err error) {
 // listed are a validator's newest checkpoints before the window: as many as an honest one
 // keeps, so that nobody can make us load a thousand; none if they cannot be listed.
 func (a *auditor) listed(ctx context.Context, v Party) (places []place) {
-	ctx, cancel := a.WithTimeout(ctx)
+	ctx, cancel := a.schedule().WithTimeout(ctx)
 	defer cancel()
 	windows, err := checkpoint.Windows(ctx, v.Bucket)
 	if err != nil {
@@ -131,7 +131,7 @@ func (a *auditor) listed(ctx context.Context, v Party) (places []place) {
 // commit applies the next Aggregate.
 func (a *auditor) commit(ctx context.Context) error {
 	w := a.model.Next()
-	agg, hash, _, verdict := a.FetchAggregate(ctx, w, a.Clock.Now().Add(a.Params.Gather()))
+	agg, hash, _, verdict := a.aggregates().Fetch(ctx, w, a.Clock.Now().Add(a.Run.Params.Gather()))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -199,14 +199,14 @@ func (a *auditor) sampled(ctx context.Context, params []float32) (agree int, fau
 	}
 	for _, p := range slices.Concat(a.Validators, a.Miners) {
 		a.Progress("comparing the sync sample of uid %d", p.UID)
-		s, verdict := a.Sample(ctx, p.peer(), w)
+		s, verdict := a.attested().Fetch(ctx, p.peer(), w)
 		switch {
 		case !verdict.OK():
 		case s.Aggregate != a.hash:
 			faults = append(faults, fmt.Sprintf("uid %d signed that it applied the aggregate %s in window %d; it is %s", p.UID, s.Aggregate.Short(), w, a.hash.Short()))
 		case s.State != a.State:
 			faults = append(faults, fmt.Sprintf("uid %d signed the state %s after window %d; it is %s", p.UID, s.State.Short(), w, a.State.Short()))
-		case !end.Hash.IsZero() && !slices.Equal(s.Values, a.SampleOf(params, end, p.Hotkey)):
+		case !end.Hash.IsZero() && !slices.Equal(s.Values, a.attested().Of(params, end, p.Hotkey)):
 			faults = append(faults, fmt.Sprintf("uid %d sampled other parameters after window %d", p.UID, w))
 		default:
 			agree++
@@ -219,7 +219,7 @@ func (a *auditor) sampled(ctx context.Context, params []float32) (agree int, fau
 // reported; zero when nobody did.
 func (a *auditor) end(ctx context.Context, w protocol.Window) (chain.Block, error) {
 	if a.Chain != nil {
-		return a.Chain.Block(ctx, a.Params.FirstBlock(w+1))
+		return a.Chain.Block(ctx, a.Run.Params.FirstBlock(w+1))
 	}
 	for _, v := range a.Validators {
 		if r, err := a.Report(ctx, v, w); err == nil {

@@ -27,11 +27,11 @@ func (a *auditor) rescore(ctx context.Context) error {
 		}
 		validators = []Party{v}
 	}
-	set, err := data.Open(ctx, a.Dataset, a.Params.DatasetHash)
+	set, err := data.Open(ctx, a.Dataset, a.Run.Params.DatasetHash)
 	if err != nil {
 		return err
 	}
-	bench := &evaluation.Bench{Params: a.Params, Codec: a.Codec, Engine: a.Engine, Data: set, Clock: a.Clock}
+	bench := &evaluation.Bench{Params: a.Run.Params, Codec: a.Run.Codec, Engine: a.Engine, Data: set, Clock: a.Clock}
 	for _, v := range validators {
 		r, err := a.Report(ctx, v, a.Options.Window)
 		if ctx.Err() != nil {
@@ -88,7 +88,7 @@ func (c *checker) name(what string) string {
 // closed works the scores out again, and holds the standings before the window against
 // the report before.
 func (c *checker) closed(ctx context.Context) error {
-	differences, err := c.report.Rescore(c.Params)
+	differences, err := c.report.Rescore(c.Run.Params)
 	if err != nil {
 		c.judge(c.name("scores"), []string{err.Error()}, "they cannot be worked out")
 		return nil

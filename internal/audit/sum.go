@@ -16,7 +16,7 @@ func (a *auditor) sum(ctx context.Context) {
 	unknown := 0
 	for i, in := range a.aggregate.Included {
 		a.Progress("fetching gradient %d of %d", i+1, len(a.aggregate.Included))
-		g, verdict := a.Archived(ctx, a.Options.Window, in)
+		g, verdict := a.aggregates().Archived(ctx, a.Options.Window, in)
 		switch {
 		case verdict.OK():
 			bodies = append(bodies, g.Body)
@@ -32,7 +32,7 @@ func (a *auditor) sum(ctx context.Context) {
 	}
 	if len(faults) == 0 && len(bodies) > 0 {
 		a.Progress("adding up %d gradients", len(bodies))
-		faults = a.compare(a.Codec.Aggregate(bodies))
+		faults = a.compare(a.Run.Codec.Aggregate(bodies))
 	}
 	a.judge(name, faults, "recomputed from %d archived gradients", len(bodies))
 }
@@ -43,8 +43,8 @@ func (a *auditor) compare(ours *codec.Update) []string {
 		return nil
 	}
 	count, first := 0, -1
-	for i := range a.Codec.Layout().Size() {
-		if a.Codec.Sign(ours, i) != a.Codec.Sign(a.aggregate.Update, i) {
+	for i := range a.Run.Codec.Layout().Size() {
+		if a.Run.Codec.Sign(ours, i) != a.Run.Codec.Sign(a.aggregate.Update, i) {
 			if count++; first < 0 {
 				first = i
 			}
@@ -55,7 +55,7 @@ func (a *auditor) compare(ours *codec.Update) []string {
 
 // place names a parameter.
 func (a *auditor) place(i int) string {
-	for _, t := range a.Codec.Layout() {
+	for _, t := range a.Run.Codec.Layout() {
 		if i >= t.Offset && i < t.Offset+t.Size() {
 			return fmt.Sprintf("%s at %d", t.Name, i-t.Offset)
 		}

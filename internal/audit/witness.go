@@ -4,19 +4,19 @@ import (
 	"context"
 	"fmt"
 
+	"templar/internal/attest"
 	"templar/internal/directory"
-	"templar/internal/exchange"
 	"templar/protocol"
 )
 
 // attest holds the state that was computed last against what validators have signed of theirs;
 // the stake of holder, whose word the state is, agrees.
-func (a *auditor) attest(ctx context.Context, holder protocol.Hotkey) exchange.Attestation {
+func (a *auditor) attest(ctx context.Context, holder protocol.Hotkey) attest.Attestation {
 	peers := make([]directory.Peer, len(a.Validators))
 	for i, v := range a.Validators {
 		peers[i] = v.peer()
 	}
-	return a.Attest(ctx, peers, a.model.State(), holder)
+	return a.attested().Attest(ctx, peers, a.model.State(), holder)
 }
 
 // vouched tells what stands behind the checkpoint that was loaded, and whether it can be
@@ -54,7 +54,7 @@ func (a *auditor) vouched(ctx context.Context, p place) bool {
 // denies reports whether a checkpoint's owner has signed another state in its own sample:
 // then its manifest is no word for this one.
 func (a *auditor) denies(ctx context.Context, p place) bool {
-	s, verdict := a.Sample(ctx, p.peer(), p.next-1)
+	s, verdict := a.attested().Fetch(ctx, p.peer(), p.next-1)
 	state := a.model.State()
 	return verdict.OK() && (s.State != state.Hash || s.Aggregate != state.Aggregate)
 }
@@ -66,7 +66,7 @@ func validators(n int) string {
 	return fmt.Sprintf("%d validators", n)
 }
 
-func contradiction(said exchange.Attestation, w protocol.Window) string {
+func contradiction(said attest.Attestation, w protocol.Window) string {
 	return fmt.Sprintf("%s of the validators' stake signed another state after window %d, %s this one; %s",
 		share(said.Against, said.Total), w, share(said.Agree, said.Total), said.HowFar())
 }

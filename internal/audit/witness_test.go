@@ -20,7 +20,7 @@ func TestLyingCheckpoint(t *testing.T) {
 	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
 		net.Start()
 		net.RunWindows(windows)
-		x := net.Node("validator-0").Exchange()
+		x := net.Node("validator-0").Parts()
 		s, err := checkpoint.Load(net.Context(), net.Bucket("validator-0"), net.Run, 5, x.Signer.Hotkey())
 		if err != nil {
 			t.Fatal(err)
@@ -28,7 +28,7 @@ func TestLyingCheckpoint(t *testing.T) {
 		for i := range s.Params {
 			s.Params[i] += 1e-2
 		}
-		if _, _, err := checkpoint.Save(net.Context(), x, net.Bucket("validator-0"), s); err != nil {
+		if _, _, err := x.Saver().Save(net.Context(), net.Bucket("validator-0"), s); err != nil {
 			t.Fatal(err)
 		}
 		result := verify(t, net, records(net, "validator-0", "validator-1"), 6)
@@ -109,13 +109,13 @@ func TestCheckpointOfAnotherStart(t *testing.T) {
 	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
 		net.Start()
 		net.RunWindows(windows)
-		x := net.Node("validator-0").Exchange()
+		x := net.Node("validator-0").Parts()
 		s, err := checkpoint.Load(net.Context(), net.Bucket("validator-0"), net.Run, 5, x.Signer.Hotkey())
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.Start++
-		if _, _, err := checkpoint.Save(net.Context(), x, net.Bucket("validator-0"), s); err != nil {
+		if _, _, err := x.Saver().Save(net.Context(), net.Bucket("validator-0"), s); err != nil {
 			t.Fatal(err)
 		}
 		result := verify(t, net, records(net, "validator-0", "validator-1"), 6)

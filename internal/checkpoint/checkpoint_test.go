@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,9 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"templar/internal/attest"
 	"templar/internal/checkpoint"
 	"templar/internal/clock"
-	"templar/internal/exchange"
 	"templar/internal/model"
 	"templar/internal/simnet"
 	"templar/internal/store"
@@ -48,7 +47,7 @@ func private(net *simnet.Network, s checkpoint.State) checkpoint.State {
 
 func save(t *testing.T, net *simnet.Network, b store.Bucket, s checkpoint.State, by string) string {
 	t.Helper()
-	prefix, size, err := checkpoint.SaveWith(net.Context(), net.Node(by).Exchange(), b, s, checkpoint.Options{ShardBytes: shardBytes})
+	prefix, size, err := net.Node(by).Parts().Saver().SaveWith(net.Context(), b, s, checkpoint.Options{ShardBytes: shardBytes})
 	if err != nil || size < 4*int64(len(s.Params)) {
 		t.Fatalf("%d bytes, %v", size, err)
 	}
@@ -210,8 +209,8 @@ func TestSavePrunes(t *testing.T) {
 			t.Errorf("%v, %v; want 100, 10 and 9", got, err)
 		}
 		// A Save that fails half way leaves the others as they were.
-		x := net.Node("miner-0").Exchange()
-		if _, _, err := checkpoint.Save(net.Context(), x, full{b}, state(net, 200, 1)); err == nil {
+		x := net.Node("miner-0").Parts()
+		if _, _, err := x.Saver().Save(net.Context(), full{b}, state(net, 200, 1)); err == nil {
 			t.Fatal("a full bucket took a checkpoint")
 		}
 		if _, err := checkpoint.Load(net.Context(), b, net.Run, 9, net.Node("miner-0").Signer.Hotkey()); err != nil {
@@ -260,9 +259,12 @@ func TestSaveIsAModelFolder(t *testing.T) {
 // A checkpoint that was saved counts, also when the older ones cannot be removed.
 func TestSaveThatCannotPrune(t *testing.T) {
 	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
-		b, x := net.Bucket("miner-0"), net.Node("miner-0").Exchange()
-		prefix, size, err := checkpoint.Save(net.Context(), x, noUploads{b}, state(net, 9, 1))
-		if !errors.Is(err, checkpoint.ErrNotPruned) || prefix != protocol.CheckpointPrefix(9) || size == 0 {
+		b, x := net.Bucket("miner-0"), net.Node("miner-0").Parts()
+		prefix, size, err := x.Saver().Save(net.Context(), noUploads{b}, state(net, 9, 1))
+		if !strings.Contains(net.Logs(), "old checkpoints not removed") {
+			t.Error("nothing is logged")
+		}
+		if err != nil || prefix != protocol.CheckpointPrefix(9) || size == 0 {
 			t.Errorf("%q, %d bytes, %v", prefix, size, err)
 		}
 		if _, err := checkpoint.Load(net.Context(), b, net.Run, 9, x.Signer.Hotkey()); err != nil {
@@ -296,12 +298,12 @@ func TestMemory(t *testing.T) {
 		if err != nil || files.CreateBucket("state") != nil {
 			t.Fatal(err)
 		}
-		b, x, s := files.Bucket("state"), net.Node("miner-0").Exchange(), state(net, 9, 1)
+		b, x, s := files.Bucket("state"), net.Node("miner-0").Parts(), state(net, 9, 1)
 		s.Momentum = slices.Clone(s.Params)
 		size := 4 * uint64(len(s.Params))
 		few := size / 2 // the race detector drops pooled buffers at random
 		if got := allocated(func() {
-			_, _, err = checkpoint.SaveWith(net.Context(), x, b, s, checkpoint.Options{ShardBytes: 4 << 20})
+			_, _, err = x.Saver().SaveWith(net.Context(), b, s, checkpoint.Options{ShardBytes: 4 << 20})
 		}); err != nil || got > few {
 			t.Errorf("saving 2 times %d bytes took %d, %v", size, got, err)
 		}
@@ -325,14 +327,14 @@ func allocated(f func()) uint64 {
 // An interrupted Save is gone on with: what has been stored is not sent again.
 func TestSaveGoesOn(t *testing.T) {
 	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
-		b, x, want := net.Bucket("miner-0"), net.Node("miner-0").Exchange(), state(net, 9, 1)
+		b, x, want := net.Bucket("miner-0"), net.Node("miner-0").Parts(), state(net, 9, 1)
 		o := checkpoint.Options{ShardBytes: shardBytes, Large: 1}
 		c := &counting{Bucket: b, fail: shard2}
-		if _, _, err := checkpoint.SaveWith(net.Context(), x, c, want, o); err == nil {
+		if _, _, err := x.Saver().SaveWith(net.Context(), c, want, o); err == nil {
 			t.Fatal("a shard was lost and nothing was said")
 		}
 		c.fail, c.stored = "", nil
-		if _, _, err := checkpoint.SaveWith(net.Context(), x, c, want, o); err != nil {
+		if _, _, err := x.Saver().SaveWith(net.Context(), c, want, o); err != nil {
 			t.Fatal(err)
 		}
 		if slices.Contains(c.stored, shard1) || !slices.Contains(c.stored, shard2) {
@@ -343,7 +345,7 @@ func TestSaveGoesOn(t *testing.T) {
 		}
 		// Another state of the same window takes nothing over.
 		c.stored, want = nil, state(net, 9, 2)
-		if _, _, err := checkpoint.SaveWith(net.Context(), x, c, want, o); err != nil || !slices.Contains(c.stored, shard1) {
+		if _, _, err := x.Saver().SaveWith(net.Context(), c, want, o); err != nil || !slices.Contains(c.stored, shard1) {
 			t.Errorf("stored %v, %v", c.stored, err)
 		}
 		if got, err := checkpoint.Load(net.Context(), b, net.Run, 9, x.Signer.Hotkey()); err != nil || !equal(got, want) {
@@ -378,12 +380,14 @@ func TestRestoreGoesOn(t *testing.T) {
 		save(t, net, net.Bucket("validator-0"), want, "validator-0")
 		net.CommitAll()
 		advance(t, net)
-		x := net.Node("miner-0").Exchange()
+		x := net.Node("miner-0").Parts()
 		if err := x.Directory.Refresh(net.Context()); err != nil {
 			t.Fatal(err)
 		}
+		f := x.Finder()
+		f.Scratch = scratch
 		restore := func(ctx context.Context) (checkpoint.State, error) {
-			return checkpoint.Restore(ctx, x, net.Node("miner-0").Local, scratch, wire.StartWindow{Run: net.Run.Hash, StartWindow: start}, math.MaxUint64, slog.New(slog.DiscardHandler))
+			return f.Restore(ctx, wire.StartWindow{Run: net.Run.Hash, StartWindow: start}, math.MaxUint64)
 		}
 		ctx, cancel := context.WithCancel(net.Context())
 		requests := 0
@@ -421,12 +425,12 @@ func restore(t *testing.T, net *simnet.Network) (checkpoint.State, error) {
 	t.Helper()
 	net.CommitAll()
 	advance(t, net)
-	x := net.Node("miner-0").Exchange()
+	x := net.Node("miner-0").Parts()
 	if err := x.Directory.Refresh(net.Context()); err != nil {
 		t.Fatal(err)
 	}
 	announced := wire.StartWindow{Run: net.Run.Hash, StartWindow: start, StateHash: net.Run.Codec.StateHash(state(net, start, 1).Params)}
-	return checkpoint.Restore(net.Context(), x, net.Node("miner-0").Local, "", announced, math.MaxUint64, slog.New(slog.DiscardHandler))
+	return x.Finder().Restore(net.Context(), announced, math.MaxUint64)
 }
 
 // advance makes blocks until window 20.
@@ -449,9 +453,9 @@ func sample(name string, w protocol.Window, seed uint64) func(*testing.T, *simne
 	return func(t *testing.T, net *simnet.Network) {
 		advance(t, net)
 		s := state(net, w+1, seed)
-		x := net.Node(name).Exchange()
-		held := exchange.State{Window: w, Step: 1, Aggregate: s.Previous, Hash: net.Run.Codec.StateHash(s.Params), Params: s.Params}
-		if err := x.PutSample(net.Context(), held); err != nil {
+		x := net.Node(name).Parts()
+		held := attest.State{Window: w, Step: 1, Aggregate: s.Previous, Hash: net.Run.Codec.StateHash(s.Params), Params: s.Params}
+		if err := x.Samples().Post(net.Context(), x.Outbox(), held); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,9 +10,11 @@ import (
 	"slices"
 	"time"
 
+	"templar/internal/attest"
 	"templar/internal/clock"
-	"templar/internal/exchange"
+	"templar/internal/directory"
 	"templar/internal/run"
+	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -31,16 +33,26 @@ type place struct {
 // ErrNone is what Restore returns when there is nothing that it can use.
 var ErrNone = errors.New("no usable checkpoint in the own directory or in any validator's bucket")
 
+// Finder finds checkpoints: in the validators' buckets, in the node's own, and in its own
+// directory.
+type Finder struct {
+	Run       run.Run
+	Schedule  schedule.Schedule
+	Directory *directory.Directory
+	Samples   attest.Samples
+	Hotkey    protocol.Hotkey // the node's own
+	Local     store.Reader    // its own directory
+	Scratch   string          // folder for downloads, where the next start goes on with them; empty: straight into memory
+	Log       *slog.Logger
+}
+
 // Restore returns the newest state that can be had: of the validators' buckets, highest
 // stake first, of the own bucket and of the node's own directory, and theta_0 at the
 // least. States that stand after window w, on which the node may still have work to do, come
 // last. A miner's private state survives even when its parameters come from elsewhere. A
 // torn or lying checkpoint is named in the log, and the next one is tried.
-//
-// A download goes through the folder scratch, where the next start goes on with it; when
-// scratch is empty, straight into memory.
-func Restore(ctx context.Context, x *exchange.Exchange, local store.Reader, scratch string, announced wire.StartWindow, w protocol.Window, log *slog.Logger) (State, error) {
-	places, err := find(ctx, x, local, scratch, log)
+func (f Finder) Restore(ctx context.Context, announced wire.StartWindow, w protocol.Window) (State, error) {
+	places, err := f.find(ctx)
 	if err != nil {
 		return State{}, err
 	}
@@ -51,24 +63,24 @@ func Restore(ctx context.Context, x *exchange.Exchange, local store.Reader, scra
 		return 0
 	}
 	slices.SortStableFunc(places, func(a, b place) int { return after(a) - after(b) })
-	if scratch != "" {
+	if f.Scratch != "" {
 		defer func() {
 			if ctx.Err() == nil {
-				_ = os.RemoveAll(scratch) // what is left costs room, and no more
+				_ = os.RemoveAll(f.Scratch) // what is left costs room, and no more
 			}
 		}()
 	}
 	for _, p := range places {
-		s, err := p.load(ctx, x, announced)
+		s, err := f.load(ctx, p, announced)
 		if ctx.Err() != nil {
 			return State{}, ctx.Err()
 		}
 		if err != nil {
-			log.Warn("checkpoint refused", "from", p.name, "window", p.next, "err", err)
+			f.Log.Warn("checkpoint refused", "from", p.name, "window", p.next, "err", err)
 			continue
 		}
-		s.Momentum, s.Iteration = newestPrivate(ctx, x, places, log)
-		log.Info("state restored", "from", p.name, "window", s.Next, "step", x.Params.Step(s.Start, s.Next))
+		s.Momentum, s.Iteration = f.newestPrivate(ctx, places)
+		f.Log.Info("state restored", "from", p.name, "window", s.Next, "step", f.Run.Params.Step(s.Start, s.Next))
 		return s, nil
 	}
 	return State{}, ErrNone
@@ -76,30 +88,30 @@ func Restore(ctx context.Context, x *exchange.Exchange, local store.Reader, scra
 
 // load reads a checkpoint's parameters and verifies them. The validators are heard however
 // long the download took: it is its owner's to take all the time there is.
-func (p place) load(ctx context.Context, x *exchange.Exchange, announced wire.StartWindow) (State, error) {
-	s, hash, err := p.fetch(ctx, x, announced)
+func (f Finder) load(ctx context.Context, p place, announced wire.StartWindow) (State, error) {
+	s, hash, err := f.fetch(ctx, p, announced)
 	if err == nil {
-		err = vote(ctx, x, s, hash, p.owner)
+		err = f.vote(ctx, s, hash, p.owner)
 	}
 	return s, err
 }
 
 // fetch reads a checkpoint's state, and the hash of its parameters.
-func (p place) fetch(ctx context.Context, x *exchange.Exchange, announced wire.StartWindow) (s State, hash protocol.Hash, err error) {
-	ctx, cancel := clock.WithTimeout(ctx, x.Clock, Patience(x.Run))
+func (f Finder) fetch(ctx context.Context, p place, announced wire.StartWindow) (s State, hash protocol.Hash, err error) {
+	ctx, cancel := clock.WithTimeout(ctx, f.Schedule.Clock, Patience(f.Run))
 	defer cancel()
-	f, err := p.open(ctx, x)
+	c, err := f.open(ctx, p)
 	if err == nil {
-		err = check(&f.manifest, announced) // before gigabytes are fetched
+		err = check(&c.manifest, announced) // before gigabytes are fetched
 	}
 	if err == nil {
-		s, err = f.state(ctx)
+		s, err = c.state(ctx)
 	}
-	return s, f.manifest.StateHash, err
+	return s, c.manifest.StateHash, err
 }
 
-func (p place) open(ctx context.Context, x *exchange.Exchange) (folder, error) {
-	return open(ctx, folder{reader: p.reader, run: x.Run, next: p.next, owner: p.owner, scratch: p.scratch, clock: x.Clock})
+func (f Finder) open(ctx context.Context, p place) (folder, error) {
+	return open(ctx, folder{reader: p.reader, run: f.Run, next: p.next, owner: p.owner, scratch: p.scratch, clock: f.Schedule.Clock})
 }
 
 // Patience is how long a download may take: who is slower cannot follow the run, and a
@@ -129,13 +141,13 @@ func check(m *Manifest, a wire.StartWindow) error {
 // who joins cannot recompute it, but each validator has told what it holds. Another node's
 // state is refused when more stake contradicts its owner than agrees, our own when more than
 // half of all does: no small validator shall keep us from what we have verified ourselves.
-func vote(ctx context.Context, x *exchange.Exchange, s State, hash protocol.Hash, owner protocol.Hotkey) error {
+func (f Finder) vote(ctx context.Context, s State, hash protocol.Hash, owner protocol.Hotkey) error {
 	if s.Next == s.Start {
 		return nil // announced by hash
 	}
-	held := exchange.State{Window: s.Next - 1, Step: x.Params.Step(s.Start, s.Next), Aggregate: s.Previous, Hash: hash, Params: s.Params}
-	a := x.Attest(ctx, x.Directory.Validators(), held, owner)
-	if own := owner == x.Signer.Hotkey(); own && a.Outvoted() || !own && a.Contradicted() {
+	held := attest.State{Window: s.Next - 1, Step: f.Run.Params.Step(s.Start, s.Next), Aggregate: s.Previous, Hash: hash, Params: s.Params}
+	a := f.Samples.Attest(ctx, f.Directory.Validators(), held, owner)
+	if own := owner == f.Hotkey; own && a.Outvoted() || !own && a.Contradicted() {
 		return fmt.Errorf("the validators hold other parameters (%v)", a)
 	}
 	return nil
@@ -143,24 +155,24 @@ func vote(ctx context.Context, x *exchange.Exchange, s State, hash protocol.Hash
 
 // find lists all checkpoints that can be, the newest first; on a tie the validators', by
 // stake, then the own bucket, then the own directory.
-func find(ctx context.Context, x *exchange.Exchange, local store.Reader, scratch string, log *slog.Logger) ([]place, error) {
-	now, err := x.CurrentWindow(ctx)
+func (f Finder) find(ctx context.Context) ([]place, error) {
+	now, err := f.Schedule.CurrentWindow(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var at, own []place
-	for _, v := range x.Directory.Validators() {
-		p := place{reader: v.Bucket, owner: v.Hotkey, scratch: scratch, name: fmt.Sprintf("validator uid %d", v.UID)}
-		if v.Hotkey == x.Signer.Hotkey() {
+	for _, v := range f.Directory.Validators() {
+		p := place{reader: v.Bucket, owner: v.Hotkey, scratch: f.Scratch, name: fmt.Sprintf("validator uid %d", v.UID)}
+		if v.Hotkey == f.Hotkey {
 			p.name = "own bucket"
 			own = append(own, p)
 			continue
 		}
 		at = append(at, p)
 	}
-	at = append(append(at, own...), place{reader: local, owner: x.Signer.Hotkey(), name: ownDirectory})
+	at = append(append(at, own...), place{reader: f.Local, owner: f.Hotkey, name: ownDirectory})
 	found := make([][]place, len(at))
-	x.Clock.Each(len(at), len(at), func(i int) { found[i] = listed(ctx, x, at[i], now, log) })
+	f.Schedule.Clock.Each(len(at), len(at), func(i int) { found[i] = f.listed(ctx, at[i], now) })
 	places := slices.Concat(found...)
 	slices.SortStableFunc(places, func(a, b place) int { return cmp.Compare(b.next, a.next) })
 	return places, ctx.Err()
@@ -171,12 +183,12 @@ const ownDirectory = "own directory"
 
 // listed returns a node's newest checkpoints: as many as Save keeps, so that nobody can
 // make us try a thousand, and none from the future but theta_0, which is announced ahead.
-func listed(ctx context.Context, x *exchange.Exchange, at place, now protocol.Window, log *slog.Logger) []place {
-	ctx, cancel := x.WithTimeout(ctx)
+func (f Finder) listed(ctx context.Context, at place, now protocol.Window) []place {
+	ctx, cancel := f.Schedule.WithTimeout(ctx)
 	defer cancel()
 	windows, err := Windows(ctx, at.reader)
 	if err != nil {
-		log.Warn("cannot list checkpoints", "from", at.name, "err", err)
+		f.Log.Warn("cannot list checkpoints", "from", at.name, "err", err)
 	}
 	windows = slices.DeleteFunc(windows, func(w protocol.Window) bool { return w > now+maxNotice })
 	var out []place
@@ -191,21 +203,21 @@ const maxNotice = 2
 
 // newestPrivate returns the newest momentum that the own directory holds; nil when it
 // holds none.
-func newestPrivate(ctx context.Context, x *exchange.Exchange, places []place, log *slog.Logger) ([]float32, uint64) {
+func (f Finder) newestPrivate(ctx context.Context, places []place) ([]float32, uint64) {
 	for _, p := range places {
 		if p.name != ownDirectory {
 			continue
 		}
-		f, err := p.open(ctx, x)
+		c, err := f.open(ctx, p)
 		if err == nil {
 			var momentum []float32
 			var iteration uint64
-			if momentum, iteration, err = f.private(ctx); err == nil && momentum != nil {
+			if momentum, iteration, err = c.private(ctx); err == nil && momentum != nil {
 				return momentum, iteration
 			}
 		}
 		if err != nil {
-			log.Warn("momentum refused", "window", p.next, "err", err)
+			f.Log.Warn("momentum refused", "window", p.next, "err", err)
 		}
 	}
 	return nil, 0

@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"slices"
 
-	"templar/internal/exchange"
 	"templar/internal/model"
+	"templar/internal/run"
+	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/internal/store/transfer"
 	"templar/protocol"
@@ -38,34 +40,40 @@ type Options struct {
 	Large int64
 }
 
+// Saver writes a node's checkpoints.
+type Saver struct {
+	Run      run.Run
+	Schedule schedule.Schedule
+	Signer   protocol.Signer
+	Log      *slog.Logger
+}
+
 // Save writes s into b and returns its folder and size. The last three checkpoints up to
-// this one stay in b; older ones, and what an interrupted Save left, are removed.
-func Save(ctx context.Context, x *exchange.Exchange, b store.Bucket, s State) (prefix string, size int64, err error) {
-	return SaveWith(ctx, x, b, s, Options{})
+// this one stay in b; older ones, and what an interrupted Save left, are removed. That they could not be is logged, and
+// no error.
+func (c Saver) Save(ctx context.Context, b store.Bucket, s State) (prefix string, size int64, err error) {
+	return c.SaveWith(ctx, b, s, Options{})
 }
 
 // SaveWith is Save with options.
-func SaveWith(ctx context.Context, x *exchange.Exchange, b store.Bucket, s State, o Options) (prefix string, size int64, err error) {
+func (c Saver) SaveWith(ctx context.Context, b store.Bucket, s State, o Options) (prefix string, size int64, err error) {
 	prefix = protocol.CheckpointPrefix(s.Next)
 	o.ShardBytes, o.Large = cmp.Or(o.ShardBytes, ShardBytes), cmp.Or(o.Large, transfer.DefaultThreshold)
-	if size, err = save(ctx, x, b, prefix, s, o); err != nil {
+	if size, err = c.save(ctx, b, prefix, s, o); err != nil {
 		return "", 0, fmt.Errorf("save %s: %w", prefix, err)
 	}
 	if err := prune(ctx, b, s.Next); err != nil {
-		return prefix, size, fmt.Errorf("%w: %w", ErrNotPruned, err)
+		c.Log.Warn("old checkpoints not removed", "err", err)
 	}
 	return prefix, size, nil
 }
 
-// ErrNotPruned is wrapped when a checkpoint was saved and older ones could not be removed.
-var ErrNotPruned = errors.New("old checkpoints not removed")
-
-func save(ctx context.Context, x *exchange.Exchange, b store.Bucket, prefix string, s State, o Options) (size int64, err error) {
-	parts, err := partsOf(x, s, o.ShardBytes)
+func (c Saver) save(ctx context.Context, b store.Bucket, prefix string, s State, o Options) (size int64, err error) {
+	parts, err := c.parts(s, o.ShardBytes)
 	if err != nil {
 		return 0, err
 	}
-	m, err := manifestOf(ctx, x, s)
+	m, err := c.manifest(ctx, s)
 	if err != nil {
 		return 0, err
 	}
@@ -74,10 +82,10 @@ func save(ctx context.Context, x *exchange.Exchange, b store.Bucket, prefix stri
 	if err := b.Delete(ctx, prefix+manifestName); err != nil {
 		return 0, err
 	}
-	if m.Files, err = send(ctx, x, b, prefix, parts, o.Large); err != nil {
+	if m.Files, err = c.send(ctx, b, prefix, parts, o.Large); err != nil {
 		return 0, err
 	}
-	sealed, err := wire.Seal(Domain, m, x.Signer)
+	sealed, err := wire.Seal(Domain, m, c.Signer)
 	if err != nil {
 		return 0, err
 	}
@@ -95,14 +103,14 @@ func put(ctx context.Context, b store.Bucket, key string, body []byte) error {
 	return err
 }
 
-// partsOf are the files of a state, ascending by name.
-func partsOf(x *exchange.Exchange, s State, shardBytes int64) ([]model.Part, error) {
-	parts, err := model.Parts(x.Params.Model, s.Params, shardBytes)
+// parts are the files of a state, ascending by name.
+func (c Saver) parts(s State, shardBytes int64) ([]model.Part, error) {
+	parts, err := model.Parts(c.Run.Params.Model, s.Params, shardBytes)
 	if err != nil {
 		return nil, err
 	}
 	if s.Momentum != nil {
-		momentum, err := model.Weights(momentumStem, x.Codec.Layout(), s.Momentum, shardBytes)
+		momentum, err := model.Weights(momentumStem, c.Run.Codec.Layout(), s.Momentum, shardBytes)
 		if err != nil {
 			return nil, err
 		}
@@ -112,26 +120,26 @@ func partsOf(x *exchange.Exchange, s State, shardBytes int64) ([]model.Part, err
 	return parts, nil
 }
 
-// manifestOf is the manifest of s but for the files.
-func manifestOf(ctx context.Context, x *exchange.Exchange, s State) (Manifest, error) {
-	current, err := x.CurrentWindow(ctx)
+// manifest is the manifest of s but for the files.
+func (c Saver) manifest(ctx context.Context, s State) (Manifest, error) {
+	current, err := c.Schedule.CurrentWindow(ctx)
 	if err != nil {
 		return Manifest{}, err
 	}
-	step := x.Params.Step(s.Start, s.Next)
+	step := c.Run.Params.Step(s.Start, s.Next)
 	return Manifest{
-		Run: x.Hash, Start: s.Start, Current: current, Next: s.Next, Step: step, Previous: s.Previous,
-		StateHash: x.Codec.StateHash(s.Params), Iteration: s.Iteration,
-		Optimizer: Optimizer{Name: "sign-sgd", WeightDecay: x.Params.WeightDecay},
-		Scheduler: Scheduler{Name: "warmup-cosine-restarts", LearningRate: float32(x.Params.LearningRateAt(step))},
+		Run: c.Run.Hash, Start: s.Start, Current: current, Next: s.Next, Step: step, Previous: s.Previous,
+		StateHash: c.Run.Codec.StateHash(s.Params), Iteration: s.Iteration,
+		Optimizer: Optimizer{Name: "sign-sgd", WeightDecay: c.Run.Params.WeightDecay},
+		Scheduler: Scheduler{Name: "warmup-cosine-restarts", LearningRate: float32(c.Run.Params.LearningRateAt(step))},
 	}, nil
 }
 
 // send uploads the files that an interrupted Save of the same content has not.
-func send(ctx context.Context, x *exchange.Exchange, b store.Bucket, prefix string, parts []model.Part, large int64) ([]File, error) {
+func (c Saver) send(ctx context.Context, b store.Bucket, prefix string, parts []model.Part, large int64) ([]File, error) {
 	var earlier, files []File
 	if sealed, err := get(ctx, b, prefix+unfinishedName, maxManifest); err == nil {
-		if by, err := wire.Open(unfinishedDomain, sealed, &earlier); err != nil || by != x.Signer.Hotkey() {
+		if by, err := wire.Open(unfinishedDomain, sealed, &earlier); err != nil || by != c.Signer.Hotkey() {
 			earlier = nil
 		}
 	}
@@ -145,13 +153,13 @@ func send(ctx context.Context, x *exchange.Exchange, b store.Bucket, prefix stri
 		if slices.Contains(earlier, f) && stored(ctx, b, prefix, f) {
 			continue
 		}
-		if _, err := transfer.Upload(ctx, b, prefix+p.Name, p, p.Size, transfer.Options{Threshold: large, Clock: x.Clock}); err != nil {
+		if _, err := transfer.Upload(ctx, b, prefix+p.Name, p, p.Size, transfer.Options{Threshold: large, Clock: c.Schedule.Clock}); err != nil {
 			return nil, err
 		}
 		if p.Size < large {
 			continue // sent again as quickly as noted
 		}
-		sealed, err := wire.Seal(unfinishedDomain, files, x.Signer)
+		sealed, err := wire.Seal(unfinishedDomain, files, c.Signer)
 		if err == nil {
 			err = put(ctx, b, prefix+unfinishedName, sealed)
 		}

@@ -19,8 +19,8 @@ import (
 	"templar/internal/chain/ledger"
 	"templar/internal/clock"
 	"templar/internal/config"
-	"templar/internal/exchange"
 	"templar/internal/node"
+	"templar/internal/parts"
 	"templar/internal/store"
 	"templar/internal/store/fs"
 	"templar/internal/store/s3"
@@ -69,14 +69,13 @@ func networkRecords(ctx context.Context, file string, std Std, log *slog.Logger)
 		return nil, nil, err
 	}
 	c.DataDir = scratch
-	// An aggregator's parts are the fewest: no bucket of its own, no engine, no dataset.
-	n, err := node.Open(ctx, c, telemetry.Aggregator, node.Env{Log: log, Clock: clock.Wall{}})
+	n, err := node.Open(ctx, c, telemetry.Observer, node.Needs{}, node.Env{Log: log, Clock: clock.Wall{}})
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(scratch))
 	}
 	dialer := s3.NewDialer(s3.Options{})
 	release := func() error { return errors.Join(dialer.Close(), n.Close(), os.RemoveAll(scratch)) }
-	r, err := recordsOf(ctx, n.Exchange)
+	r, err := recordsOf(ctx, n.Parts)
 	if err == nil {
 		r.Dataset, err = dialer.Dial(c.Buckets.Dataset.Location())
 	}
@@ -87,16 +86,16 @@ func networkRecords(ctx context.Context, file string, std Std, log *slog.Logger)
 }
 
 // recordsOf lists the nodes that the chain knows.
-func recordsOf(ctx context.Context, x *exchange.Exchange) (*audit.Records, error) {
-	if err := x.Directory.Refresh(ctx); err != nil {
+func recordsOf(ctx context.Context, p parts.Parts) (*audit.Records, error) {
+	if err := p.Directory.Refresh(ctx); err != nil {
 		return nil, err
 	}
-	r := &audit.Records{Exchange: x}
-	for _, p := range x.Directory.Validators() {
-		r.Validators = append(r.Validators, audit.Party{UID: p.UID, Hotkey: p.Hotkey, Stake: p.Stake, Bucket: p.Bucket})
+	r := &audit.Records{Run: p.Run, Clock: p.Clock, Chain: p.Chain, Aggregator: p.Aggregator}
+	for _, v := range p.Directory.Validators() {
+		r.Validators = append(r.Validators, audit.Party{UID: v.UID, Hotkey: v.Hotkey, Stake: v.Stake, Bucket: v.Bucket})
 	}
-	for _, p := range x.Directory.Candidates() {
-		r.Miners = append(r.Miners, audit.Party{UID: p.UID, Hotkey: p.Hotkey, Bucket: p.Bucket})
+	for _, m := range p.Directory.Candidates() {
+		r.Miners = append(r.Miners, audit.Party{UID: m.UID, Hotkey: m.Hotkey, Bucket: m.Bucket})
 	}
 	return r, nil
 }
@@ -112,8 +111,8 @@ func localRecords(ctx context.Context, dir string) (*audit.Records, error) {
 		return nil, err
 	}
 	r := &audit.Records{
-		Exchange: &exchange.Exchange{Run: run, Clock: clock.Wall{}, Aggregator: files.Bucket("aggregator")},
-		Dataset:  files.Bucket("dataset"),
+		Run: run, Clock: clock.Wall{}, Aggregator: files.Bucket("aggregator"),
+		Dataset: files.Bucket("dataset"),
 	}
 	buckets, err := files.Buckets()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"templar/internal/audit"
 	windowreport "templar/internal/report"
+	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/protocol"
 )
@@ -85,7 +86,7 @@ func (o *explainFlags) run(cmd *cobra.Command, std Std) error {
 	if newest := uint64(reports[0].Window); o.window > newest {
 		log.Warn(fmt.Sprintf("no report on window %d: telling of window %d and before", o.window, newest))
 	}
-	e, ok := windowreport.Explain(reports, protocol.UID(o.uid), records.Params)
+	e, ok := windowreport.Explain(reports, protocol.UID(o.uid), records.Run.Params)
 	if !ok {
 		return fmt.Errorf("validator uid %d looked at no miner with uid %d in window %d; it looked at %s",
 			reports[0].UID, o.uid, reports[0].Window, uidList(reports[0]))
@@ -132,7 +133,7 @@ func (o *explainFlags) reports(ctx context.Context, r *audit.Records, log *slog.
 		return nil, failed
 	}
 	if o.window > 0 {
-		return nil, fmt.Errorf("no validator has a report on window %d or one before it; reports are kept for %d windows", o.window, r.Retention())
+		return nil, fmt.Errorf("no validator has a report on window %d or one before it; reports are kept for %d windows", o.window, schedule.Retention(r.Run.Params))
 	}
 	return nil, errors.New("no validator has a report yet: validators judge windows some time after they end")
 }

@@ -88,7 +88,7 @@ func (o *verifyFlags) run(cmd *cobra.Command, std Std) error {
 		options.Validator = &uid
 	}
 	if o.scores {
-		e, err := cpu.New(records.Params.Model, cpu.Options{Threads: o.threads})
+		e, err := cpu.New(records.Run.Params.Model, cpu.Options{Threads: o.threads})
 		if err != nil {
 			return err
 		}

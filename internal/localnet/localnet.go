@@ -164,7 +164,7 @@ func (o *Options) finish(c *dashboard.Collector, obs *observer, stopped bool) er
 func (o *Options) leave(r *dashboard.Report, obs *observer) error {
 	if obs != nil && obs.model != nil {
 		dir := o.path("model")
-		if err := model.SaveWith(dir, obs.Exchange.Params.Model, obs.model.Params(), model.SaveOptions{Companions: model.BytesCompanions()}); err != nil {
+		if err := model.SaveWith(dir, obs.Run.Params.Model, obs.model.Params(), model.SaveOptions{Companions: model.BytesCompanions()}); err != nil {
 			return fmt.Errorf("export model: %w", err)
 		}
 		r.Checkpoint = dir

@@ -10,7 +10,7 @@ import (
 	"templar/internal/adversary"
 	"templar/internal/config"
 	"templar/internal/node"
-	"templar/internal/role"
+	"templar/internal/parts"
 	"templar/internal/telemetry"
 	"templar/internal/wallet"
 	"templar/protocol"
@@ -47,7 +47,7 @@ type member struct {
 	uid    protocol.UID // as the chain will give it
 	hotkey protocol.Hotkey
 	// corrupt makes a cheater of the node; nil for an honest one.
-	corrupt func(role.Deps) role.Deps
+	corrupt func(parts.Parts) parts.Parts
 }
 
 const walletName = "localnet"

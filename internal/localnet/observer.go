@@ -10,9 +10,12 @@ import (
 	"templar/internal/dashboard"
 	"templar/internal/data"
 	"templar/internal/engine"
-	"templar/internal/exchange"
+	"templar/internal/mailbox"
 	"templar/internal/node"
 	"templar/internal/replica"
+	"templar/internal/resume"
+	"templar/internal/role"
+	"templar/internal/schedule"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -59,7 +62,7 @@ func (o *Options) observe(ctx context.Context, n *network, env node.Env, client 
 	if err != nil {
 		return nil, err
 	}
-	nd, err := node.Open(ctx, cfg, telemetry.Observer, env)
+	nd, err := node.Open(ctx, cfg, telemetry.Observer, node.Of(telemetry.Observer), env)
 	if err != nil {
 		return nil, fmt.Errorf("observer: %w", err)
 	}
@@ -74,7 +77,7 @@ func (o *observer) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("observer: %w", err)
 	}
-	stop := exchange.StopAfter(start.StartWindow, o.windows)
+	stop := schedule.StopAfter(start.StartWindow, o.windows)
 	for o.model.Next() < stop {
 		if err := o.window(ctx, o.model.Next()); err != nil {
 			return fmt.Errorf("observer: %w", err)
@@ -83,25 +86,24 @@ func (o *observer) run(ctx context.Context) error {
 	if err := o.measure(ctx, o.model.Next()-1, o.heldOut); err != nil {
 		return fmt.Errorf("observer: %w", err)
 	}
-	o.Phase(o.model.Next()-1, "done")
+	o.Events.Phase(o.model.Next()-1, "done")
 	return nil
 }
 
 // join takes over the newest state and measures theta_0, if it is that.
 func (o *observer) join(ctx context.Context) (wire.StartWindow, error) {
-	x := o.Exchange
 	tokens, err := o.Data.HeldOut(ctx)
 	if err != nil {
 		return wire.StartWindow{}, err
 	}
-	all := data.Batches(tokens, x.Params.SequenceLength, x.Params.BatchSize)
+	all := data.Batches(tokens, o.Run.Params.SequenceLength, o.Run.Params.BatchSize)
 	o.heldOut, o.sample = spread(all, heldOutBatches), spread(all, sampleBatches)
-	start, err := o.AwaitStart(ctx)
+	start, err := role.AwaitStart(ctx, o.Board(), o.Log, o.Events)
 	if err != nil {
 		return start, err
 	}
 	var s checkpoint.State
-	if o.model, s, err = o.Restore(ctx, start); err != nil || s.Next > s.Start {
+	if o.model, s, err = resume.Restore(ctx, o.Finder(), o.Events, start, resume.Any); err != nil || s.Next > s.Start {
 		return start, err
 	}
 	return start, o.measure(ctx, s.Start-1, o.heldOut)
@@ -109,14 +111,13 @@ func (o *observer) join(ctx context.Context) (wire.StartWindow, error) {
 
 // window follows the Aggregate of w.
 func (o *observer) window(ctx context.Context, w protocol.Window) error {
-	x := o.Exchange
-	o.Phase(w, "fetching")
-	end, err := x.EndOf(ctx, w)
+	o.Events.Phase(w, "fetching")
+	end, err := o.Schedule().EndOf(ctx, w)
 	if err != nil {
 		return err
 	}
-	_, err = o.model.Follow(ctx, x, w+1, x.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
-		o.Applied(o.model, a, hash, size)
+	_, err = o.model.Follow(ctx, o.Source(), w+1, o.Schedule().AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+		o.Events.Emit(a.Window, mailbox.Applied(a, hash, o.model.StateHash(), o.model.Step()-1, size))
 		return o.measure(ctx, w, o.sample)
 	})
 	if err != nil {
@@ -128,7 +129,7 @@ func (o *observer) window(ctx context.Context, w protocol.Window) error {
 
 // measure reports the loss on held-out text after window w.
 func (o *observer) measure(ctx context.Context, w protocol.Window, batches []engine.Batch) error {
-	o.Phase(w, "measuring")
+	o.Events.Phase(w, "measuring")
 	if err := o.Engine.Load(ctx, o.model.Params()); err != nil {
 		return err
 	}
@@ -136,6 +137,6 @@ func (o *observer) measure(ctx context.Context, w protocol.Window, batches []eng
 	if err != nil {
 		return err
 	}
-	o.Report.Emit(w, telemetry.HeldOut{Loss: sum.Mean(), Tokens: sum.Tokens})
+	o.Events.Emit(w, telemetry.HeldOut{Loss: sum.Mean(), Tokens: sum.Tokens})
 	return nil
 }

@@ -3,26 +3,59 @@
 // the window's Aggregate.
 //
 // Run drives the phases in order; each phase is a method of its own file, takes time
-// and concurrency from the Exchange's clock, and can be called by a simulator.
+// and concurrency from Deps.Clock, and can be called by a simulator.
 package miner
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"templar/internal/attest"
+	"templar/internal/bulletin"
 	"templar/internal/checkpoint"
 	"templar/internal/clock"
-	"templar/internal/exchange"
+	"templar/internal/data"
+	"templar/internal/directory"
+	"templar/internal/engine"
+	"templar/internal/mailbox"
 	"templar/internal/replica"
+	"templar/internal/resume"
 	"templar/internal/role"
+	"templar/internal/run"
+	"templar/internal/schedule"
+	"templar/internal/store"
+	"templar/internal/telemetry"
 	"templar/protocol"
 )
 
+// Deps are the parts that a miner works with.
+type Deps struct {
+	run.Run
+	Clock     clock.Clock
+	Schedule  schedule.Schedule
+	Directory *directory.Directory
+	Board     *bulletin.Board
+	Gatherer  mailbox.Gatherer
+	Outbox    *mailbox.Outbox
+	Samples   attest.Samples
+	Source    replica.Source
+	Entry     role.Entry
+	Finder    checkpoint.Finder
+	Saver     checkpoint.Saver
+	Engine    engine.Engine
+	Data      *data.Dataset
+	Local     store.Bucket // durable private state
+	Log       *slog.Logger
+	Events    telemetry.Reporter
+}
+
 // Miner is one miner. Create it with New.
 type Miner struct {
-	role.Deps
-	cfg role.Config
+	Deps
+	cfg     role.Config
+	gathers *mailbox.Gathers
 
 	model     *replica.Replica
 	stop      protocol.Window // the first window that is not trained
@@ -33,49 +66,50 @@ type Miner struct {
 }
 
 // New returns a miner that Run starts.
-func New(cfg role.Config, d role.Deps) *Miner {
-	return &Miner{Deps: d, cfg: cfg}
+func New(cfg role.Config, d Deps) *Miner {
+	return &Miner{Deps: d, cfg: cfg, gathers: cfg.Gathers(d.Schedule, d.Local)}
 }
 
 // Run joins the network and trains until ctx ends or the stop window is reached.
 func (m *Miner) Run(ctx context.Context) error {
-	err := m.Recover(ctx, func(ctx context.Context) error {
+	loop := role.Loop{Schedule: m.Schedule, Log: m.Log, Fatal: resume.Lost}
+	err := resume.Recover(ctx, m.Schedule, m.Log, func(ctx context.Context) error {
 		if err := m.join(ctx); err != nil {
 			return fmt.Errorf("miner: %w", err)
 		}
-		return m.Repeat(ctx, func() bool { return m.model.Next() < m.stop }, m.window)
+		return loop.Repeat(ctx, func() bool { return m.model.Next() < m.stop }, m.window)
 	})
 	if err == nil {
-		m.Phase(m.model.Next(), "done")
+		m.Events.Phase(m.model.Next(), "done")
 	}
 	return err
 }
 
 // join is the start-up: registration, bucket, start window, state.
 func (m *Miner) join(ctx context.Context) error {
-	if err := m.Enter(ctx); err != nil {
+	m.Events.Phase(0, "starting")
+	if err := m.Entry.Enter(ctx); err != nil {
 		return err
 	}
-	start, err := m.AwaitStart(ctx)
+	start, err := role.AwaitStart(ctx, m.Board, m.Log, m.Events)
 	if err != nil {
 		return err
 	}
 	var s checkpoint.State
-	if m.model, s, err = m.Restore(ctx, start); err != nil {
+	if m.model, s, err = resume.Restore(ctx, m.Finder, m.Events, start, resume.Any); err != nil {
 		return err
 	}
 	m.momentum, m.iteration = s.Momentum, s.Iteration
 	if m.momentum == nil {
 		m.momentum = make([]float32, len(s.Params))
 	}
-	m.stop = exchange.StopAfter(s.Start, m.cfg.Windows)
+	m.stop = schedule.StopAfter(s.Start, m.cfg.Windows)
 	return nil
 }
 
 // window takes part in the current window, from training to the update.
 func (m *Miner) window(ctx context.Context) error {
-	x := m.Exchange
-	w, err := x.CurrentWindow(ctx)
+	w, err := m.Schedule.CurrentWindow(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,7 +121,7 @@ func (m *Miner) window(ctx context.Context) error {
 		if err := m.update(ctx, w-1); err != nil {
 			return err
 		}
-		if w, err = x.CurrentWindow(ctx); err != nil || w >= m.stop {
+		if w, err = m.Schedule.CurrentWindow(ctx); err != nil || w >= m.stop {
 			return err
 		}
 	}
@@ -99,7 +133,7 @@ func (m *Miner) window(ctx context.Context) error {
 	}
 	reading, enough := context.WithCancel(ctx)
 	defer enough()
-	clock.Both(x.Clock, func() {
+	clock.Both(m.Clock, func() {
 		defer enough() // the next window does not wait for its pages
 		err = m.update(ctx, w)
 	}, func() { m.prefetch(reading, w+1) })
@@ -113,18 +147,17 @@ const saveRate = 16 << 20
 
 // save makes the private state durable, unless the last time was too short ago.
 func (m *Miner) save(ctx context.Context) error {
-	x := m.Exchange
-	if !m.saved.IsZero() && x.Clock.Now().Sub(m.saved) < savePause(len(m.momentum)+len(m.model.Params())) {
+	if !m.saved.IsZero() && m.Clock.Now().Sub(m.saved) < savePause(len(m.momentum)+len(m.model.Params())) {
 		return nil
 	}
-	_, _, err := m.Save(ctx, m.Local, checkpoint.State{
+	_, _, err := m.Saver.Save(ctx, m.Local, checkpoint.State{
 		Start: m.model.Start(), Next: m.model.Next(), Previous: m.model.Previous(),
 		Params: m.model.Params(), Momentum: m.momentum, Iteration: m.iteration,
 	})
 	if err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}
-	m.saved = x.Clock.Now()
+	m.saved = m.Clock.Now()
 	return nil
 }
 

@@ -14,7 +14,7 @@ import (
 	"templar/internal/clock"
 	"templar/internal/data"
 	"templar/internal/miner"
-	"templar/internal/role"
+	"templar/internal/parts"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
@@ -221,7 +221,7 @@ func TestReadsAhead(t *testing.T) {
 			}
 			during[now.Name]++
 		}
-		m.Alter = func(d role.Deps) role.Deps {
+		m.Alter = func(d parts.Parts) parts.Parts {
 			text, err := net.Store.Dial(simnet.Location("dataset", false))
 			if err == nil {
 				d.Data, err = data.Open(net.Context(), onRead{text, read}, net.Run.Params.DatasetHash)

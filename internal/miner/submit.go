@@ -15,29 +15,28 @@ import (
 // compressed form. Only what the store has taken is subtracted from the momentum
 // (error feedback; Wang et al. 2023, CocktailSGD, and DeMo, Peng et al. 2024).
 func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
-	x := m.Exchange
-	m.Phase(w, "waiting")
-	if _, err := x.EndOf(ctx, w); err != nil {
+	m.Events.Phase(w, "waiting")
+	if _, err := m.Schedule.EndOf(ctx, w); err != nil {
 		return err
 	}
 	if m.trained.loss.Tokens == 0 {
 		m.Log.Warn("no batch was trained: nothing to upload", "window", w)
 		return nil
 	}
-	m.Phase(w, "uploading")
+	m.Events.Phase(w, "uploading")
 	if err := m.accumulate(ctx, w); err != nil {
 		return err
 	}
-	body, err := x.Codec.Compress(m.momentum)
+	body, err := m.Codec.Compress(m.momentum)
 	if err != nil {
 		return err
 	}
 	uploadErr := m.upload(ctx, w, &wire.Gradient{
-		Run: x.Hash, Window: w, UID: x.UID, Hotkey: x.Signer.Hotkey(), Pages: m.trained.pages,
+		Run: m.Hash, Window: w, UID: m.Outbox.UID, Hotkey: m.Outbox.Signer.Hotkey(), Pages: m.trained.pages,
 		Tokens: uint64(m.trained.loss.Tokens), GlobalStep: m.model.Step(), Body: body,
 	})
-	if uploadErr == nil && m.iteration >= uint64(x.Params.MomentumWarmup) {
-		x.Codec.Subtract(m.momentum, body)
+	if uploadErr == nil && m.iteration >= uint64(m.Params.MomentumWarmup) {
+		m.Codec.Subtract(m.momentum, body)
 	}
 	m.iteration++
 	if errors.Is(uploadErr, store.ErrExists) {
@@ -54,7 +53,7 @@ func (m *Miner) accumulate(ctx context.Context, w protocol.Window) error {
 	if err != nil {
 		return err
 	}
-	p := m.Exchange.Params
+	p := m.Params
 	decay := float32(p.MomentumDecay)
 	rate := float32(p.LearningRateAt(p.Step(m.model.Start(), w)) / float64(m.trained.loss.Tokens))
 	for i, g := range gradient {
@@ -66,18 +65,17 @@ func (m *Miner) accumulate(ctx context.Context, w protocol.Window) error {
 // upload stores the window's gradient, once: its date says who was first, and a second upload,
 // of a retry or after a restart, would be a later one.
 func (m *Miner) upload(ctx context.Context, w protocol.Window, g *wire.Gradient) error {
-	x := m.Exchange
-	began := x.Clock.Now()
-	b, err := wire.EncodeGradient(g, x.Codec, x.Signer)
+	began := m.Clock.Now()
+	b, err := wire.EncodeGradient(g, m.Codec, m.Outbox.Signer)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := x.WithTimeout(ctx)
+	ctx, cancel := m.Schedule.WithTimeout(ctx)
 	defer cancel()
-	key := protocol.GradientKey(w, x.UID)
-	if err := x.PutOnce(ctx, key, b); err != nil {
+	key := protocol.GradientKey(w, m.Outbox.UID)
+	if err := m.Outbox.PutOnce(ctx, key, b); err != nil {
 		return fmt.Errorf("gradient: %w", err)
 	}
-	m.Report.Emit(w, telemetry.Uploaded{Key: key, Bytes: int64(len(b)), Duration: x.Clock.Now().Sub(began)})
+	m.Events.Emit(w, telemetry.Uploaded{Key: key, Bytes: int64(len(b)), Duration: m.Clock.Now().Sub(began)})
 	return nil
 }

@@ -21,13 +21,12 @@ type training struct {
 // train accumulates the gradient of the mean loss over the pages assigned for w, batch
 // by batch, until the pages, the window or the operator's limit end.
 func (m *Miner) train(ctx context.Context, w protocol.Window) error {
-	x := m.Exchange
-	first, err := x.AwaitWindow(ctx, w)
+	first, err := m.Schedule.AwaitWindow(ctx, w)
 	if err != nil {
 		return err
 	}
-	m.Phase(w, "training")
-	began := x.Clock.Now()
+	m.Events.Phase(w, "training")
+	began := m.Clock.Now()
 	m.trained = training{}
 	if err := m.Engine.Load(ctx, m.model.Working()); err != nil {
 		return err
@@ -47,17 +46,17 @@ func (m *Miner) train(ctx context.Context, w protocol.Window) error {
 	if m.trained.batches == 0 {
 		return nil
 	}
-	m.Report.Emit(w, telemetry.Trained{
+	m.Events.Emit(w, telemetry.Trained{
 		Loss: m.trained.loss.Mean(), Tokens: m.trained.loss.Tokens, Batches: m.trained.batches,
-		Pages: m.trained.pages, Duration: x.Clock.Now().Sub(began),
+		Pages: m.trained.pages, Duration: m.Clock.Now().Sub(began),
 	})
 	return nil
 }
 
 // assigned is the miner's pages of w, which begins with block first.
 func (m *Miner) assigned(first chain.Block, w protocol.Window) []uint64 {
-	p := m.Exchange.Params
-	return data.Assign(first.Hash, m.Exchange.UID, w, m.Data.Pages(p.PageTokens), p.PagesPerWindow)
+	p := m.Params
+	return data.Assign(first.Hash, m.Outbox.UID, w, m.Data.Pages(p.PageTokens), p.PagesPerWindow)
 }
 
 // prefetch reads the pages of w while the miner waits for the Aggregate of the window
@@ -66,9 +65,9 @@ func (m *Miner) prefetch(ctx context.Context, w protocol.Window) {
 	if w >= m.stop {
 		return
 	}
-	first, err := m.Exchange.AwaitWindow(ctx, w)
+	first, err := m.Schedule.AwaitWindow(ctx, w)
 	if err == nil {
-		err = m.Data.Prefetch(ctx, m.assigned(first, w), m.Exchange.Params.PageTokens)
+		err = m.Data.Prefetch(ctx, m.assigned(first, w), m.Params.PageTokens)
 	}
 	if err != nil && ctx.Err() == nil {
 		m.Log.Warn("pages not read ahead", "window", w, "err", err)
@@ -77,7 +76,7 @@ func (m *Miner) prefetch(ctx context.Context, w protocol.Window) {
 
 // trainPage trains on one page. over reports that the window has ended.
 func (m *Miner) trainPage(ctx context.Context, w protocol.Window, page uint64) (over bool, err error) {
-	p := m.Exchange.Params
+	p := m.Params
 	tokens, err := m.Data.Page(ctx, page, p.PageTokens)
 	if err != nil {
 		return false, fmt.Errorf("page %d: %w", page, err)
@@ -105,6 +104,6 @@ func (m *Miner) over(ctx context.Context, w protocol.Window) (bool, error) {
 	if m.cfg.Batches > 0 && m.trained.batches >= m.cfg.Batches {
 		return true, nil
 	}
-	current, err := m.Exchange.CurrentWindow(ctx)
+	current, err := m.Schedule.CurrentWindow(ctx)
 	return current > w, err
 }

@@ -6,8 +6,9 @@ import (
 	"fmt"
 
 	"templar/codec"
-	"templar/internal/exchange"
+	"templar/internal/mailbox"
 	"templar/internal/replica"
+	"templar/internal/role"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -21,17 +22,16 @@ const samplesBack = 4
 // provisionally by the miner's own gather. The private state is saved, a sync sample of
 // each window uploaded, and old objects deleted.
 func (m *Miner) update(ctx context.Context, w protocol.Window) error {
-	x := m.Exchange
-	end, err := x.EndOf(ctx, w)
+	end, err := m.Schedule.EndOf(ctx, w)
 	if err != nil {
 		return err
 	}
-	m.Phase(w, "fetching")
+	m.Events.Phase(w, "fetching")
 	var unsaved error
-	done, err := m.Follow(ctx, m.model, w+1, x.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
-		m.Applied(m.model, a, hash, size)
-		if w-a.Window <= protocol.Window(x.Params.ValidatorOffset)+samplesBack {
-			if err := x.PutSample(ctx, m.model.State()); err != nil {
+	done, err := m.model.Follow(ctx, m.Source, w+1, m.Schedule.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+		m.Events.Emit(a.Window, mailbox.Applied(a, hash, m.model.StateHash(), m.model.Step()-1, size))
+		if w-a.Window <= protocol.Window(m.Params.ValidatorOffset)+samplesBack {
+			if err := m.Samples.Post(ctx, m.Outbox, m.model.State()); err != nil {
 				m.Log.Warn("sync sample not uploaded", "window", a.Window, "err", err)
 			}
 		}
@@ -51,13 +51,14 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 		m.Log.Warn("no aggregate in time: gathering from the peers", "window", w)
 		return m.provisional(ctx, w)
 	}
-	m.PruneOwn(ctx, m.model.Next())
+	if err := m.Outbox.Prune(ctx, m.model.Next()); err != nil {
+		m.Log.Warn("old objects not deleted", "err", err) // they are tried again
+	}
 	return nil
 }
 
 // provisional brings the working state past w by what this miner can gather itself.
 func (m *Miner) provisional(ctx context.Context, w protocol.Window) error {
-	x := m.Exchange
 	for m.model.Ahead() <= w {
 		at := m.model.Ahead()
 		update, err := m.gather(ctx, at)
@@ -65,25 +66,31 @@ func (m *Miner) provisional(ctx context.Context, w protocol.Window) error {
 			return fmt.Errorf("own gather: %w", err)
 		}
 		m.model.Guess(update)
-		m.Report.Emit(at, telemetry.Applied{Provisional: true, Step: x.Params.Step(m.model.Start(), at)})
+		m.Events.Emit(at, telemetry.Applied{Provisional: true, Step: m.Params.Step(m.model.Start(), at)})
 	}
 	return nil
 }
 
 func (m *Miner) gather(ctx context.Context, w protocol.Window) (*codec.Update, error) {
-	x := m.Exchange
-	end, err := x.EndOf(ctx, w)
+	end, err := m.Schedule.EndOf(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	if err := x.Directory.Refresh(ctx); err != nil {
+	if err := m.Directory.Refresh(ctx); err != nil {
 		return nil, err
 	}
-	peers := m.Selected(ctx, w, m.cfg)
-	began := x.Clock.Now()
-	payloads := x.Gather(ctx, w, peers, x.Params.UploadBounds(end.Time), began.Add(x.Params.PeerGather()))
-	verdicts, size := exchange.PeerVerdicts(payloads)
-	m.Report.Emit(w, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: x.Clock.Now().Sub(began)})
-	m.StoreGather(ctx, w, payloads, m.cfg)
-	return x.Fold(payloads), nil
+	peers := role.Selected(ctx, m.Board, w, m.cfg, m.Log)
+	began := m.Clock.Now()
+	payloads := m.Gatherer.Gather(ctx, w, peers, m.Params.UploadBounds(end.Time), began.Add(m.Params.PeerGather()))
+	verdicts, size := mailbox.PeerVerdicts(payloads)
+	m.Events.Emit(w, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: m.Clock.Now().Sub(began)})
+	m.store(ctx, w, payloads)
+	return mailbox.Fold(m.Codec, payloads), nil
+}
+
+// store keeps what was gathered, if the operator wants it. A disk that is full costs no window.
+func (m *Miner) store(ctx context.Context, w protocol.Window, payloads []mailbox.Payload) {
+	if err := m.gathers.Store(ctx, w, payloads); err != nil {
+		m.Log.Warn("gathered gradients not stored", "window", w, "err", err)
+	}
 }

@@ -14,8 +14,8 @@ import (
 	"templar/internal/config"
 	"templar/internal/data"
 	"templar/internal/directory"
-	"templar/internal/exchange"
 	"templar/internal/model"
+	"templar/internal/parts"
 	"templar/internal/run"
 	"templar/internal/simnet"
 	"templar/internal/store"
@@ -40,7 +40,7 @@ func local(t *testing.T, run run.Run, c chain.Chain, r telemetry.Role, signer *w
 	t.Helper()
 	n := &Node{}
 	d := dialer{}
-	n.Exchange = &exchange.Exchange{Run: run, Clock: clock.Wall{}, Chain: c, Signer: signer, Directory: directory.New(run.Params, c, d)}
+	n.Parts = parts.Parts{Run: run, Clock: clock.Wall{}, Chain: c, Signer: signer, Directory: directory.New(run.Params, c, d)}
 	cfg := config.Default()
 	cfg.DataDir, cfg.Run = t.TempDir(), "run.json"
 	cfg.Chain.Endpoint = "http://127.0.0.1:1"
@@ -52,7 +52,7 @@ func local(t *testing.T, run run.Run, c chain.Chain, r telemetry.Role, signer *w
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Close() })
-	if err := n.openBuckets(cfg, r, d, clock.Wall{}); err != nil {
+	if err := n.openBuckets(cfg, r, Of(r), d, clock.Wall{}); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -72,9 +72,9 @@ func TestLocalBuckets(t *testing.T) {
 	g.CommitRateLimit, g.Founders = 0, []ledger.Founder{{Hotkey: signer.Hotkey()}}
 	c := must(manual.New(g, time.Now()))(t)
 
-	aggregator := local(t, run, c, telemetry.Aggregator, simnet.Key(t, 2), endpoint).Exchange
+	aggregator := local(t, run, c, telemetry.Aggregator, simnet.Key(t, 2), endpoint)
 	miner := local(t, run, c, telemetry.Miner, signer, endpoint)
-	if _, err := directory.CheckOwn(ctx, miner.Exchange.Clock, miner.Exchange.Own, miner.Committed); err != nil {
+	if _, err := directory.CheckOwn(ctx, miner.Clock, miner.Own, miner.OwnAsPeer); err != nil {
 		t.Fatal(err)
 	}
 	commit(t, c, miner)
@@ -84,11 +84,11 @@ func TestLocalBuckets(t *testing.T) {
 
 	body := must(run.Codec.Compress(model.Init(p.Model, 1)))(t)
 	b := must(wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: 7, Hotkey: signer.Hotkey(), Pages: []uint64{1}, Tokens: 64, Body: body}, run.Codec, signer))(t)
-	if err := miner.Exchange.Put(ctx, protocol.GradientKey(7, 0), b); err != nil {
+	if err := miner.Outbox().Put(ctx, protocol.GradientKey(7, 0), b); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	got := aggregator.Gather(ctx, 7, aggregator.Directory.Candidates(), protocol.Bounds{Min: now.Add(-time.Minute), Max: now}, now.Add(10*time.Second))
+	got := aggregator.Gatherer().Gather(ctx, 7, aggregator.Directory.Candidates(), protocol.Bounds{Min: now.Add(-time.Minute), Max: now}, now.Add(10*time.Second))
 	if len(got) != 1 || !got[0].Verdict.OK() || !bytes.Equal(got[0].Raw, b) {
 		t.Fatalf("gathered %+v", got)
 	}
@@ -96,7 +96,7 @@ func TestLocalBuckets(t *testing.T) {
 	if _, err := aggregator.Aggregator.Put(ctx, protocol.AggregateKey(7), bytes.NewReader(b), int64(len(b)), store.PutOptions{IfAbsent: true}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := miner.Exchange.Aggregator.Head(ctx, protocol.AggregateKey(7)); err != nil {
+	if _, err := miner.Aggregator.Head(ctx, protocol.AggregateKey(7)); err != nil {
 		t.Error(err)
 	}
 
@@ -148,7 +148,7 @@ func TestDatasetMirrors(t *testing.T) {
 	}
 	p.DatasetHash = hash
 	n := &Node{}
-	n.Exchange = &exchange.Exchange{Run: must(run.New(p))(t)}
+	n.Run = must(run.New(p))(t)
 	defer n.Close()
 	cfg := config.Node{Buckets: config.Buckets{
 		Dataset: config.Bucket{Endpoint: p.Stores[0], Name: "first"}, Mirrors: []config.Bucket{{Endpoint: p.Stores[0], Name: "second"}},
@@ -165,7 +165,7 @@ func TestDatasetMirrors(t *testing.T) {
 func commit(t *testing.T, c *manual.Chain, n *Node) {
 	t.Helper()
 	done := make(chan error, 1)
-	go func() { done <- directory.Commit(t.Context(), n.Exchange.Chain, n.Exchange.Signer, n.Bucket) }()
+	go func() { done <- directory.Commit(t.Context(), n.Chain, n.Signer, n.Commitment) }()
 	for {
 		if _, err := c.Advance(time.Now()); err != nil {
 			t.Fatal(err)

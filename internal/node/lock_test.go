@@ -9,7 +9,6 @@ import (
 
 	"templar/internal/clock"
 	"templar/internal/config"
-	"templar/internal/exchange"
 	"templar/internal/run"
 	"templar/internal/simnet"
 	"templar/internal/store/flock"
@@ -21,10 +20,10 @@ func TestDirectoriesAreLocked(t *testing.T) {
 	run := must(run.New(simnet.Params()))(t)
 	open := func(data, bucket string) (*Node, error) {
 		n := &Node{}
-		n.Exchange = &exchange.Exchange{Run: run}
+		n.Run = run
 		return n, n.openBuckets(config.Node{DataDir: data, Buckets: config.Buckets{
 			Aggregator: config.Bucket{Endpoint: "file://" + bucket, Name: "aggregates"},
-		}}, telemetry.Aggregator, dialer{}, clock.Wall{})
+		}}, telemetry.Aggregator, Of(telemetry.Aggregator), dialer{}, clock.Wall{})
 	}
 	data, bucket := t.TempDir(), t.TempDir()
 	first, err := open(data, bucket)

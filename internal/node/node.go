@@ -12,21 +12,18 @@ import (
 	"path/filepath"
 	"time"
 
-	"templar/internal/aggregator"
 	"templar/internal/chain/cometbft"
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/data"
 	"templar/internal/directory"
 	"templar/internal/engine/cpu"
-	"templar/internal/exchange"
-	"templar/internal/miner"
+	"templar/internal/parts"
 	"templar/internal/role"
 	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/store/s3"
 	"templar/internal/telemetry"
-	"templar/internal/validator"
 	"templar/internal/wallet"
 	"templar/protocol"
 )
@@ -38,7 +35,7 @@ type Env struct {
 	Clock clock.Clock
 	// Alter, when set, changes a node's parts before it has its role: how a localnet makes
 	// cheaters.
-	Alter func(role.Deps) role.Deps
+	Alter func(parts.Parts) parts.Parts
 	// Disturb, when set, comes between a node and each bucket that it opens: how a localnet
 	// makes faults.
 	Disturb func(store.Bucket) store.Bucket
@@ -46,7 +43,7 @@ type Env struct {
 
 // Node is an assembled node, before it has a role. Close releases it.
 type Node struct {
-	role.Deps
+	parts.Parts
 
 	closers []func() error
 	traffic store.Counters // with all buckets
@@ -55,8 +52,27 @@ type Node struct {
 // patience is how long a node waits for the chain before it says so.
 const patience = 3 * time.Second
 
+// Needs are what is opened for a node, beside the wallet, the chain and the reading end of
+// the aggregator bucket.
+type Needs struct {
+	Member     bool // it has a uid, and a bucket of its own
+	Aggregates bool // it writes to the aggregator bucket
+	Model      bool // it computes: an engine and the dataset
+}
+
+// Of is what a role needs.
+func Of(r telemetry.Role) Needs {
+	switch r {
+	case telemetry.Miner, telemetry.Validator:
+		return Needs{Member: true, Model: true}
+	case telemetry.Aggregator:
+		return Needs{Aggregates: true}
+	}
+	return Needs{Model: true} // an observer
+}
+
 // Open assembles a node. Everything that can be wrong with its configuration is found here.
-func Open(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ *Node, err error) {
+func Open(ctx context.Context, c config.Node, r telemetry.Role, needs Needs, env Env) (_ *Node, err error) {
 	n := &Node{}
 	defer func() {
 		if err != nil {
@@ -88,25 +104,25 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ *Nod
 	remote := s3.NewDialer(s3.Options{})
 	n.closers = append(n.closers, remote.Close)
 	dialer := dialer{remote: remote, traffic: &n.traffic, disturb: env.Disturb}
-	n.Exchange = &exchange.Exchange{
+	n.Parts = parts.Parts{
 		Run: run, Clock: env.Clock, Chain: client, Signer: hotkey,
 		Directory: directory.New(run.Params, client, dialer),
 	}
-	if err := n.openBuckets(c, r, dialer, env.Clock); err != nil {
+	if err := n.openBuckets(c, r, needs, dialer, env.Clock); err != nil {
 		return nil, err
 	}
-	if r == telemetry.Miner || r == telemetry.Validator {
-		if n.Exchange.UID, err = directory.Registered(ctx, client, hotkey.Hotkey()); err != nil {
+	if needs.Member {
+		if n.UID, err = directory.Registered(ctx, client, hotkey.Hotkey()); err != nil {
 			return nil, err
 		}
 	}
 	n.identify(c, r, env)
-	n.Exchange.Chain = &watched{Chain: client, blockTime: run.Params.BlockTime(), endpoint: c.Chain.Endpoint, log: n.Log}
-	if r != telemetry.Aggregator {
+	n.Chain = &watched{Chain: client, blockTime: run.Params.BlockTime(), endpoint: c.Chain.Endpoint, log: n.Log}
+	if needs.Model {
 		err = n.openModel(ctx, c, dialer, env.Clock)
 	}
 	if err == nil && env.Alter != nil {
-		n.Deps = env.Alter(n.Deps)
+		n.Parts = env.Alter(n.Parts)
 	}
 	return n, err
 }
@@ -129,7 +145,7 @@ const ownRequests = 32
 
 // openBuckets opens what the role works with. The node's own calls are limited and retried;
 // peers' buckets are not, since a gather has a deadline and retries of its own.
-func (n *Node) openBuckets(c config.Node, r telemetry.Role, d dialer, clk clock.Clock) error {
+func (n *Node) openBuckets(c config.Node, r telemetry.Role, needs Needs, d dialer, clk clock.Clock) error {
 	open := func(what string, l store.Location, dial func(store.Location) (store.Bucket, error)) (store.Bucket, error) {
 		b, err := dial(l)
 		if err != nil {
@@ -145,22 +161,22 @@ func (n *Node) openBuckets(c config.Node, r telemetry.Role, d dialer, clk clock.
 	}
 	dialOwn := func(l store.Location) (store.Bucket, error) { return owned(d.DialOwn(l)) }
 	dialAggregator := d.Dial
-	if r == telemetry.Aggregator {
+	if needs.Aggregates {
 		dialAggregator = dialOwn
 	}
 	var err error
-	if n.Exchange.Aggregator, err = open("aggregator", c.Buckets.Aggregator.Location(), dialAggregator); err != nil {
+	if n.Aggregator, err = open("aggregator", c.Buckets.Aggregator.Location(), dialAggregator); err != nil {
 		return err
 	}
-	if r == telemetry.Miner || r == telemetry.Validator {
-		n.Bucket = directory.Commitment{Role: r, Location: c.Buckets.Gradients.Reading()}
-		if !n.Exchange.Params.TrustsStore(n.Bucket.Location.Endpoint) {
-			return fmt.Errorf("own bucket: %s is not one of the run's stores %v: nobody would read it", n.Bucket.Location.Endpoint, n.Exchange.Params.Stores)
+	if needs.Member {
+		n.Commitment = directory.Commitment{Role: r, Location: c.Buckets.Gradients.Reading()}
+		if !n.Run.Params.TrustsStore(n.Commitment.Location.Endpoint) {
+			return fmt.Errorf("own bucket: %s is not one of the run's stores %v: nobody would read it", n.Commitment.Location.Endpoint, n.Run.Params.Stores)
 		}
-		if n.Exchange.Own, err = open("own", c.Buckets.Gradients.Writing(), dialOwn); err != nil {
+		if n.Own, err = open("own", c.Buckets.Gradients.Writing(), dialOwn); err != nil {
 			return err
 		}
-		if n.Committed, err = open("own", n.Bucket.Location, d.Dial); err != nil {
+		if n.OwnAsPeer, err = open("own", n.Commitment.Location, d.Dial); err != nil {
 			return err
 		}
 	}
@@ -172,7 +188,7 @@ func (n *Node) openBuckets(c config.Node, r telemetry.Role, d dialer, clk clock.
 }
 
 func (n *Node) openModel(ctx context.Context, c config.Node, d store.Dialer, clk clock.Clock) error {
-	p := n.Exchange.Params
+	p := n.Run.Params
 	if c.Options.Device != "" && c.Options.Device != "cpu" {
 		return fmt.Errorf("device %q: this build computes on cpu", c.Options.Device)
 	}
@@ -201,10 +217,10 @@ func (n *Node) openModel(ctx context.Context, c config.Node, d store.Dialer, clk
 func (n *Node) identify(c config.Node, r telemetry.Role, env Env) {
 	name := c.Name
 	if name == "" {
-		name = fmt.Sprintf("%s-%d", r, n.Exchange.UID)
+		name = fmt.Sprintf("%s-%d", r, n.UID)
 	}
 	n.Log = env.Log.With("node", name)
-	n.Report = telemetry.Reporter{Node: name, Role: r, UID: n.Exchange.UID, Clock: env.Clock, Sink: env.Sink}
+	n.Events = telemetry.Reporter{Node: name, Role: r, UID: n.UID, Clock: env.Clock, Sink: env.Sink}
 }
 
 // Close releases connections and memory.
@@ -215,20 +231,6 @@ func (n *Node) Close() error {
 	}
 	n.closers = nil
 	return errors.Join(errs...)
-}
-
-// New gives an assembled node its role.
-func (n *Node) New(r telemetry.Role, o config.Options) (interface{ Run(context.Context) error }, error) {
-	c := role.Config{Windows: o.Windows, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers)}
-	switch r {
-	case telemetry.Miner:
-		return miner.New(c, n.Deps), nil
-	case telemetry.Validator:
-		return validator.New(c, n.Deps), nil
-	case telemetry.Aggregator:
-		return aggregator.New(c, n.Deps), nil
-	}
-	return nil, fmt.Errorf("no role %q", r)
 }
 
 // Run assembles a node and runs its role. What the node tells to its last moment is sent
@@ -253,15 +255,20 @@ func Run(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
 }
 
 func work(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
-	n, err := Open(ctx, c, r, env)
+	n, err := Open(ctx, c, r, Of(r), env)
 	if err != nil {
 		return err
 	}
-	node, err := n.New(r, c.Options)
+	node, err := n.Work(r, chosen(c.Options))
 	if err == nil {
 		err = node.Run(ctx)
 	}
 	t := n.traffic.Snapshot()
 	n.Log.Info("object store", "requests", t.Requests, "errors", t.Errors, "bytes_up", t.BytesUp, "bytes_down", t.BytesDown)
 	return errors.Join(err, n.Close())
+}
+
+// chosen is what the operator's options say to a role.
+func chosen(o config.Options) role.Config {
+	return role.Config{Windows: o.Windows, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers)}
 }

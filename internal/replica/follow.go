@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
+	"templar/internal/attest"
+	"templar/internal/clock"
 	"templar/internal/directory"
-	"templar/internal/exchange"
+	"templar/internal/mailbox"
+	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -33,24 +37,25 @@ var ErrPruned = errors.New("the aggregates from here on are kept no longer")
 // Committed is called for each window that a Follow committed.
 type Committed func(a *wire.Aggregate, hash protocol.Hash, bytes int64) error
 
-// Follow fetches and commits Aggregates in order until the target window is next. It
-// waits for them until the deadline, and for each as long as a gather takes all the
-// same, so that a node that is far behind catches up in one go. done is false when an
-// Aggregate was not to be had in time; an Aggregate that contradicts the committed
-// state is an error, and so is one that is kept no longer (ErrPruned).
-//
-// While one round of Aggregates is applied the next is fetched. The state after a window that
-// the validators are past is held against the hash that they have published of it;
-// ErrContradicted ends it.
-func (r *Replica) Follow(ctx context.Context, x *exchange.Exchange, target protocol.Window, deadline time.Time, each Committed) (done bool, err error) {
-	f := &follower{Replica: r, x: x, target: target, each: each, witnesses: x.Directory.Validators()}
+// Source is where a replica takes Aggregates from, and what the states that they lead to are
+// held against.
+type Source struct {
+	Aggregates mailbox.Aggregates
+	Samples    attest.Samples
+	Directory  *directory.Directory
+	Hotkey     protocol.Hotkey // the node's own, whose word counts for its state
+	Log        *slog.Logger    // is told how a long catch-up gets on
+}
+
+func (r *Replica) follow(ctx context.Context, from Source, target protocol.Window, deadline time.Time, each Committed) (done bool, err error) {
+	f := &follower{Replica: r, from: from, target: target, each: each, witnesses: from.Directory.Validators()}
 	var ready []fetched
 	for asked := r.next; ; {
 		n := min(f.round(), int(min(target-min(asked, target), maxRound)))
 		if n == 0 && len(ready) == 0 {
 			return r.next >= target, nil
 		}
-		if soon := x.Clock.Now().Add(time.Duration(n) * r.run.Params.Gather()); soon.After(deadline) {
+		if soon := from.clock().Now().Add(time.Duration(n) * r.run.Params.Gather()); soon.After(deadline) {
 			deadline = soon
 		}
 		if ready, err = f.step(ctx, ready, asked, n, deadline); err != nil {
@@ -63,9 +68,11 @@ func (r *Replica) Follow(ctx context.Context, x *exchange.Exchange, target proto
 	}
 }
 
+func (s Source) clock() clock.Clock { return s.Aggregates.Schedule.Clock }
+
 type follower struct {
 	*Replica
-	x         *exchange.Exchange
+	from      Source
 	target    protocol.Window
 	each      Committed
 	witnesses []directory.Peer // validators whose stores answer
@@ -93,10 +100,10 @@ func (f *follower) step(ctx context.Context, ready []fetched, asked protocol.Win
 	coming := make([]fetched, n)
 	var all bool
 	var err error
-	f.x.Clock.Each(n+1, n+1, func(i int) {
+	f.from.clock().Each(n+1, n+1, func(i int) {
 		if i < n {
 			c := &coming[i]
-			c.aggregate, c.hash, c.size, c.verdict = f.x.FetchAggregate(fetching, asked+protocol.Window(i), deadline)
+			c.aggregate, c.hash, c.size, c.verdict = f.from.Aggregates.Fetch(fetching, asked+protocol.Window(i), deadline)
 			return
 		}
 		if all, err = f.commit(ctx, ready); !all {
@@ -140,12 +147,12 @@ func (f *follower) commit(ctx context.Context, ready []fetched) (all bool, err e
 
 // pruned tells whether the next Aggregate is missing because it is kept no longer.
 func (f *follower) pruned(ctx context.Context) error {
-	if f.next+f.x.Retention() >= f.target {
+	if f.next+schedule.Retention(f.run.Params) >= f.target {
 		return nil
 	}
-	ctx, cancel := f.x.WithTimeout(ctx)
+	ctx, cancel := f.from.Aggregates.Schedule.WithTimeout(ctx)
 	defer cancel()
-	if _, err := f.x.Aggregator.Head(ctx, protocol.AggregateKey(f.next)); errors.Is(err, store.ErrNotFound) {
+	if _, err := f.from.Aggregates.Bucket.Head(ctx, protocol.AggregateKey(f.next)); errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("window %d: %w", f.next, ErrPruned)
 	}
 	return nil // the store does not answer, or has just been filled
@@ -157,7 +164,7 @@ func (f *follower) compare(ctx context.Context) error {
 	if f.next+protocol.Window(f.run.Params.ValidatorOffset) >= f.target {
 		return nil
 	}
-	a := f.x.Attest(ctx, f.witnesses, f.State(), f.x.Signer.Hotkey())
+	a := f.from.Samples.Attest(ctx, f.witnesses, f.State(), f.from.Hotkey)
 	f.stake = max(f.stake, a.Total) // of all, those included that are not asked any more
 	a.Total = f.stake
 	f.witnesses = slices.DeleteFunc(f.witnesses, func(p directory.Peer) bool { return slices.Contains(a.Unreachable, p.Hotkey) })

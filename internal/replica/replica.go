@@ -12,7 +12,7 @@ import (
 	"slices"
 
 	"templar/codec"
-	"templar/internal/exchange"
+	"templar/internal/attest"
 	"templar/internal/run"
 	"templar/protocol"
 	"templar/wire"
@@ -69,8 +69,8 @@ func (r *Replica) StateHash() protocol.Hash {
 }
 
 // State is the committed state after the last window, of which there must be one.
-func (r *Replica) State() exchange.State {
-	return exchange.State{Window: r.next - 1, Step: r.Step(), Aggregate: r.previous, Hash: r.StateHash(), Params: r.params}
+func (r *Replica) State() attest.State {
+	return attest.State{Window: r.next - 1, Step: r.Step(), Aggregate: r.previous, Hash: r.StateHash(), Params: r.params}
 }
 
 // Check says what is wrong with an Aggregate as the successor of the committed state.

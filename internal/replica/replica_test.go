@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"templar/codec"
+	"templar/internal/attest"
 	"templar/internal/clock"
-	"templar/internal/exchange"
 	"templar/internal/model"
 	"templar/internal/replica"
 	"templar/internal/simnet"
@@ -166,7 +166,7 @@ func TestFollowFetchesAhead(t *testing.T) {
 			return slow(ctx)
 		})
 		began := time.Now()
-		done, err := r.Follow(net.Context(), net.Node("miner-0").Exchange(), start+windows, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error {
+		done, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+windows, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error {
 			applied.Add(1)
 			return slow(net.Context()) // applying takes as long as fetching
 		})
@@ -189,9 +189,9 @@ func TestFollowStopsAtAHole(t *testing.T) {
 		if err := net.Bucket("aggregator").Delete(net.Context(), protocol.AggregateKey(start+30)); err != nil {
 			t.Fatal(err)
 		}
-		r, x := newReplica(net), net.Node("miner-0").Exchange()
+		r, x := newReplica(net), net.Node("miner-0").Parts()
 		began := time.Now()
-		done, err := r.Follow(net.Context(), x, start+40, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
+		done, err := r.Follow(net.Context(), x.Source(), start+40, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
 		if limit := 40 * net.Run.Params.Gather(); done || err != nil || r.Next() != start+30 || time.Since(began) > limit {
 			t.Errorf("done %v, %v at window %d after %v", done, err, r.Next(), time.Since(began))
 		}
@@ -208,7 +208,7 @@ func TestFollowBehindWhatIsKept(t *testing.T) {
 			}
 		}
 		r := newReplica(net)
-		_, err := r.Follow(net.Context(), net.Node("miner-0").Exchange(), start+40, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
+		_, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+40, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
 		if !errors.Is(err, replica.ErrPruned) || r.Next() != start+5 {
 			t.Errorf("%v at window %d", err, r.Next())
 		}
@@ -220,18 +220,18 @@ func TestFollowBehindWhatIsKept(t *testing.T) {
 // costs its patience once.
 func TestFollowCompares(t *testing.T) {
 	const windows, at = 20, 5
-	step := func(s *exchange.State) { // as who holds other parameters
+	step := func(s *attest.State) { // as who holds other parameters
 		s.Params = slices.Clone(s.Params)
 		for j := range s.Params {
 			s.Params[j] += 1e-2
 		}
 		s.Hash[0]++
 	}
-	unseen := func(s *exchange.State) { s.Hash[0]++ } // where nobody has sampled
-	copied := func(s *exchange.State) { s.Params = make([]float32, len(s.Params)) }
+	unseen := func(s *attest.State) { s.Hash[0]++ } // where nobody has sampled
+	copied := func(s *attest.State) { s.Params = make([]float32, len(s.Params)) }
 	for name, c := range map[string]struct {
 		liars []string
-		lie   func(*exchange.State)
+		lie   func(*attest.State)
 		hangs bool
 		says  string
 	}{
@@ -263,7 +263,7 @@ func TestFollowCompares(t *testing.T) {
 						if i == at && slices.Contains(c.liars, v) {
 							c.lie(&s)
 						}
-						if err := net.Node(v).Exchange().PutSample(net.Context(), s); err != nil {
+						if err := post(net, v, s); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -271,12 +271,12 @@ func TestFollowCompares(t *testing.T) {
 				if c.hangs {
 					net.Break("validator-0", simnet.Hanging)
 				}
-				r, x := newReplica(net), net.Node("miner-0").Exchange()
+				r, x := newReplica(net), net.Node("miner-0").Parts()
 				if err := x.Directory.Refresh(net.Context()); err != nil {
 					t.Fatal(err)
 				}
 				began := time.Now()
-				done, err := r.Follow(net.Context(), x, start+windows, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
+				done, err := r.Follow(net.Context(), x.Source(), start+windows, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
 				if done != (c.says == "") || done != (err == nil) || !done && !errors.Is(err, replica.ErrContradicted) {
 					t.Fatalf("done %v, %v", done, err)
 				}
@@ -333,7 +333,7 @@ func TestFollow(t *testing.T) {
 		var seen []protocol.Window
 		// Far behind: each takes a second to fetch, and the deadline is long past.
 		net.Break("aggregator", slow)
-		done, err := r.Follow(net.Context(), net.Node("miner-0").Exchange(), start+30, time.Now(), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+		done, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+30, time.Now(), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
 			if hash != r.Previous() || a.Window+1 != r.Next() || size < 100 {
 				t.Errorf("window %d: hash %s, %d bytes", a.Window, hash, size)
 			}
@@ -376,7 +376,7 @@ func TestFollowStops(t *testing.T) {
 				two := chain(t, net, 2)
 				c.third(t, net, successor(t, net, two, 7))
 				r, began := two, time.Now()
-				done, err := r.Follow(net.Context(), net.Node("miner-0").Exchange(), start+3, began.Add(5*time.Second), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
+				done, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+3, began.Add(5*time.Second), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
 				if done || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 					t.Errorf("done %v, %v; want an error that says %q", done, err, c.says)
 				}
@@ -396,9 +396,15 @@ func TestFollowEndsWithItsContextAndCaller(t *testing.T) {
 		chain(t, net, 3)
 		stop := errors.New("stop")
 		r := newReplica(net)
-		_, err := r.Follow(net.Context(), net.Node("miner-0").Exchange(), start+3, time.Now().Add(time.Second), func(*wire.Aggregate, protocol.Hash, int64) error { return stop })
+		_, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+3, time.Now().Add(time.Second), func(*wire.Aggregate, protocol.Hash, int64) error { return stop })
 		if !errors.Is(err, stop) || r.Next() != start+1 {
 			t.Errorf("%v at window %d", err, r.Next())
 		}
 	})
+}
+
+// post uploads a validator's sync sample of a state.
+func post(net *simnet.Network, node string, s attest.State) error {
+	p := net.Node(node).Parts()
+	return p.Samples().Post(net.Context(), p.Outbox(), s)
 }

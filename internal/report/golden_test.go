@@ -187,14 +187,14 @@ func drifted(t *testing.T, net *simnet.Network) tamper {
 			return key, body
 		}
 		me := net.Node("miner-4")
-		x := me.Exchange()
-		s, verdict := wire.DecodeSample(body, wire.Expect{Run: x.Hash, Window: w, UID: me.UID, Hotkey: me.Signer.Hotkey()}, x.SampleSize())
+		x := me.Parts()
+		s, verdict := wire.DecodeSample(body, wire.Expect{Run: x.Run.Hash, Window: w, UID: me.UID, Hotkey: me.Signer.Hotkey()}, x.Samples().Size())
 		if !verdict.OK() {
 			t.Error(verdict)
 			return key, body
 		}
 		for i := range s.Values {
-			s.Values[i] += float32(4 * x.Params.LearningRate)
+			s.Values[i] += float32(4 * x.Run.Params.LearningRate)
 		}
 		s.State[0]++
 		b, err := wire.EncodeSample(s, me.Signer)

@@ -3,17 +3,14 @@ package sim
 import (
 	"log/slog"
 
-	"templar/internal/aggregator"
 	"templar/internal/data"
 	"templar/internal/directory"
 	"templar/internal/engine"
 	"templar/internal/engine/cpu"
-	"templar/internal/exchange"
-	"templar/internal/miner"
+	"templar/internal/parts"
 	"templar/internal/role"
 	"templar/internal/store"
 	"templar/internal/telemetry"
-	"templar/internal/validator"
 )
 
 func (n *Node) work(p *process) error {
@@ -24,35 +21,30 @@ func (n *Node) work(p *process) error {
 	if d.Engine != nil {
 		defer d.Engine.Close()
 	}
-	config := role.Config{Windows: uint64(n.net.config.Windows)}
-	switch n.Role {
-	case telemetry.Miner:
-		return miner.New(config, d).Run(p.ctx)
-	case telemetry.Validator:
-		return validator.New(config, d).Run(p.ctx)
+	work, err := d.Work(n.Role, role.Config{Windows: uint64(n.net.config.Windows)})
+	if err != nil {
+		return err
 	}
-	return aggregator.New(config, d).Run(p.ctx)
+	return work.Run(p.ctx)
 }
 
 // deps are the parts of a process, as package node assembles them.
-func (n *Node) deps(p *process) (role.Deps, error) {
+func (n *Node) deps(p *process) (parts.Parts, error) {
 	net := n.net
 	clk, view, buckets := nodeClock{p, &n.ahead}, chainView{n, p}, dialer{n, p}
 	sink := &sink{node: n, process: p}
-	x := &exchange.Exchange{
+	d := parts.Parts{
 		Run: net.run, Clock: clk, Chain: view, Signer: n.signer, UID: n.UID,
 		Directory: directory.New(net.run.Params, view, buckets),
-	}
-	d := role.Deps{
-		Exchange: x, Local: &disk{Bucket: n.files, node: n, process: p}, Log: slog.New(slog.DiscardHandler),
-		Report: telemetry.Reporter{Node: n.Name, Role: n.Role, UID: n.UID, Clock: clk, Sink: sink},
+		Local:     &disk{Bucket: n.files, node: n, process: p}, Log: slog.New(slog.DiscardHandler),
+		Events: telemetry.Reporter{Node: n.Name, Role: n.Role, UID: n.UID, Clock: clk, Sink: sink},
 	}
 	var err error
-	if x.Aggregator, err = n.own(buckets, aggregatorBucket, n.Role == telemetry.Aggregator, clk); err != nil {
+	if d.Aggregator, err = n.own(buckets, aggregatorBucket, n.Role == telemetry.Aggregator, clk); err != nil {
 		return d, err
 	}
 	if n.Role == telemetry.Aggregator {
-		x.Aggregator = liar{x.Aggregator, n}
+		d.Aggregator = liar{d.Aggregator, n}
 	} else if err := n.openModel(&d, buckets); err != nil {
 		return d, err
 	}
@@ -73,13 +65,13 @@ func (n *Node) own(buckets dialer, name string, write bool, clk nodeClock) (stor
 
 // openModel opens what a node that holds the model needs beside. The dataset is the same
 // for everybody and no subject of a simulation: reading it takes no time.
-func (n *Node) openModel(d *role.Deps, buckets dialer) (err error) {
+func (n *Node) openModel(d *parts.Parts, buckets dialer) (err error) {
 	clk := nodeClock{buckets.process, &n.ahead}
-	d.Bucket = directory.Commitment{Role: n.Role, Location: location(n.Name, false)}
-	if d.Exchange.Own, err = n.own(buckets, n.Name, true, clk); err != nil {
+	d.Commitment = directory.Commitment{Role: n.Role, Location: location(n.Name, false)}
+	if d.Own, err = n.own(buckets, n.Name, true, clk); err != nil {
 		return err
 	}
-	if d.Committed, err = n.own(buckets, n.Name, false, clk); err != nil {
+	if d.OwnAsPeer, err = n.own(buckets, n.Name, false, clk); err != nil {
 		return err
 	}
 	if d.Engine, err = n.net.newEngine(); err != nil {

@@ -14,7 +14,7 @@ import (
 	"templar/internal/checkpoint"
 	"templar/internal/directory"
 	"templar/internal/engine"
-	"templar/internal/role"
+	"templar/internal/parts"
 	"templar/internal/score"
 	"templar/internal/store"
 	"templar/internal/telemetry"
@@ -22,10 +22,10 @@ import (
 	"templar/wire"
 )
 
-type plant = func(*Node, *process, *role.Deps)
+type plant = func(*Node, *process, *parts.Parts)
 
 func only(r telemetry.Role, f plant) plant {
-	return func(n *Node, p *process, d *role.Deps) {
+	return func(n *Node, p *process, d *parts.Parts) {
 		if n.Role == r {
 			f(n, p, d)
 		}
@@ -33,7 +33,7 @@ func only(r telemetry.Role, f plant) plant {
 }
 
 func named(name string, f plant) plant {
-	return func(n *Node, p *process, d *role.Deps) {
+	return func(n *Node, p *process, d *parts.Parts) {
 		if n.Name == name {
 			f(n, p, d)
 		}
@@ -42,8 +42,8 @@ func named(name string, f plant) plant {
 
 // aggregate changes what an aggregator publishes, where anything is included.
 func aggregate(change func(*Node, *wire.Aggregate)) plant {
-	return only(telemetry.Aggregator, func(n *Node, _ *process, d *role.Deps) {
-		d.Exchange.Aggregator = hooked{Bucket: d.Exchange.Aggregator, put: func(ctx context.Context, o object, next putter) error {
+	return only(telemetry.Aggregator, func(n *Node, _ *process, d *parts.Parts) {
+		d.Aggregator = hooked{Bucket: d.Aggregator, put: func(ctx context.Context, o object, next putter) error {
 			if w, ok := protocol.KeyWindow(o.key); ok && strings.HasPrefix(o.key, "aggregator-") {
 				o.raw = n.falsify(o.raw, w, func(a *wire.Aggregate) {
 					if len(a.Included) > 1 {
@@ -68,8 +68,8 @@ func bodies(n *Node, a *wire.Aggregate) (all []*codec.Gradient) {
 
 // peers wraps the buckets of the others as an aggregator sees them.
 func peers(wrap func(*Node, store.Bucket) store.Bucket) plant {
-	return only(telemetry.Aggregator, func(n *Node, p *process, d *role.Deps) {
-		d.Exchange.Directory = directory.New(d.Exchange.Params, d.Exchange.Chain, wrapping{dialer{n, p}, func(b store.Bucket) store.Bucket { return wrap(n, b) }})
+	return only(telemetry.Aggregator, func(n *Node, p *process, d *parts.Parts) {
+		d.Directory = directory.New(d.Run.Params, d.Chain, wrapping{dialer{n, p}, func(b store.Bucket) store.Bucket { return wrap(n, b) }})
 	})
 }
 
@@ -102,21 +102,21 @@ func resigned(n *Node, key string, raw []byte) []byte {
 	return raw
 }
 
-func overwrites(n *Node, _ *process, d *role.Deps) {
+func overwrites(n *Node, _ *process, d *parts.Parts) {
 	if n.Role != telemetry.Aggregator {
 		return
 	}
-	d.Exchange.Aggregator = hooked{Bucket: d.Exchange.Aggregator, put: func(ctx context.Context, o object, next putter) error {
+	d.Aggregator = hooked{Bucket: d.Aggregator, put: func(ctx context.Context, o object, next putter) error {
 		o.options.IfAbsent = false
 		return next(ctx, o)
 	}}
 }
 
-func equivocates(n *Node, _ *process, d *role.Deps) {
+func equivocates(n *Node, _ *process, d *parts.Parts) {
 	if n.Name != "miner-1" {
 		return
 	}
-	d.Exchange.Aggregator = hooked{Bucket: d.Exchange.Aggregator, got: func(key string, raw []byte, info store.Info) ([]byte, store.Info) {
+	d.Aggregator = hooked{Bucket: d.Aggregator, got: func(key string, raw []byte, info store.Info) ([]byte, store.Info) {
 		w, ok := protocol.KeyWindow(key)
 		if !ok || n.net.index(w) < 3 || !strings.HasPrefix(key, "aggregator-") {
 			return raw, info
@@ -126,9 +126,9 @@ func equivocates(n *Node, _ *process, d *role.Deps) {
 	}}
 }
 
-func losesWork(_ *Node, _ *process, d *role.Deps) {
+func losesWork(_ *Node, _ *process, d *parts.Parts) {
 	calls := 0
-	d.Exchange.Codec = d.Exchange.Codec.Parallel(1, func(n int, f func(int)) {
+	d.Run.Codec = d.Run.Codec.Parallel(1, func(n int, f func(int)) {
 		if calls++; calls%20 != 0 {
 			inTurn(n, f)
 		}
@@ -146,20 +146,20 @@ func (e spied) Load(ctx context.Context, params []float32) error {
 	return e.Engine.Load(ctx, params)
 }
 
-func samplesProvisional(n *Node, _ *process, d *role.Deps) {
+func samplesProvisional(n *Node, _ *process, d *parts.Parts) {
 	var working []float32
 	d.Engine = spied{d.Engine, &working}
-	run := d.Exchange.Run
-	d.Exchange.Own = hooked{Bucket: d.Exchange.Own, put: func(ctx context.Context, o object, next putter) error {
+	run := d.Run
+	d.Own = hooked{Bucket: d.Own, put: func(ctx context.Context, o object, next putter) error {
 		w, ok := protocol.KeyWindow(o.key)
 		if !ok || working == nil || !strings.HasPrefix(o.key, "debug-") {
 			return next(ctx, o)
 		}
 		values := min(run.Params.SampleValues, run.Codec.Layout().Size())
 		s, verdict := wire.DecodeSample(o.raw, wire.Expect{Run: run.Hash, Window: w, UID: n.UID, Hotkey: n.signer.Hotkey()}, values)
-		end, err := d.Exchange.EndOf(ctx, w)
+		end, err := d.Schedule().EndOf(ctx, w)
 		if verdict.OK() && err == nil {
-			s.Values = d.Exchange.SampleOf(working, end, n.signer.Hotkey())
+			s.Values = d.Samples().Of(working, end, n.signer.Hotkey())
 			o.raw, _ = wire.EncodeSample(s, n.signer)
 		}
 		return next(ctx, o)
@@ -168,11 +168,11 @@ func samplesProvisional(n *Node, _ *process, d *role.Deps) {
 
 // resampled changes the sync samples that a node signs.
 func resampled(change func(n *Node, s *wire.Sample)) plant {
-	return func(n *Node, _ *process, d *role.Deps) {
-		run := d.Exchange.Run
-		d.Exchange.Own = hooked{Bucket: d.Exchange.Own, put: func(ctx context.Context, o object, next putter) error {
+	return func(n *Node, _ *process, d *parts.Parts) {
+		run := d.Run
+		d.Own = hooked{Bucket: d.Own, put: func(ctx context.Context, o object, next putter) error {
 			if w, ok := protocol.KeyWindow(o.key); ok && strings.HasPrefix(o.key, "debug-") {
-				s, verdict := wire.DecodeSample(o.raw, wire.Expect{Run: run.Hash, Window: w, UID: n.UID, Hotkey: n.signer.Hotkey()}, d.Exchange.SampleSize())
+				s, verdict := wire.DecodeSample(o.raw, wire.Expect{Run: run.Hash, Window: w, UID: n.UID, Hotkey: n.signer.Hotkey()}, d.Samples().Size())
 				if verdict.OK() {
 					change(n, s)
 					o.raw, _ = wire.EncodeSample(s, n.signer)
@@ -188,10 +188,10 @@ func staleHash(n *Node, s *wire.Sample) {
 	s.State, _ = n.net.watch.state(s.Window)
 }
 
-func savesProvisional(n *Node, _ *process, d *role.Deps) {
+func savesProvisional(n *Node, _ *process, d *parts.Parts) {
 	var working []float32
 	d.Engine = spied{d.Engine, &working}
-	run := d.Exchange.Run
+	run := d.Run
 	d.Local = hooked{Bucket: d.Local, put: func(ctx context.Context, o object, next putter) error {
 		var m checkpoint.Manifest
 		if strings.HasSuffix(o.key, "/manifest.json") && working != nil && payload(o.raw, &m) == nil {
@@ -202,9 +202,9 @@ func savesProvisional(n *Node, _ *process, d *role.Deps) {
 	}}
 }
 
-func manifestFirst(_ *Node, _ *process, d *role.Deps) {
+func manifestFirst(_ *Node, _ *process, d *parts.Parts) {
 	var kept []object
-	d.Exchange.Own = hooked{Bucket: d.Exchange.Own, put: func(ctx context.Context, o object, next putter) error {
+	d.Own = hooked{Bucket: d.Own, put: func(ctx context.Context, o object, next putter) error {
 		switch {
 		case !strings.HasPrefix(o.key, "checkpoint-"):
 			return next(ctx, o)
@@ -230,7 +230,7 @@ func forgetful() plant {
 		at  time.Time
 	}
 	log := make(map[string][]write)
-	return func(n *Node, p *process, d *role.Deps) {
+	return func(n *Node, p *process, d *parts.Parts) {
 		id := n.net.config.Seed
 		name := n.Name + "/" + string(rune('a'+id))
 		chance := rand.New(rand.NewPCG(id, hash64(0, n.Name)))
@@ -263,7 +263,7 @@ func content(ctx context.Context, r store.Reader, key string) []byte {
 	return raw
 }
 
-func shiftedScores(_ *Node, _ *process, d *role.Deps) {
+func shiftedScores(_ *Node, _ *process, d *parts.Parts) {
 	d.Local = hooked{Bucket: d.Local, got: func(key string, raw []byte, info store.Info) ([]byte, store.Info) {
 		if key != "scores.json" {
 			return raw, info
@@ -285,7 +285,7 @@ func shiftedScores(_ *Node, _ *process, d *role.Deps) {
 
 // lateScores keeps each write of the scores until the next one.
 func lateScores() plant {
-	return func(_ *Node, _ *process, d *role.Deps) {
+	return func(_ *Node, _ *process, d *parts.Parts) {
 		var waiting *object
 		d.Local = hooked{Bucket: d.Local, put: func(ctx context.Context, o object, next putter) error {
 			if o.key != "scores.json" {

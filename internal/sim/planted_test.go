@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"templar/internal/role"
+	"templar/internal/parts"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -21,7 +21,7 @@ type planted struct {
 	or     Invariant // where it depends on what the node does first
 	script string    // its faults; empty: those of the seed
 	change func(*Config)
-	plant  func(n *Node, p *process, d *role.Deps)
+	plant  func(n *Node, p *process, d *parts.Parts)
 }
 
 var bugs = []planted{
@@ -60,51 +60,51 @@ var bugs = []planted{
 		})},
 	{name: "more peers than max_topk_peers", catch: Members, script: "\n",
 		change: func(c *Config) { c.tune = func(p *protocol.Params) { p.MaxTopKPeers = 2 } },
-		plant: only(telemetry.Aggregator, func(_ *Node, _ *process, d *role.Deps) {
-			own := *d.Exchange.Params
+		plant: only(telemetry.Aggregator, func(_ *Node, _ *process, d *parts.Parts) {
+			own := *d.Run.Params
 			own.MaxTopKPeers = 5
-			d.Exchange.Params = &own
+			d.Run.Params = &own
 		})},
-	{name: "no copies of the gradients are kept", catch: Members, script: "\n", plant: only(telemetry.Aggregator, func(_ *Node, _ *process, d *role.Deps) {
-		d.Exchange.Aggregator = without("archive-", d.Exchange.Aggregator)
+	{name: "no copies of the gradients are kept", catch: Members, script: "\n", plant: only(telemetry.Aggregator, func(_ *Node, _ *process, d *parts.Parts) {
+		d.Aggregator = without("archive-", d.Aggregator)
 	})},
-	{name: "no copies of the Aggregates are kept", catch: Progress, script: "window 6: store rolls back aggregator-0", plant: only(telemetry.Aggregator, func(_ *Node, _ *process, d *role.Deps) {
+	{name: "no copies of the Aggregates are kept", catch: Progress, script: "window 6: store rolls back aggregator-0", plant: only(telemetry.Aggregator, func(_ *Node, _ *process, d *parts.Parts) {
 		d.Local = without("aggregator-", d.Local)
 	})},
-	{name: "the window's end is taken a block late", catch: Members, script: "\n", plant: only(telemetry.Aggregator, func(_ *Node, _ *process, d *role.Deps) {
-		d.Exchange.Chain = lateChain{d.Exchange.Chain}
+	{name: "the window's end is taken a block late", catch: Members, script: "\n", plant: only(telemetry.Aggregator, func(_ *Node, _ *process, d *parts.Parts) {
+		d.Chain = lateChain{d.Chain}
 	})},
 	{name: "create if absent is ignored", catch: OneAggregate, change: func(c *Config) { c.Aggregators = 2 }, plant: overwrites},
 	{name: "a restarted aggregator begins anew", catch: OneAggregate, script: "window 5: aggregator-0 crash\nwindow 8: aggregator-0 crash",
-		plant: only(telemetry.Aggregator, func(n *Node, p *process, d *role.Deps) {
+		plant: only(telemetry.Aggregator, func(n *Node, p *process, d *parts.Parts) {
 			overwrites(n, p, d)
-			d.Exchange.Aggregator = hooked{Bucket: d.Exchange.Aggregator, blind: "aggregator-"}
+			d.Aggregator = hooked{Bucket: d.Aggregator, blind: "aggregator-"}
 			d.Local = without("aggregator-", d.Local)
 		})},
 	{name: "the aggregator shows a miner another Aggregate", catch: OneAggregate, script: "\n", plant: equivocates},
-	{name: "the learning rate is some units off for everybody", catch: Unbroken, script: "\n", plant: func(_ *Node, _ *process, d *role.Deps) {
-		own := *d.Exchange.Params
+	{name: "the learning rate is some units off for everybody", catch: Unbroken, script: "\n", plant: func(_ *Node, _ *process, d *parts.Parts) {
+		own := *d.Run.Params
 		own.LearningRate *= 1 + 5e-7
-		d.Exchange.Params = &own
+		d.Run.Params = &own
 	}},
 	{name: "an Aggregate forgets the one before", catch: Unbroken, script: "\n", plant: aggregate(func(_ *Node, a *wire.Aggregate) { a.Previous = protocol.Hash{} })},
-	{name: "a node has another weight decay", catch: SameState, script: "\n", plant: named("miner-1", func(_ *Node, _ *process, d *role.Deps) {
-		own := *d.Exchange.Params
+	{name: "a node has another weight decay", catch: SameState, script: "\n", plant: named("miner-1", func(_ *Node, _ *process, d *parts.Parts) {
+		own := *d.Run.Params
 		own.WeightDecay = 0.1
-		d.Exchange.Params = &own
+		d.Run.Params = &own
 	})},
 	{name: "a worker of the codec loses a part now and then", catch: SameState, or: Private, script: "\n", plant: named("miner-1", losesWork)},
-	{name: "theta_0 is drawn from another seed", catch: SameState, script: "\n", plant: named("validator-0", func(_ *Node, _ *process, d *role.Deps) {
-		own := *d.Exchange.Params
+	{name: "theta_0 is drawn from another seed", catch: SameState, script: "\n", plant: named("validator-0", func(_ *Node, _ *process, d *parts.Parts) {
+		own := *d.Run.Params
 		own.Seed++
-		d.Exchange.Params = &own
+		d.Run.Params = &own
 	})},
 	{name: "the provisional state is sampled", catch: Samples, script: "window 4..6: aggregator-0 down", plant: only(telemetry.Miner, samplesProvisional)},
 	{name: "a sample names the state before the window", catch: Samples, script: "\n", plant: named("validator-1", resampled(staleHash))},
 	{name: "the provisional state is saved", catch: Private, script: "window 4..6: aggregator-0 down", plant: only(telemetry.Miner, savesProvisional)},
 	{name: "the manifest is written before the files", catch: Checkpoints, script: "\n", plant: only(telemetry.Validator, manifestFirst)},
 	{name: "nothing is synced to the disk", catch: Private, plant: forgetful()},
-	{name: "momentum is lost at a restart", catch: Private, plant: only(telemetry.Miner, func(n *Node, _ *process, d *role.Deps) {
+	{name: "momentum is lost at a restart", catch: Private, plant: only(telemetry.Miner, func(n *Node, _ *process, d *parts.Parts) {
 		if n.starts > 1 {
 			d.Local = hooked{Bucket: d.Local, blind: "checkpoint-"}
 		}

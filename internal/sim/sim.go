@@ -10,7 +10,7 @@ import (
 	"io"
 	"time"
 
-	"templar/internal/role"
+	"templar/internal/parts"
 	"templar/protocol"
 )
 
@@ -39,7 +39,7 @@ type Config struct {
 	Progress func(window int) // called when a window begins, when set
 
 	// alter changes a process's parts before its role gets them: bugs are planted here.
-	alter func(*Node, *process, *role.Deps)
+	alter func(*Node, *process, *parts.Parts)
 	// tune changes the run parameters.
 	tune func(*protocol.Params)
 	// open makes the store, when it is not to be in memory.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"templar/internal/attest"
 	"templar/internal/checkpoint"
-	"templar/internal/exchange"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -220,8 +220,7 @@ func (w *watch) sampled(n *Node, window protocol.Window, raw []byte) {
 	if err != nil {
 		return
 	}
-	x := exchange.Exchange{Run: w.net.run}
-	want := x.SampleOf(w.params[i+1], end, n.signer.Hotkey())
+	want := attest.Samples{Run: w.net.run}.Of(w.params[i+1], end, n.signer.Hotkey())
 	at := len(raw) - sampleTrailer - 4*len(want)
 	if state := at - 4 - len(protocol.Hash{}); state >= 0 { // before the number of values
 		w.holds(Samples, n, window+1, protocol.Hash(raw[state:at-4]), "its sync sample")

@@ -5,16 +5,13 @@ import (
 	"errors"
 	"sync"
 
-	"templar/internal/aggregator"
 	"templar/internal/data"
 	"templar/internal/directory"
 	"templar/internal/engine/cpu"
-	"templar/internal/exchange"
-	"templar/internal/miner"
+	"templar/internal/parts"
 	"templar/internal/role"
 	"templar/internal/store"
 	"templar/internal/telemetry"
-	"templar/internal/validator"
 	"templar/internal/wallet"
 	"templar/protocol"
 )
@@ -34,7 +31,7 @@ type Node struct {
 	// returns what is stored instead; an empty key stores nothing. Set it before Start.
 	Tamper func(key string, body []byte) (string, []byte)
 	// Alter changes the node's parts before its role gets them, when set before Start.
-	Alter func(role.Deps) role.Deps
+	Alter func(parts.Parts) parts.Parts
 
 	mu struct {
 		sync.Mutex
@@ -91,13 +88,11 @@ func (n *Node) work(ctx context.Context) error {
 	if n.Alter != nil {
 		d = n.Alter(d)
 	}
-	switch n.Role {
-	case telemetry.Miner:
-		return miner.New(n.Config, d).Run(ctx)
-	case telemetry.Validator:
-		return validator.New(n.Config, d).Run(ctx)
+	work, err := d.Work(n.Role, n.Config)
+	if err != nil {
+		return err
 	}
-	return aggregator.New(n.Config, d).Run(ctx)
+	return work.Run(ctx)
 }
 
 // Stop kills the node and waits until it has ended.
@@ -150,18 +145,20 @@ func (n *Node) Commitment() directory.Commitment {
 	return directory.Commitment{Role: n.Role, Location: Location(n.Name, false)}
 }
 
-// Exchange returns a new view of the network with the node's identity.
-func (n *Node) Exchange() *exchange.Exchange {
+// Parts returns new parts with the node's identity, but for an engine and data.
+func (n *Node) Parts() parts.Parts {
 	net := n.net
-	x := &exchange.Exchange{
+	p := parts.Parts{
 		Run: net.Run, Clock: clk, Chain: net.Chain, Signer: n.Signer, UID: n.UID,
 		Directory:  directory.New(net.Run.Params, net.Chain, &net.faults),
 		Aggregator: n.dial("aggregator", n.Role == telemetry.Aggregator),
+		Local:      n.Local, Log: net.logger(n.Name),
+		Events: telemetry.Reporter{Node: n.Name, Role: n.Role, UID: n.UID, Clock: clk, Sink: n},
 	}
 	if n.Role != telemetry.Aggregator {
-		x.Own = n.dial(n.Name, true)
+		p.Own, p.OwnAsPeer, p.Commitment = n.dial(n.Name, true), n.dial(n.Name, false), n.Commitment()
 	}
-	return x
+	return p
 }
 
 // dial opens a bucket as package node does, with retries, and with what Tamper does.
@@ -176,16 +173,11 @@ func (n *Node) dial(bucket string, write bool) store.Bucket {
 	return b
 }
 
-func (n *Node) deps(ctx context.Context) (role.Deps, error) {
-	d := role.Deps{
-		Exchange: n.Exchange(), Local: n.Local, Log: n.net.logger(n.Name),
-		Report: telemetry.Reporter{Node: n.Name, Role: n.Role, UID: n.UID, Clock: clk, Sink: n},
-	}
+func (n *Node) deps(ctx context.Context) (parts.Parts, error) {
+	d := n.Parts()
 	if n.Role == telemetry.Aggregator {
 		return d, nil
 	}
-	d.Committed = n.dial(n.Name, false)
-	d.Bucket = n.Commitment()
 	engine, err := cpu.New(n.net.Run.Params.Model, cpu.Options{Threads: 1})
 	if err != nil {
 		return d, err

@@ -29,6 +29,7 @@ import (
 	"templar/internal/chain/manual"
 	"templar/internal/clock"
 	"templar/internal/data"
+	"templar/internal/parts"
 	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/store/mem"
@@ -206,6 +207,20 @@ func (n *Network) Bucket(name string) store.Bucket {
 	b, err := n.Store.Dial(Location(name, true))
 	n.must(err)
 	return b
+}
+
+// Upload stores an object past all faults.
+func (n *Network) Upload(bucket, key string, body []byte) {
+	n.t.Helper()
+	n.must(store.PutBytes(n.ctx, n.Bucket(bucket), key, body, store.PutOptions{}))
+}
+
+// Refreshed returns a node's parts with an up-to-date directory.
+func (n *Network) Refreshed(node string) parts.Parts {
+	n.t.Helper()
+	p := n.Node(node).Parts()
+	n.must(p.Directory.Refresh(n.ctx))
+	return p
 }
 
 // Node finds a node by its name.

@@ -242,3 +242,6 @@ func (r Reporter) Emit(w protocol.Window, body Body) {
 	}
 	r.Sink.Emit(Event{Time: r.Clock.Now(), Node: r.Node, Role: r.Role, UID: r.UID, Window: w, Body: body})
 }
+
+// Phase reports what the node is doing in window w.
+func (r Reporter) Phase(w protocol.Window, name string) { r.Emit(w, Phase{Name: name}) }

@@ -30,11 +30,11 @@ func (v *Validator) audit(ctx context.Context, a *wire.Aggregate) {
 		}
 		bodies = append(bodies, g.Body)
 	}
-	if honest && !v.Exchange.Codec.Aggregate(bodies).Equal(a.Update) {
+	if honest && !v.Codec.Aggregate(bodies).Equal(a.Update) {
 		v.Log.Error("the aggregator lied: its update is not what the gradients that it names add up to", "window", a.Window, "hotkey", a.Aggregator)
 		honest = false
 	}
-	v.Report.Emit(a.Window, telemetry.Audited{Honest: honest, Gradients: len(bodies)})
+	v.Events.Emit(a.Window, telemetry.Audited{Honest: honest, Gradients: len(bodies)})
 }
 
 // named returns a gradient that an Aggregate names.
@@ -42,5 +42,5 @@ func (v *Validator) named(ctx context.Context, w protocol.Window, in wire.Includ
 	if p := v.judged.payload(in.UID); p != nil && p.Verdict.OK() && p.Content == in.Content && p.Peer.Hotkey == in.Hotkey {
 		return p.Gradient, protocol.VerdictOK
 	}
-	return v.Exchange.Archived(ctx, w, in)
+	return v.Source.Aggregates.Archived(ctx, w, in)
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"templar/internal/role"
 	"templar/internal/score"
 	"templar/internal/store"
 	"templar/internal/store/mem"
@@ -32,7 +31,7 @@ func withBook(t *testing.T, raw []byte) *Validator {
 			t.Fatal(err)
 		}
 	}
-	return &Validator{Deps: role.Deps{Local: local, Log: slog.New(slog.DiscardHandler)}}
+	return &Validator{Deps: Deps{Local: local, Log: slog.New(slog.DiscardHandler)}}
 }
 
 // Only a book that is not there is an empty one: a damaged one is refused, with a way out.

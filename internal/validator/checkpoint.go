@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"templar/internal/checkpoint"
+	"templar/internal/mailbox"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -16,15 +17,14 @@ func (v *Validator) checkpoint(ctx context.Context) error {
 	if !v.owed {
 		return nil
 	}
-	x := v.Exchange
-	prefix, size, err := v.Save(ctx, x.Own, checkpoint.State{
+	prefix, size, err := v.Saver.Save(ctx, v.Outbox.Bucket, checkpoint.State{
 		Start: v.model.Start(), Next: v.model.Next(), Previous: v.model.Previous(), Params: v.model.Params(),
 	})
 	if err != nil {
 		return err
 	}
 	v.owed = false
-	v.Report.Emit(v.model.Next()-1, telemetry.Checkpointed{Prefix: prefix, Bytes: size})
+	v.Events.Emit(v.model.Next()-1, telemetry.Checkpointed{Prefix: prefix, Bytes: size})
 	return nil
 }
 
@@ -39,7 +39,7 @@ func (v *Validator) settle(ctx context.Context) (err error) {
 			return nil
 		}
 		v.Log.Error("last checkpoint not saved, trying again", "err", err)
-		if err := v.Exchange.Clock.Sleep(ctx, v.Exchange.Params.BlockTime()); err != nil {
+		if err := v.Clock.Sleep(ctx, v.Params.BlockTime()); err != nil {
 			return err
 		}
 	}
@@ -48,15 +48,14 @@ func (v *Validator) settle(ctx context.Context) (err error) {
 
 // catchUp applies the Aggregates before target in one go, without judging anybody.
 func (v *Validator) catchUp(ctx context.Context, target protocol.Window) error {
-	x := v.Exchange
 	target = min(target, v.stop)
-	end, err := x.EndOf(ctx, target-1)
+	end, err := v.Schedule.EndOf(ctx, target-1)
 	if err != nil {
 		return err
 	}
-	done, err := v.Follow(ctx, v.model, target, x.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
-		v.Applied(v.model, a, hash, size)
-		v.owed = v.owed || v.model.Step()%x.Params.CheckpointFrequency == 0 || v.model.Next() == v.stop
+	done, err := v.model.Follow(ctx, v.Source, target, v.Schedule.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+		v.Events.Emit(a.Window, mailbox.Applied(a, hash, v.model.StateHash(), v.model.Step()-1, size))
+		v.owed = v.owed || v.model.Step()%v.Params.CheckpointFrequency == 0 || v.model.Next() == v.stop
 		return nil
 	})
 	if err == nil {

@@ -1,7 +1,6 @@
 package validator_test
 
 import (
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -9,7 +8,6 @@ import (
 	"templar/internal/checkpoint"
 	"templar/internal/model"
 	"templar/internal/replica"
-	"templar/internal/role"
 	"templar/internal/simnet"
 	"templar/internal/telemetry"
 	"templar/internal/validator"
@@ -22,11 +20,11 @@ func TestSettle(t *testing.T) {
 	for name, away := range map[string]time.Duration{"back in time": 5 * time.Second, "gone": time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			simnet.Test(t, simnet.Config{Validators: 1}, func(net *simnet.Network) {
-				x := net.Node("validator-0").Exchange()
+				x := net.Node("validator-0").Parts()
 				m := replica.New(net.Run, 3, 9, protocol.Hash{1}, model.Init(net.Run.Params.Model, 1))
 				net.Break("validator-0", simnet.Unreachable)
 				time.AfterFunc(away, func() { net.Heal("validator-0") })
-				err := validator.Settle(net.Context(), role.Deps{Exchange: x, Log: slog.New(slog.DiscardHandler)}, m)
+				err := validator.Settle(net.Context(), x.ForValidator(), m)
 				if gone := away == time.Hour; gone != (err != nil) || gone && !strings.Contains(err.Error(), "last checkpoint not saved") {
 					t.Fatal(err)
 				}

@@ -14,7 +14,7 @@ import (
 // compare holds the miners' models against the validator's, and their gradients against
 // each other.
 func (v *Validator) compare(ctx context.Context, s *session) {
-	v.Phase(s.plan.Window, "comparing")
+	v.Events.Phase(s.plan.Window, "comparing")
 	v.compareSamples(ctx, s)
 	v.findCopies(s)
 }
@@ -22,14 +22,15 @@ func (v *Validator) compare(ctx context.Context, s *session) {
 // compareSamples holds the sync samples of the window before against this validator's
 // parameters, which stand after it. In the run's first window there are none.
 func (v *Validator) compareSamples(ctx context.Context, s *session) {
-	x := v.Exchange
 	if s.plan.Window == v.model.Start() {
 		return
 	}
-	due, err := x.SamplesDue(ctx, s.plan.Window-1)
-	early := err != nil || x.Clock.Now().Before(due)
+	// From a window's time after the Aggregate was published, which may have been late, samples
+	// can be expected of everybody.
+	published, err := v.Source.Aggregates.Published(ctx, s.plan.Window-1)
+	early := err != nil || v.Clock.Now().Before(published.Add(v.Params.WindowTime()))
 	got, same := make([]*score.SyncObservation, len(s.seen)), make([]bool, len(s.seen))
-	x.Clock.Each(len(s.seen), len(s.seen), func(i int) {
+	v.Clock.Each(len(s.seen), len(s.seen), func(i int) {
 		if p := s.payload(s.seen[i].UID); p != nil {
 			got[i], same[i] = v.compareSample(ctx, p.Peer, s.plan.Window-1, s.state)
 		}
@@ -53,15 +54,14 @@ func (v *Validator) reportDistances(s *session) {
 		}
 	}
 	if len(e.Samples) > 0 {
-		v.Report.Emit(s.plan.Window-1, e)
+		v.Events.Emit(s.plan.Window-1, e)
 	}
 }
 
 // compareSample measures how far a miner is from the validator's parameters. same says that
 // it has signed their hash, state, which enters no score: a hash can be copied.
 func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w protocol.Window, state protocol.Hash) (o *score.SyncObservation, same bool) {
-	x := v.Exchange
-	sample, verdict := x.Sample(ctx, p, w)
+	sample, verdict := v.Samples.Fetch(ctx, p, w)
 	if !verdict.OK() {
 		return &score.SyncObservation{Verdict: verdict}, false
 	}
@@ -69,12 +69,12 @@ func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w proto
 		v.Log.Warn("a miner says that it applied another aggregate: it lies, or the aggregator signed two", "window", w, "uid", p.UID,
 			"theirs", sample.Aggregate.Short(), "ours", v.model.Previous().Short())
 	}
-	end, err := x.EndOf(ctx, w)
+	end, err := v.Schedule.EndOf(ctx, w)
 	if err != nil {
 		return nil, false // our own fault: no observation
 	}
-	ours := x.SampleOf(v.model.Params(), end, p.Hotkey)
-	lr := x.Params.LearningRateAt(v.model.Step() - 1)
+	ours := v.Samples.Of(v.model.Params(), end, p.Hotkey)
+	lr := v.Params.LearningRateAt(v.model.Step() - 1)
 	d := score.Compare(ours, sample.Values, lr)
 	o = &score.SyncObservation{Verdict: protocol.VerdictOK, L2: d.L2, MeanAbs: d.MeanAbs, MeanAbsSteps: d.Steps}
 	return o, sample.State == state
@@ -91,7 +91,7 @@ func (v *Validator) findCopies(s *session) {
 			})
 		}
 	}
-	for _, c := range copies.Find(v.Exchange.Codec, uploads, s.plan.Seed, v.Exchange.Params) {
+	for _, c := range copies.Find(v.Codec, uploads, s.plan.Seed, v.Params) {
 		o := &s.seen[slices.IndexFunc(s.seen, func(o score.Observation) bool { return o.UID == c.UID })]
 		o.Copy = &score.Copy{Of: c.Of, Indices: c.Indices, Values: c.Values}
 		if c.Blamed {

@@ -10,13 +10,11 @@ import (
 
 // bench is what this validator measures with.
 func (v *Validator) bench() *evaluation.Bench {
-	x := v.Exchange
-	return &evaluation.Bench{Params: x.Params, Codec: x.Codec, Engine: v.Engine, Data: v.Data, Clock: x.Clock}
+	return &evaluation.Bench{Params: v.Params, Codec: v.Codec, Engine: v.Engine, Data: v.Data, Clock: v.Clock}
 }
 
 // evaluate measures each drawn miner whose gradient can be used.
 func (v *Validator) evaluate(ctx context.Context, s *session) error {
-	x := v.Exchange
 	var subjects []evaluation.Subject
 	var at []int // in s.seen
 	for i, o := range s.seen {
@@ -25,9 +23,9 @@ func (v *Validator) evaluate(ctx context.Context, s *session) error {
 			at = append(at, i)
 		}
 	}
-	began := x.Clock.Now()
+	began := v.Clock.Now()
 	losses, err := v.bench().Measure(ctx, s.plan, v.model.Params(), subjects, func(i int) {
-		v.Phase(s.plan.Window, fmt.Sprintf("eval uid %d", subjects[i].UID))
+		v.Events.Phase(s.plan.Window, fmt.Sprintf("eval uid %d", subjects[i].UID))
 	})
 	if err != nil {
 		return err
@@ -35,6 +33,6 @@ func (v *Validator) evaluate(ctx context.Context, s *session) error {
 	for i := range losses {
 		s.seen[at[i]].Eval = &losses[i]
 	}
-	v.Report.Emit(s.plan.Window, telemetry.Evaluated{Miners: len(losses), Duration: x.Clock.Now().Sub(began)})
+	v.Events.Emit(s.plan.Window, telemetry.Evaluated{Miners: len(losses), Duration: v.Clock.Now().Sub(began)})
 	return nil
 }

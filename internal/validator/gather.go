@@ -8,8 +8,9 @@ import (
 	"templar/internal/chain"
 	"templar/internal/directory"
 	"templar/internal/evaluation"
-	"templar/internal/exchange"
+	"templar/internal/mailbox"
 	"templar/internal/peers"
+	"templar/internal/role"
 	"templar/internal/score"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -24,11 +25,11 @@ type session struct {
 	state     protocol.Hash
 	selected  map[protocol.UID]bool // the window's peer list
 	same      map[protocol.UID]bool // who signed the same state before the window
-	payloads  []exchange.Payload
+	payloads  []mailbox.Payload
 	seen      []score.Observation // one for each candidate and each known miner
 }
 
-func (s *session) payload(uid protocol.UID) *exchange.Payload {
+func (s *session) payload(uid protocol.UID) *mailbox.Payload {
 	for i := range s.payloads {
 		if s.payloads[i].Peer.UID == uid {
 			return &s.payloads[i]
@@ -40,15 +41,14 @@ func (s *session) payload(uid protocol.UID) *exchange.Payload {
 // gather learns everything about window w that is to be had: the Aggregate, who is drawn
 // for evaluation, their gradients and those of the window's peers.
 func (v *Validator) gather(ctx context.Context, w protocol.Window) (*session, error) {
-	v.Phase(w, "gathering")
+	v.Events.Phase(w, "gathering")
 	s, err := v.open(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	x := v.Exchange
-	all := x.Directory.Candidates()
-	drawn := peers.DrawEvaluations(v.waiting(all), x.Params.UIDsPerWindow, s.plan.Seed, w)
-	for _, p := range v.Selected(ctx, w, v.cfg) {
+	all := v.Directory.Candidates()
+	drawn := peers.DrawEvaluations(v.waiting(all), v.Params.UIDsPerWindow, s.plan.Seed, w)
+	for _, p := range role.Selected(ctx, v.Board, w, v.cfg, v.Log) {
 		s.selected[p.UID] = true
 	}
 	wanted := slices.DeleteFunc(slices.Clone(all), func(p directory.Peer) bool {
@@ -63,16 +63,15 @@ func (v *Validator) gather(ctx context.Context, w protocol.Window) (*session, er
 
 // open looks up what the window is judged from: block hashes, and the Aggregate.
 func (v *Validator) open(ctx context.Context, w protocol.Window) (*session, error) {
-	x := v.Exchange
-	first, err := x.AwaitWindow(ctx, w)
+	first, err := v.Schedule.AwaitWindow(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	end, err := x.EndOf(ctx, w)
+	end, err := v.Schedule.EndOf(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	seed, err := x.EvaluationSeed(ctx, end)
+	seed, err := v.Schedule.EvaluationSeed(ctx, end)
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +93,7 @@ type applicable struct {
 // lookAhead fetches the Aggregate of w, which says whose gradients make the window. At this
 // distance it should be there: while it is not, the validator judges by its own gather.
 func (v *Validator) lookAhead(ctx context.Context, w protocol.Window) (*applicable, error) {
-	x := v.Exchange
-	a, hash, size, verdict := x.FetchAggregate(ctx, w, x.Clock.Now().Add(x.Params.Gather()))
+	a, hash, size, verdict := v.Source.Aggregates.Fetch(ctx, w, v.Clock.Now().Add(v.Params.Gather()))
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -114,16 +112,18 @@ func (v *Validator) lookAhead(ctx context.Context, w protocol.Window) (*applicab
 // from counts as the Aggregate names it, whatever this validator could still read: all
 // validators then measure the same gradients, and a store that fails later costs nobody.
 func (v *Validator) fetch(ctx context.Context, s *session, wanted []directory.Peer) error {
-	x, w := v.Exchange, s.plan.Window
-	began := x.Clock.Now()
-	s.payloads = x.Gather(ctx, w, wanted, x.Params.UploadBounds(s.end.Time), began.Add(x.Params.PeerGather()))
+	w := s.plan.Window
+	began := v.Clock.Now()
+	s.payloads = v.Gatherer.Gather(ctx, w, wanted, v.Params.UploadBounds(s.end.Time), began.Add(v.Params.PeerGather()))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	v.StoreGather(ctx, w, s.payloads, v.cfg)
+	if err := v.gathers.Store(ctx, w, s.payloads); err != nil {
+		v.Log.Warn("gathered gradients not stored", "window", w, "err", err) // a disk that is full costs no window
+	}
 	v.complete(ctx, s)
-	verdicts, size := exchange.PeerVerdicts(s.payloads)
-	v.Report.Emit(w, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: x.Clock.Now().Sub(began)})
+	verdicts, size := mailbox.PeerVerdicts(s.payloads)
+	v.Events.Emit(w, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: v.Clock.Now().Sub(began)})
 	return nil
 }
 
@@ -134,13 +134,13 @@ func (v *Validator) complete(ctx context.Context, s *session) {
 		return
 	}
 	included := s.aggregate.Included
-	v.Exchange.Clock.Each(len(included), len(included), func(i int) {
+	v.Clock.Each(len(included), len(included), func(i int) {
 		in := included[i]
 		p := s.payload(in.UID)
 		if p == nil || p.Peer.Hotkey != in.Hotkey || p.Verdict.OK() && p.Content == in.Content {
 			return
 		}
-		if g, verdict := v.Exchange.Archived(ctx, s.plan.Window, in); verdict.OK() {
+		if g, verdict := v.Source.Aggregates.Archived(ctx, s.plan.Window, in); verdict.OK() {
 			p.Verdict, p.Gradient, p.Content, p.Raw = verdict, g, in.Content, nil
 		}
 	})
@@ -150,8 +150,7 @@ func (v *Validator) complete(ctx context.Context, s *session) {
 // read who are known, and so as idle as who uploads nothing, or have a known miner's uid:
 // unseen they would be paid for what it earned.
 func (v *Validator) observe(ctx context.Context, s *session, all []directory.Peer, drawn []protocol.UID) {
-	x := v.Exchange
-	active := v.activeMiners(ctx, all, x.Params.WindowOf(s.end.Number))
+	active := v.activeMiners(ctx, all, v.Params.WindowOf(s.end.Number))
 	candidate := make(map[protocol.Hotkey]bool, len(all))
 	for _, p := range all {
 		candidate[p.Hotkey] = true
@@ -162,7 +161,7 @@ func (v *Validator) observe(ctx context.Context, s *session, all []directory.Pee
 		}
 		s.seen = append(s.seen, o)
 	}
-	for _, p := range x.Directory.Peers() {
+	for _, p := range v.Directory.Peers() {
 		concerns := func(r score.Record) bool { return r.Hotkey == p.Hotkey || r.UID == p.UID }
 		if !candidate[p.Hotkey] && slices.ContainsFunc(v.book.Records, concerns) {
 			s.seen = append(s.seen, score.Observation{UID: p.UID, Hotkey: p.Hotkey, Verdict: protocol.VerdictNoBucket})

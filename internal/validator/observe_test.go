@@ -7,7 +7,6 @@ import (
 	"templar/internal/chain"
 	"templar/internal/clock"
 	"templar/internal/directory"
-	"templar/internal/exchange"
 	"templar/internal/run"
 	"templar/internal/score"
 	"templar/protocol"
@@ -32,10 +31,8 @@ func TestUIDChangesHands(t *testing.T) {
 	old := score.Record{Hotkey: protocol.Hotkey{1}, UID: 1, Rating: score.Rating{Mu: 40, Sigma: 2}, BinaryAverage: 0.5, SyncScore: 1, Final: 17, Evaluations: 9}
 	c := slots{neurons: []chain.Neuron{{UID: 0, Hotkey: protocol.Hotkey{7}}, {UID: 1, Hotkey: protocol.Hotkey{8}}}}
 	v := withBook(t, nil)
-	v.Exchange = &exchange.Exchange{
-		Run: run.Run{Params: &p}, Clock: clock.Wall{}, Directory: directory.New(&p, c, nil),
-	}
-	if err := v.Exchange.Directory.Refresh(t.Context()); err != nil {
+	v.Deps.Run, v.Clock, v.Directory = run.Run{Params: &p}, clock.Wall{}, directory.New(&p, c, nil)
+	if err := v.Directory.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	v.book = score.Book{Next: 10, Records: []score.Record{old}}

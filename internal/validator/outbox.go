@@ -12,6 +12,7 @@ import (
 
 	"templar/internal/clock"
 	"templar/internal/report"
+	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/protocol"
 )
@@ -27,7 +28,7 @@ func (v *Validator) keepReport(ctx context.Context, r *report.Report) {
 	if err := v.putOff(ctx); err != nil {
 		v.Log.Warn("an unsent report is lost", "window", v.book.Next-1, "err", err)
 	}
-	b, err := r.Encode(v.Exchange.Signer, v.Exchange.Params)
+	b, err := r.Encode(v.Outbox.Signer, v.Params)
 	if err == nil {
 		_, err = v.Local.Put(ctx, reportKey, bytes.NewReader(b), int64(len(b)), store.PutOptions{})
 	}
@@ -57,8 +58,8 @@ func (v *Validator) newest(ctx context.Context) (key string, b []byte, err error
 	if err != nil {
 		return "", nil, err
 	}
-	r, _, err := report.Decode(b, v.Exchange.Params)
-	if err != nil || r.Run != v.Exchange.Hash || r.Window+1 != v.book.Next {
+	r, _, err := report.Decode(b, v.Params)
+	if err != nil || r.Run != v.Hash || r.Window+1 != v.book.Next {
 		return "", nil, err // of a window whose book was not saved: it will be closed again
 	}
 	return protocol.ReportKey(r.Window, r.UID), b, nil
@@ -66,7 +67,7 @@ func (v *Validator) newest(ctx context.Context) (key string, b []byte, err error
 
 // get reads what should be a report.
 func (v *Validator) get(ctx context.Context, r store.Reader, key string) ([]byte, error) {
-	limit := report.MaxSize(v.Exchange.Params)
+	limit := report.MaxSize(v.Params)
 	body, _, err := r.Get(ctx, key, limit)
 	if err != nil {
 		return nil, err
@@ -78,7 +79,7 @@ func (v *Validator) get(ctx context.Context, r store.Reader, key string) ([]byte
 // sendReports uploads the reports that are not in the bucket yet, the oldest first, for so
 // long at most. What is left is sent after the next window, or by the next instance.
 func (v *Validator) sendReports(ctx context.Context, most time.Duration) {
-	sending, cancel := clock.WithTimeout(ctx, v.Exchange.Clock, most)
+	sending, cancel := clock.WithTimeout(ctx, v.Clock, most)
 	defer cancel()
 	waited, err := v.sendOld(sending)
 	if err == nil {
@@ -120,7 +121,7 @@ func (v *Validator) sendOld(ctx context.Context) (waited int, err error) {
 	}
 	slices.SortFunc(all, func(a, b waiting) int { return cmp.Compare(a.window, b.window) })
 	for i, r := range all {
-		if r.window+v.Exchange.Retention() >= v.book.Next { // else the bucket would not keep it either
+		if r.window+schedule.Retention(v.Params) >= v.book.Next { // else the bucket would not keep it either
 			err = v.sendWaiting(ctx, r.key)
 		}
 		if err == nil {
@@ -138,7 +139,7 @@ func (v *Validator) sendWaiting(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	if r, _, err := report.Decode(b, v.Exchange.Params); err != nil || r.Run != v.Exchange.Hash {
+	if r, _, err := report.Decode(b, v.Params); err != nil || r.Run != v.Hash {
 		v.Log.Warn("an unsent report is lost", "key", key, "err", cmp.Or(err, errors.New("it is another run's")))
 		return nil
 	}
@@ -148,18 +149,17 @@ func (v *Validator) sendWaiting(ctx context.Context, key string) error {
 // send uploads a report once: what others may have read stands. It is no error when it is
 // there already.
 func (v *Validator) send(ctx context.Context, key string, b []byte) error {
-	x := v.Exchange
-	err := x.PutOnce(ctx, key, b)
+	err := v.Outbox.PutOnce(ctx, key, b)
 	if !errors.Is(err, store.ErrExists) {
 		return err
 	}
-	there, err := v.get(ctx, x.Own, key)
+	there, err := v.get(ctx, v.Outbox.Bucket, key)
 	if err != nil && !errors.Is(err, store.ErrTooLarge) || bytes.Equal(there, b) {
 		return err
 	}
-	if r, by, err := report.Decode(there, x.Params); err == nil && by == x.Signer.Hotkey() && r.Run == x.Hash {
+	if r, by, err := report.Decode(there, v.Params); err == nil && by == v.Outbox.Signer.Hotkey() && r.Run == v.Hash {
 		v.Log.Warn("another report of this window stands already", "window", r.Window)
 		return nil
 	}
-	return x.Put(ctx, key, b) // over another run's, or what is none
+	return v.Outbox.Put(ctx, key, b) // over another run's, or what is none
 }

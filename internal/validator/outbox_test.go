@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"templar/internal/parts"
 	"templar/internal/report"
-	"templar/internal/role"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
@@ -31,8 +31,8 @@ func TestReportsOutliveAnOutage(t *testing.T) {
 			simnet.Test(t, simnet.Config{Miners: 2, Validators: 2, Params: change}, func(net *simnet.Network) {
 				v := net.Node("validator-1")
 				var away atomic.Bool
-				v.Alter = func(d role.Deps) role.Deps {
-					d.Exchange.Own = noReports{d.Exchange.Own, &away}
+				v.Alter = func(d parts.Parts) parts.Parts {
+					d.Own = noReports{d.Own, &away}
 					return d
 				}
 				tries := triedReports(v)
@@ -141,8 +141,9 @@ func (d *desk) put(b store.Bucket, key string, body []byte) {
 }
 
 func (d *desk) send(next protocol.Window) {
-	parts := role.Deps{Exchange: d.v.Exchange(), Local: d.v.Local, Log: slog.New(slog.NewTextHandler(&d.log, nil))}
-	validator.Send(d.net.Context(), parts, next)
+	p := d.v.Parts()
+	p.Log = slog.New(slog.NewTextHandler(&d.log, nil))
+	validator.Send(d.net.Context(), p.ForValidator(), next)
 }
 
 // A report is stored once, also when nobody knows whether it was: what stands there stays,
@@ -197,7 +198,7 @@ func TestSendingIsBounded(t *testing.T) {
 			d.put(d.v.Local, d.key(w), d.report(w, nil))
 		}
 		net.Break(d.v.Name, simnet.Hanging)
-		x := d.v.Exchange()
+		x := d.v.Parts()
 		began := x.Clock.Now()
 		d.send(12)
 		if took := x.Clock.Now().Sub(began); took != net.Run.Params.WindowTime() {

@@ -8,9 +8,9 @@ import (
 
 // newReport writes down what was seen in a window and what it did to the scores.
 func (v *Validator) newReport(s *session, before score.Book, closed score.Report, after score.Book) *report.Report {
-	x, b := v.Exchange, v.bench()
+	b := v.bench()
 	r := &report.Report{
-		Version: report.Version, Run: x.Hash, Start: v.model.Start(), Window: s.plan.Window, UID: x.UID,
+		Version: report.Version, Run: v.Hash, Start: v.model.Start(), Window: s.plan.Window, UID: v.Outbox.UID,
 		State: s.state, Previous: v.model.Previous(),
 		First: s.plan.First, End: s.end.Hash, EndTime: s.end.Time.UnixMilli(), Seed: s.plan.Seed,
 		CommonPages: b.CommonPages(s.plan), Weighed: before.Weighed,
@@ -19,7 +19,7 @@ func (v *Validator) newReport(s *session, before score.Book, closed score.Report
 		r.Aggregate = s.aggregate.hash
 	}
 	share := make(map[protocol.UID]float64)
-	for _, w := range after.Weights(x.Params.PowerNormalisation) {
+	for _, w := range after.Weights(v.Params.PowerNormalisation) {
 		share[w.UID] = w.Share
 	}
 	looked := make(map[protocol.Hotkey]bool, len(closed.Lines))

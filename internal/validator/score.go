@@ -20,8 +20,8 @@ func (v *Validator) score(ctx context.Context, w protocol.Window) (*session, err
 	if err := v.evaluate(ctx, s); err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
-	v.Phase(w, "scoring")
-	book, closed, err := v.book.Close(w, s.seen, v.Exchange.Params)
+	v.Events.Phase(w, "scoring")
+	book, closed, err := v.book.Close(w, s.seen, v.Params)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (v *Validator) score(ctx context.Context, w protocol.Window) (*session, err
 }
 
 func (v *Validator) reportScores(w protocol.Window, r score.Report) {
-	weights := v.book.Weights(v.Exchange.Params.PowerNormalisation)
+	weights := v.book.Weights(v.Params.PowerNormalisation)
 	share := make(map[protocol.UID]float64, len(weights))
 	for _, e := range weights {
 		share[e.UID] = e.Share
@@ -52,5 +52,5 @@ func (v *Validator) reportScores(w protocol.Window, r score.Report) {
 		}
 		out.Miners = append(out.Miners, m)
 	}
-	v.Report.Emit(w, out)
+	v.Events.Emit(w, out)
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 
 	"templar/internal/directory"
-	"templar/internal/exchange"
 	"templar/internal/peers"
 	"templar/internal/store"
 	"templar/protocol"
@@ -18,25 +17,24 @@ import (
 // list is in force peer_list_window_margin windows after the current one, so that every
 // node has time to fetch it.
 func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window) error {
-	x := v.Exchange
-	if !peers.Due(v.model.Start(), w, x.Params) || !x.Leads(ctx, v.model.Start(), peers.EffectiveFrom(current, x.Params)) {
+	if !peers.Due(v.model.Start(), w, v.Params) || !v.Board.Leads(ctx, v.model.Start(), peers.EffectiveFrom(current, v.Params)) {
 		return nil
 	}
-	v.Phase(w, "selecting")
-	seed, err := x.EndOf(ctx, w)
+	v.Events.Phase(w, "selecting")
+	seed, err := v.Schedule.EndOf(ctx, w)
 	if err != nil {
 		return err
 	}
-	from := peers.EffectiveFrom(current, x.Params)
+	from := peers.EffectiveFrom(current, v.Params)
 	candidates := v.candidates(ctx, current)
-	now, err := x.FetchPeers(ctx, from)
-	first, _ := x.Directory.Lead()
+	now, err := v.Board.FetchPeers(ctx, from)
+	first, _ := v.Directory.Lead()
 	var next peers.Selection
 	switch {
-	case errors.Is(err, store.ErrNotFound) || err != nil && first.Hotkey != x.Signer.Hotkey():
-		next, err = peers.Initial(candidates, seed.Hash, x.Params)
+	case errors.Is(err, store.ErrNotFound) || err != nil && first.Hotkey != v.Outbox.Signer.Hotkey():
+		next, err = peers.Initial(candidates, seed.Hash, v.Params)
 	case err == nil:
-		next, err = peers.Next(now.Peers, candidates, seed.Hash, x.Params)
+		next, err = peers.Next(now.Peers, candidates, seed.Hash, v.Params)
 	}
 	if errors.Is(err, peers.ErrTooFew) {
 		v.Log.Info("peer list unchanged", "window", w, "err", err)
@@ -45,7 +43,7 @@ func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window)
 	if err != nil {
 		return err
 	}
-	err = x.PostPeers(ctx, wire.PeerList{Run: x.Hash, EffectiveFrom: from, Peers: next.UIDs})
+	err = v.Board.PostPeers(ctx, wire.PeerList{Run: v.Hash, EffectiveFrom: from, Peers: next.UIDs})
 	if errors.Is(err, store.ErrExists) {
 		return nil // by an earlier instance: what others may have read stands
 	}
@@ -58,10 +56,10 @@ func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window)
 // candidates returns the miners with what this validator and the chain think of them.
 func (v *Validator) candidates(ctx context.Context, current protocol.Window) []peers.Candidate {
 	weight := make(map[protocol.UID]float64)
-	for _, w := range v.book.Weights(v.Exchange.Params.PowerNormalisation) {
+	for _, w := range v.book.Weights(v.Params.PowerNormalisation) {
 		weight[w.UID] = w.Share
 	}
-	all := v.Exchange.Directory.Candidates()
+	all := v.Directory.Candidates()
 	active := v.activeMiners(ctx, all, current)
 	out := make([]peers.Candidate, len(all))
 	for i, p := range all {
@@ -79,7 +77,7 @@ func (v *Validator) candidates(ctx context.Context, current protocol.Window) []p
 func (v *Validator) activeMiners(ctx context.Context, all []directory.Peer, current protocol.Window) map[protocol.UID]bool {
 	level := slog.LevelInfo
 	if v.active == nil {
-		v.active, level = exchange.NewTracker(v.Exchange), slog.LevelDebug // everybody is new
+		v.active, level = directory.NewTracker(v.Directory, v.Clock), slog.LevelDebug // everybody is new
 	}
 	for _, s := range v.active.Update(ctx, current) {
 		v.Log.Log(ctx, level, "activity", "window", s.Since, "miner", s.Peer.UID, "hotkey", s.Peer.Hotkey, "active", s.Active, "verdict", s.Reason.String())

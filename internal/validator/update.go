@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"templar/internal/chain"
+	"templar/internal/mailbox"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -13,33 +14,33 @@ import (
 // uploads the sync sample, and saves a checkpoint when one is due. Without the Aggregate
 // the validator stays where it is.
 func (v *Validator) update(ctx context.Context, w protocol.Window) error {
-	x := v.Exchange
-	v.Phase(w, "applying")
-	end, err := x.EndOf(ctx, w)
+	v.Events.Phase(w, "applying")
+	end, err := v.Schedule.EndOf(ctx, w)
 	if err != nil {
 		return err
 	}
 	if err := v.apply(ctx, w, end); err != nil {
 		return err
 	}
-	if err := x.PutSample(ctx, v.model.State()); err != nil {
+	if err := v.Samples.Post(ctx, v.Outbox, v.model.State()); err != nil {
 		v.Log.Warn("sync sample not uploaded", "window", w, "err", err) // a checkpoint may be due all the same
 	}
-	if v.model.Step()%x.Params.CheckpointFrequency == 0 || v.model.Next() == v.stop {
+	if v.model.Step()%v.Params.CheckpointFrequency == 0 || v.model.Next() == v.stop {
 		v.owed = true
 	}
 	if err := v.checkpoint(ctx); err != nil {
 		return err
 	}
-	v.PruneOwn(ctx, v.model.Next())
+	if err := v.Outbox.Prune(ctx, v.model.Next()); err != nil {
+		v.Log.Warn("old objects not deleted", "err", err) // they are tried again
+	}
 	return nil
 }
 
 // apply applies the Aggregate that the window was judged by, or the one that has come since.
 func (v *Validator) apply(ctx context.Context, w protocol.Window, end chain.Block) error {
-	x := v.Exchange
 	committed := func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
-		v.Applied(v.model, a, hash, size)
+		v.Events.Emit(a.Window, mailbox.Applied(a, hash, v.model.StateHash(), v.model.Step()-1, size))
 		v.audit(ctx, a)
 		return nil
 	}
@@ -49,7 +50,7 @@ func (v *Validator) apply(ctx context.Context, w protocol.Window, end chain.Bloc
 		}
 		return committed(s.aggregate.Aggregate, s.aggregate.hash, s.aggregate.size)
 	}
-	done, err := v.Follow(ctx, v.model, w+1, x.AggregateDeadline(end), committed)
+	done, err := v.model.Follow(ctx, v.Source, w+1, v.Schedule.AggregateDeadline(end), committed)
 	if err == nil && !done {
 		err = fmt.Errorf("no aggregate of window %d yet", w)
 	}

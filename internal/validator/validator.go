@@ -10,12 +10,25 @@ package validator
 import (
 	"context"
 	"fmt"
-	"math"
+	"log/slog"
 
-	"templar/internal/exchange"
+	"templar/internal/attest"
+	"templar/internal/bulletin"
+	"templar/internal/chain"
+	"templar/internal/checkpoint"
+	"templar/internal/clock"
+	"templar/internal/data"
+	"templar/internal/directory"
+	"templar/internal/engine"
+	"templar/internal/mailbox"
 	"templar/internal/replica"
+	"templar/internal/resume"
 	"templar/internal/role"
+	"templar/internal/run"
+	"templar/internal/schedule"
 	"templar/internal/score"
+	"templar/internal/store"
+	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -24,51 +37,76 @@ import (
 // before it stops evaluating until it has caught up.
 const maxBacklog = 2
 
+// Deps are the parts that a validator works with.
+type Deps struct {
+	run.Run
+	Clock     clock.Clock
+	Chain     chain.Chain
+	Schedule  schedule.Schedule
+	Directory *directory.Directory
+	Board     *bulletin.Board
+	Gatherer  mailbox.Gatherer
+	Outbox    *mailbox.Outbox
+	Samples   attest.Samples
+	Source    replica.Source
+	Entry     role.Entry
+	Finder    checkpoint.Finder
+	Saver     checkpoint.Saver
+	Engine    engine.Engine
+	Data      *data.Dataset
+	Local     store.Bucket // durable private state
+	Log       *slog.Logger
+	Events    telemetry.Reporter
+}
+
 // Validator is one validator. Create it with New.
 type Validator struct {
-	role.Deps
-	cfg role.Config
+	Deps
+	cfg     role.Config
+	gathers *mailbox.Gathers
 
 	model  *replica.Replica
-	owed   bool              // a checkpoint is due and not saved
-	stop   protocol.Window   // the first window that is not validated
-	active *exchange.Tracker // who is active; nil before the first look
-	judged *session          // the last that was closed: its Aggregate may come later
+	owed   bool               // a checkpoint is due and not saved
+	stop   protocol.Window    // the first window that is not validated
+	active *directory.Tracker // who is active; nil before the first look
+	judged *session           // the last that was closed: its Aggregate may come later
 
 	book     score.Book
 	reported protocol.Window // book.Next of the report that was published last
 }
 
 // New returns a validator that Run starts.
-func New(cfg role.Config, d role.Deps) *Validator {
-	return &Validator{Deps: d, cfg: cfg}
+func New(cfg role.Config, d Deps) *Validator {
+	return &Validator{Deps: d, cfg: cfg, gathers: cfg.Gathers(d.Schedule, d.Local)}
 }
 
 // Run joins the network and validates until ctx ends or the stop window is reached.
 func (v *Validator) Run(ctx context.Context) error {
-	err := v.Recover(ctx, func(ctx context.Context) error {
+	loop := role.Loop{Schedule: v.Schedule, Log: v.Log, Fatal: resume.Lost}
+	err := resume.Recover(ctx, v.Schedule, v.Log, func(ctx context.Context) error {
 		if err := v.join(ctx); err != nil {
 			return fmt.Errorf("validator: %w", err)
 		}
-		if err := v.Repeat(ctx, func() bool { return v.model.Next() < v.stop }, v.window); err != nil {
+		if err := loop.Repeat(ctx, func() bool { return v.model.Next() < v.stop }, v.window); err != nil {
 			return err
 		}
 		// What an instance that was killed in the last window left.
-		v.sendReports(ctx, v.Exchange.Params.WindowTime())
+		v.sendReports(ctx, v.Params.WindowTime())
 		if err := v.setWeights(ctx); err != nil {
 			return err
 		}
 		return v.settle(ctx)
 	})
 	if err == nil {
-		v.Phase(v.model.Next(), "done")
+		v.Events.Phase(v.model.Next(), "done")
 	}
 	return err
 }
 
 // join is the start-up: registration, bucket, start window, scores, state.
 func (v *Validator) join(ctx context.Context) error {
-	if err := v.Enter(ctx); err != nil {
+	v.Events.Phase(0, "starting")
+	if err := v.Entry.Enter(ctx); err != nil {
 		return err
 	}
 	start, err := v.start(ctx)
@@ -81,50 +119,50 @@ func (v *Validator) join(ctx context.Context) error {
 	if v.model, err = v.restore(ctx, start); err != nil {
 		return err
 	}
-	v.stop = exchange.StopAfter(start.StartWindow, v.cfg.Windows)
+	v.stop = schedule.StopAfter(start.StartWindow, v.cfg.Windows)
 	return nil
 }
 
 // restore takes over the newest state from which no window is left out that the validator
 // has not judged and still can: another's checkpoint may stand after it.
 func (v *Validator) restore(ctx context.Context, start wire.StartWindow) (*replica.Replica, error) {
-	current, err := v.Exchange.CurrentWindow(ctx)
+	current, err := v.Schedule.CurrentWindow(ctx)
 	if err != nil {
 		return nil, err
 	}
-	work := protocol.Window(math.MaxUint64)
+	work := resume.Any
 	if v.book.Next > 0 && !v.tooLate(v.book.Next, current) {
 		work = v.book.Next
 	}
-	r, _, err := v.RestoreBefore(ctx, start, work)
+	r, _, err := resume.Restore(ctx, v.Finder, v.Events, start, work)
 	return r, err
 }
 
 // tooLate tells whether the network is too far past w for it to be judged.
 func (v *Validator) tooLate(w, current protocol.Window) bool {
-	return current > w+protocol.Window(v.Exchange.Params.ValidatorOffset)+maxBacklog
+	return current > w+protocol.Window(v.Params.ValidatorOffset)+maxBacklog
 }
 
 // window validates the next window, once the network is validator_offset windows past
 // it.
 func (v *Validator) window(ctx context.Context) error {
-	x, w := v.Exchange, v.model.Next()
-	v.Phase(w, "waiting")
-	if _, err := x.AwaitWindow(ctx, w+protocol.Window(x.Params.ValidatorOffset)); err != nil {
+	w := v.model.Next()
+	v.Events.Phase(w, "waiting")
+	if _, err := v.Schedule.AwaitWindow(ctx, w+protocol.Window(v.Params.ValidatorOffset)); err != nil {
 		return err
 	}
-	current, err := x.CurrentWindow(ctx)
+	current, err := v.Schedule.CurrentWindow(ctx)
 	if err != nil {
 		return err
 	}
-	if err := x.Directory.Refresh(ctx); err != nil {
+	if err := v.Directory.Refresh(ctx); err != nil {
 		return err
 	}
 	switch {
 	case v.book.Next > w: // closed before: its Aggregate was late, or we were restarted
 	case v.tooLate(w, current):
 		v.Log.Warn("too far behind to evaluate", "window", w, "current", current)
-		return v.catchUp(ctx, current-protocol.Window(x.Params.ValidatorOffset))
+		return v.catchUp(ctx, current-protocol.Window(v.Params.ValidatorOffset))
 	default:
 		if err := v.selectPeers(ctx, w, current); err != nil {
 			v.Log.Warn("peer list not published", "window", w, "err", err)
@@ -144,11 +182,11 @@ func (v *Validator) tell(ctx context.Context, w protocol.Window) error {
 		return err
 	}
 	var err error
-	v.Exchange.Clock.Each(2, 2, func(i int) {
+	v.Clock.Each(2, 2, func(i int) {
 		if i == 0 {
 			err = v.update(ctx, w)
 		} else {
-			v.sendReports(ctx, v.Exchange.Params.Gather())
+			v.sendReports(ctx, v.Params.Gather())
 		}
 	})
 	return err

@@ -123,12 +123,12 @@ func TestSyncSamples(t *testing.T) {
 
 func drift(t *testing.T, net *simnet.Network, node *simnet.Node, key string, body []byte) []byte {
 	w, _ := protocol.KeyWindow(key)
-	x := node.Exchange()
-	s, verdict := wire.DecodeSample(body, wire.Expect{Run: x.Hash, Window: w, UID: node.UID, Hotkey: node.Signer.Hotkey()}, x.SampleSize())
+	x := node.Parts()
+	s, verdict := wire.DecodeSample(body, wire.Expect{Run: x.Run.Hash, Window: w, UID: node.UID, Hotkey: node.Signer.Hotkey()}, x.Samples().Size())
 	if !verdict.OK() {
 		t.Fatal(verdict)
 	}
-	lr := float32(x.Params.LearningRateAt(x.Params.Step(net.Window(0), w)))
+	lr := float32(x.Run.Params.LearningRateAt(x.Run.Params.Step(net.Window(0), w)))
 	for i := range s.Values {
 		s.Values[i] += 2 * lr
 	}

@@ -12,19 +12,18 @@ import (
 // taken yet: also those that it refused for now, or that an earlier instance did not come
 // to set. Setting them twice does no harm.
 func (v *Validator) setWeights(ctx context.Context) error {
-	x := v.Exchange
 	due, ok := v.weightsDue()
-	weights := v.book.Weights(x.Params.PowerNormalisation)
+	weights := v.book.Weights(v.Params.PowerNormalisation)
 	if !ok || due <= v.book.Weighed || len(weights) == 0 {
 		return nil
 	}
 	w := v.book.Next - 1
-	v.Phase(w, "weights")
+	v.Events.Phase(w, "weights")
 	call := chain.Weights{VersionKey: protocol.Version}
 	for _, e := range weights {
 		call.Entries = append(call.Entries, chain.Weight{UID: e.UID, Value: e.Value})
 	}
-	r, err := x.Chain.SetWeights(ctx, x.Signer, call)
+	r, err := v.Chain.SetWeights(ctx, v.Outbox.Signer, call)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -33,7 +32,7 @@ func (v *Validator) setWeights(ctx context.Context) error {
 		return nil
 	}
 	accepted := r.Status != chain.StatusFailed
-	v.Report.Emit(w, telemetry.WeightsSet{Accepted: accepted, Block: r.Block, Reason: r.Reason})
+	v.Events.Emit(w, telemetry.WeightsSet{Accepted: accepted, Block: r.Block, Reason: r.Reason})
 	if !accepted {
 		return nil
 	}
@@ -49,7 +48,7 @@ func (v *Validator) setWeights(ctx context.Context) error {
 // weightsDue returns the newest closed window after which weights are due: every
 // windows_per_weights windows from the start.
 func (v *Validator) weightsDue() (w protocol.Window, ok bool) {
-	start, every := v.model.Start(), protocol.Window(v.Exchange.Params.WindowsPerWeights)
+	start, every := v.model.Start(), protocol.Window(v.Params.WindowsPerWeights)
 	if v.book.Next < start+every {
 		return 0, false
 	}

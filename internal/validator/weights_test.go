@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"templar/internal/chain"
-	"templar/internal/exchange"
+	"templar/internal/mailbox"
 	"templar/internal/replica"
 	"templar/internal/run"
 	"templar/internal/score"
@@ -43,8 +43,8 @@ func TestSetWeights(t *testing.T) {
 	v := withBook(t, nil)
 	c := &moody{answers: []error{nil, errRefused, lost, nil, lost, nil}}
 	v.Log = slog.New(slog.DiscardHandler)
-	v.Exchange = &exchange.Exchange{Run: run.Run{Params: &p}, Chain: c}
-	v.model = replica.New(v.Exchange.Run, 10, 10, protocol.Hash{}, nil)
+	v.Deps.Run, v.Chain, v.Outbox = run.Run{Params: &p}, c, &mailbox.Outbox{}
+	v.model = replica.New(v.Deps.Run, 10, 10, protocol.Hash{}, nil)
 	record := score.Record{Hotkey: protocol.Hotkey{1}, UID: 1, Rating: score.Rating{Mu: 25, Sigma: 8}, Final: 1, Evaluations: 1}
 	var set []protocol.Window
 	for w := protocol.Window(10); w < 25; w++ {

@@ -8,9 +8,10 @@ import (
 	"templar/internal/chain"
 	"templar/internal/clock"
 	"templar/internal/directory"
-	"templar/internal/exchange"
+	"templar/internal/mailbox"
 	"templar/internal/model"
 	"templar/internal/run"
+	"templar/internal/schedule"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/store/fault"
@@ -62,7 +63,7 @@ func TestGatherFindsDamage(t *testing.T) {
 		defer closeAll()
 		peers = append(peers, directory.Peer{Neuron: chain.Neuron{UID: protocol.UID(uid), Hotkey: w.Hotkey()}, Bucket: b})
 	}
-	x := &exchange.Exchange{Run: run, Clock: clock.Wall{}}
+	x := mailbox.Gatherer{Run: run, Schedule: schedule.Schedule{Params: run.Params, Clock: clock.Wall{}}}
 	now := time.Now()
 	got := x.Gather(t.Context(), window, peers, protocol.Bounds{Min: now.Add(-time.Hour), Max: now.Add(time.Hour)}, now.Add(patience))
 	for i, p := range got {

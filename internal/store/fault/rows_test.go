@@ -19,7 +19,7 @@ const middle = 100_000
 
 // Layers that find what no store can tell of.
 const (
-	byWire   = "the digest in each message (package wire; see TestGatherFindsDamage, and exchange.TestGatherUnderFaults); the digest of the whole (package transfer)"
+	byWire   = "the digest in each message (package wire; see TestGatherFindsDamage, and mailbox.TestGatherUnderFaults); the digest of the whole (package transfer)"
 	byTheGet = "the Get that follows, which is held against its own announcement"
 )
 

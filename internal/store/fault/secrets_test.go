@@ -25,7 +25,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"templar/internal/aggregator"
-	"templar/internal/aggregator/aggregatortest"
+	"templar/internal/aggregatortest"
 	"templar/internal/clock"
 	"templar/internal/role"
 	"templar/internal/simnet"
@@ -273,11 +273,11 @@ func (s *scanner) aggregator(ctx context.Context, t *testing.T) {
 		s.value("event", e)
 		events <- e
 	}))
-	deps, err := site.Deps(0, func(b store.Bucket) store.Bucket { return fault.Wrap(b, clock.Wall{}, lossy) }, sink, s.logger())
+	deps, err := site.Parts(0, func(b store.Bucket) store.Bucket { return fault.Wrap(b, clock.Wall{}, lossy) }, sink, s.logger())
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := aggregator.New(role.Config{Windows: windows}, deps)
+	a := aggregator.New(role.Config{Windows: windows}, deps.ForAggregator())
 	ran := make(chan error, 1)
 	go func() { ran <- a.Run(ctx) }()
 	for w := aggregatortest.Start; w < aggregatortest.Start+windows; w++ {

@@ -1,0 +1,275 @@
+// Package aggregatortest puts aggregators among real parts: an S3 server on loopback, a
+// chain whose blocks the caller makes, and as many miners as wanted, which do nothing but
+// upload. Tests and benches share it.
+package aggregatortest
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"templar/codec"
+	"templar/internal/bulletin"
+	"templar/internal/chain/ledger"
+	"templar/internal/chain/manual"
+	"templar/internal/clock"
+	"templar/internal/directory"
+	"templar/internal/model"
+	"templar/internal/parts"
+	"templar/internal/run"
+	"templar/internal/store"
+	"templar/internal/store/fs"
+	"templar/internal/store/s3"
+	"templar/internal/store/server"
+	"templar/internal/telemetry"
+	"templar/internal/wallet"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// Start is the run's first window.
+const Start = protocol.Window(2)
+
+// access opens every bucket: rights are not what is tested here.
+var access = store.Key{AccessKey: "owner", Secret: "owner-secret", Admin: true}
+
+// Config says what to set up.
+type Config struct {
+	Endpoint            string // of a server that Serve runs
+	Miners, Aggregators int
+	Params              protocol.Params // Stores, Aggregators and MaxTopKPeers are set here
+}
+
+// Site is what aggregators work on.
+type Site struct {
+	Run   run.Run
+	Chain *manual.Chain
+
+	config      Config
+	dialer      *s3.Dialer
+	validator   *wallet.Wallet
+	miners      []*wallet.Wallet
+	aggregators []*wallet.Wallet
+	bodies      []*codec.Gradient
+	disks       []string // folders of the aggregators' own
+}
+
+// Buckets are the buckets of a site with so many miners.
+func Buckets(miners int) []string {
+	names := []string{"aggregator", "validator"}
+	for i := range miners {
+		names = append(names, bucketOf(i))
+	}
+	return names
+}
+
+func bucketOf(miner int) string { return fmt.Sprintf("miner-%d", miner) }
+
+// Serve runs an S3 server with a site's buckets on a free port until ctx ends, and tells its
+// endpoint before.
+func Serve(ctx context.Context, dir string, miners int, ready func(endpoint string)) error {
+	s, err := server.Open(server.Config{Dir: dir, Keys: []server.Key{access}})
+	if err != nil {
+		return err
+	}
+	for _, name := range Buckets(miners) {
+		if err := s.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	ready("http://" + l.Addr().String())
+	return s.Serve(ctx, l)
+}
+
+// New registers everybody on a new chain and announces the run. The chain is in the window
+// before Start.
+func New(ctx context.Context, c Config) (*Site, error) {
+	s := &Site{config: c, dialer: s3.NewDialer(s3.Options{IdlePerHost: c.Miners})}
+	for _, f := range []func(context.Context) error{s.createRun, s.createChain, s.commit, s.announce} {
+		if err := f(ctx); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+// Close drops the connections and removes what Parts made.
+func (s *Site) Close() error {
+	errs := []error{s.dialer.Close()}
+	for _, dir := range s.disks {
+		errs = append(errs, os.RemoveAll(dir))
+	}
+	return errors.Join(errs...)
+}
+
+func key(kind, n uint64) (*wallet.Wallet, error) {
+	seed := binary.LittleEndian.AppendUint64(make([]byte, 16), kind)
+	return wallet.FromSeed([32]byte(binary.LittleEndian.AppendUint64(seed, n)))
+}
+
+func (s *Site) createRun(context.Context) (err error) {
+	if s.validator, err = key(0, 0); err != nil {
+		return err
+	}
+	for i := range s.config.Miners {
+		w, err := key(1, uint64(i))
+		if err != nil {
+			return err
+		}
+		s.miners = append(s.miners, w)
+	}
+	p := s.config.Params
+	p.Stores, p.Aggregators, p.MaxTopKPeers = []string{s.config.Endpoint}, nil, max(1, s.config.Miners)
+	for i := range s.config.Aggregators {
+		w, err := key(2, uint64(i))
+		if err != nil {
+			return err
+		}
+		s.aggregators = append(s.aggregators, w)
+		p.Aggregators = append(p.Aggregators, w.Hotkey())
+	}
+	if s.Run, err = run.New(p); err != nil {
+		return err
+	}
+	for i := range min(4, s.config.Miners) { // gradients to take turns with
+		g, err := s.Run.Codec.Compress(model.Init(p.Model, uint64(i)))
+		if err != nil {
+			return err
+		}
+		s.bodies = append(s.bodies, g)
+	}
+	return nil
+}
+
+func (s *Site) createChain(context.Context) (err error) {
+	g := ledger.DefaultGenesis("site")
+	g.MaxNeurons, g.CommitRateLimit = max(g.MaxNeurons, 1+s.config.Miners), 0
+	g.Founders = []ledger.Founder{{Hotkey: s.validator.Hotkey(), Stake: 1000}}
+	for _, m := range s.miners {
+		g.Founders = append(g.Founders, ledger.Founder{Hotkey: m.Hotkey()})
+	}
+	s.Chain, err = manual.New(g, time.Now())
+	return err
+}
+
+// commit puts everybody's bucket on the chain.
+func (s *Site) commit(context.Context) error {
+	send := func(w *wallet.Wallet, r telemetry.Role, bucket string) error {
+		data, err := directory.Commitment{Role: r, Location: s.location(bucket)}.Encode()
+		if err == nil {
+			_, err = s.Chain.Send(w, ledger.Commit{Data: data})
+		}
+		return err
+	}
+	errs := []error{send(s.validator, telemetry.Validator, "validator")}
+	for i, m := range s.miners {
+		errs = append(errs, send(m, telemetry.Miner, bucketOf(i)))
+	}
+	return errors.Join(append(errs, s.AdvanceTo(Start-1))...)
+}
+
+func (s *Site) location(bucket string) store.Location {
+	return store.Location{Endpoint: s.config.Endpoint, Bucket: bucket, AccessKey: access.AccessKey, Secret: access.Secret}
+}
+
+// AdvanceTo makes blocks, now, until window w has begun.
+func (s *Site) AdvanceTo(w protocol.Window) error {
+	for {
+		b, err := s.Chain.Advance(time.Now())
+		if err != nil || b.Number >= s.Run.Params.FirstBlock(w) {
+			return err
+		}
+	}
+}
+
+func (s *Site) announce(ctx context.Context) error {
+	own, err := s.Bucket("validator")
+	if err != nil {
+		return err
+	}
+	b := &bulletin.Board{Run: s.Run, Signer: s.validator, Own: own}
+	return b.PostStart(ctx, wire.StartWindow{Run: s.Run.Hash, StartWindow: Start})
+}
+
+// Bucket opens a bucket as everybody here does.
+func (s *Site) Bucket(name string) (store.Bucket, error) { return s.dialer.Dial(s.location(name)) }
+
+// Upload stores every miner's gradient of w, and returns the bytes of all.
+func (s *Site) Upload(ctx context.Context, w protocol.Window) (int64, error) {
+	sizes, errs := make([]int64, len(s.miners)), make([]error, len(s.miners))
+	clock.Wall{}.Each(len(s.miners), 16, func(i int) { sizes[i], errs[i] = s.upload(ctx, w, i) })
+	var all int64
+	for _, n := range sizes {
+		all += n
+	}
+	return all, errors.Join(errs...)
+}
+
+// UID is a miner's.
+func (s *Site) UID(miner int) protocol.UID { return protocol.UID(1 + miner) } // the validator is 0
+
+func (s *Site) upload(ctx context.Context, w protocol.Window, miner int) (int64, error) {
+	b, err := s.Bucket(bucketOf(miner))
+	if err != nil {
+		return 0, err
+	}
+	raw, err := s.Gradient(w, miner, miner)
+	if err != nil {
+		return 0, err
+	}
+	_, err = b.Put(ctx, protocol.GradientKey(w, s.UID(miner)), bytes.NewReader(raw), int64(len(raw)), store.PutOptions{})
+	return int64(len(raw)), err
+}
+
+// Gradient is a miner's signed gradient of w; variants differ.
+func (s *Site) Gradient(w protocol.Window, miner, variant int) ([]byte, error) {
+	return wire.EncodeGradient(&wire.Gradient{
+		Run: s.Run.Hash, Window: w, UID: s.UID(miner), Hotkey: s.miners[miner].Hotkey(), Pages: []uint64{1}, Tokens: 1,
+		Body: s.bodies[variant%len(s.bodies)],
+	}, s.Run.Codec, s.miners[miner])
+}
+
+// Parts are those of an aggregator, which sees its bucket through wrap, if that is set.
+func (s *Site) Parts(i int, wrap func(store.Bucket) store.Bucket, sink telemetry.Sink, log *slog.Logger) (parts.Parts, error) {
+	b, err := s.Bucket("aggregator")
+	if err != nil {
+		return parts.Parts{}, err
+	}
+	if wrap != nil {
+		b = wrap(b)
+	}
+	local, err := s.disk()
+	if err != nil {
+		return parts.Parts{}, err
+	}
+	name := fmt.Sprintf("aggregator-%d", i)
+	return parts.Parts{
+		Run: s.Run, Clock: clock.Wall{}, Chain: s.Chain, Signer: s.aggregators[i],
+		Directory: directory.New(s.Run.Params, s.Chain, s.dialer), Aggregator: b, Local: local, Log: log.With("node", name),
+		Events: telemetry.Reporter{Node: name, Role: telemetry.Aggregator, Clock: clock.Wall{}, Sink: sink},
+	}, nil
+}
+
+// disk is a new folder, which Close removes.
+func (s *Site) disk() (store.Bucket, error) {
+	dir, err := os.MkdirTemp("", "aggregator")
+	if err != nil {
+		return nil, err
+	}
+	s.disks = append(s.disks, dir)
+	files, err := fs.Open(dir, fs.Options{Fsync: true})
+	if err != nil {
+		return nil, err
+	}
+	return files.Bucket("state"), files.CreateBucket("state")
+}

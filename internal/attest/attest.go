@@ -1,0 +1,107 @@
+// Package attest is how nodes vouch for states: each signs a sync sample of its own after a
+// window, with the hash and some values of its parameters, and an Attestation sums up what
+// validators have signed of a state.
+package attest
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"templar/internal/chain"
+	"templar/internal/directory"
+	"templar/internal/score"
+	"templar/protocol"
+)
+
+// looksAtOnce bounds the buckets that are read at once.
+const looksAtOnce = 32
+
+// Attestation is how many validators, and how much of their stake, stand behind a state.
+type Attestation struct {
+	Agree   uint64 // stake
+	Against uint64
+	Total   uint64 // of all validators asked, those without a word included
+
+	Signers []protocol.Hotkey // who agrees by a signature of his own
+	// Apart is how far the parameters of those against it are, as far as their samples show:
+	// the mean distance in steps of the window's learning rate, and of several the largest.
+	// It is NaN when the chain does not tell any more where samples were taken.
+	Apart float64
+	// Unreachable are the validators whose stores did not answer.
+	Unreachable []protocol.Hotkey
+}
+
+// Contradicted reports whether more stake holds other parameters than these.
+func (a Attestation) Contradicted() bool { return a.Against > a.Agree }
+
+// Outvoted reports whether more than half of all stake holds other parameters.
+func (a Attestation) Outvoted() bool { return a.Against > a.Total/2 }
+
+// String puts it in words that fit behind "the validators hold other parameters".
+func (a Attestation) String() string {
+	return fmt.Sprintf("a stake of %d, with %d these; %s", a.Against, a.Agree, a.HowFar())
+}
+
+// HowFar puts Apart in words.
+func (a Attestation) HowFar() string {
+	if math.IsNaN(a.Apart) {
+		return "how far apart, the chain does not tell any more"
+	}
+	return fmt.Sprintf("%.3g steps apart where sampled", a.Apart)
+}
+
+// Attest holds a state against what validators have signed of theirs in their sync samples:
+// the same hash agrees, another is against it. Who has no sample of the window, or none that
+// can be read, says nothing, and nor does who names the hash without knowing the values at
+// places that nobody could foresee: it has copied it. The stake of holder, whose word the
+// state is, agrees.
+func (s Samples) Attest(ctx context.Context, validators []directory.Peer, held State, holder protocol.Hotkey) Attestation {
+	end := s.Schedule.EndIfKnown(ctx, held.Window)
+	said := make([]Attestation, len(validators))
+	s.Schedule.Clock.Each(len(validators), looksAtOnce, func(i int) {
+		if v := validators[i]; v.Hotkey == holder {
+			said[i].Agree = v.Stake
+		} else {
+			said[i] = s.word(ctx, v, held, end)
+		}
+		said[i].Total = validators[i].Stake
+	})
+	var a Attestation
+	for _, one := range said {
+		a.Agree += one.Agree
+		a.Against += one.Against
+		a.Total += one.Total
+		a.Signers = append(a.Signers, one.Signers...)
+		a.Unreachable = append(a.Unreachable, one.Unreachable...)
+		a.Apart = max(a.Apart, one.Apart)
+	}
+	return a
+}
+
+// word is what one validator has said of a state.
+func (s Samples) word(ctx context.Context, v directory.Peer, held State, end *chain.Block) (a Attestation) {
+	sample, verdict := s.Fetch(ctx, v, held.Window)
+	if verdict == protocol.VerdictUnreachable {
+		a.Unreachable = []protocol.Hotkey{v.Hotkey}
+	}
+	if !verdict.OK() {
+		return a
+	}
+	var ours []float32
+	if end != nil {
+		ours = s.Of(held.Params, *end, v.Hotkey)
+	}
+	switch same := sample.State == held.Hash && sample.Aggregate == held.Aggregate; {
+	case same && (end == nil || slices.Equal(sample.Values, ours)):
+		a.Agree, a.Signers = v.Stake, []protocol.Hotkey{v.Hotkey}
+	case same:
+	case end == nil:
+		a.Against, a.Apart = v.Stake, math.NaN()
+	default:
+		a.Against = v.Stake
+		a.Apart = score.Compare(ours, sample.Values, s.Run.Params.LearningRateAt(held.Step-1)).Steps
+	}
+	return a
+}

@@ -1,0 +1,54 @@
+// Package bulletin is what validators announce in their own buckets, for all nodes to read:
+// the window in which the run starts, and which peers are gathered from. The validator with
+// the highest stake leads.
+package bulletin
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"templar/internal/directory"
+	"templar/internal/run"
+	"templar/internal/schedule"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// Board reads and posts announcements.
+type Board struct {
+	Run       run.Run
+	Schedule  schedule.Schedule
+	Directory *directory.Directory
+	Signer    protocol.Signer
+	Own       store.Bucket // the node's own, to post in; nil for one that only reads
+
+	mu struct {
+		sync.Mutex
+		list *wire.PeerList // the last that was read
+	}
+}
+
+func (b *Board) put(ctx context.Context, key string, body []byte) error {
+	return store.PutBytes(ctx, b.Own, key, body, store.PutOptions{})
+}
+
+// AwaitStart waits until a validator has announced the run. After each look in vain it
+// calls waiting with what the chain or FetchStart said.
+func (b *Board) AwaitStart(ctx context.Context, waiting func(why error)) (wire.StartWindow, error) {
+	for {
+		var s wire.StartWindow
+		err := b.Directory.Refresh(ctx)
+		if err == nil {
+			s, _, err = b.FetchStart(ctx)
+		}
+		if err == nil || errors.Is(err, ErrOtherRun) {
+			return s, err
+		}
+		waiting(err)
+		if err := b.Schedule.Clock.Sleep(ctx, b.Schedule.Poll()); err != nil {
+			return s, err
+		}
+	}
+}

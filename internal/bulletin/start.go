@@ -1,0 +1,157 @@
+package bulletin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"templar/internal/chain"
+	"templar/internal/directory"
+	"templar/internal/peers"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// PostStart announces the run, or repeats the announcement, in the node's own bucket.
+func (b *Board) PostStart(ctx context.Context, s wire.StartWindow) error {
+	raw, err := wire.Seal(wire.DomainStartWindow, s, b.Signer)
+	if err != nil {
+		return err
+	}
+	return b.put(ctx, protocol.StartWindowKey(), raw)
+}
+
+// ErrOtherRun is wrapped when the lead validator announced other run parameters.
+var ErrOtherRun = errors.New("the lead validator announced other run parameters")
+
+// FetchStart looks the start window up at the validators, highest stake first. They all
+// repeat the announcement, so that a run outlives the validator that made it: one that
+// cannot be read is passed over. An error that wraps store.ErrNotFound means that nobody
+// has announced a run yet; one that wraps ErrOtherRun, that the highest stake announced
+// another than ours.
+func (b *Board) FetchStart(ctx context.Context) (wire.StartWindow, directory.Peer, error) {
+	failed := fmt.Errorf("start window: %w", store.ErrNotFound)
+	for i, p := range b.Directory.Validators() {
+		s, err := b.startOf(ctx, p)
+		switch {
+		case err == nil || i == 0 && errors.Is(err, ErrOtherRun):
+			return s, p, err
+		case errors.Is(err, ErrOtherRun): // a lower stake cannot keep us from our run
+		case errors.Is(failed, store.ErrNotFound):
+			failed = err
+		}
+	}
+	return wire.StartWindow{}, directory.Peer{}, failed
+}
+
+func (b *Board) startOf(ctx context.Context, p directory.Peer) (wire.StartWindow, error) {
+	ctx, cancel := b.Schedule.WithPatience(ctx)
+	defer cancel()
+	var s wire.StartWindow
+	if err := document(ctx, p, protocol.StartWindowKey(), wire.DomainStartWindow, &s); err != nil {
+		return s, fmt.Errorf("start window of %s: %w", p.Hotkey, err)
+	}
+	if s.Run != b.Run.Hash {
+		return s, fmt.Errorf("%w: theirs %s, ours %s; take the run parameters from the run's owner", ErrOtherRun, s.Run.Short(), b.Run.Hash.Short())
+	}
+	return s, nil
+}
+
+// PostPeers publishes a peer list in the node's own bucket, once: others may have read it,
+// and what they read must stand. An error that wraps store.ErrExists means that this run
+// has a list from the same window on already.
+func (b *Board) PostPeers(ctx context.Context, l wire.PeerList) error {
+	raw, err := wire.Seal(wire.DomainPeers, l, b.Signer)
+	if err != nil {
+		return err
+	}
+	key := protocol.PeersKey(l.EffectiveFrom)
+	err = store.PutBytes(ctx, b.Own, key, raw, store.PutOptions{IfAbsent: true})
+	if !errors.Is(err, store.ErrExists) {
+		return err
+	}
+	if _, _, unread := store.ReadAll(ctx, b.Own, key, wire.MaxSealedSize); unread != nil {
+		return fmt.Errorf("peer list that stands already: %w", unread)
+	}
+	me := directory.Peer{Neuron: chain.Neuron{Hotkey: b.Signer.Hotkey()}, Bucket: b.Own}
+	if _, damaged := b.peersFrom(ctx, me, l.EffectiveFrom); damaged == nil {
+		return err
+	}
+	return b.put(ctx, key, raw) // over another run's, or what is none
+}
+
+// peersFrom reads the list that p posted for a window.
+func (b *Board) peersFrom(ctx context.Context, p directory.Peer, from protocol.Window) (wire.PeerList, error) {
+	var l wire.PeerList
+	if err := document(ctx, p, protocol.PeersKey(from), wire.DomainPeers, &l); err != nil {
+		return l, fmt.Errorf("peer list from window %d of %s: %w", from, p.Hotkey, err)
+	}
+	if l.Run != b.Run.Hash || l.EffectiveFrom != from || len(l.Peers) > b.Run.Params.MaxTopKPeers {
+		return l, fmt.Errorf("peer list from window %d of %s: it is another run's or another window's, or too long", from, p.Hotkey)
+	}
+	return l, nil
+}
+
+// document reads a sealed document that p must have signed.
+func document(ctx context.Context, p directory.Peer, key, domain string, into any) error {
+	raw, _, err := store.ReadAll(ctx, p.Bucket, key, wire.MaxSealedSize)
+	if err != nil {
+		return err
+	}
+	by, err := wire.Open(domain, raw, into)
+	if err != nil {
+		return err
+	}
+	if by != p.Hotkey {
+		return fmt.Errorf("signed by %s, not by its owner", by)
+	}
+	return nil
+}
+
+// Selected returns the peers to gather w from: the lead validator's list; where it cannot be
+// had, the last one that this node has read, until a successor should be in force; else the
+// bootstrap list. An error beside the peers says why the lead validator's list could not be
+// had, which must stop nobody. all asks for every candidate (--test); only restricts to
+// given uids (--peers).
+func (b *Board) Selected(ctx context.Context, w protocol.Window, all bool, only []protocol.UID) ([]directory.Peer, error) {
+	candidates := b.Directory.Candidates()
+	keep := func(uids []protocol.UID) []directory.Peer {
+		return slices.DeleteFunc(slices.Clone(candidates), func(p directory.Peer) bool { return !slices.Contains(uids, p.UID) })
+	}
+	switch {
+	case len(only) > 0:
+		return keep(only), nil
+	case all:
+		return candidates, nil
+	}
+	list, err := b.FetchPeers(ctx, w)
+	if err == nil {
+		b.mu.Lock()
+		b.mu.list = &list
+		b.mu.Unlock()
+		return keep(list.Peers), nil
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	b.mu.Lock()
+	last := b.mu.list
+	b.mu.Unlock()
+	if last != nil && last.EffectiveFrom <= w && w < last.EffectiveFrom+protocol.Window(b.Run.Params.PeerReplacementFrequency) {
+		return keep(last.Peers), err
+	}
+	return b.Bootstrap(), err
+}
+
+// Bootstrap is the peer list while the lead validator has published none.
+func (b *Board) Bootstrap() []directory.Peer {
+	candidates := b.Directory.Candidates()
+	uids := make([]protocol.UID, len(candidates))
+	for i, p := range candidates {
+		uids[i] = p.UID
+	}
+	uids = peers.Bootstrap(uids, b.Run.Params)
+	return slices.DeleteFunc(candidates, func(p directory.Peer) bool { return !slices.Contains(uids, p.UID) })
+}

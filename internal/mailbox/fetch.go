@@ -1,0 +1,77 @@
+package mailbox
+
+import (
+	"context"
+	"time"
+
+	"templar/internal/run"
+	"templar/internal/schedule"
+	"templar/internal/store"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// maxPeers bounds how many gradients an Aggregate can name: no subnet has more slots. An
+// operator may gather from all of them (--test), beyond max_topk_peers.
+const maxPeers = 4096
+
+// Aggregates reads the aggregator bucket.
+type Aggregates struct {
+	Run      run.Run
+	Schedule schedule.Schedule
+	Bucket   store.Reader
+}
+
+// Archived returns the gradient that the Aggregate of w names, from the aggregator's
+// archive. Every verdict but VerdictUnreachable says that the aggregator cannot show it.
+func (a Aggregates) Archived(ctx context.Context, w protocol.Window, in wire.Included) (*wire.Gradient, protocol.Verdict) {
+	ctx, cancel := a.Schedule.WithTimeout(ctx)
+	defer cancel()
+	raw, _, err := store.ReadAll(ctx, a.Bucket, protocol.ArchiveKey(w, in.UID), maxGradient(a.Run))
+	if err != nil {
+		return nil, store.VerdictOf(err)
+	}
+	if wire.ContentHash(raw) != in.Content {
+		return nil, protocol.VerdictWrongContext
+	}
+	return wire.DecodeGradient(raw, a.Run.Codec, wire.Expect{Run: a.Run.Hash, Window: w, UID: in.UID, Hotkey: in.Hotkey})
+}
+
+func maxGradient(r run.Run) int64 {
+	return wire.MaxGradientSize(r.Codec, r.Params.PagesPerWindow)
+}
+
+// Fetch asks for the Aggregate of w until it is there or the deadline has
+// passed; then the verdict is VerdictMissing or VerdictUnreachable.
+func (a Aggregates) Fetch(ctx context.Context, w protocol.Window, deadline time.Time) (*wire.Aggregate, protocol.Hash, int64, protocol.Verdict) {
+	b, verdict := a.Raw(ctx, w, deadline)
+	if !verdict.OK() {
+		return nil, protocol.Hash{}, 0, verdict
+	}
+	agg, hash, verdict := wire.DecodeAggregate(b, a.Run.Codec, a.Run.Hash, w, a.Run.Params.Aggregators)
+	return agg, hash, int64(len(b)), verdict
+}
+
+// Raw is Fetch without decoding: what stands there, as it is.
+func (a Aggregates) Raw(ctx context.Context, w protocol.Window, deadline time.Time) ([]byte, protocol.Verdict) {
+	ctx, cancel := a.Schedule.Clock.WithDeadline(ctx, deadline)
+	defer cancel()
+	limit := wire.MaxAggregateSize(a.Run.Codec, maxPeers)
+	for {
+		b, _, err := store.ReadAll(ctx, a.Bucket, protocol.AggregateKey(w), limit)
+		if err == nil {
+			return b, protocol.VerdictOK
+		}
+		verdict := store.VerdictOf(err)
+		if verdict.Final() || a.Schedule.Clock.Sleep(ctx, a.Schedule.Poll()) != nil {
+			return nil, verdict
+		}
+	}
+}
+
+// Published is when the Aggregate of w was stored; the error wraps store.ErrNotFound while
+// there is none.
+func (a Aggregates) Published(ctx context.Context, w protocol.Window) (time.Time, error) {
+	info, err := a.Bucket.Head(ctx, protocol.AggregateKey(w))
+	return info.LastModified, err
+}

@@ -1,0 +1,203 @@
+package mailbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"templar/internal/directory"
+	"templar/internal/run"
+	"templar/internal/schedule"
+	"templar/internal/store"
+	"templar/internal/telemetry"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// Payload is one peer's gradient with what this node makes of it. Gradient and Raw
+// are set only when the verdict is OK.
+type Payload struct {
+	Peer     directory.Peer
+	Verdict  protocol.Verdict
+	Gradient *wire.Gradient
+	Raw      []byte        // the object's bytes
+	Content  protocol.Hash // SHA-256 of Raw
+	Stored   time.Time     // LastModified; zero while the store has not answered
+	Bytes    int64         // read, in all attempts
+	Attempts int
+	Duration time.Duration // until the verdict was final
+}
+
+// Gatherer collects the gradients that other nodes have uploaded.
+type Gatherer struct {
+	Run      run.Run
+	Schedule schedule.Schedule
+}
+
+// Gather fetches and judges the gradients of window w from peers until the deadline. The
+// result has one Payload a peer, in the order of peers. One peer's fault never touches
+// another's: all are asked at once, and there is nothing that one could hold and another
+// wait for.
+//
+// A peer costs one connection and one buffer, never larger than the largest gradient of
+// the run, so that memory is bounded by the number of peers. Size and time come with the
+// answer's header: what is too large, early or late is judged before a byte is read.
+func (g Gatherer) Gather(ctx context.Context, w protocol.Window, peers []directory.Peer, bounds protocol.Bounds, deadline time.Time) []Payload {
+	clk := g.Schedule.Clock
+	ctx, cancel := clk.WithDeadline(ctx, deadline)
+	defer cancel()
+	began := clk.Now()
+	all := gathering{Gatherer: g, window: w, bounds: bounds, deadline: deadline, patience: max(deadline.Sub(began)/4, leastPatience)}
+	out := make([]Payload, len(peers))
+	clk.Each(len(peers), len(peers), func(i int) {
+		out[i] = all.fetch(ctx, peers[i])
+		out[i].Duration = clk.Now().Sub(began)
+	})
+	return out
+}
+
+// leastPatience is a moment that a good store far away may take to answer.
+const leastPatience = 250 * time.Millisecond
+
+// gathering is what the fetches of one Gather have in common.
+type gathering struct {
+	Gatherer
+	window   protocol.Window
+	bounds   protocol.Bounds
+	deadline time.Time
+	patience time.Duration // how long an attempt may stall
+}
+
+// fetch asks until the answer is final: a missing object is asked for once more
+// after the upload deadline, a silent store until ctx ends. What is malformed is asked for
+// twice: it may have been damaged on the way, which must not cost its owner its score.
+func (g *gathering) fetch(ctx context.Context, p directory.Peer) Payload {
+	if p.Bucket == nil {
+		return Payload{Peer: p, Verdict: protocol.VerdictNoBucket}
+	}
+	out := Payload{Peer: p}
+	var buf []byte
+	stalls, stalled, doubted := 0, false, false
+	for pause := g.Schedule.Poll() / 8; ; pause = min(2*pause, g.Schedule.Poll()) {
+		last := g.Schedule.Clock.Now().After(g.bounds.Max)
+		patience := g.patience
+		if stalls == 2 { // perhaps it is just slow: this one may take all that is left
+			patience = 2 * g.deadline.Sub(g.Schedule.Clock.Now())
+		}
+		out.Attempts++
+		buf, stalled = g.attempt(ctx, &out, buf, patience)
+		again := out.Verdict == protocol.VerdictMalformed && !doubted
+		doubted = doubted || again
+		switch {
+		case out.Verdict.Final() && !again || out.Verdict == protocol.VerdictMissing && last || ctx.Err() != nil:
+			return out
+		case stalled:
+			stalls++
+		case g.Schedule.Clock.Sleep(ctx, pause) != nil:
+			return out
+		}
+	}
+}
+
+// attempt asks once, and gives up when it stalls: a connection that hangs or drips must
+// not cost the peer its other attempts. buf is used for the body, or replaced by a larger one.
+func (g *gathering) attempt(ctx context.Context, out *Payload, buf []byte, patience time.Duration) (_ []byte, stalled bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var body progress
+	g.Schedule.Clock.Each(2, 2, func(i int) {
+		defer cancel()
+		if i == 0 {
+			buf = g.ask(ctx, out, buf, &body)
+		} else {
+			stalled = g.watch(ctx, &body, patience)
+		}
+	})
+	return buf, stalled
+}
+
+// ask reads and judges the object.
+func (g *gathering) ask(ctx context.Context, out *Payload, buf []byte, p *progress) []byte {
+	body, info, err := out.Peer.Bucket.Get(ctx, protocol.GradientKey(g.window, out.Peer.UID), maxGradient(g.Run))
+	if err != nil {
+		out.Verdict = store.VerdictOf(err)
+		return buf
+	}
+	defer body.Close()
+	out.Stored = info.LastModified
+	if out.Verdict = g.bounds.Check(info.LastModified); !out.Verdict.OK() {
+		return buf
+	}
+	if int64(cap(buf)) < info.Size { // which Get has checked
+		buf = make([]byte, info.Size)
+	}
+	raw := buf[:info.Size]
+	p.begin(info.Size)
+	n, err := io.ReadFull(io.TeeReader(body, p), raw)
+	out.Bytes += int64(n)
+	if err != nil {
+		out.Verdict = store.VerdictOf(err)
+		return buf
+	}
+	expect := wire.Expect{Run: g.Run.Hash, Window: g.window, UID: out.Peer.UID, Hotkey: out.Peer.Hotkey}
+	if out.Gradient, out.Verdict = wire.DecodeGradient(raw, g.Run.Codec, expect); out.Verdict.OK() {
+		out.Raw, out.Content = raw, sha256.Sum256(raw)
+	}
+	return buf
+}
+
+// watch waits until ctx ends and returns false, or true as soon as the attempt stalls: no
+// answer has come for as long as patience, or the body comes in so slowly that four times
+// the pace would be too slow for the deadline.
+func (g *gathering) watch(ctx context.Context, p *progress, patience time.Duration) bool {
+	every, before := patience/2, int64(-1)
+	for looks := 1; g.Schedule.Clock.Sleep(ctx, every) == nil; looks++ {
+		size, got := p.size.Load()-1, p.got.Load()
+		needed := float64(size-got) / float64(g.deadline.Sub(g.Schedule.Clock.Now())) // bytes a nanosecond
+		switch {
+		case size < 0 && looks > 1:
+			return true
+		case before >= 0 && 4*float64(got-before)/float64(every) < needed:
+			return true
+		case size >= 0:
+			before = got
+		}
+	}
+	return false
+}
+
+// progress is how far an attempt has come.
+type progress struct {
+	size atomic.Int64 // announced, plus one; zero while there is no answer
+	got  atomic.Int64
+}
+
+func (p *progress) begin(size int64) { p.size.Store(size + 1) }
+
+func (p *progress) Write(b []byte) (int, error) {
+	p.got.Add(int64(len(b)))
+	return len(b), nil
+}
+
+// PeerVerdicts sums payloads up for a telemetry.Gathered event.
+func PeerVerdicts(payloads []Payload) (verdicts []telemetry.PeerVerdict, bytes int64) {
+	for _, p := range payloads {
+		verdicts = append(verdicts, telemetry.PeerVerdict{UID: p.Peer.UID, Verdict: p.Verdict, Bytes: p.Bytes, Attempts: p.Attempts, Duration: p.Duration})
+		bytes += p.Bytes
+	}
+	return verdicts, bytes
+}
+
+// Usable returns the payloads with an OK verdict, and the others' verdicts.
+func Usable(payloads []Payload) (ok []Payload, skipped []wire.Skipped) {
+	for _, p := range payloads {
+		if p.Verdict.OK() {
+			ok = append(ok, p)
+		} else {
+			skipped = append(skipped, wire.Skipped{UID: p.Peer.UID, Verdict: p.Verdict})
+		}
+	}
+	return ok, skipped
+}

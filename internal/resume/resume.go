@@ -1,0 +1,69 @@
+// Package resume is how a role that holds the model comes by a state to start from, and by
+// another one when that leads nowhere.
+package resume
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+
+	"templar/internal/checkpoint"
+	"templar/internal/replica"
+	"templar/internal/schedule"
+	"templar/internal/telemetry"
+	"templar/protocol"
+	"templar/wire"
+)
+
+// Any is the window for a Restore that prefers no state over a newer one.
+const Any = protocol.Window(math.MaxUint64)
+
+// restoreTries is how often a node looks for a checkpoint before it ends: a run that was
+// announced has one, and what keeps the node from it is mostly a store on a bad day.
+const restoreTries = 5
+
+// Restore takes over the newest state that can be had, and the private state with it. A role
+// that still has work to do on window w prefers the newest that does not stand after it.
+func Restore(ctx context.Context, from checkpoint.Finder, events telemetry.Reporter, announced wire.StartWindow, w protocol.Window) (*replica.Replica, checkpoint.State, error) {
+	s, err := from.Restore(ctx, announced, w)
+	for again := 1; errors.Is(err, checkpoint.ErrNone) && again < restoreTries; again++ {
+		from.Log.Warn("no usable checkpoint yet: looking again in the next window")
+		if err := from.Schedule.Clock.Sleep(ctx, from.Run.Params.WindowTime()); err != nil {
+			return nil, s, err
+		}
+		s, err = from.Restore(ctx, announced, w)
+	}
+	if err != nil {
+		return nil, s, err
+	}
+	r := replica.New(from.Run, s.Start, s.Next, s.Previous, s.Params)
+	events.Emit(s.Next, telemetry.Started{StartWindow: s.Start, Parameters: len(s.Params), StateHash: r.StateHash()})
+	return r, s, nil
+}
+
+// Recover calls run, and again when the state that it worked with leads nowhere: once when it
+// is not the network's, since a restore holds each checkpoint against what the validators
+// say; and whenever the node has fallen behind what is kept.
+func Recover(ctx context.Context, s schedule.Schedule, log *slog.Logger, run func(context.Context) error) error {
+	for contradicted := false; ; {
+		err := run(ctx)
+		switch {
+		case errors.Is(err, replica.ErrContradicted) && !contradicted:
+			contradicted = true
+			log.Error("this node's parameters are not the network's: restoring others", "err", err)
+		case errors.Is(err, replica.ErrPruned):
+			log.Warn("too far behind to catch up: restoring a newer state", "err", err)
+			if err := s.Clock.Sleep(ctx, s.Params.BlockTime()); err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// Lost reports whether a state led nowhere, so that only Recover has a way on.
+func Lost(err error) bool {
+	return errors.Is(err, replica.ErrContradicted) || errors.Is(err, replica.ErrPruned)
+}

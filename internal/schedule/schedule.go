@@ -1,0 +1,117 @@
+// Package schedule is when things happen in a run: which window the chain is in, when a
+// window begins and ends, until when its Aggregate is due, and how long a node waits for
+// others. Time comes from blocks and from a clock.
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"templar/internal/chain"
+	"templar/internal/clock"
+	"templar/protocol"
+)
+
+// Blocks is what a schedule reads of a chain.
+type Blocks interface {
+	Head(context.Context) (chain.Block, error)
+	Wait(ctx context.Context, n uint64) (chain.Block, error)
+	Block(ctx context.Context, n uint64) (chain.Block, error)
+	Randomness(ctx context.Context, n uint64) (protocol.Hash, error)
+}
+
+// Schedule counts a run's windows and deadlines.
+type Schedule struct {
+	Params *protocol.Params
+	Blocks Blocks // nil where there is no chain to ask: then only EndIfKnown, and what needs no block
+	Clock  clock.Clock
+}
+
+// Poll is the pause between two looks at something that is not there yet: short
+// beside a block, and never a burden to a store.
+func (s Schedule) Poll() time.Duration {
+	return min(max(s.Params.BlockTime()/4, 20*time.Millisecond), 2*time.Second)
+}
+
+// WithPatience bounds a look at other nodes' buckets beside the gather, so that a store
+// that hangs costs a validator no window.
+func (s Schedule) WithPatience(ctx context.Context) (context.Context, context.CancelFunc) {
+	return clock.WithTimeout(ctx, s.Clock, s.Params.Gather())
+}
+
+// WithTimeout bounds an exchange of objects that has no deadline of its own in the protocol.
+func (s Schedule) WithTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return clock.WithTimeout(ctx, s.Clock, s.Params.WindowTime())
+}
+
+// CurrentWindow returns the window of the newest block.
+func (s Schedule) CurrentWindow(ctx context.Context) (protocol.Window, error) {
+	head, err := s.Blocks.Head(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("head: %w", err)
+	}
+	return s.Params.WindowOf(head.Number), nil
+}
+
+// AwaitWindow waits until window w has begun and returns its first block.
+func (s Schedule) AwaitWindow(ctx context.Context, w protocol.Window) (chain.Block, error) {
+	return s.Blocks.Wait(ctx, s.Params.FirstBlock(w))
+}
+
+// EndOf returns the first block of the window after w, as soon as it exists: its time
+// is T, from which the deadlines of w are counted.
+func (s Schedule) EndOf(ctx context.Context, w protocol.Window) (chain.Block, error) {
+	return s.Blocks.Wait(ctx, s.Params.FirstBlock(w+1))
+}
+
+// EndIfKnown is EndOf of a past window; nil where the chain does not have the block any more,
+// or there is none to ask.
+func (s Schedule) EndIfKnown(ctx context.Context, w protocol.Window) *chain.Block {
+	if s.Blocks == nil {
+		return nil
+	}
+	end, err := s.Blocks.Block(ctx, s.Params.FirstBlock(w+1))
+	if err != nil {
+		return nil
+	}
+	return &end
+}
+
+// EvaluationSeed returns the chain's randomness at the first block after the upload
+// deadline of the window that ended with block end: no miner could know it when it
+// uploaded, and everyone can look it up afterwards.
+func (s Schedule) EvaluationSeed(ctx context.Context, end chain.Block) (protocol.Hash, error) {
+	deadline := s.Params.UploadBounds(end.Time).Max
+	for n := end.Number + 1; ; n++ {
+		b, err := s.Blocks.Wait(ctx, n)
+		if err != nil {
+			return protocol.Hash{}, err
+		}
+		if b.Time.After(deadline) {
+			return s.Blocks.Randomness(ctx, n)
+		}
+	}
+}
+
+// AggregateDeadline is until when to wait for the Aggregate of the window that ended with
+// block end: until it is due and no longer, so that an aggregator that is away costs
+// nobody the next window too.
+func (s Schedule) AggregateDeadline(end chain.Block) time.Time {
+	return s.Params.AggregateDue(end.Time)
+}
+
+// StopAfter returns the first window after a number of windows; 0 means no end.
+func StopAfter(start protocol.Window, windows uint64) protocol.Window {
+	if windows == 0 {
+		return math.MaxUint64
+	}
+	return start + protocol.Window(windows)
+}
+
+// Retention is the number of windows for which objects are kept: long enough to catch
+// up from the last checkpoints, and to verify what was done.
+func Retention(p *protocol.Params) protocol.Window {
+	return protocol.Window(4 * p.CheckpointFrequency)
+}

@@ -1,0 +1,53 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"templar/internal/simnet"
+	"templar/internal/store"
+	"templar/protocol"
+)
+
+// endless is a bucket whose listing goes on for ever.
+type endless struct {
+	store.Reader
+	calls *int
+}
+
+func (e endless) List(_ context.Context, prefix, _ string, max int) ([]store.Info, error) {
+	*e.calls++
+	out := make([]store.Info, max)
+	for i := range out {
+		out[i].Key = fmt.Sprintf("%s%012d", prefix, *e.calls*max+i)
+	}
+	return out, nil
+}
+
+func TestNewestWindow(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		b := net.Bucket("aggregator")
+		if _, found, err := store.NewestWindow(net.Context(), b, "aggregator-"); found || err != nil {
+			t.Errorf("found %v, %v in an empty bucket", found, err)
+		}
+		for w := range protocol.Window(1100) { // over a page, and not in the order of keys
+			net.Upload("aggregator", protocol.AggregateKey(w), nil)
+		}
+		net.Upload("aggregator", "aggregator-99999-v0", nil)
+		if w, found, err := store.NewestWindow(net.Context(), b, "aggregator-"); w != 1099 || !found || err != nil {
+			t.Errorf("window %d, %v, %v; want 1099", w, found, err)
+		}
+	})
+}
+
+// A store without an end costs no more than a while.
+func TestEndlessListing(t *testing.T) {
+	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+		calls := 0
+		err := store.EachKey(net.Context(), endless{calls: &calls}, protocol.PeersPrefix, func(string, protocol.Key) {})
+		if err == nil || calls > 1000 {
+			t.Errorf("%v after %d pages", err, calls)
+		}
+	})
+}
