@@ -10,7 +10,7 @@ import (
 // times min(1, MaxNorm/(norm+1e-6)), and t the number of steps, this one counted:
 //
 //	p <- p*(1 - LearningRate*WeightDecay)
-//	m <- m + (1-Beta1)*(g-m)
+//	m <- Beta1*m + (1-Beta1)*g
 //	v <- Beta2*v + (1-Beta2)*g*g
 //	p <- p - LearningRate/(1-Beta1^t) * m / (sqrt(v)/sqrt(1-Beta2^t) + Eps)
 //
@@ -18,7 +18,7 @@ import (
 type AdamW struct {
 	LearningRate float64 // per step, 0 or more
 	Beta1, Beta2 float64 // in [0, 1); usually 0.9, and 0.95 to 0.999
-	Eps          float64 // 0 or more; usually 1e-8
+	Eps          float64 // more than 0, also as float32; usually 1e-8
 	WeightDecay  float64 // 0 or more; times LearningRate at most 1
 	MaxNorm      float64 // L2 norm over which the gradient is scaled down; 0: no clipping
 }
@@ -32,8 +32,8 @@ func (o AdamW) Validate() error {
 		return fmt.Errorf("adamw: learning rate %g: want 0 or more", o.LearningRate)
 	case !share(o.Beta1) || !share(o.Beta2):
 		return fmt.Errorf("adamw: betas %g and %g: want 0 or more, below 1", o.Beta1, o.Beta2)
-	case !positive(o.Eps):
-		return fmt.Errorf("adamw: eps %g: want 0 or more", o.Eps)
+	case !positive(o.Eps) || float32(o.Eps) == 0: // or the move of a parameter without gradients is 0/0
+		return fmt.Errorf("adamw: eps %g: want more than 0", o.Eps)
 	case !positive(o.WeightDecay) || o.LearningRate*o.WeightDecay > 1:
 		return fmt.Errorf("adamw: weight decay %g: want 0 or more, times the learning rate at most 1", o.WeightDecay)
 	case !positive(o.MaxNorm):

@@ -211,7 +211,7 @@ func notFinite(t *testing.T, open New, m protocol.Model) {
 	for _, o := range []engine.AdamW{
 		with(func(o *engine.AdamW) { o.LearningRate = -1 }), with(func(o *engine.AdamW) { o.LearningRate = math.Inf(1) }),
 		with(func(o *engine.AdamW) { o.Beta1 = 1 }), with(func(o *engine.AdamW) { o.Beta2 = -0.1 }),
-		with(func(o *engine.AdamW) { o.Eps = math.NaN() }), with(func(o *engine.AdamW) { o.WeightDecay = 1000 }),
+		with(func(o *engine.AdamW) { o.Eps = math.NaN() }), with(func(o *engine.AdamW) { o.Eps = 0 }), with(func(o *engine.AdamW) { o.WeightDecay = 1000 }),
 		with(func(o *engine.AdamW) { o.MaxNorm = -1 }),
 	} {
 		if _, err := f.Step(t.Context(), o); err == nil {

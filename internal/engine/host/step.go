@@ -41,6 +41,7 @@ func factors(o engine.AdamW, norm float64, t uint64) adamw.Step {
 	return adamw.Step{
 		Clip:        o.Clip(norm),
 		Decay:       float32(1 - float64(o.LearningRate*o.WeightDecay)),
+		FirstDecay:  float32(o.Beta1),
 		First:       float32(1 - o.Beta1),
 		SecondDecay: float32(o.Beta2),
 		Second:      float32(1 - o.Beta2),

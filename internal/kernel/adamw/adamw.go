@@ -12,6 +12,7 @@ import "math"
 type Step struct {
 	Clip        float32 // factor of the gradient
 	Decay       float32 // 1 - LearningRate*WeightDecay
+	FirstDecay  float32 // Beta1
 	First       float32 // 1 - Beta1
 	SecondDecay float32 // Beta2
 	Second      float32 // 1 - Beta2
@@ -42,7 +43,7 @@ func (s *Step) generic(p, m, v, g []float32) {
 	m, v, g = m[:len(p)], v[:len(p)], g[:len(p)]
 	for i := range p {
 		grad := float32(s.Clip * g[i])
-		first := m[i] + float32(s.First*(grad-m[i]))
+		first := float32(s.FirstDecay*m[i]) + float32(s.First*grad)
 		second := float32(s.SecondDecay*v[i]) + float32(float32(s.Second*grad)*grad)
 		root := float32(math.Sqrt(float64(second)))
 		move := float32(s.Size*first) / (root/s.Correction + s.Eps)
