@@ -15,9 +15,9 @@ import (
 // and those under its own folder.
 var floors = [][]string{
 	{"protocol", "internal/safetensors", "internal/tokenizer"},
-	{"internal/clock", "internal/kernel", "internal/workers"},
+	{"internal/clock", "internal/kernel", "internal/workers", "internal/score"},
 	{"state"},
-	{"codec", "internal/engine", "internal/score", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model"},
+	{"codec", "internal/engine", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model"},
 	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config", "internal/copies", "internal/run"},
 	{"internal/directory", "internal/schedule"},
 	{"internal/mailbox", "internal/bulletin", "internal/evaluation", "internal/report", "internal/toy"},

@@ -56,7 +56,7 @@ func of(b score.Book, uid protocol.UID) score.Record {
 // line is what the i-th report says of a miner.
 func (r *result) line(i int, uid protocol.UID) *report.Miner {
 	for k := range r.Reports[i].Miners {
-		if m := &r.Reports[i].Miners[k]; m.UID() == uid {
+		if m := &r.Reports[i].Miners[k]; m.UID == uid {
 			return m
 		}
 	}
@@ -68,8 +68,8 @@ func (r *result) requireTrue(t *testing.T) {
 	t.Helper()
 	for i, b := range r.books(t, rule{}) {
 		for _, m := range r.Reports[i].Miners {
-			if got := of(b, m.UID()).Final; math.Abs(got-m.After.Final) > report.Tolerance {
-				t.Fatalf("%s, seed %d, window %d, uid %d: final %v in the report, %v closed again", r.Name, r.Seed, i, m.UID(), m.After.Final, got)
+			if got := of(b, m.UID).Final; math.Abs(got-m.After.Final) > report.Tolerance {
+				t.Fatalf("%s, seed %d, window %d, uid %d: final %v in the report, %v closed again", r.Name, r.Seed, i, m.UID, m.After.Final, got)
 			}
 		}
 	}

@@ -18,7 +18,7 @@ var rules = []rule{
 	{name: "openskill_beta 25/6", params: func(p *protocol.Params) { p.OpenSkillBeta = 25.0 / 6 }},
 	{name: "copies of the same second not rated", observe: func(o *score.Observation) {
 		if o.Copy != nil {
-			o.Eval = nil
+			o.Losses = nil
 		}
 	}},
 	{name: "copies of the same second all rated", observe: func(o *score.Observation) {

@@ -11,6 +11,7 @@ import (
 	"templar/internal/localnet"
 	"templar/internal/node"
 	"templar/internal/telemetry"
+	eventlog "templar/internal/telemetry/log"
 )
 
 // app wires the commands to the packages that do the work.
@@ -19,7 +20,7 @@ func app() cli.App {
 }
 
 func role(ctx context.Context, role telemetry.Role, n config.Node, log *slog.Logger) error {
-	return node.Run(ctx, n, role, node.Env{Log: log, Sink: telemetry.LogSink(log), Clock: clock.Wall{}})
+	return node.Run(ctx, n, role, node.Env{Log: log, Sink: eventlog.New(log), Clock: clock.Wall{}})
 }
 
 // version is the module's, or that of the commit it was built from.

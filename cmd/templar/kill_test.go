@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"templar/internal/dashboard"
+	"templar/internal/dashboard/collect"
 	"templar/internal/store/fs"
 	"templar/protocol"
 )
@@ -31,8 +31,8 @@ func TestKilledLocalnetGoesOn(t *testing.T) {
 	}
 
 	first := network(100)
-	before := awaitReport(ctx, t, first, filepath.Join(dir, "report.json"), func(r dashboard.Report) bool {
-		return len(r.Windows) >= 5 && len(r.Miners) == 2 && r.Miners[0].GradientScore.Known() && r.Miners[1].GradientScore.Known()
+	before := awaitReport(ctx, t, first, filepath.Join(dir, "report.json"), func(r collect.Summary) bool {
+		return len(r.Windows) >= 5 && len(r.Miners) == 2 && evaluated(r.Miners[0]) && evaluated(r.Miners[1])
 	})
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestKilledLocalnetGoesOn(t *testing.T) {
 	windows := len(before.Windows) + 3
 	second := network(windows)
 	second.mustEnd(t)
-	after, err := dashboard.ReadJSON(filepath.Join(dir, "report.json"))
+	after, err := collect.ReadJSON(filepath.Join(dir, "report.json"))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, second.stderr.String())
 	}
@@ -66,10 +66,12 @@ func TestKilledLocalnetGoesOn(t *testing.T) {
 }
 
 // awaitReport waits until the report tells enough.
-func awaitReport(ctx context.Context, t *testing.T, p *process, path string, enough func(dashboard.Report) bool) dashboard.Report {
+func evaluated(m collect.Miner) bool { return m.Standing != nil && m.Evaluations > 0 }
+
+func awaitReport(ctx context.Context, t *testing.T, p *process, path string, enough func(collect.Summary) bool) collect.Summary {
 	t.Helper()
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
-		if r, err := dashboard.ReadJSON(path); err == nil && enough(r) {
+		if r, err := collect.ReadJSON(path); err == nil && enough(r) {
 			return r
 		}
 		select {
@@ -119,7 +121,7 @@ func TestInterruptedLocalnetExitsCleanly(t *testing.T) {
 	defer cancel()
 	dir := filepath.Join(t.TempDir(), "net")
 	p := command(ctx, t, "localnet", "--data-dir", dir, "--miners", "1", "--validators", "1", "--no-live")
-	awaitReport(ctx, t, p, filepath.Join(dir, "report.json"), func(r dashboard.Report) bool { return len(r.Windows) >= 1 })
+	awaitReport(ctx, t, p, filepath.Join(dir, "report.json"), func(r collect.Summary) bool { return len(r.Windows) >= 1 })
 	if err := p.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

@@ -188,15 +188,15 @@ func TestCopies(t *testing.T) {
 func TestDesync(t *testing.T) {
 	network(t, "desync", 3, func(net *simnet.Network, node func(string) *simnet.Node) {
 		for _, m := range reported(t, net, net.Window(2)).Miners {
-			off := m.UID() == node("desync-0").UID
+			off := m.UID == node("desync-0").UID
 			if m.Sync == nil || m.Sync.Same == off {
-				t.Errorf("uid %d: sync %+v, desync: %v", m.UID(), m.Sync, off)
+				t.Errorf("uid %d: sync %+v, desync: %v", m.UID, m.Sync, off)
 			}
 		}
 		for _, m := range simnet.Of[telemetry.Scored](net, "validator-0")[net.Window(2)].Miners {
 			off := m.UID == node("desync-0").UID
-			if off != (m.SyncScore == 0) {
-				t.Errorf("uid %d: sync score %v, desync: %v", m.UID, m.SyncScore, off)
+			if off != (m.After.SyncScore == 0) {
+				t.Errorf("uid %d: sync score %v, desync: %v", m.UID, m.After.SyncScore, off)
 			}
 		}
 	})

@@ -101,7 +101,7 @@ func (s Samples) word(ctx context.Context, v directory.Peer, held State, end *ch
 		a.Against, a.Apart = v.Stake, math.NaN()
 	default:
 		a.Against = v.Stake
-		a.Apart = score.Compare(ours, sample.Values, s.Run.Params.LearningRateAt(held.Step-1)).Steps
+		a.Apart = float64(score.Compare(ours, sample.Values, s.Run.Params.LearningRateAt(held.Step-1)).StepsBehind)
 	}
 	return a
 }

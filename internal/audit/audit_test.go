@@ -12,6 +12,7 @@ import (
 	"templar/internal/audit"
 	"templar/internal/engine/cpu"
 	"templar/internal/report"
+	"templar/internal/score"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/protocol"
@@ -176,8 +177,8 @@ func TestVerifyNamesLies(t *testing.T) {
 		"included":        {rewrite(func(r *report.Report) { r.Miners[1].Included = false }), "report of validator uid 1: uid 3: that the aggregate was made"},
 		"seed":            {rewrite(func(r *report.Report) { r.Seed[0]++ }), "report of validator uid 1: the first block after the upload deadline"},
 		"state":           {rewrite(func(r *report.Report) { r.State[0]++ }), "report of validator uid 1: it measured from the state"},
-		"sync":            {rewrite(func(r *report.Report) { r.Miners[0].Sync.Steps = 2 }), "scores of validator uid 1: uid 2: sync score after the window"},
-		"copy": {rewrite(func(r *report.Report) { r.Miners[0].Copy = &report.Copy{Of: 3, Indices: 1, Values: 1} }),
+		"sync":            {rewrite(func(r *report.Report) { r.Miners[0].Sync.StepsBehind = 2 }), "scores of validator uid 1: uid 2: sync score after the window"},
+		"copy": {rewrite(func(r *report.Report) { r.Miners[0].Copy = &score.Copy{Of: 3, Indices: 1, Values: 1} }),
 			"copies of validator uid 1: uid 2: a copy is true"},
 		"another's signature": {func(t *testing.T, net network, w protocol.Window) {
 			r, _, err := report.Decode(get(t, net, "validator-1", protocol.ReportKey(w, 1)), net.Run.Params)

@@ -25,9 +25,9 @@ func (c *checker) context(ctx context.Context) error {
 	for i := range r.Miners {
 		m := &r.Miners[i]
 		included := r.Aggregate == c.hash && slices.ContainsFunc(c.aggregate.Included, func(in wire.Included) bool {
-			return in.UID == m.UID() && in.Content == m.Content
+			return in.UID == m.UID && in.Content == m.Content
 		})
-		fault(m.Included != included, "uid %d: that the aggregate was made from the gradient judged is %v in the report, and comes out as %v", m.UID(), m.Included, included)
+		fault(m.Included != included, "uid %d: that the aggregate was made from the gradient judged is %v in the report, and comes out as %v", m.UID, m.Included, included)
 	}
 	blocks := "block hashes are the report's word: no chain was asked"
 	if c.Chain != nil {
@@ -83,8 +83,8 @@ func (c *checker) drawn(context.Context) error {
 			continue
 		}
 		evaluated++
-		if !slices.Equal(m.OwnPages, c.bench.OwnPages(c.plan(), m.UID())) {
-			faults = append(faults, fmt.Sprintf("uid %d was measured on other pages than assigned to it", m.UID()))
+		if !slices.Equal(m.OwnPages, c.bench.OwnPages(c.plan(), m.UID)) {
+			faults = append(faults, fmt.Sprintf("uid %d was measured on other pages than assigned to it", m.UID))
 		}
 	}
 	c.judge(c.name("draws"), faults, "%d miners evaluated, on the pages that the block hashes give", evaluated)

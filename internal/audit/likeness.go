@@ -27,7 +27,7 @@ func (c *checker) samples(ctx context.Context) error {
 	}
 	lr := c.Run.Params.LearningRateAt(c.Step - 1)
 	for _, p := range c.Miners {
-		i := slices.IndexFunc(c.report.Miners, func(m report.Miner) bool { return m.Hotkey() == p.Hotkey && m.Sync != nil })
+		i := slices.IndexFunc(c.report.Miners, func(m report.Miner) bool { return m.Hotkey == p.Hotkey && m.Sync != nil })
 		if i < 0 || !c.report.Miners[i].Sync.Verdict.OK() {
 			continue
 		}
@@ -36,7 +36,7 @@ func (c *checker) samples(ctx context.Context) error {
 			continue
 		}
 		compared++
-		theirs, ours := float64(c.report.Miners[i].Sync.Steps), score.Compare(c.attested().Of(c.model.Params(), end, p.Hotkey), s.Values, lr).Steps
+		theirs, ours := float64(c.report.Miners[i].Sync.StepsBehind), float64(score.Compare(c.attested().Of(c.model.Params(), end, p.Hotkey), s.Values, lr).StepsBehind)
 		if !report.Near(theirs, ours) {
 			others = append(others, fmt.Sprintf("uid %d is %.6g steps from our parameters; in the report %.6g", p.UID, ours, theirs))
 		}
@@ -61,11 +61,11 @@ func (c *checker) copies(context.Context) error {
 		if m.Content.IsZero() {
 			continue
 		}
-		if c.gradients[m.UID()] == nil {
-			c.add(name, Unknown, "the gradient of uid %d is not to be had any more", m.UID())
+		if c.gradients[m.UID] == nil {
+			c.add(name, Unknown, "the gradient of uid %d is not to be had any more", m.UID)
 			return nil
 		}
-		uploads = append(uploads, copies.Upload{UID: m.UID(), Registered: m.Registered, Stored: m.StoredAt(), Gradient: c.gradients[m.UID()]})
+		uploads = append(uploads, copies.Upload{UID: m.UID, Registered: m.Registered, Stored: m.StoredAt(), Gradient: c.gradients[m.UID]})
 	}
 	found := make(map[protocol.UID]copies.Copy)
 	for _, f := range copies.Find(c.Run.Codec, uploads, c.report.Seed, c.Run.Params) {
@@ -74,12 +74,12 @@ func (c *checker) copies(context.Context) error {
 	var faults []string
 	for i := range c.report.Miners {
 		m := &c.report.Miners[i]
-		f, is := found[m.UID()]
+		f, is := found[m.UID]
 		switch {
 		case is != (m.Copy != nil):
-			faults = append(faults, fmt.Sprintf("uid %d: a copy is %v in the report, and comes out as %v", m.UID(), m.Copy != nil, is))
+			faults = append(faults, fmt.Sprintf("uid %d: a copy is %v in the report, and comes out as %v", m.UID, m.Copy != nil, is))
 		case is && (f.Of != m.Copy.Of || f.Blamed != (m.Verdict == protocol.VerdictCopied)):
-			faults = append(faults, fmt.Sprintf("uid %d: the report blames it otherwise for copying uid %d", m.UID(), f.Of))
+			faults = append(faults, fmt.Sprintf("uid %d: the report blames it otherwise for copying uid %d", m.UID, f.Of))
 		}
 	}
 	c.judge(name, faults, "%d gradients compared, %d copies", len(uploads), len(found))

@@ -27,13 +27,13 @@ func (c *checker) losses(ctx context.Context) error {
 	var missing, faults []string
 	for i := range c.report.Miners {
 		m := &c.report.Miners[i]
-		g := c.gradients[m.UID()]
+		g := c.gradients[m.UID]
 		switch {
 		case m.Losses == nil:
 		case g == nil:
-			missing = append(missing, fmt.Sprint(m.UID()))
+			missing = append(missing, fmt.Sprint(m.UID))
 		default:
-			subjects = append(subjects, evaluation.Subject{UID: m.UID(), Gradient: g})
+			subjects = append(subjects, evaluation.Subject{UID: m.UID, Gradient: g})
 		}
 	}
 	measured, err := c.bench.Measure(ctx, c.plan(), c.model.Params(), subjects, func(i int) {
@@ -53,16 +53,16 @@ func (c *checker) losses(ctx context.Context) error {
 	return nil
 }
 
-func (c *checker) compareLosses(uid protocol.UID, e score.Evaluation) (faults []string) {
+func (c *checker) compareLosses(uid protocol.UID, e score.Losses) (faults []string) {
 	l := c.miner(uid).Losses
 	for _, n := range []struct {
 		what         string
-		theirs, ours float64
+		theirs, ours score.Number
 	}{
-		{"own pages before", float64(l.OwnBefore), e.OwnBefore}, {"own pages after", float64(l.OwnAfter), e.OwnAfter},
-		{"random pages before", float64(l.RandomBefore), e.RandomBefore}, {"random pages after", float64(l.RandomAfter), e.RandomAfter},
+		{"own pages before", l.OwnBefore, e.OwnBefore}, {"own pages after", l.OwnAfter, e.OwnAfter},
+		{"random pages before", l.RandomBefore, e.RandomBefore}, {"random pages after", l.RandomAfter, e.RandomAfter},
 	} {
-		if !report.Near(n.theirs, n.ours) {
+		if !report.Near(float64(n.theirs), float64(n.ours)) {
 			faults = append(faults, fmt.Sprintf("uid %d: the loss on %s is %.9g in the report, and comes out as %.9g", uid, n.what, n.theirs, n.ours))
 		}
 	}
@@ -70,7 +70,7 @@ func (c *checker) compareLosses(uid protocol.UID, e score.Evaluation) (faults []
 }
 
 func (c *checker) miner(uid protocol.UID) *report.Miner {
-	i := slices.IndexFunc(c.report.Miners, func(m report.Miner) bool { return m.UID() == uid })
+	i := slices.IndexFunc(c.report.Miners, func(m report.Miner) bool { return m.UID == uid })
 	return &c.report.Miners[i]
 }
 
@@ -83,9 +83,9 @@ func (c *checker) collect(ctx context.Context) error {
 		if m.Content.IsZero() {
 			continue
 		}
-		c.Progress("fetching the gradient of uid %d", m.UID())
+		c.Progress("fetching the gradient of uid %d", m.UID)
 		if g := c.gradient(ctx, m); g != nil {
-			c.gradients[m.UID()] = g.Body
+			c.gradients[m.UID] = g.Body
 		}
 	}
 	return ctx.Err()
@@ -93,20 +93,20 @@ func (c *checker) collect(ctx context.Context) error {
 
 func (c *checker) gradient(ctx context.Context, m *report.Miner) *wire.Gradient {
 	if m.Included {
-		g, verdict := c.aggregates().Archived(ctx, c.Options.Window, wire.Included{UID: m.UID(), Hotkey: m.Hotkey(), Content: m.Content})
+		g, verdict := c.aggregates().Archived(ctx, c.Options.Window, wire.Included{UID: m.UID, Hotkey: m.Hotkey, Content: m.Content})
 		if verdict.OK() {
 			return g
 		}
 	}
 	for _, p := range c.Miners {
-		if p.Hotkey != m.Hotkey() {
+		if p.Hotkey != m.Hotkey {
 			continue
 		}
-		b, err := read(ctx, p.Bucket, protocol.GradientKey(c.Options.Window, m.UID()), wire.MaxGradientSize(c.Run.Codec, c.Run.Params.PagesPerWindow))
+		b, err := read(ctx, p.Bucket, protocol.GradientKey(c.Options.Window, m.UID), wire.MaxGradientSize(c.Run.Codec, c.Run.Params.PagesPerWindow))
 		if err != nil || wire.ContentHash(b) != m.Content {
 			return nil
 		}
-		g, _ := wire.DecodeGradient(b, c.Run.Codec, wire.Expect{Run: c.Run.Hash, Window: c.Options.Window, UID: m.UID(), Hotkey: m.Hotkey()})
+		g, _ := wire.DecodeGradient(b, c.Run.Codec, wire.Expect{Run: c.Run.Hash, Window: c.Options.Window, UID: m.UID, Hotkey: m.Hotkey})
 		return g
 	}
 	return nil

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"templar/internal/config"
-	"templar/internal/dashboard"
+	"templar/internal/dashboard/tui"
 	"templar/internal/localnet"
 	"templar/internal/telemetry"
 )
@@ -72,7 +72,7 @@ func (a App) Run(ctx context.Context, args []string, std Std) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case ctx.Err() != nil && errors.Is(err, context.Canceled), errors.Is(err, dashboard.ErrInterrupted):
+	case ctx.Err() != nil && errors.Is(err, context.Canceled), errors.Is(err, tui.ErrInterrupted):
 		report(std.Err, errors.New("interrupted"))
 		return exitInterrupted
 	case errors.As(err, &usage):

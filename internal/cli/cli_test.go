@@ -19,7 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"templar/internal/config"
-	"templar/internal/dashboard"
+	"templar/internal/dashboard/tui"
 	"templar/internal/localnet"
 	"templar/internal/model"
 	"templar/internal/telemetry"
@@ -161,7 +161,7 @@ func TestInterruption(t *testing.T) {
 	if code, stderr := run(app, "localnet"); code != exitFailed || stderr != "templar: lost the disk\n" {
 		t.Errorf("a service that failed while it stopped: %d %q", code, stderr)
 	}
-	app.Localnet = func(context.Context, localnet.Options) error { return dashboard.ErrInterrupted }
+	app.Localnet = func(context.Context, localnet.Options) error { return tui.ErrInterrupted }
 	if code, _ := run(app, "localnet"); code != exitInterrupted {
 		t.Errorf("a second Ctrl-C: %d", code)
 	}

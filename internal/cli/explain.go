@@ -100,7 +100,7 @@ func (o *explainFlags) run(cmd *cobra.Command, std Std) error {
 func uidList(r *windowreport.Report) string {
 	var out []protocol.UID
 	for i := range r.Miners {
-		out = append(out, r.Miners[i].UID())
+		out = append(out, r.Miners[i].UID)
 	}
 	return fmt.Sprint(out)
 }

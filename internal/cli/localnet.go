@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"templar/internal/adversary"
-	"templar/internal/dashboard"
+	"templar/internal/dashboard/tui"
 	"templar/internal/localnet"
 	"templar/protocol"
 )
@@ -53,7 +53,7 @@ With --adversaries, cheaters take part beside the honest miners, to see what bec
 		if err != nil {
 			return err
 		}
-		o.Log, o.Colour = log, dashboard.UseColour(std.Out, std.getenv)
+		o.Log, o.Colour = log, tui.UseColour(std.Out, std.getenv)
 		o.Live = !*noLive && !isSet(cmd.Flags(), "log-json") && isTerminal(std.Out)
 		return untilInterrupted(cmd.Context(), a.Localnet(cmd.Context(), o))
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"templar/internal/dashboard"
+	"templar/internal/dashboard/tui"
 )
 
 // LevelTrace is for what is more detailed than debug.
@@ -50,7 +50,7 @@ func logger(cmd *cobra.Command, std Std) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(std.Err, options)), nil
 	case isTerminal(std.Err):
 		return slog.New(tint.NewTextHandler(std.Err, &tint.Options{
-			Level: level, ReplaceAttr: nameTrace, TimeFormat: time.TimeOnly, NoColor: !dashboard.UseColour(std.Err, std.getenv),
+			Level: level, ReplaceAttr: nameTrace, TimeFormat: time.TimeOnly, NoColor: !tui.UseColour(std.Err, std.getenv),
 		})), nil
 	}
 	return slog.New(slog.NewTextHandler(std.Err, options)), nil

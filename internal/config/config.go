@@ -14,7 +14,7 @@ import (
 	"strings"
 
 	"templar/internal/store"
-	"templar/internal/telemetry/export"
+	"templar/internal/telemetry/influx"
 	"templar/protocol"
 )
 
@@ -52,7 +52,7 @@ type InfluxDB struct {
 }
 
 // Server is where metrics go; its token opens it.
-func (i InfluxDB) Server() export.InfluxDB {
+func (i InfluxDB) Server() influx.Server {
 	address := strings.TrimSuffix(i.Host, "/")
 	if !strings.Contains(address, "://") {
 		address = "https://" + address
@@ -60,7 +60,7 @@ func (i InfluxDB) Server() export.InfluxDB {
 	if u, err := url.Parse(address); err == nil && u.Port() == "" {
 		address = fmt.Sprintf("%s:%d", address, cmp.Or(i.Port, 8086))
 	}
-	return export.InfluxDB{
+	return influx.Server{
 		URL: address, Token: i.Token.Reveal(),
 		Org: cmp.Or(i.Org, "tplr"), Bucket: cmp.Or(i.Database, "tplr"), // the original's
 	}

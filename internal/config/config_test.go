@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"templar/internal/telemetry"
-	"templar/internal/telemetry/export"
+	"templar/internal/telemetry/influx"
 	"templar/protocol"
 )
 
@@ -162,7 +162,7 @@ func TestTelemetry(t *testing.T) {
 	if err != nil || len(warnings) > 0 || n.Validate(telemetry.Miner) != nil {
 		t.Fatal(err, warnings, n.Validate(telemetry.Miner))
 	}
-	server := export.InfluxDB{URL: "https://influx.example:443", Org: "tplr", Bucket: "tplr", Token: "hunter2"}
+	server := influx.Server{URL: "https://influx.example:443", Org: "tplr", Bucket: "tplr", Token: "hunter2"}
 	if n.Telemetry.InfluxDB.Server() != server || n.Telemetry.Loki.URL.Reveal() != "https://u:hunter2@logs.example/push" {
 		t.Errorf("%+v", n.Telemetry)
 	}

@@ -65,7 +65,7 @@ func (b *Bench) pages() uint64 { return b.Data.Pages(b.Params.PageTokens) }
 // Measure loads params, which stand before the window, and returns each subject's losses, in
 // order. The parameters are as they were when it returns. It calls begin, if given, before each
 // subject.
-func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects []Subject, begin func(i int)) ([]score.Evaluation, error) {
+func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects []Subject, begin func(i int)) ([]score.Losses, error) {
 	if len(subjects) == 0 {
 		return nil, nil
 	}
@@ -77,7 +77,7 @@ func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects 
 		return nil, err
 	}
 	losses := engine.NewEvaluator(b.Engine, common)
-	out := make([]score.Evaluation, len(subjects))
+	out := make([]score.Losses, len(subjects))
 	for i, s := range subjects {
 		if begin != nil {
 			begin(i)
@@ -102,13 +102,13 @@ func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects 
 }
 
 // measure takes the step p - eval_lr_factor*lr*sign along one gradient, and takes it back.
-func (b *Bench) measure(ctx context.Context, losses *engine.Evaluator, p Plan, g *codec.Gradient, own []engine.Batch) (score.Evaluation, error) {
+func (b *Bench) measure(ctx context.Context, losses *engine.Evaluator, p Plan, g *codec.Gradient, own []engine.Batch) (score.Losses, error) {
 	rate := b.Params.EvalLRFactor * b.Params.LearningRateAt(p.Step)
 	update := b.Codec.Aggregate([]*codec.Gradient{g})
 	o, err := losses.Measure(ctx, b.Codec.Deltas(update, float32(rate)), own)
-	return score.Evaluation{
-		OwnBefore: o.OwnBefore.Mean(), OwnAfter: o.OwnAfter.Mean(),
-		RandomBefore: o.CommonBefore.Mean(), RandomAfter: o.CommonAfter.Mean(),
+	return score.Losses{
+		OwnBefore: score.Number(o.OwnBefore.Mean()), OwnAfter: score.Number(o.OwnAfter.Mean()),
+		RandomBefore: score.Number(o.CommonBefore.Mean()), RandomAfter: score.Number(o.CommonAfter.Mean()),
 	}, err
 }
 

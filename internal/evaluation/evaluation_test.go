@@ -88,7 +88,7 @@ func book(t testing.TB, p *protocol.Params) *data.Dataset {
 
 var plan = evaluation.Plan{Window: 7, Step: 5, First: protocol.Hash{1}, Seed: protocol.Hash{2}}
 
-func measure(t testing.TB, b *evaluation.Bench, params []float32, subjects []evaluation.Subject) []score.Evaluation {
+func measure(t testing.TB, b *evaluation.Bench, params []float32, subjects []evaluation.Subject) []score.Losses {
 	t.Helper()
 	out, err := b.Measure(t.Context(), plan, params, subjects, nil)
 	if err != nil {

@@ -8,13 +8,13 @@ import (
 	"testing"
 
 	"templar/internal/adversary"
-	"templar/internal/dashboard"
+	"templar/internal/dashboard/collect"
 	"templar/internal/telemetry"
 )
 
 // checkCheaters: the report names the cheaters nan, lazy and noise, and they cost the two honest
 // miners nothing.
-func checkCheaters(t *testing.T, r dashboard.Report) (err error) {
+func checkCheaters(t *testing.T, r collect.Summary) (err error) {
 	t.Helper()
 	var names []string
 	for _, m := range r.Miners {

@@ -10,7 +10,7 @@ import (
 
 	"templar/internal/clock"
 	"templar/internal/node"
-	"templar/internal/telemetry"
+	eventlog "templar/internal/telemetry/log"
 )
 
 // Cheat runs one cheater of a network that was prepared with some, for Options.Windows. No
@@ -41,7 +41,7 @@ func Cheat(ctx context.Context, o Options, name string) error {
 			return err
 		}
 		c.Options.Windows = o.Windows
-		return node.Run(ctx, c, m.role, node.Env{Log: o.Log, Sink: telemetry.LogSink(o.Log), Clock: clock.Wall{}, Alter: m.corrupt})
+		return node.Run(ctx, c, m.role, node.Env{Log: o.Log, Sink: eventlog.New(o.Log), Clock: clock.Wall{}, Alter: m.corrupt})
 	}
 	if len(have) == 0 {
 		return fmt.Errorf("%s has no cheaters: prepare one with --adversaries", dir)

@@ -18,9 +18,12 @@ import (
 
 	"templar/internal/adversary"
 	"templar/internal/clock"
-	"templar/internal/dashboard"
+	"templar/internal/dashboard/collect"
+	"templar/internal/dashboard/plot"
+	"templar/internal/dashboard/tui"
 	"templar/internal/model"
 	"templar/internal/telemetry"
+	eventlog "templar/internal/telemetry/log"
 )
 
 // Options say which network to run.
@@ -57,7 +60,7 @@ func (o *Options) path(elem ...string) string {
 func Run(ctx context.Context, o Options) error {
 	n, err := prepare(ctx, &o)
 	if errors.Is(err, context.Canceled) {
-		return dashboard.ErrInterrupted // nothing was kept, and there is nothing to report
+		return tui.ErrInterrupted // nothing was kept, and there is nothing to report
 	}
 	if err != nil {
 		return err
@@ -80,16 +83,16 @@ func Run(ctx context.Context, o Options) error {
 }
 
 // collector goes on with the report that an earlier process left.
-func (o *Options) collector(n *network) (*dashboard.Collector, error) {
-	meta := dashboard.Meta{
+func (o *Options) collector(n *network) (*collect.Collector, error) {
+	meta := collect.Meta{
 		Preset: n.Preset, Seed: n.Seed, Windows: int(o.Windows), Corpus: n.Corpus, TokenUnit: "byte",
 		UnigramEntropy: n.UnigramEntropy, BlocksPerWindow: n.params.BlocksPerWindow, BlockTime: n.params.BlockTime(), DataDir: o.DataDir,
 	}
 	for _, m := range n.members() {
-		meta.Nodes = append(meta.Nodes, dashboard.Node{Name: m.name, Role: m.role, UID: m.uid, Hotkey: m.hotkey})
+		meta.Nodes = append(meta.Nodes, collect.Member{Name: m.name, Role: m.role, UID: m.uid, Hotkey: m.hotkey})
 	}
-	c := dashboard.NewCollector(meta)
-	earlier, err := dashboard.ReadJSON(o.path(reportFile))
+	c := collect.NewCollector(meta)
+	earlier, err := collect.ReadJSON(o.path(reportFile))
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:
@@ -101,9 +104,9 @@ func (o *Options) collector(n *network) (*dashboard.Collector, error) {
 }
 
 // live runs the network under the live view, or with log lines.
-func (o *Options) live(ctx context.Context, n *network, c *dashboard.Collector) (*observer, error) {
+func (o *Options) live(ctx context.Context, n *network, c *collect.Collector) (*observer, error) {
 	if !o.Live {
-		return o.operate(ctx, n, telemetry.Tee(c, telemetry.LogSink(o.Log)), c)
+		return o.operate(ctx, n, telemetry.Tee(c, eventlog.New(o.Log)), c)
 	}
 	o.Log = slog.New(c.LogHandler(slog.LevelWarn))
 	running, cancel := context.WithCancel(ctx)
@@ -120,9 +123,9 @@ func (o *Options) live(ctx context.Context, n *network, c *dashboard.Collector) 
 		done <- outcome{obs, err}
 		erase()
 	}()
-	view := dashboard.Live{Collector: c, Clock: clock.Wall{}, In: o.In, Out: o.Out, Environ: o.Environ, Colour: o.Colour, Cancel: cancel}
+	view := tui.Live{Collector: c, Clock: clock.Wall{}, In: o.In, Out: o.Out, Environ: o.Environ, Colour: o.Colour, Cancel: cancel}
 	err := view.Run(drawing)
-	if errors.Is(err, dashboard.ErrInterrupted) {
+	if errors.Is(err, tui.ErrInterrupted) {
 		return nil, err // the person does not want to wait; what runs on ends with the process
 	}
 	if err != nil {
@@ -138,14 +141,14 @@ func (o *Options) live(ctx context.Context, n *network, c *dashboard.Collector) 
 const reportFile = "report.json"
 
 // finish leaves the results and tells of them. What cannot be written costs nobody the summary.
-func (o *Options) finish(c *dashboard.Collector, obs *observer, stopped bool) error {
-	r := c.Report()
+func (o *Options) finish(c *collect.Collector, obs *observer, stopped bool) error {
+	r := c.Summary()
 	lost := o.leave(&r, obs)
 	if stopped && len(r.Windows) == 0 {
 		fmt.Fprintln(o.Out, "stopped before the first window was done; the same command goes on from here")
 		return lost
 	}
-	if err := dashboard.Table(o.Out, r, dashboard.TableOptions{Colour: o.Colour}); err != nil {
+	if err := tui.Table(o.Out, r, tui.TableOptions{Colour: o.Colour}); err != nil {
 		return err
 	}
 	if err := errors.Join(lost, agreed(r)); err != nil {
@@ -161,7 +164,7 @@ func (o *Options) finish(c *dashboard.Collector, obs *observer, stopped bool) er
 }
 
 // leave writes the model, the report and the plot.
-func (o *Options) leave(r *dashboard.Report, obs *observer) error {
+func (o *Options) leave(r *collect.Summary, obs *observer) error {
 	if obs != nil && obs.model != nil {
 		dir := o.path("model")
 		if err := model.SaveWith(dir, obs.Run.Params.Model, obs.model.Params(), model.SaveOptions{Companions: model.BytesCompanions()}); err != nil {
@@ -177,13 +180,13 @@ func (o *Options) leave(r *dashboard.Report, obs *observer) error {
 			return err
 		}
 	}
-	return dashboard.Plot(o.plot(), *r)
+	return plot.Write(o.plot(), *r)
 }
 
 func (o *Options) plot() string { return cmp.Or(o.Plot, o.path("loss.png")) }
 
 // agreed reports a broken promise: nodes that hold different parameters.
-func agreed(r dashboard.Report) error {
+func agreed(r collect.Summary) error {
 	for _, w := range r.Windows {
 		if strays := w.Dissenters(); len(strays) > 0 {
 			return fmt.Errorf("after window %d these nodes hold other parameters than the rest: %s; keep the data directory and report it", w.Window, strings.Join(strays, ", "))

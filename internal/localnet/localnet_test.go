@@ -15,7 +15,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"templar/internal/dashboard"
+	"templar/internal/dashboard/collect"
+	"templar/internal/dashboard/tui"
 	"templar/internal/model"
 	"templar/internal/node"
 )
@@ -98,9 +99,9 @@ func TestTwoNetworksInOneProcess(t *testing.T) {
 }
 
 // checkStates holds the nodes' parameters against each other.
-func checkStates(t *testing.T, o Options) dashboard.Report {
+func checkStates(t *testing.T, o Options) collect.Summary {
 	t.Helper()
-	r, err := dashboard.ReadJSON(o.JSON)
+	r, err := collect.ReadJSON(o.JSON)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func checkStates(t *testing.T, o Options) dashboard.Report {
 }
 
 // checkWindows tells which windows did not go as they do when all are in time.
-func checkWindows(o Options, r dashboard.Report) error {
+func checkWindows(o Options, r collect.Summary) error {
 	var errs []error
 	for _, w := range r.Windows {
 		if want := o.Miners + len(o.Adversaries.Members()) + o.Validators + 1; len(w.StateHash) != want {
@@ -168,7 +169,7 @@ func TestInterruptedRunReports(t *testing.T) {
 	if out := o.Out.(*bytes.Buffer).String(); !strings.Contains(out, "the same command goes on from here") {
 		t.Errorf("summary does not tell how to go on:\n%s", out)
 	}
-	if _, err := dashboard.ReadJSON(o.path(reportFile)); err != nil {
+	if _, err := collect.ReadJSON(o.path(reportFile)); err != nil {
 		t.Error(err)
 	}
 }
@@ -302,7 +303,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	o := options(t, 1)
-	if err := Run(ctx, o); !errors.Is(err, dashboard.ErrInterrupted) {
+	if err := Run(ctx, o); !errors.Is(err, tui.ErrInterrupted) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := os.Stat(o.DataDir); !errors.Is(err, os.ErrNotExist) {

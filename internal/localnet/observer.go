@@ -7,7 +7,7 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/checkpoint"
-	"templar/internal/dashboard"
+	"templar/internal/dashboard/collect"
 	"templar/internal/data"
 	"templar/internal/engine"
 	"templar/internal/mailbox"
@@ -26,7 +26,7 @@ import (
 type observer struct {
 	*node.Node
 	windows   uint64
-	collector *dashboard.Collector
+	collector *collect.Collector
 	report    string // file that is renewed after each window
 	client    interface{ Close() error }
 
@@ -57,7 +57,7 @@ func spread(all []engine.Batch, n int) []engine.Batch {
 func (o *Options) observe(ctx context.Context, n *network, env node.Env, client interface {
 	chain.Chain
 	Close() error
-}, c *dashboard.Collector) (*observer, error) {
+}, c *collect.Collector) (*observer, error) {
 	cfg, err := n.config(member{name: "observer-0", role: telemetry.Observer})
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (o *observer) window(ctx context.Context, w protocol.Window) error {
 	if err != nil {
 		return err
 	}
-	r := o.collector.Report()
+	r := o.collector.Summary()
 	return r.WriteJSON(o.report)
 }
 

@@ -14,7 +14,7 @@ import (
 	"templar/internal/chain/cometbft"
 	"templar/internal/clock"
 	"templar/internal/config"
-	"templar/internal/dashboard"
+	"templar/internal/dashboard/collect"
 	"templar/internal/node"
 	"templar/internal/store/server"
 	"templar/internal/telemetry"
@@ -23,7 +23,7 @@ import (
 
 // operate runs the services until the roles are done. It returns the observer, which
 // holds the trained model.
-func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, c *dashboard.Collector) (*observer, error) {
+func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, c *collect.Collector) (*observer, error) {
 	objects, addr, err := openStore(n, o.Log)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, 
 }
 
 // runRoles runs the roles and the observer until all are done, or one fails.
-func (o *Options) runRoles(ctx context.Context, n *network, env node.Env, c *dashboard.Collector) (*observer, error) {
+func (o *Options) runRoles(ctx context.Context, n *network, env node.Env, c *collect.Collector) (*observer, error) {
 	running, ctx := errgroup.WithContext(ctx)
 	obs, err := o.start(ctx, n, env, running, c)
 	if err != nil {
@@ -101,7 +101,7 @@ func openStore(n *network, log *slog.Logger) (*server.Server, net.Listener, erro
 }
 
 // start registers the miners and starts the roles and the observer in g.
-func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgroup.Group, c *dashboard.Collector) (*observer, error) {
+func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgroup.Group, c *collect.Collector) (*observer, error) {
 	client, err := cometbft.Dial(ctx, cometbft.Opts{Endpoint: "http://" + n.ChainAddr, NetUID: netUID, Clock: env.Clock})
 	if err != nil {
 		return nil, err

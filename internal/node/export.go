@@ -6,7 +6,9 @@ import (
 
 	"templar/internal/config"
 	"templar/internal/telemetry"
-	"templar/internal/telemetry/export"
+	"templar/internal/telemetry/influx"
+	eventlog "templar/internal/telemetry/log"
+	"templar/internal/telemetry/loki"
 )
 
 // exported adds to env where the configuration says that metrics and the log go beside
@@ -14,7 +16,7 @@ import (
 func exported(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ Env, senders []func(context.Context), err error) {
 	local := env.Log
 	if i := c.Telemetry.InfluxDB; i.Host != "" {
-		m := export.NewMetrics(i.Server(), env.Clock, local)
+		m := influx.New(i.Server(), env.Clock, local)
 		env.Sink = telemetry.Tee(env.Sink, m)
 		senders = append(senders, m.Run)
 	}
@@ -23,13 +25,13 @@ func exported(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ 
 		if c.Name != "" {
 			labels["node"] = c.Name
 		}
-		l, err := export.NewLog(url, labels, env.Clock, local)
+		l, err := loki.New(url, labels, env.Clock, local)
 		if err != nil {
 			return env, nil, err
 		}
 		h := slog.NewJSONHandler(l, &slog.HandlerOptions{Level: leastLevel(ctx, local)})
 		env.Log = slog.New(slog.NewMultiHandler(local.Handler(), h))
-		env.Sink = telemetry.Tee(env.Sink, telemetry.LogSink(slog.New(h))) // the one there is writes here only
+		env.Sink = telemetry.Tee(env.Sink, eventlog.New(slog.New(h))) // the one there is writes here only
 		senders = append(senders, l.Run)
 	}
 	return env, senders, nil

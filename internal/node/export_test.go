@@ -15,6 +15,7 @@ import (
 	"templar/internal/config"
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	eventlog "templar/internal/telemetry/log"
 )
 
 // What a node tells goes where the configuration says, and stays here too. Debug lines,
@@ -32,7 +33,7 @@ func TestExported(t *testing.T) {
 
 	var here bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&here, nil))
-	env := Env{Log: log, Sink: telemetry.LogSink(log), Clock: clock.Wall{}}
+	env := Env{Log: log, Sink: eventlog.New(log), Clock: clock.Wall{}}
 	c := config.Node{Name: "alice", Run: "nowhere.json"}
 	c.Telemetry.Loki.URL = store.Secret(server.URL)
 	c.Telemetry.InfluxDB = config.InfluxDB{Host: "http://127.0.0.1", Port: port(t, server), Org: "o", Database: "d", Token: "token"}

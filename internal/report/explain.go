@@ -44,9 +44,9 @@ func Explain(reports []*Report, uid protocol.UID, p *protocol.Params) (e Explana
 	if !ok {
 		return e, false
 	}
-	e = Explanation{UID: uid, Hotkey: newest.Hotkey(), Validator: reports[0].UID}
+	e = Explanation{UID: uid, Hotkey: newest.Hotkey, Validator: reports[0].UID}
 	for _, r := range reports {
-		i := slices.IndexFunc(r.Miners, func(m Miner) bool { return m.Hotkey() == e.Hotkey })
+		i := slices.IndexFunc(r.Miners, func(m Miner) bool { return m.Hotkey == e.Hotkey })
 		if i < 0 {
 			continue
 		}
@@ -61,7 +61,7 @@ func Explain(reports []*Report, uid protocol.UID, p *protocol.Params) (e Explana
 }
 
 func (r *Report) miner(uid protocol.UID) (*Miner, bool) {
-	i := slices.IndexFunc(r.Miners, func(m Miner) bool { return m.UID() == uid })
+	i := slices.IndexFunc(r.Miners, func(m Miner) bool { return m.UID == uid })
 	if i < 0 {
 		return nil, false
 	}
@@ -104,7 +104,7 @@ func (n *narrator) gradient() []Line {
 func (n *narrator) blame() string {
 	switch n.Verdict {
 	case protocol.VerdictMissing:
-		return "no object " + protocol.GradientKey(n.report.Window, n.UID()) + " in its bucket"
+		return "no object " + protocol.GradientKey(n.report.Window, n.UID) + " in its bucket"
 	case protocol.VerdictUnreachable:
 		return "its store did not answer in time"
 	case protocol.VerdictDenied:
@@ -168,7 +168,7 @@ func count(n uint64, noun string) string {
 func (n *narrator) measured() []Line {
 	l := n.Losses
 	if l == nil {
-		l = &Losses{}
+		l = &score.Losses{}
 	}
 	rank, of := n.rank()
 	trend := "its own pages gained more than the random ones, as training on them should give: binary average up"
@@ -217,7 +217,7 @@ func (n *narrator) sync() []Line {
 	case s == nil:
 		return nil
 	case s.Verdict.OK():
-		says := fmt.Sprintf("its model is %.2f steps from the validator's: sync score %.3f", s.Steps, n.After.SyncScore)
+		says := fmt.Sprintf("its model is %.2f steps from the validator's: sync score %.3f", s.StepsBehind, n.After.SyncScore)
 		if !s.Same {
 			says += "; the state hash that it signed is not the validator's"
 		}

@@ -22,7 +22,8 @@ const (
 	// Version is the version of a report's form.
 	//
 	//	1  2026-11  first form
-	Version = 1
+	//	2  2026-11  a miner's uid, hotkey, l2 and mean_abs; mean_abs_steps is steps_behind
+	Version = 2
 	// Domain is what a report is signed under.
 	Domain = "report"
 )
@@ -80,29 +81,17 @@ type Report struct {
 	Unseen List[score.Record] `json:"unseen,omitempty"`
 }
 
-// Miner is what a validator saw of one miner, and what came of it.
+// Miner is a miner's line in the account of the window, with what someone else needs to
+// check it.
 type Miner struct {
-	Selected   bool             `json:"selected"` // in the window's peer list
-	Included   bool             `json:"included"` // in the Aggregate, as the verdict saw it
-	Drawn      bool             `json:"drawn"`    // to be evaluated
-	Active     bool             `json:"active"`   // uploaded within the recent windows
-	Verdict    protocol.Verdict `json:"verdict"`  // of the gradient; none: not looked at
-	Content    protocol.Hash    `json:"content_hash,omitzero"`
-	Stored     int64            `json:"stored,omitempty"`        // LastModified, seconds since 1970
-	Registered uint64           `json:"registered_at,omitempty"` // block
-	Copy       *Copy            `json:"copy,omitempty"`
-	Sync       *Sync            `json:"sync,omitempty"`
-	OwnPages   []uint64         `json:"own_pages,omitempty"` // of the evaluated
-	Losses     *Losses          `json:"losses,omitempty"`
+	Selected   bool          `json:"selected"` // in the window's peer list
+	Included   bool          `json:"included"` // in the Aggregate, as the verdict saw it
+	Content    protocol.Hash `json:"content_hash,omitzero"`
+	Stored     int64         `json:"stored,omitempty"`        // LastModified, seconds since 1970
+	Registered uint64        `json:"registered_at,omitempty"` // block
+	OwnPages   []uint64      `json:"own_pages,omitempty"`     // of the evaluated
 	score.Line
-	Weight float64 `json:"weight"` // share after the window
 }
-
-// Hotkey is the miner's.
-func (m *Miner) Hotkey() protocol.Hotkey { return m.After.Hotkey }
-
-// UID is the miner's.
-func (m *Miner) UID() protocol.UID { return m.After.UID }
 
 // StoredAt is when the gradient was stored, zero when nobody knows.
 func (m *Miner) StoredAt() time.Time {
@@ -110,30 +99,6 @@ func (m *Miner) StoredAt() time.Time {
 		return time.Time{}
 	}
 	return time.Unix(m.Stored, 0)
-}
-
-// Copy is what a gradient shares with another's.
-type Copy struct {
-	Of      protocol.UID `json:"of"`
-	Indices Number       `json:"shared_indices"`
-	Values  Number       `json:"shared_values"`
-}
-
-// Sync is what became of comparing a sync sample with the validator's parameters.
-type Sync struct {
-	Verdict protocol.Verdict `json:"verdict"`
-	Steps   Number           `json:"mean_abs_steps"`
-	// Same says that the miner signed the validator's own state hash. No score follows from
-	// it: whoever likes can copy a hash.
-	Same bool `json:"same_state"`
-}
-
-// Losses are mean losses in nats a token.
-type Losses struct {
-	OwnBefore    Number `json:"own_before"`
-	OwnAfter     Number `json:"own_after"`
-	RandomBefore Number `json:"random_before"`
-	RandomAfter  Number `json:"random_after"`
 }
 
 // Encode signs a report of a run with parameters p.
@@ -166,15 +131,15 @@ func (r *Report) Validate() error {
 	seen := make(map[protocol.Hotkey]bool, len(r.Miners))
 	for i := range r.Miners {
 		m := &r.Miners[i]
-		if i > 0 && m.UID() <= r.Miners[i-1].UID() || seen[m.Hotkey()] {
-			return fmt.Errorf("report: uid %d is out of order, or its hotkey stands twice", m.UID())
+		if i > 0 && m.UID <= r.Miners[i-1].UID || seen[m.Hotkey] {
+			return fmt.Errorf("report: uid %d is out of order, or its hotkey stands twice", m.UID)
 		}
-		if m.Before.Hotkey != m.Hotkey() {
-			return fmt.Errorf("report: uid %d changes its hotkey", m.UID())
+		if m.Before.Hotkey != m.Hotkey || m.After.Hotkey != m.Hotkey || m.After.UID != m.UID {
+			return fmt.Errorf("report: uid %d changes its hotkey, or its uid", m.UID)
 		}
-		seen[m.Hotkey()] = true
+		seen[m.Hotkey] = true
 		if err := m.validate(); err != nil {
-			return fmt.Errorf("report: uid %d: %w", m.UID(), err)
+			return fmt.Errorf("report: uid %d: %w", m.UID, err)
 		}
 	}
 	return nil

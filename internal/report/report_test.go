@@ -45,13 +45,20 @@ func TestMaxSizeFits(t *testing.T) {
 		Evaluations: most, LastEvaluated: protocol.Window(most), Waiting: most, InactiveWindows: most,
 	}
 	full := report.Miner{
-		Verdict: protocol.VerdictUnreachable, Content: protocol.Hash{1}, Stored: math.MinInt64, Registered: most, OwnPages: pages, Weight: longest,
-		Copy: &report.Copy{Of: math.MaxUint16, Indices: report.Number(longest), Values: report.Number(longest)},
-		Sync: &report.Sync{Verdict: protocol.VerdictUnreachable, Steps: report.Number(longest)},
-		Losses: &report.Losses{
-			OwnBefore: report.Number(longest), OwnAfter: report.Number(longest), RandomBefore: report.Number(longest), RandomAfter: report.Number(longest),
+		Content: protocol.Hash{1}, Stored: math.MinInt64, Registered: most, OwnPages: pages,
+		Line: score.Line{
+			Observation: score.Observation{
+				Verdict: protocol.VerdictUnreachable,
+				Copy:    &score.Copy{Of: math.MaxUint16, Indices: score.Number(longest), Values: score.Number(longest)},
+				Sync: &score.Sync{Verdict: protocol.VerdictUnreachable, Distance: score.Distance{
+					L2: score.Number(longest), MeanAbs: score.Number(longest), StepsBehind: score.Number(longest),
+				}},
+				Losses: &score.Losses{
+					OwnBefore: score.Number(longest), OwnAfter: score.Number(longest), RandomBefore: score.Number(longest), RandomAfter: score.Number(longest),
+				},
+			},
+			Own: longest, Random: longest, Weight: longest,
 		},
-		Line: score.Line{Own: longest, Random: longest},
 	}
 	// At most one reason each of: standing, evaluation, activity, gradient, sample.
 	for _, kind := range []score.Kind{score.KindNewHotkey, score.KindRefused, score.KindReset, score.KindShared, score.KindBlackout} {
@@ -62,7 +69,7 @@ func TestMaxSizeFits(t *testing.T) {
 	for i := range slots {
 		m := full
 		record.UID, record.Hotkey = protocol.UID(math.MaxUint16-slots+i), protocol.Hotkey{1, byte(i), byte(i >> 8)}
-		m.Before, m.After = record, record
+		m.Before, m.After, m.UID, m.Hotkey = record, record, record.UID, record.Hotkey
 		r.Miners = append(r.Miners, m)
 	}
 	b, err := r.Encode(simnet.Key(t, 1), &p)
@@ -95,17 +102,17 @@ func TestDecodeRefuses(t *testing.T) {
 		change func(*report.Report)
 		says   string
 	}{
-		"another version":  {func(r *report.Report) { r.Version = 2 }, "version 2"},
+		"another version":  {func(r *report.Report) { r.Version = 1 }, "version 1"},
 		"before the start": {func(r *report.Report) { r.Start = r.Window + 1 }, "before start window"},
-		"out of order":     {func(r *report.Report) { r.Miners[1].After.UID = r.Miners[0].After.UID }, "out of order"},
-		"a hotkey twice": {func(r *report.Report) {
-			r.Miners[1].Before.Hotkey, r.Miners[1].After.Hotkey = r.Miners[0].Hotkey(), r.Miners[0].Hotkey()
-		}, "stands twice"},
-		"two hotkeys":     {func(r *report.Report) { r.Miners[1].Before.Hotkey[0]++ }, "changes its hotkey"},
-		"a terminal code": {func(r *report.Report) { r.Miners[0].Reasons = []score.Reason{{Detail: "\x1b[2J"}} }, "plain text"},
-		"a long text":     {func(r *report.Report) { r.Miners[0].Reasons = []score.Reason{{Detail: strings.Repeat("x", 300)}} }, "256 bytes"},
-		"many reasons":    {func(r *report.Report) { r.Miners[0].Reasons = make([]score.Reason, 17) }, "reasons"},
-		"many miners":     {func(r *report.Report) { r.Unseen = make([]score.Record, 4096) }, "4096 miners"},
+		"out of order":     {func(r *report.Report) { r.Miners[1].UID = r.Miners[0].UID }, "out of order"},
+		"a hotkey twice":   {func(r *report.Report) { r.Miners[1].Hotkey = r.Miners[0].Hotkey }, "stands twice"},
+		"two uids":         {func(r *report.Report) { r.Miners[1].After.UID++ }, "changes its hotkey, or its uid"},
+		"another's score":  {func(r *report.Report) { r.Miners[1].After.Hotkey[0]++ }, "changes its hotkey"},
+		"two hotkeys":      {func(r *report.Report) { r.Miners[1].Before.Hotkey[0]++ }, "changes its hotkey"},
+		"a terminal code":  {func(r *report.Report) { r.Miners[0].Reasons = []score.Reason{{Detail: "\x1b[2J"}} }, "plain text"},
+		"a long text":      {func(r *report.Report) { r.Miners[0].Reasons = []score.Reason{{Detail: strings.Repeat("x", 300)}} }, "256 bytes"},
+		"many reasons":     {func(r *report.Report) { r.Miners[0].Reasons = make([]score.Reason, 17) }, "reasons"},
+		"many miners":      {func(r *report.Report) { r.Unseen = make([]score.Record, 4096) }, "4096 miners"},
 	} {
 		r := recorded(t)[5]
 		c.change(r)
@@ -133,8 +140,8 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestNumber(t *testing.T) {
 	for _, v := range []float64{0, 1.5, -1e-300, math.MaxFloat64, math.Inf(1), math.Inf(-1), math.NaN()} {
-		b, err := json.Marshal(report.Number(v))
-		var got report.Number
+		b, err := json.Marshal(score.Number(v))
+		var got score.Number
 		if err == nil {
 			err = json.Unmarshal(b, &got)
 		}
@@ -143,7 +150,7 @@ func TestNumber(t *testing.T) {
 		}
 	}
 	for _, b := range []string{`"nan"`, `"1"`, `"Inf"`, `true`, `[]`} {
-		var got report.Number
+		var got score.Number
 		if err := json.Unmarshal([]byte(b), &got); err == nil {
 			t.Errorf("%s is read as %v", b, got)
 		}
@@ -161,7 +168,7 @@ func TestRescoreNames(t *testing.T) {
 		r := recorded(t)[10]
 		change(&r.Miners[1])
 		found, err := r.Rescore(&p)
-		if err != nil || len(found) != 1 || found[0].UID != r.Miners[1].UID() || !strings.Contains(found[0].What, name) {
+		if err != nil || len(found) != 1 || found[0].UID != r.Miners[1].UID || !strings.Contains(found[0].What, name) {
 			t.Errorf("%s: found %v, %v", name, found, err)
 		}
 	}
@@ -173,7 +180,7 @@ func TestFollows(t *testing.T) {
 	hidden := score.Record{Hotkey: protocol.Hotkey{9}, UID: 99, Rating: score.Rating{Mu: 30, Sigma: 5}}
 	newcomer := report.Miner{Line: score.Line{Reasons: []score.Reason{{Kind: score.KindNewHotkey, Factor: 1}}}}
 	newcomer.Before = score.Record{Hotkey: protocol.Hotkey{8}, UID: 99}
-	newcomer.After = newcomer.Before
+	newcomer.After, newcomer.UID, newcomer.Hotkey = newcomer.Before, newcomer.Before.UID, newcomer.Before.Hotkey
 	for name, c := range map[string]struct {
 		change func(*report.Report)
 		want   string
@@ -220,8 +227,8 @@ func FuzzReport(f *testing.F) {
 		r.Draw(&p)
 		r.Follows(r)
 		for i := range r.Miners {
-			if _, ok := report.Explain([]*report.Report{r}, r.Miners[i].UID(), &p); !ok {
-				t.Errorf("uid %d cannot be explained", r.Miners[i].UID())
+			if _, ok := report.Explain([]*report.Report{r}, r.Miners[i].UID, &p); !ok {
+				t.Errorf("uid %d cannot be explained", r.Miners[i].UID)
 			}
 		}
 	})

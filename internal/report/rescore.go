@@ -39,21 +39,7 @@ func Near(a, b float64) bool {
 func (r *Report) Observations() []score.Observation {
 	out := make([]score.Observation, len(r.Miners))
 	for i := range r.Miners {
-		m := &r.Miners[i]
-		o := score.Observation{UID: m.UID(), Hotkey: m.Hotkey(), Active: m.Active, Verdict: m.Verdict, Drawn: m.Drawn}
-		if m.Sync != nil {
-			o.Sync = &score.SyncObservation{Verdict: m.Sync.Verdict, MeanAbsSteps: float64(m.Sync.Steps)}
-		}
-		if c := m.Copy; c != nil {
-			o.Copy = &score.Copy{Of: c.Of, Indices: float64(c.Indices), Values: float64(c.Values)}
-		}
-		if l := m.Losses; l != nil {
-			o.Eval = &score.Evaluation{
-				OwnBefore: float64(l.OwnBefore), OwnAfter: float64(l.OwnAfter),
-				RandomBefore: float64(l.RandomBefore), RandomAfter: float64(l.RandomAfter),
-			}
-		}
-		out[i] = o
+		out[i] = r.Miners[i].Observation
 	}
 	return out
 }
@@ -87,35 +73,28 @@ func (m *Miner) newcomer() bool {
 // number that comes out otherwise.
 func (r *Report) Rescore(p *protocol.Params) ([]Difference, error) {
 	before := r.BookBefore()
-	after, again, err := before.Close(r.Window, r.Observations(), p)
+	_, again, err := before.Close(r.Window, r.Observations(), p)
 	if err != nil {
 		return nil, err
 	}
 	var out []Difference
-	for i, l := range again.Lines {
+	for i, l := range again {
 		m := &r.Miners[i]
 		out = append(out, compareLines(m, l)...)
 		out = append(out, compareRecords("after the window", m.After, l.After)...)
-	}
-	share := make(map[protocol.UID]float64)
-	for _, w := range after.Weights(p.PowerNormalisation) {
-		share[w.UID] = w.Share
-	}
-	for i := range r.Miners {
-		m := &r.Miners[i]
-		out = appendNumber(out, m.UID(), "weight", m.Weight, share[m.UID()])
 	}
 	return out, nil
 }
 
 func compareLines(m *Miner, l score.Line) (out []Difference) {
 	if m.Evaluated != l.Evaluated {
-		out = append(out, Difference{m.UID(), "evaluated", fmt.Sprint(m.Evaluated), fmt.Sprint(l.Evaluated)})
+		out = append(out, Difference{m.UID, "evaluated", fmt.Sprint(m.Evaluated), fmt.Sprint(l.Evaluated)})
 	}
-	out = appendNumber(out, m.UID(), "relative improvement on own pages", m.Own, l.Own)
-	out = appendNumber(out, m.UID(), "relative improvement on random pages", m.Random, l.Random)
+	out = appendNumber(out, m.UID, "relative improvement on own pages", m.Own, l.Own)
+	out = appendNumber(out, m.UID, "relative improvement on random pages", m.Random, l.Random)
+	out = appendNumber(out, m.UID, "weight", m.Weight, l.Weight)
 	if got, want := kinds(m.Reasons), kinds(l.Reasons); got != want {
-		out = append(out, Difference{m.UID(), "reasons", got, want})
+		out = append(out, Difference{m.UID, "reasons", got, want})
 	}
 	return out
 }
@@ -160,10 +139,10 @@ func (r *Report) replaces(was score.Record) bool {
 	taken := false
 	for i := range r.Miners {
 		m := &r.Miners[i]
-		if m.Hotkey() == was.Hotkey {
+		if m.Hotkey == was.Hotkey {
 			return false
 		}
-		taken = taken || m.UID() == was.UID
+		taken = taken || m.UID == was.UID
 	}
 	return taken
 }
@@ -206,7 +185,7 @@ func (r *Report) Draw(p *protocol.Params) (out []Difference) {
 		if m.Verdict == protocol.VerdictNoBucket {
 			continue // no candidate
 		}
-		w := peers.Waiting{UID: m.UID(), Windows: m.Before.Waiting}
+		w := peers.Waiting{UID: m.UID, Windows: m.Before.Waiting}
 		if m.newcomer() {
 			w.Windows = p.Step(r.Start, r.Window)
 		}
@@ -215,8 +194,8 @@ func (r *Report) Draw(p *protocol.Params) (out []Difference) {
 	drawn := peers.DrawEvaluations(waiting, p.UIDsPerWindow, r.Seed, r.Window)
 	for i := range r.Miners {
 		m := &r.Miners[i]
-		if is := slices.Contains(drawn, m.UID()); is != m.Drawn {
-			out = append(out, Difference{m.UID(), "drawn for evaluation", fmt.Sprint(m.Drawn), fmt.Sprint(is)})
+		if is := slices.Contains(drawn, m.UID); is != m.Drawn {
+			out = append(out, Difference{m.UID, "drawn for evaluation", fmt.Sprint(m.Drawn), fmt.Sprint(is)})
 		}
 	}
 	return out

@@ -8,73 +8,35 @@ import (
 	"templar/protocol"
 )
 
-// Evaluation holds mean losses in nats a token, before and after a step along one
-// miner's gradient alone, on the miner's own pages and on the shared random ones.
-type Evaluation struct {
-	OwnBefore, OwnAfter       float64
-	RandomBefore, RandomAfter float64
-}
-
-// SyncObservation is what became of comparing a miner's sync sample with our
-// parameters.
-type SyncObservation struct {
-	// MeanAbsSteps is the mean of |ours - theirs| / learning rate over the sampled
-	// values; it counts only when Verdict is OK.
-	MeanAbsSteps float64
-	Verdict      protocol.Verdict
-	// L2 and MeanAbs are for people to see; no score depends on them.
-	L2, MeanAbs float64
-}
-
-// Observation is what a validator saw of one registered miner in one window. A nil
-// pointer and VerdictNone mean that it did not look, which costs a miner nothing.
-type Observation struct {
-	UID     protocol.UID
-	Hotkey  protocol.Hotkey
-	Active  bool             // uploaded within the recent windows
-	Verdict protocol.Verdict // of the window's gradient
-	Drawn   bool             // was to be evaluated, whatever came of it
-	Sync    *SyncObservation
-	Copy    *Copy       // the gradient is another's
-	Eval    *Evaluation // counts only when Verdict is OK
-}
-
-// Copy is what a gradient shares with another miner's of the same window. Who copied
-// whom, the Verdict tells: with VerdictCopied it was stored later; with VerdictOK nobody
-// knows, nobody is punished, and only one of them is rated (makers).
-type Copy struct {
-	Of              protocol.UID
-	Indices, Values float64 // shares in [0, 1]
-}
-
 // Close takes the observations of window w, one for each registered miner and in any
-// order, and returns the next book with an account of every change. A miner without
+// order, and returns the next book with a line for each of them, ascending by uid. A miner without
 // an observation keeps its record, unless another hotkey now has its uid: then the
 // record is gone. An error means that the caller is at fault: w was closed already,
 // or a uid or a hotkey was observed twice.
 //
 // Each step sees what the one before left: sync scores, evaluations (ratings, binary
 // averages, finals), then penalties.
-func (b *Book) Close(w protocol.Window, observed []Observation, p *protocol.Params) (Book, Report, error) {
+func (b *Book) Close(w protocol.Window, observed []Observation, p *protocol.Params) (Book, []Line, error) {
 	if w < b.Next {
-		return Book{}, Report{}, fmt.Errorf("close window %d: windows before %d are closed already", w, b.Next)
+		return Book{}, nil, fmt.Errorf("close window %d: windows before %d are closed already", w, b.Next)
 	}
 	observed = slices.Clone(observed)
 	slices.SortFunc(observed, func(a, b Observation) int { return cmp.Compare(a.UID, b.UID) })
 	if err := unique(observed); err != nil {
-		return Book{}, Report{}, fmt.Errorf("close window %d: %w", w, err)
+		return Book{}, nil, fmt.Errorf("close window %d: %w", w, err)
 	}
 	lines, unseen := b.open(observed)
-	sync(lines, observed)
-	evaluate(lines, observed, w, p)
-	penalise(lines, observed, p)
+	sync(lines)
+	evaluate(lines, w, p)
+	penalise(lines, p)
 
 	next := Book{Next: w + 1, Weighed: b.Weighed, Records: unseen}
 	for _, l := range lines {
 		next.Records = append(next.Records, l.After)
 	}
 	slices.SortFunc(next.Records, func(a, b Record) int { return cmp.Compare(a.UID, b.UID) })
-	return next, Report{Window: w, Lines: lines}, nil
+	next.share(lines, p.PowerNormalisation)
+	return next, lines, nil
 }
 
 // unique checks observations that ascend by uid.
@@ -105,7 +67,7 @@ func (b *Book) open(observed []Observation) (lines []Line, unseen []Record) {
 		if !ok {
 			r = newRecord(o.Hotkey, o.UID)
 		}
-		l := Line{Before: r, After: r}
+		l := Line{Observation: o, Before: r, After: r}
 		l.After.UID = o.UID
 		if !ok {
 			l.note(KindNewHotkey, "uid %d has a hotkey that is new here", o.UID)
@@ -123,33 +85,33 @@ func (b *Book) open(observed []Observation) (lines []Line, unseen []Record) {
 }
 
 // sync renews the sync scores of those whose samples were looked at.
-func sync(lines []Line, observed []Observation) {
-	for i, o := range observed {
-		switch {
-		case o.Sync == nil || o.Sync.Verdict == protocol.VerdictNone:
-		case o.Sync.Verdict.OK():
-			lines[i].After.SyncScore = SyncScore(o.Sync.MeanAbsSteps)
-		case !blackout(observed, syncVerdict):
-			lines[i].After.SyncScore = 0
+func sync(lines []Line) {
+	for i := range lines {
+		switch l := &lines[i]; {
+		case l.Sync == nil || l.Sync.Verdict == protocol.VerdictNone:
+		case l.Sync.Verdict.OK():
+			l.After.SyncScore = SyncScore(float64(l.Sync.StepsBehind))
+		case !blackout(lines, syncVerdict):
+			l.After.SyncScore = 0
 		}
 	}
 }
 
 // evaluate rates the window's evaluated miners against each other and renews their
 // scores.
-func evaluate(lines []Line, observed []Observation, w protocol.Window, p *protocol.Params) {
+func evaluate(lines []Line, w protocol.Window, p *protocol.Params) {
 	var measured []int
-	for i, o := range observed {
-		r := &lines[i].After
-		r.Waiting++
-		if o.Drawn || o.Eval != nil {
-			r.Waiting = 0
+	for i := range lines {
+		l := &lines[i]
+		l.After.Waiting++
+		if l.Drawn || l.Losses != nil {
+			l.After.Waiting = 0
 		}
-		if o.Eval != nil && o.Verdict.OK() && lines[i].measure(o.Eval) {
+		if l.Losses != nil && l.Verdict.OK() && l.measure() {
 			measured = append(measured, i)
 		}
 	}
-	played := makers(lines, observed, measured)
+	played := makers(lines, measured)
 	ratings, scores := make([]Rating, len(played)), make([]float64, len(played))
 	for k, i := range played {
 		ratings[k], scores[k] = lines[i].After.Rating, lines[i].Random
@@ -170,12 +132,12 @@ func evaluate(lines []Line, observed []Observation, w protocol.Window, p *protoc
 // the same second only one, since equals pull each other down, and since nobody may push a
 // miner out by copying it fast. It is the one whose gradients have fitted its own pages best so
 // far, as the maker's do; of equals the first.
-func makers(lines []Line, observed []Observation, measured []int) []int {
+func makers(lines []Line, measured []int) []int {
 	first := func(i int) protocol.UID {
-		if c := observed[i].Copy; c != nil {
+		if c := lines[i].Copy; c != nil {
 			return c.Of
 		}
-		return observed[i].UID
+		return lines[i].UID
 	}
 	best := make(map[protocol.UID]int)
 	for _, i := range measured {
@@ -188,11 +150,11 @@ func makers(lines []Line, observed []Observation, measured []int) []int {
 }
 
 // measure works out the improvements and reports whether they can be used.
-func (l *Line) measure(e *Evaluation) bool {
-	own, ownOK := Improvement(e.OwnBefore, e.OwnAfter)
-	random, randomOK := Improvement(e.RandomBefore, e.RandomAfter)
+func (l *Line) measure() bool {
+	own, ownOK := Improvement(float64(l.Losses.OwnBefore), float64(l.Losses.OwnAfter))
+	random, randomOK := Improvement(float64(l.Losses.RandomBefore), float64(l.Losses.RandomAfter))
 	if !ownOK || !randomOK {
-		l.note(KindRefused, "losses before the step must be positive: own %v, random %v", e.OwnBefore, e.RandomBefore)
+		l.note(KindRefused, "losses before the step must be positive: own %v, random %v", l.Losses.OwnBefore, l.Losses.RandomBefore)
 		return false
 	}
 	l.Evaluated, l.Own, l.Random = true, own, random

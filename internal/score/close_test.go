@@ -15,24 +15,24 @@ import (
 func key(n byte) protocol.Hotkey { return protocol.Hotkey{n} }
 
 // good is an evaluation that improves random data by r and own data by twice as much.
-func good(r float64) *Evaluation {
-	return &Evaluation{OwnBefore: 5, OwnAfter: 5 * (1 - 2*r), RandomBefore: 4, RandomAfter: 4 * (1 - r)}
+func good(r float64) *Losses {
+	return &Losses{OwnBefore: 5, OwnAfter: Number(5 * (1 - 2*r)), RandomBefore: 4, RandomAfter: Number(4 * (1 - r))}
 }
 
-func inSync() *SyncObservation { return &SyncObservation{Verdict: protocol.VerdictOK} }
+func inSync() *Sync { return &Sync{Verdict: protocol.VerdictOK} }
 
-func seen(n byte, eval *Evaluation) Observation {
-	return Observation{UID: protocol.UID(n), Hotkey: key(n), Active: true, Verdict: protocol.VerdictOK, Sync: inSync(), Eval: eval}
+func seen(n byte, eval *Losses) Observation {
+	return Observation{UID: protocol.UID(n), Hotkey: key(n), Active: true, Verdict: protocol.VerdictOK, Sync: inSync(), Losses: eval}
 }
 
-func mustClose(t *testing.T, b Book, w protocol.Window, obs ...Observation) (Book, Report) {
+func mustClose(t *testing.T, b Book, w protocol.Window, obs ...Observation) (Book, []Line) {
 	t.Helper()
 	p := protocol.Default()
-	next, report, err := b.Close(w, obs, &p)
+	next, lines, err := b.Close(w, obs, &p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return next, report
+	return next, lines
 }
 
 // rated is a book in which uids 1 and 2 have good standing: 1 the better.
@@ -52,10 +52,10 @@ func rated(t *testing.T) Book {
 // game of two, and the rest follows from the formulas.
 func TestCloseScoresAWindow(t *testing.T) {
 	far := inSync()
-	far.MeanAbsSteps = 1
-	loser := seen(2, &Evaluation{OwnBefore: 5, OwnAfter: 5, RandomBefore: 4, RandomAfter: 3.96})
+	far.StepsBehind = 1
+	loser := seen(2, &Losses{OwnBefore: 5, OwnAfter: 5, RandomBefore: 4, RandomAfter: 3.96})
 	loser.Sync = far
-	b, report := mustClose(t, Book{}, 7, loser, seen(1, good(0.02)))
+	b, lines := mustClose(t, Book{}, 7, loser, seen(1, good(0.02)))
 	want := []Record{
 		{
 			Hotkey: key(1), UID: 1, Rating: Rating{26.13333505173724, 8.312947679273053},
@@ -72,8 +72,8 @@ func TestCloseScoresAWindow(t *testing.T) {
 			t.Errorf("got  %+v\nwant %+v", got, want[i])
 		}
 	}
-	if b.Next != 8 || len(report.Lines) != 2 || !report.Lines[0].Evaluated || !near(report.Lines[0].Own, 0.04) {
-		t.Errorf("next %d, report %+v", b.Next, report)
+	if b.Next != 8 || len(lines) != 2 || !lines[0].Evaluated || !near(lines[0].Own, 0.04) {
+		t.Errorf("next %d, lines %+v", b.Next, lines)
 	}
 }
 
@@ -92,8 +92,8 @@ func sameRecord(a, b Record) bool {
 
 // Each case changes what is seen of uid 1, which stood well and is not evaluated.
 func TestPenalties(t *testing.T) {
-	sample := func(v protocol.Verdict, steps float64) *SyncObservation {
-		return &SyncObservation{MeanAbsSteps: steps, Verdict: v}
+	sample := func(v protocol.Verdict, steps float64) *Sync {
+		return &Sync{Verdict: v, Distance: Distance{StepsBehind: Number(steps)}}
 	}
 	cases := map[string]struct {
 		change func(*Observation)
@@ -112,12 +112,12 @@ func TestPenalties(t *testing.T) {
 		"at the limit":    {func(o *Observation) { o.Sync = sample(protocol.VerdictOK, 3) }, 1, nil},
 		"over the limit":  {func(o *Observation) { o.Sync = sample(protocol.VerdictOK, 3.01) }, 0.25, []Kind{KindSync}},
 		"no distance":     {func(o *Observation) { o.Sync = sample(protocol.VerdictOK, nan) }, 0.25, []Kind{KindSync}},
-		"evaluated, late": {func(o *Observation) { o.Verdict, o.Eval = protocol.VerdictLate, good(0.5) }, 0.25, []Kind{KindMissing}},
+		"evaluated, late": {func(o *Observation) { o.Verdict, o.Losses = protocol.VerdictLate, good(0.5) }, 0.25, []Kind{KindMissing}},
 		"copied": {func(o *Observation) {
-			o.Verdict, o.Copy, o.Eval = protocol.VerdictCopied, &Copy{2, 1, 1}, good(0.5)
+			o.Verdict, o.Copy, o.Losses = protocol.VerdictCopied, &Copy{2, 1, 1}, good(0.5)
 		}, 0, []Kind{KindCopied}},
 		"stored together": {func(o *Observation) { o.Copy = &Copy{2, 1, 1} }, 1, []Kind{KindShared}},
-		"our own fault": {func(o *Observation) { o.Eval = &Evaluation{OwnBefore: nan, RandomBefore: 1} }, 1,
+		"our own fault": {func(o *Observation) { o.Losses = &Losses{OwnBefore: Number(nan), RandomBefore: 1} }, 1,
 			[]Kind{KindRefused}},
 		"several": {func(o *Observation) { o.Active, o.Verdict = false, protocol.VerdictMissing }, 0.75 * 0.25,
 			[]Kind{KindInactive, KindMissing}},
@@ -127,17 +127,17 @@ func TestPenalties(t *testing.T) {
 			before := rated(t)
 			o := seen(1, nil)
 			c.change(&o)
-			after, report := mustClose(t, before, before.Next, o, seen(2, nil))
+			after, lines := mustClose(t, before, before.Next, o, seen(2, nil))
 			was, is := before.Records[0], after.Records[0]
 			if !near(is.Final, was.Final*c.factor) || !near(is.BinaryAverage, was.BinaryAverage*c.factor) {
 				t.Errorf("final %v -> %v, binary average %v -> %v; want a factor of %v", was.Final, is.Final, was.BinaryAverage, is.BinaryAverage, c.factor)
 			}
 			var kinds []Kind
-			for _, r := range report.Lines[0].Reasons {
+			for _, r := range lines[0].Reasons {
 				kinds = append(kinds, r.Kind)
 			}
 			if !slices.Equal(kinds, c.kinds) {
-				t.Errorf("reasons %v, want %v", report.Lines[0].Reasons, c.kinds)
+				t.Errorf("reasons %v, want %v", lines[0].Reasons, c.kinds)
 			}
 			if after.Records[1].Final != before.Records[1].Final || after.Records[2] != before.Records[2] {
 				t.Error("another miner's standing changed")
@@ -151,7 +151,7 @@ func TestPenalties(t *testing.T) {
 func TestMakersAreRated(t *testing.T) {
 	var b Book
 	for w := range protocol.Window(20) {
-		theirs := seen(1, &Evaluation{OwnBefore: 5, OwnAfter: 4.95, RandomBefore: 4, RandomAfter: 3.92}) // of uid 2's pages it knows nothing
+		theirs := seen(1, &Losses{OwnBefore: 5, OwnAfter: 4.95, RandomBefore: 4, RandomAfter: 3.92}) // of uid 2's pages it knows nothing
 		made, weaker := seen(2, good(0.02)), seen(3, good(0.01))
 		made.Copy = &Copy{Of: 1, Indices: 1, Values: 1}
 		b, _ = mustClose(t, b, w, theirs, made, weaker)
@@ -186,11 +186,11 @@ func TestInactivity(t *testing.T) {
 	if want := was.Final * math.Pow(0.75, 25); math.Abs(b.Records[0].Final/want-1) > 1e-9 || b.Records[0].Mu != was.Mu {
 		t.Errorf("after 25 windows: %+v, want a final of %v", b.Records[0], want)
 	}
-	b, report := mustClose(t, b, b.Next, away)
+	b, lines := mustClose(t, b, b.Next, away)
 	want := newRecord(key(1), 1)
 	want.InactiveWindows, want.Waiting = 26, 26
-	if b.Records[0] != want || report.Lines[0].Reasons[0].Kind != KindReset {
-		t.Errorf("after 26 windows: %+v, %v", b.Records[0], report.Lines[0].Reasons)
+	if b.Records[0] != want || lines[0].Reasons[0].Kind != KindReset {
+		t.Errorf("after 26 windows: %+v, %v", b.Records[0], lines[0].Reasons)
 	}
 	b, _ = mustClose(t, b, b.Next, seen(1, nil))
 	if b.Records[0].InactiveWindows != 0 {
@@ -213,7 +213,7 @@ func TestNewHotkeyInheritsNothing(t *testing.T) {
 	b := rated(t)
 	taker := seen(9, nil)
 	taker.UID = 1
-	next, report := mustClose(t, b, b.Next, taker)
+	next, lines := mustClose(t, b, b.Next, taker)
 	want := newRecord(key(9), 1)
 	want.SyncScore, want.Waiting = 1, 1
 	if r, ok := next.Record(key(9)); !ok || r != want {
@@ -222,8 +222,8 @@ func TestNewHotkeyInheritsNothing(t *testing.T) {
 	if _, ok := next.Record(key(1)); ok {
 		t.Error("the old owner's record is still there")
 	}
-	if len(report.Lines[0].Reasons) != 1 || report.Lines[0].Reasons[0].Kind != KindNewHotkey {
-		t.Errorf("reasons: %v", report.Lines[0].Reasons)
+	if len(lines[0].Reasons) != 1 || lines[0].Reasons[0].Kind != KindNewHotkey {
+		t.Errorf("reasons: %v", lines[0].Reasons)
 	}
 	if slices.ContainsFunc(next.Weights(2), func(w Weight) bool { return w.UID == 1 }) {
 		t.Error("the new owner of uid 1 has a weight")
@@ -246,26 +246,26 @@ func TestBlackoutCostsNobody(t *testing.T) {
 	var obs []Observation
 	for n := range byte(3) {
 		o := seen(n+1, nil)
-		o.Verdict, o.Sync = protocol.VerdictUnreachable, &SyncObservation{Verdict: protocol.VerdictUnreachable}
+		o.Verdict, o.Sync = protocol.VerdictUnreachable, &Sync{Verdict: protocol.VerdictUnreachable}
 		obs = append(obs, o)
 	}
-	next, report := mustClose(t, b, b.Next, obs...)
+	next, lines := mustClose(t, b, b.Next, obs...)
 	for i, r := range next.Records {
-		if r.Final != b.Records[i].Final || r.SyncScore != b.Records[i].SyncScore || report.Lines[i].Reasons[0].Kind != KindBlackout {
-			t.Errorf("uid %d: %+v, %v", r.UID, r, report.Lines[i].Reasons)
+		if r.Final != b.Records[i].Final || r.SyncScore != b.Records[i].SyncScore || lines[i].Reasons[0].Kind != KindBlackout {
+			t.Errorf("uid %d: %+v, %v", r.UID, r, lines[i].Reasons)
 		}
 	}
 }
 
 func TestEvaluatedAlone(t *testing.T) {
 	b := rated(t)
-	next, report := mustClose(t, b, b.Next, seen(1, good(0.02)), seen(2, nil))
+	next, lines := mustClose(t, b, b.Next, seen(1, good(0.02)), seen(2, nil))
 	is, was := next.Records[0], b.Records[0]
 	if is.Rating != was.Rating || is.Evaluations != was.Evaluations+1 || is.BinaryAverage <= was.BinaryAverage {
 		t.Errorf("%+v -> %+v", was, is)
 	}
-	if len(report.Lines[0].Reasons) != 1 || report.Lines[0].Reasons[0].Kind != KindAlone {
-		t.Errorf("reasons: %v", report.Lines[0].Reasons)
+	if len(lines[0].Reasons) != 1 || lines[0].Reasons[0].Kind != KindAlone {
+		t.Errorf("reasons: %v", lines[0].Reasons)
 	}
 }
 
@@ -304,8 +304,8 @@ func TestCloseRefuses(t *testing.T) {
 // one survives the disk.
 func TestCloseInvariants(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	value := func() float64 {
-		return []float64{0, 1, 3.9, 4, 4.1, -1, 1e300, nan, inf, -inf}[rng.IntN(10)]
+	value := func() Number {
+		return []Number{0, 1, 3.9, 4, 4.1, -1, 1e300, Number(nan), Number(inf), Number(-inf)}[rng.IntN(10)]
 	}
 	p := protocol.Default()
 	p.ResetInactivityWindows = 2
@@ -321,21 +321,21 @@ func TestCloseInvariants(t *testing.T) {
 				o.Verdict = protocol.VerdictOK
 			}
 			if rng.IntN(2) == 0 {
-				o.Sync = &SyncObservation{MeanAbsSteps: value(), Verdict: protocol.Verdict(rng.IntN(3))}
+				o.Sync = &Sync{Distance: Distance{StepsBehind: value()}, Verdict: protocol.Verdict(rng.IntN(3))}
 			}
 			if rng.IntN(2) == 0 {
-				o.Eval = &Evaluation{value(), value(), value(), value()}
+				o.Losses = &Losses{value(), value(), value(), value()}
 			}
 			obs = append(obs, o)
 		}
 		before := encode(t, b)
-		next, report, err := b.Close(w, obs, &p)
+		next, lines, err := b.Close(w, obs, &p)
 		if err != nil {
 			t.Fatal(err)
 		}
 		rng.Shuffle(len(obs), func(i, j int) { obs[i], obs[j] = obs[j], obs[i] })
-		again, reportAgain, _ := b.Close(w, obs, &p)
-		if !bytes.Equal(encode(t, next), encode(t, again)) || !reflect.DeepEqual(report, reportAgain) {
+		again, linesAgain, _ := b.Close(w, obs, &p)
+		if !bytes.Equal(encode(t, next), encode(t, again)) || !reflect.DeepEqual(lines, linesAgain) {
 			t.Fatalf("window %d depends on the order of observations", w)
 		}
 		if !bytes.Equal(before, encode(t, b)) {

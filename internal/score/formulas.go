@@ -28,13 +28,6 @@ func Indicator(own, random float64) float64 {
 	return -1
 }
 
-// Distance is how far apart two nodes' models are, by values of the same parameters.
-type Distance struct {
-	L2      float64 // square root of the sum of squared differences
-	MeanAbs float64 // mean absolute difference
-	Steps   float64 // MeanAbs / learning rate: how many updates behind, if all went one way
-}
-
 // Compare measures the distance of two nodes' values of the same parameters.
 func Compare(ours, theirs []float32, lr float64) Distance {
 	sum, squares := 0.0, 0.0
@@ -44,7 +37,7 @@ func Compare(ours, theirs []float32, lr float64) Distance {
 		squares += d * d
 	}
 	mean := sum / float64(len(ours))
-	return Distance{L2: math.Sqrt(squares), MeanAbs: mean, Steps: mean / lr}
+	return Distance{L2: Number(math.Sqrt(squares)), MeanAbs: Number(mean), StepsBehind: Number(mean / lr)}
 }
 
 // SyncScore is (1 - x/5)^2.5 with x = min(steps, 5), where steps is the mean absolute

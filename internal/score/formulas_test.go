@@ -38,10 +38,10 @@ func TestIndicator(t *testing.T) {
 
 func TestCompare(t *testing.T) {
 	got := Compare([]float32{1, 2, 3, 4}, []float32{1, 5, 3, 0}, 0.5)
-	if want := (Distance{L2: 5, MeanAbs: 1.75, Steps: 3.5}); got != want {
+	if want := (Distance{L2: 5, MeanAbs: 1.75, StepsBehind: 3.5}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if got := Compare([]float32{1}, []float32{float32(math.NaN())}, 1); !math.IsNaN(got.Steps) {
+	if got := Compare([]float32{1}, []float32{float32(math.NaN())}, 1); !math.IsNaN(float64(got.StepsBehind)) {
 		t.Errorf("%+v for what is no number", got)
 	}
 }

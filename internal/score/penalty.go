@@ -1,25 +1,21 @@
 package score
 
-import (
-	"fmt"
-
-	"templar/protocol"
-)
+import "templar/protocol"
 
 // penalise applies every penalty that a miner's observation calls for.
-func penalise(lines []Line, observed []Observation, p *protocol.Params) {
-	gradients, samples := blackout(observed, gradientVerdict), blackout(observed, syncVerdict)
+func penalise(lines []Line, p *protocol.Params) {
+	gradients, samples := blackout(lines, gradientVerdict), blackout(lines, syncVerdict)
 	for i := range lines {
-		l, o := &lines[i], &observed[i]
-		l.inactivity(o.Active, p)
-		l.gradient(o, gradients, p)
-		l.desync(o.Sync, samples, p)
+		l := &lines[i]
+		l.inactivity(p)
+		l.gradient(gradients, p)
+		l.desync(samples, p)
 	}
 }
 
-func (l *Line) inactivity(active bool, p *protocol.Params) {
+func (l *Line) inactivity(p *protocol.Params) {
 	r := &l.After
-	if active {
+	if l.Active {
 		r.InactiveWindows = 0
 		return
 	}
@@ -34,12 +30,12 @@ func (l *Line) inactivity(active bool, p *protocol.Params) {
 	l.Reasons = append(l.Reasons, Reason{KindReset, 0, "inactive for too many windows: begins anew when it returns"})
 }
 
-func (l *Line) gradient(o *Observation, blackout bool, p *protocol.Params) {
-	switch v := o.Verdict; {
-	case v == protocol.VerdictCopied && o.Copy != nil:
-		l.penalise(KindCopied, p.CopyPenalty, "stored after the gradient of uid %d, and %v", o.Copy.Of, o.Copy)
-	case v.OK() && o.Copy != nil:
-		l.note(KindShared, "stored together with the gradient of uid %d, and %v: only one of them is rated", o.Copy.Of, o.Copy)
+func (l *Line) gradient(blackout bool, p *protocol.Params) {
+	switch v := l.Verdict; {
+	case v == protocol.VerdictCopied && l.Copy != nil:
+		l.penalise(KindCopied, p.CopyPenalty, "stored after the gradient of uid %d, and %v", l.Copy.Of, l.Copy)
+	case v.OK() && l.Copy != nil:
+		l.note(KindShared, "stored together with the gradient of uid %d, and %v: only one of them is rated", l.Copy.Of, l.Copy)
 	case v == protocol.VerdictNone || v.OK():
 	case v.Invalid():
 		l.penalise(KindInvalid, 0, "gradient is %v", v)
@@ -50,25 +46,21 @@ func (l *Line) gradient(o *Observation, blackout bool, p *protocol.Params) {
 	}
 }
 
-func (l *Line) desync(s *SyncObservation, blackout bool, p *protocol.Params) {
-	switch {
+func (l *Line) desync(blackout bool, p *protocol.Params) {
+	switch s := l.Sync; {
 	case s == nil || s.Verdict == protocol.VerdictNone:
 	case s.Verdict == protocol.VerdictUnreachable && blackout:
 		l.note(KindBlackout, "no miner's sync sample could be reached")
 	case !s.Verdict.OK():
 		l.penalise(KindNoSample, p.SyncPenalty, "sync sample is %v", s.Verdict)
-	case !(s.MeanAbsSteps >= 0 && s.MeanAbsSteps <= p.SyncMaxStepsBehind): // NaN is out of sync too
-		l.penalise(KindSync, p.SyncPenalty, "%.3g steps from our parameters, at most %g allowed", s.MeanAbsSteps, p.SyncMaxStepsBehind)
+	case !(s.StepsBehind >= 0 && float64(s.StepsBehind) <= p.SyncMaxStepsBehind): // NaN is out of sync too
+		l.penalise(KindSync, p.SyncPenalty, "%.3g steps from our parameters, at most %g allowed", s.StepsBehind, p.SyncMaxStepsBehind)
 	}
 }
 
-func (c *Copy) String() string {
-	return fmt.Sprintf("%.0f %% of its coefficients are there too, %.0f %% with the same values", 100*c.Indices, 100*c.Values)
-}
+func gradientVerdict(o *Observation) protocol.Verdict { return o.Verdict }
 
-func gradientVerdict(o Observation) protocol.Verdict { return o.Verdict }
-
-func syncVerdict(o Observation) protocol.Verdict {
+func syncVerdict(o *Observation) protocol.Verdict {
 	if o.Sync == nil {
 		return protocol.VerdictNone
 	}
@@ -78,10 +70,10 @@ func syncVerdict(o Observation) protocol.Verdict {
 // blackout reports whether several miners were looked at and no store of theirs
 // answered. The miners' stores are many and our own link is one, so the link is to
 // blame, and honest miners must not pay for it.
-func blackout(observed []Observation, verdict func(Observation) protocol.Verdict) bool {
+func blackout(lines []Line, verdict func(*Observation) protocol.Verdict) bool {
 	unreachable := 0
-	for _, o := range observed {
-		switch verdict(o) {
+	for i := range lines {
+		switch verdict(&lines[i].Observation) {
 		case protocol.VerdictNone:
 		case protocol.VerdictUnreachable:
 			unreachable++

@@ -17,8 +17,9 @@ type Rating struct {
 	Sigma float64 `json:"sigma"`
 }
 
-// Ordinal is a skill that the miner has with high probability: mu - 3 sigma.
-func (r Rating) Ordinal() float64 { return r.Mu - 3*r.Sigma }
+// Ordinal is a skill that the miner has with high probability: mu - 3 sigma. The conversion
+// keeps the product from being fused, so that it is the same number on every architecture.
+func (r Rating) Ordinal() float64 { return r.Mu - float64(3*r.Sigma) }
 
 // Rate returns the ratings after one game of single players, of whom higher scores
 // are better and equal scores tie. It is the Plackett-Luce model of Weng and Lin, "A

@@ -38,3 +38,14 @@ func (b *Book) Weights(power float64) []Weight {
 	}
 	return out
 }
+
+// share notes in each line which share of the weights its miner has.
+func (b *Book) share(lines []Line, power float64) {
+	shares := make(map[protocol.UID]float64)
+	for _, w := range b.Weights(power) {
+		shares[w.UID] = w.Share
+	}
+	for i := range lines {
+		lines[i].Weight = shares[lines[i].UID]
+	}
+}

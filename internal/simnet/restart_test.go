@@ -121,8 +121,8 @@ func TestAggregatorIsAway(t *testing.T) {
 		}
 		for w, s := range simnet.Of[telemetry.Scored](net, "validator-1") {
 			for _, m := range s.Miners {
-				if strings.Contains(strings.Join(m.Notes, " "), "sample") {
-					t.Errorf("window %d: uid %d pays for the aggregator's absence: %v", w, m.UID, m.Notes)
+				if strings.Contains(strings.Join(m.Notes(), " "), "sample") {
+					t.Errorf("window %d: uid %d pays for the aggregator's absence: %v", w, m.UID, m.Reasons)
 				}
 			}
 		}

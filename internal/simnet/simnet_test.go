@@ -2,6 +2,7 @@ package simnet_test
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -57,23 +58,10 @@ func requireSameScores(t *testing.T, a, b map[protocol.Window]telemetry.Scored) 
 		t.Errorf("scores of windows %v and %v", slices.Sorted(maps.Keys(a)), slices.Sorted(maps.Keys(b)))
 	}
 	for w := range a {
-		same := slices.EqualFunc(a[w].Miners, b[w].Miners, func(x, y telemetry.MinerScore) bool {
-			return slices.Equal(x.Notes, y.Notes) && withoutNotes(x) == withoutNotes(y)
-		})
-		if !same {
+		if !reflect.DeepEqual(a[w], b[w]) {
 			t.Errorf("window %d: scores %+v and %+v", w, a[w].Miners, b[w].Miners)
 		}
 	}
-}
-
-// comparable is a MinerScore without its slice.
-type comparable struct {
-	uid                                    protocol.UID
-	mu, sigma, binary, sync, final, weight float64
-}
-
-func withoutNotes(m telemetry.MinerScore) comparable {
-	return comparable{m.UID, m.Mu, m.Sigma, m.BinaryAverage, m.SyncScore, m.Final, m.Weight}
 }
 
 func TestMinerJoinsLate(t *testing.T) {

@@ -4,10 +4,16 @@
 package telemetry
 
 import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"templar/internal/clock"
+	"templar/internal/score"
 	"templar/protocol"
 )
 
@@ -32,8 +38,35 @@ type Event struct {
 	Body   Body
 }
 
-// Body is one of the structs below.
-type Body interface{ kind() string }
+// Body is one of the structs below, each of which has a method of a Visitor.
+type Body interface {
+	kind() string
+	visit(Event, Visitor)
+}
+
+// Visitor takes events apart by their bodies. A sink implements it without embedding
+// another one: a kind of event that is added here then fails to compile in each sink until
+// its author has decided what the sink does with it.
+type Visitor interface {
+	Phase(Event, Phase)
+	Block(Event, Block)
+	Started(Event, Started)
+	Trained(Event, Trained)
+	Uploaded(Event, Uploaded)
+	Gathered(Event, Gathered)
+	Published(Event, Published)
+	Applied(Event, Applied)
+	Audited(Event, Audited)
+	Evaluated(Event, Evaluated)
+	Compared(Event, Compared)
+	Scored(Event, Scored)
+	WeightsSet(Event, WeightsSet)
+	Checkpointed(Event, Checkpointed)
+	HeldOut(Event, HeldOut)
+}
+
+// Visit calls the method of v for the event's body.
+func (e Event) Visit(v Visitor) { e.Body.visit(e, v) }
 
 // Phase: the node has entered a phase of its loop.
 type Phase struct{ Name string }
@@ -137,35 +170,17 @@ type Evaluated struct {
 }
 
 // Compared: a validator held miners' sync samples against its own parameters.
-type Compared struct{ Samples []SampleDistance } // ascending uid
+type Compared struct{ Samples []Sample } // ascending uid
 
-// SampleDistance is how far a miner's model is from the validator's. The distances count
-// only when Verdict is OK.
-type SampleDistance struct {
-	UID         protocol.UID
-	Verdict     protocol.Verdict // of the sample
-	L2          float64          // over the sampled values
-	MeanAbs     float64          // mean absolute difference
-	StepsBehind float64          // MeanAbs / learning rate
+// Sample is what became of one miner's sync sample.
+type Sample struct {
+	UID protocol.UID
+	score.Sync
 }
 
-// Scored: a validator closed the window's books.
-type Scored struct{ Miners []MinerScore }
-
-// MinerScore is one miner's standing at one validator.
-type MinerScore struct {
-	UID           protocol.UID
-	Hotkey        protocol.Hotkey
-	Evaluated     bool // in this window
-	GradientScore float64
-	Mu, Sigma     float64
-	Ordinal       float64
-	BinaryAverage float64
-	SyncScore     float64
-	Final         float64
-	Weight        float64 // share, sums to 1 over all miners when any is positive
-	Notes         []string
-}
+// Scored: a validator closed a window. The scores that follow are durable. What the lines
+// point to is shared: a sink does not change it.
+type Scored struct{ Miners []score.Line } // ascending uid
 
 // WeightsSet: the chain's answer to a validator's weights.
 type WeightsSet struct {
@@ -182,8 +197,21 @@ type Checkpointed struct {
 
 // HeldOut: the model's loss on held-out text after the window's update.
 type HeldOut struct {
-	Loss   float64 // nats a token
-	Tokens int
+	Loss   float64 // nats a token, mean
+	Tokens int     // whose prediction was measured
+	Bytes  int64   // of text that these tokens stand for
+}
+
+// Perplexity is e^Loss.
+func (h HeldOut) Perplexity() float64 { return math.Exp(h.Loss) }
+
+// BitsPerByte is the loss in bits for each byte of text. It does not depend on the tokenizer.
+// It is NaN when the number of bytes is not known.
+func (h HeldOut) BitsPerByte() float64 {
+	if h.Bytes == 0 {
+		return math.NaN()
+	}
+	return h.Loss * float64(h.Tokens) / float64(h.Bytes) / math.Ln2
 }
 
 func (Phase) kind() string        { return "phase" }
@@ -201,6 +229,22 @@ func (Scored) kind() string       { return "scored" }
 func (WeightsSet) kind() string   { return "weights-set" }
 func (Checkpointed) kind() string { return "checkpointed" }
 func (HeldOut) kind() string      { return "held-out" }
+
+func (b Phase) visit(e Event, v Visitor)        { v.Phase(e, b) }
+func (b Block) visit(e Event, v Visitor)        { v.Block(e, b) }
+func (b Started) visit(e Event, v Visitor)      { v.Started(e, b) }
+func (b Trained) visit(e Event, v Visitor)      { v.Trained(e, b) }
+func (b Uploaded) visit(e Event, v Visitor)     { v.Uploaded(e, b) }
+func (b Gathered) visit(e Event, v Visitor)     { v.Gathered(e, b) }
+func (b Published) visit(e Event, v Visitor)    { v.Published(e, b) }
+func (b Applied) visit(e Event, v Visitor)      { v.Applied(e, b) }
+func (b Audited) visit(e Event, v Visitor)      { v.Audited(e, b) }
+func (b Evaluated) visit(e Event, v Visitor)    { v.Evaluated(e, b) }
+func (b Compared) visit(e Event, v Visitor)     { v.Compared(e, b) }
+func (b Scored) visit(e Event, v Visitor)       { v.Scored(e, b) }
+func (b WeightsSet) visit(e Event, v Visitor)   { v.WeightsSet(e, b) }
+func (b Checkpointed) visit(e Event, v Visitor) { v.Checkpointed(e, b) }
+func (b HeldOut) visit(e Event, v Visitor)      { v.HeldOut(e, b) }
 
 // Kind names the event's body in logs and metrics.
 func (e Event) Kind() string { return e.Body.kind() }
@@ -245,3 +289,12 @@ func (r Reporter) Emit(w protocol.Window, body Body) {
 
 // Phase reports what the node is doing in window w.
 func (r Reporter) Phase(w protocol.Window, name string) { r.Emit(w, Phase{Name: name}) }
+
+// Skipped writes a window's skipped peers for people: "2 late, 5 missing".
+func Skipped(skipped map[protocol.UID]protocol.Verdict) string {
+	var words []string
+	for _, uid := range slices.Sorted(maps.Keys(skipped)) {
+		words = append(words, fmt.Sprintf("%d %v", uid, skipped[uid]))
+	}
+	return strings.Join(words, ", ")
+}

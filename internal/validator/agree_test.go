@@ -29,7 +29,7 @@ func reports(t *testing.T, net *simnet.Network, name string, windows int) (out [
 
 func miner(t *testing.T, net *simnet.Network, r *report.Report, name string) *report.Miner {
 	t.Helper()
-	i := slices.IndexFunc(r.Miners, func(m report.Miner) bool { return m.UID() == net.Node(name).UID })
+	i := slices.IndexFunc(r.Miners, func(m report.Miner) bool { return m.UID == net.Node(name).UID })
 	if i < 0 {
 		t.Fatalf("window %d: the report does not know %s", r.Window, name)
 	}
@@ -66,11 +66,11 @@ func TestValidatorsAgree(t *testing.T) {
 			for k := range a[i].Miners {
 				x, y := &a[i].Miners[k], &b[i].Miners[k]
 				if (x.Losses == nil) != (y.Losses == nil) {
-					t.Errorf("window %d: uid %d was measured by one validator only", a[i].Window, x.UID())
+					t.Errorf("window %d: uid %d was measured by one validator only", a[i].Window, x.UID)
 				} else if x.Losses != nil {
 					measured++
 					if *x.Losses != *y.Losses {
-						t.Errorf("window %d: uid %d: losses %v and %v", a[i].Window, x.UID(), *x.Losses, *y.Losses)
+						t.Errorf("window %d: uid %d: losses %v and %v", a[i].Window, x.UID, *x.Losses, *y.Losses)
 					}
 				}
 			}

@@ -29,17 +29,17 @@ func (v *Validator) compareSamples(ctx context.Context, s *session) {
 	// can be expected of everybody.
 	published, err := v.Source.Aggregates.Published(ctx, s.plan.Window-1)
 	early := err != nil || v.Clock.Now().Before(published.Add(v.Params.WindowTime()))
-	got, same := make([]*score.SyncObservation, len(s.seen)), make([]bool, len(s.seen))
+	got := make([]*score.Sync, len(s.seen))
 	v.Clock.Each(len(s.seen), len(s.seen), func(i int) {
 		if p := s.payload(s.seen[i].UID); p != nil {
-			got[i], same[i] = v.compareSample(ctx, p.Peer, s.plan.Window-1, s.state)
+			got[i] = v.compareSample(ctx, p.Peer, s.plan.Window-1, s.state)
 		}
 		if early && got[i] != nil && got[i].Verdict == protocol.VerdictMissing {
 			got[i] = nil
 		}
 	})
 	for i := range s.seen {
-		s.seen[i].Sync, s.same[s.seen[i].UID] = got[i], same[i]
+		s.seen[i].Sync = got[i]
 	}
 	v.reportDistances(s)
 }
@@ -48,9 +48,7 @@ func (v *Validator) reportDistances(s *session) {
 	var e telemetry.Compared
 	for _, o := range s.seen {
 		if o.Sync != nil {
-			e.Samples = append(e.Samples, telemetry.SampleDistance{
-				UID: o.UID, Verdict: o.Sync.Verdict, L2: o.Sync.L2, MeanAbs: o.Sync.MeanAbs, StepsBehind: o.Sync.MeanAbsSteps,
-			})
+			e.Samples = append(e.Samples, telemetry.Sample{UID: o.UID, Sync: *o.Sync})
 		}
 	}
 	if len(e.Samples) > 0 {
@@ -58,12 +56,12 @@ func (v *Validator) reportDistances(s *session) {
 	}
 }
 
-// compareSample measures how far a miner is from the validator's parameters. same says that
-// it has signed their hash, state, which enters no score: a hash can be copied.
-func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w protocol.Window, state protocol.Hash) (o *score.SyncObservation, same bool) {
+// compareSample measures how far a miner is from the validator's parameters, whose hash is
+// state. It is nil when the measurement failed for a fault of our own.
+func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w protocol.Window, state protocol.Hash) *score.Sync {
 	sample, verdict := v.Samples.Fetch(ctx, p, w)
 	if !verdict.OK() {
-		return &score.SyncObservation{Verdict: verdict}, false
+		return &score.Sync{Verdict: verdict}
 	}
 	if sample.Aggregate != v.model.Previous() {
 		v.Log.Warn("a miner says that it applied another aggregate: it lies, or the aggregator signed two", "window", w, "uid", p.UID,
@@ -71,13 +69,11 @@ func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w proto
 	}
 	end, err := v.Schedule.EndOf(ctx, w)
 	if err != nil {
-		return nil, false // our own fault: no observation
+		return nil
 	}
 	ours := v.Samples.Of(v.model.Params(), end, p.Hotkey)
 	lr := v.Params.LearningRateAt(v.model.Step() - 1)
-	d := score.Compare(ours, sample.Values, lr)
-	o = &score.SyncObservation{Verdict: protocol.VerdictOK, L2: d.L2, MeanAbs: d.MeanAbs, MeanAbsSteps: d.Steps}
-	return o, sample.State == state
+	return &score.Sync{Verdict: protocol.VerdictOK, Distance: score.Compare(ours, sample.Values, lr), Same: sample.State == state}
 }
 
 // findCopies looks for gradients that are too much like another's, among all that were
@@ -93,7 +89,7 @@ func (v *Validator) findCopies(s *session) {
 	}
 	for _, c := range copies.Find(v.Codec, uploads, s.plan.Seed, v.Params) {
 		o := &s.seen[slices.IndexFunc(s.seen, func(o score.Observation) bool { return o.UID == c.UID })]
-		o.Copy = &score.Copy{Of: c.Of, Indices: c.Indices, Values: c.Values}
+		o.Copy = &score.Copy{Of: c.Of, Indices: score.Number(c.Indices), Values: score.Number(c.Values)}
 		if c.Blamed {
 			o.Verdict = protocol.VerdictCopied
 		}

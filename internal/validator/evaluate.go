@@ -31,7 +31,7 @@ func (v *Validator) evaluate(ctx context.Context, s *session) error {
 		return err
 	}
 	for i := range losses {
-		s.seen[at[i]].Eval = &losses[i]
+		s.seen[at[i]].Losses = &losses[i]
 	}
 	v.Events.Emit(s.plan.Window, telemetry.Evaluated{Miners: len(losses), Duration: v.Clock.Now().Sub(began)})
 	return nil

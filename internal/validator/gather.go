@@ -24,7 +24,6 @@ type session struct {
 	aggregate *applicable // nil when it was not there in time
 	state     protocol.Hash
 	selected  map[protocol.UID]bool // the window's peer list
-	same      map[protocol.UID]bool // who signed the same state before the window
 	payloads  []mailbox.Payload
 	seen      []score.Observation // one for each candidate and each known miner
 }
@@ -77,7 +76,7 @@ func (v *Validator) open(ctx context.Context, w protocol.Window) (*session, erro
 	}
 	s := &session{
 		plan: evaluation.Plan{Window: w, Step: v.model.Step(), First: first.Hash, Seed: seed},
-		end:  end, state: v.model.StateHash(), selected: make(map[protocol.UID]bool), same: make(map[protocol.UID]bool),
+		end:  end, state: v.model.StateHash(), selected: make(map[protocol.UID]bool),
 	}
 	s.aggregate, err = v.lookAhead(ctx, w)
 	return s, err

@@ -7,7 +7,7 @@ import (
 )
 
 // newReport writes down what was seen in a window and what it did to the scores.
-func (v *Validator) newReport(s *session, before score.Book, closed score.Report, after score.Book) *report.Report {
+func (v *Validator) newReport(s *session, before score.Book, lines []score.Line, after score.Book) *report.Report {
 	b := v.bench()
 	r := &report.Report{
 		Version: report.Version, Run: v.Hash, Start: v.model.Start(), Window: s.plan.Window, UID: v.Outbox.UID,
@@ -18,18 +18,13 @@ func (v *Validator) newReport(s *session, before score.Book, closed score.Report
 	if s.aggregate != nil {
 		r.Aggregate = s.aggregate.hash
 	}
-	share := make(map[protocol.UID]float64)
-	for _, w := range after.Weights(v.Params.PowerNormalisation) {
-		share[w.UID] = w.Share
-	}
-	looked := make(map[protocol.Hotkey]bool, len(closed.Lines))
-	for i, l := range closed.Lines { // in the order of s.seen
-		m := s.miner(&s.seen[i], l)
+	looked := make(map[protocol.Hotkey]bool, len(lines))
+	for _, l := range lines {
+		m := s.miner(l)
 		if m.Losses != nil {
-			m.OwnPages = b.OwnPages(s.plan, m.UID())
+			m.OwnPages = b.OwnPages(s.plan, m.UID)
 		}
-		m.Weight = share[m.UID()]
-		looked[m.Hotkey()] = true
+		looked[m.Hotkey] = true
 		r.Miners = append(r.Miners, m)
 	}
 	for _, rec := range after.Records {
@@ -41,24 +36,12 @@ func (v *Validator) newReport(s *session, before score.Book, closed score.Report
 }
 
 // miner is what a report says of one miner.
-func (s *session) miner(o *score.Observation, l score.Line) report.Miner {
-	m := report.Miner{Selected: s.selected[o.UID], Drawn: o.Drawn, Active: o.Active, Verdict: o.Verdict, Line: l}
-	if p := s.payload(o.UID); p != nil {
-		m.Content, m.Registered, m.Included = p.Content, p.Peer.Registered, s.includes(o.UID, p.Content)
+func (s *session) miner(l score.Line) report.Miner {
+	m := report.Miner{Selected: s.selected[l.UID], Line: l}
+	if p := s.payload(l.UID); p != nil {
+		m.Content, m.Registered, m.Included = p.Content, p.Peer.Registered, s.includes(l.UID, p.Content)
 		if !p.Stored.IsZero() {
 			m.Stored = p.Stored.Unix()
-		}
-	}
-	if c := o.Copy; c != nil {
-		m.Copy = &report.Copy{Of: c.Of, Indices: report.Number(c.Indices), Values: report.Number(c.Values)}
-	}
-	if o.Sync != nil {
-		m.Sync = &report.Sync{Verdict: o.Sync.Verdict, Steps: report.Number(o.Sync.MeanAbsSteps), Same: s.same[o.UID]}
-	}
-	if e := o.Eval; e != nil {
-		m.Losses = &report.Losses{
-			OwnBefore: report.Number(e.OwnBefore), OwnAfter: report.Number(e.OwnAfter),
-			RandomBefore: report.Number(e.RandomBefore), RandomAfter: report.Number(e.RandomAfter),
 		}
 	}
 	return m

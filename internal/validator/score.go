@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"templar/internal/score"
 	"templar/internal/telemetry"
 	"templar/protocol"
 )
@@ -21,36 +20,15 @@ func (v *Validator) score(ctx context.Context, w protocol.Window) (*session, err
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
 	v.Events.Phase(w, "scoring")
-	book, closed, err := v.book.Close(w, s.seen, v.Params)
+	book, lines, err := v.book.Close(w, s.seen, v.Params)
 	if err != nil {
 		return nil, err
 	}
-	v.keepReport(ctx, v.newReport(s, v.book, closed, book))
+	v.keepReport(ctx, v.newReport(s, v.book, lines, book))
 	if err := v.saveBook(ctx, book); err != nil {
 		return nil, err
 	}
 	v.book = book
-	v.reportScores(w, closed)
+	v.Events.Emit(w, telemetry.Scored{Miners: lines})
 	return s, nil
-}
-
-func (v *Validator) reportScores(w protocol.Window, r score.Report) {
-	weights := v.book.Weights(v.Params.PowerNormalisation)
-	share := make(map[protocol.UID]float64, len(weights))
-	for _, e := range weights {
-		share[e.UID] = e.Share
-	}
-	var out telemetry.Scored
-	for _, l := range r.Lines {
-		m := telemetry.MinerScore{
-			UID: l.After.UID, Hotkey: l.After.Hotkey, Evaluated: l.Evaluated, GradientScore: l.After.GradientScore,
-			Mu: l.After.Mu, Sigma: l.After.Sigma, Ordinal: l.After.Ordinal(), BinaryAverage: l.After.BinaryAverage,
-			SyncScore: l.After.SyncScore, Final: l.After.Final, Weight: share[l.After.UID],
-		}
-		for _, reason := range l.Reasons {
-			m.Notes = append(m.Notes, reason.String())
-		}
-		out.Miners = append(out.Miners, m)
-	}
-	v.Events.Emit(w, out)
 }

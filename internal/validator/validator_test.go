@@ -112,10 +112,10 @@ func TestSyncSamples(t *testing.T) {
 		if len(scores) != 2 {
 			t.Fatalf("%d miners were scored, want 2", len(scores))
 		}
-		if scores[0].SyncScore != 1 {
-			t.Errorf("the honest miner's sync score is %v, want exactly 1", scores[0].SyncScore)
+		if scores[0].After.SyncScore != 1 {
+			t.Errorf("the honest miner's sync score is %v, want exactly 1", scores[0].After.SyncScore)
 		}
-		if got, want := scores[1].SyncScore, 0.27885; got < want-0.001 || got > want+0.001 { // (1 - 2/5)^2.5
+		if got, want := scores[1].After.SyncScore, 0.27885; got < want-0.001 || got > want+0.001 { // (1 - 2/5)^2.5
 			t.Errorf("the drifted miner's sync score is %v, want %v", got, want)
 		}
 	})
@@ -151,7 +151,7 @@ func TestMinerHidesItsBucket(t *testing.T) {
 		}
 		net.RunWindows(6)
 		for _, m := range simnet.Of[telemetry.Scored](net, "validator-0")[net.Window(8)].Miners {
-			if notes := strings.Join(m.Notes, " "); m.UID == hiding.UID && !strings.Contains(notes, "inactive") {
+			if notes := strings.Join(m.Notes(), " "); m.UID == hiding.UID && !strings.Contains(notes, "inactive") {
 				t.Errorf("the miner that hides has %+v", m)
 			} else if m.UID != hiding.UID && notes != "" {
 				t.Errorf("uid %d: %s", m.UID, notes)

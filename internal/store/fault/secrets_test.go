@@ -34,6 +34,7 @@ import (
 	"templar/internal/store/s3"
 	"templar/internal/store/server"
 	"templar/internal/telemetry"
+	eventlog "templar/internal/telemetry/log"
 )
 
 // scanner looks for secrets in whatever a person or a program may come to read.
@@ -269,7 +270,7 @@ func (s *scanner) aggregator(ctx context.Context, t *testing.T) {
 	}()
 	lossy := fault.Random(3, 0.2, fault.Fault{Err: fault.ErrReset}, fault.Fault{Err: store.ErrDenied})
 	events := make(chan telemetry.Event, 1000)
-	sink := telemetry.Tee(telemetry.LogSink(s.logger()), telemetry.SinkFunc(func(e telemetry.Event) {
+	sink := telemetry.Tee(eventlog.New(s.logger()), telemetry.SinkFunc(func(e telemetry.Event) {
 		s.value("event", e)
 		events <- e
 	}))

@@ -1,0 +1,79 @@
+package score
+
+import "fmt"
+
+// Kind says which rule changed a score, or kept it from changing.
+type Kind string
+
+// The kinds of reasons.
+const (
+	KindInactive  Kind = "inactive"           // uploaded nothing lately
+	KindReset     Kind = "inactivity-reset"   // for so long that its scores were reset
+	KindMissing   Kind = "missing-gradient"   // no gradient that counts
+	KindInvalid   Kind = "invalid-gradient"   // a gradient that cannot be used
+	KindCopied    Kind = "copied-gradient"    // another's gradient, stored after it
+	KindShared    Kind = "shared-gradient"    // another's gradient, stored in the same second
+	KindNoSample  Kind = "no-sync-sample"     // no sync sample that can be used
+	KindSync      Kind = "out-of-sync"        // parameters too far from ours
+	KindAlone     Kind = "evaluated-alone"    // nobody to be rated against
+	KindRefused   Kind = "evaluation-refused" // our own measurement cannot be used
+	KindBlackout  Kind = "nobody-reachable"   // no store answered us: taken as our own fault
+	KindNewHotkey Kind = "new-hotkey"         // first seen: begins without history
+)
+
+// Reason is one rule that applied to a miner in a window.
+type Reason struct {
+	Kind Kind `json:"kind"`
+	// Factor multiplied the final score and the binary average where they were
+	// positive; 1 for what is no penalty.
+	Factor float64 `json:"factor"`
+	// Detail says in plain words what was seen.
+	Detail string `json:"detail"`
+}
+
+func (r Reason) String() string {
+	if r.Factor == 1 {
+		return fmt.Sprintf("%s: %s", r.Kind, r.Detail)
+	}
+	return fmt.Sprintf("%s (x %g): %s", r.Kind, r.Factor, r.Detail)
+}
+
+// Line is one miner's line in the account of a window: what was seen of it, and what that
+// did to its standing.
+type Line struct {
+	Observation
+	Before Record `json:"before"`
+	After  Record `json:"after"`
+	// Evaluated says that Own and Random, the relative improvements on the miner's
+	// own pages and on the shared ones, entered the scores.
+	Evaluated bool     `json:"evaluated"`
+	Own       float64  `json:"own_improvement"`
+	Random    float64  `json:"random_improvement"`
+	Reasons   []Reason `json:"reasons,omitempty"`
+	// Weight is the miner's share of the validator's weights after the window: in [0, 1],
+	// with a sum of 1 over all miners when one has a positive final score.
+	Weight float64 `json:"weight"`
+}
+
+// Notes are the reasons as sentences.
+func (l *Line) Notes() []string {
+	var out []string
+	for _, r := range l.Reasons {
+		out = append(out, r.String())
+	}
+	return out
+}
+
+func (l *Line) note(kind Kind, format string, args ...any) {
+	l.Reasons = append(l.Reasons, Reason{kind, 1, fmt.Sprintf(format, args...)})
+}
+
+func (l *Line) penalise(kind Kind, factor float64, format string, args ...any) {
+	if l.After.Final > 0 {
+		l.After.Final *= factor
+	}
+	if l.After.BinaryAverage > 0 {
+		l.After.BinaryAverage *= factor
+	}
+	l.Reasons = append(l.Reasons, Reason{kind, factor, fmt.Sprintf(format, args...)})
+}

@@ -1,0 +1,79 @@
+// Package loki sends log lines to Loki.
+package loki
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"templar/internal/clock"
+	"templar/internal/telemetry/push"
+)
+
+// Writer sends log lines to Loki while Run runs. It is the io.Writer of a slog.JSONHandler,
+// which writes a line at a time.
+type Writer struct {
+	queue *push.Queue
+	clock clock.Clock
+}
+
+// New returns a writer to the Loki server at an address, http(s)://[user:password@]host[:port][/path];
+// without a path it is Loki's own. labels tell the node from others. Failures of the
+// server are logged in log, which must not write here.
+func New(address string, labels map[string]string, c clock.Clock, log *slog.Logger) (*Writer, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New("the address of the Loki server is no URL") // which may hold a password
+	}
+	if strings.Trim(u.Path, "/") == "" {
+		u.Path = "/loki/api/v1/push"
+	}
+	post := func(ctx context.Context, batch [][]byte) (*http.Request, error) {
+		body, err := streams(labels, batch)
+		if err != nil {
+			return nil, err
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		return req, nil
+	}
+	return &Writer{push.New("log lines", post, c, log), c}, nil
+}
+
+// streams is the body of a push: one stream, whose values are pairs of time and line.
+func streams(labels map[string]string, batch [][]byte) ([]byte, error) {
+	type stream struct {
+		Labels map[string]string    `json:"stream"`
+		Values [][2]json.RawMessage `json:"values"`
+	}
+	s := stream{Labels: labels}
+	for _, line := range batch {
+		at, text, _ := bytes.Cut(line, []byte(" "))
+		quoted, err := json.Marshal(string(text))
+		if err != nil {
+			return nil, err
+		}
+		s.Values = append(s.Values, [2]json.RawMessage{[]byte(strconv.Quote(string(at))), quoted})
+	}
+	return json.Marshal(map[string][]stream{"streams": {s}})
+}
+
+// Write queues a line, with the time of now.
+func (w *Writer) Write(line []byte) (int, error) {
+	queued := strconv.AppendInt(nil, w.clock.Now().UnixNano(), 10)
+	queued = append(append(queued, ' '), bytes.TrimSuffix(line, []byte("\n"))...)
+	w.queue.Add(queued)
+	return len(line), nil
+}
+
+// Run sends until ctx ends, and then what is left.
+func (w *Writer) Run(ctx context.Context) { w.queue.Run(ctx) }
