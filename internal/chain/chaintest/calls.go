@@ -143,11 +143,11 @@ func testReveal(t *testing.T, ctx context.Context, s Subject) {
 	target, _ := m.ByHotkey(hotkey)
 	weights := chain.Weights{Entries: []chain.Weight{{UID: target.UID, Value: 7}}}
 
+	s.MissReveal(t)
 	missed := s.setWeights(t, ctx, weights)
 	if missed.Status != chain.StatusPending {
 		t.Fatalf("receipt %+v, want a pending one", missed)
 	}
-	s.MissReveal(t)
 	settled := refused(t)(s.Chain.Settle(ctx, s.Validator, missed))
 	if settled.Block != missed.Block {
 		t.Errorf("receipt %+v, settled as %+v", missed, settled)

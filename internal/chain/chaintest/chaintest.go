@@ -35,8 +35,8 @@ type Subject struct {
 	Fund func(t testing.TB, key protocol.Hotkey)
 	// Reorganise replaces the newest block by another one. Nil: the newest block is final.
 	Reorganise func(t testing.TB)
-	// MissReveal makes the chain drop the weights that are pending now instead of
-	// revealing them. Nil: weights are never pending, or always revealed.
+	// MissReveal makes the chain drop the weights that are set next, instead of revealing
+	// them. Nil: weights are never pending, or always revealed.
 	MissReveal func(t testing.TB)
 }
 
