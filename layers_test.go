@@ -39,6 +39,20 @@ var pure = []string{"protocol", "state", "codec", "method", "wire", "internal/ke
 // impure is what a rule must not reach for.
 var impure = []string{"context", "log", "log/slog", "net", "net/http", "os", "os/signal", "sync", "math/rand"}
 
+// backEnds are implementations of ports. Only the command chooses among them, in
+// cmd/templar/backends; what is below gets constructors as values (node.Backends).
+var backEnds = []string{"internal/chain/cometbft", "internal/engine/cpu", "internal/store/s3"}
+
+// chooses lists what may import a back end beside its own folder, and why.
+var chooses = map[string]string{
+	"cmd/templar/backends":    "fills node.Backends",
+	"bench":                   "measures implementations",
+	"internal/cli":            "chain: the commands that make and administer nodes of our own chain",
+	"internal/store/check":    "s3: reads its errors to explain them",
+	"internal/simnet":         "support of tests",
+	"internal/aggregatortest": "support of tests",
+}
+
 type goPackage struct {
 	ImportPath string
 	Doc        string
@@ -108,6 +122,25 @@ func TestAggregatorHoldsNoModel(t *testing.T) {
 		switch room, _ := place(linked); room {
 		case "internal/engine", "internal/data", "internal/model", "internal/checkpoint", "internal/replica", "internal/resume", "internal/evaluation":
 			t.Errorf("the aggregator links %s", linked)
+		}
+	}
+}
+
+func TestOnlyTheCommandChoosesBackEnds(t *testing.T) {
+	under := func(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+	for _, p := range packages(t) {
+		path := strings.TrimPrefix(p.ImportPath, "templar/")
+		for _, b := range backEnds {
+			if under(path, b) || !slices.Contains(p.Imports, "templar/"+b) {
+				continue
+			}
+			allowed := false
+			for c := range chooses {
+				allowed = allowed || under(path, c)
+			}
+			if !allowed {
+				t.Errorf("%s imports %s: take a constructor from node.Backends", p.ImportPath, b)
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 
+	"templar/cmd/templar/backends"
 	"templar/internal/cli"
 	"templar/internal/clock"
 	"templar/internal/config"
@@ -16,11 +17,11 @@ import (
 
 // app wires the commands to the packages that do the work.
 func app() cli.App {
-	return cli.App{Version: version(), Role: role, Localnet: localnet.Run, Prepare: localnet.Prepare, Cheat: localnet.Cheat}
+	return cli.App{Version: version(), Backends: backends.All(), Role: role, Localnet: localnet.Run, Prepare: localnet.Prepare, Cheat: localnet.Cheat}
 }
 
-func role(ctx context.Context, role telemetry.Role, n config.Node, log *slog.Logger) error {
-	return node.Run(ctx, n, role, node.Env{Log: log, Sink: eventlog.New(log), Clock: clock.Wall{}})
+func role(ctx context.Context, b node.Backends, role telemetry.Role, n config.Node, log *slog.Logger) error {
+	return node.Run(ctx, n, role, node.Env{Backends: b, Log: log, Sink: eventlog.New(log), Clock: clock.Wall{}})
 }
 
 // version is the module's, or that of the commit it was built from.

@@ -24,7 +24,7 @@ const windows = 7
 // records is what anyone can read of the network.
 func records(net *simnet.Network, validators ...string) *audit.Records {
 	x := net.Node("miner-0").Parts()
-	r := &audit.Records{Run: x.Run, Clock: x.Clock, Chain: x.Chain, Aggregator: x.Aggregator, Dataset: net.Bucket("dataset")}
+	r := &audit.Records{Run: x.Run, Clock: x.Clock, Chain: x.Chain, Aggregator: x.Aggregator, Dataset: []store.Reader{net.Bucket("dataset")}}
 	party := func(name string) audit.Party {
 		n := net.Node(name)
 		return audit.Party{UID: n.UID, Hotkey: n.Signer.Hotkey(), Bucket: net.Bucket(name)}

@@ -45,7 +45,7 @@ type Records struct {
 	Aggregator store.Reader
 	Validators []Party // highest stake first, as far as it is known
 	Miners     []Party
-	Dataset    store.Reader
+	Dataset    []store.Reader // the dataset's bucket and its mirrors
 }
 
 func (r *Records) schedule() schedule.Schedule {

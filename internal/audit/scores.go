@@ -27,7 +27,10 @@ func (a *auditor) rescore(ctx context.Context) error {
 		}
 		validators = []Party{v}
 	}
-	set, err := data.Open(ctx, a.Dataset, a.Run.Params.DatasetHash)
+	if len(a.Dataset) == 0 {
+		return errors.New("scores are recomputed on the dataset: name its bucket in the configuration (buckets.dataset)")
+	}
+	set, err := data.Open(ctx, a.Dataset[0], a.Run.Params.DatasetHash, a.Dataset[1:]...)
 	if err != nil {
 		return err
 	}

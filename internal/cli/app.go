@@ -20,15 +20,17 @@ import (
 	"templar/internal/config"
 	"templar/internal/dashboard/tui"
 	"templar/internal/localnet"
+	"templar/internal/node"
 	"templar/internal/telemetry"
 )
 
 // App is the work behind the commands. Its functions return when their context ends,
 // with nil or an error that wraps context.Canceled.
 type App struct {
-	Version string
+	Version  string
+	Backends node.Backends
 	// Role runs one role until it is done.
-	Role func(ctx context.Context, role telemetry.Role, n config.Node, log *slog.Logger) error
+	Role func(ctx context.Context, b node.Backends, role telemetry.Role, n config.Node, log *slog.Logger) error
 	// Localnet runs a whole network in this process.
 	Localnet func(ctx context.Context, o localnet.Options) error
 	// Prepare writes a localnet's data directory without running it, and returns the
@@ -99,11 +101,12 @@ update, validators measure what every miner contributed and set weights on a cha
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand())
 	logFlags(root.PersistentFlags())
+	b := &a.Backends
 	root.AddCommand(
-		a.localnet(std), simCommand(std), generate(),
+		a.localnet(std), simCommand(std, b), generate(b),
 		a.role(std, telemetry.Miner), a.role(std, telemetry.Validator), a.role(std, telemetry.Aggregator),
-		chainGroup(std), storeGroup(std), walletGroup(), inspect(), vectorsGroup(), a.version(),
-		explainCommand(std), verifyCommand(std), evalCommand(), modelGroup(), datasetGroup(std), withClocks(doctor()),
+		chainGroup(std, b), storeGroup(std, b), walletGroup(), inspect(), vectorsGroup(), a.version(),
+		explainCommand(std, b), verifyCommand(std, b), evalCommand(b), modelGroup(), datasetGroup(std, b), withClocks(doctor(), b),
 	)
 	return root
 }

@@ -5,21 +5,26 @@ import (
 	"encoding/json"
 	"io"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"templar/internal/chain"
 	"templar/internal/chain/cometbft"
+	"templar/internal/clock"
 	"templar/internal/config"
+	"templar/internal/node"
 )
 
-func chainGroup(std Std) *cobra.Command {
+func chainGroup(std Std, b *node.Backends) *cobra.Command {
 	cmd := group("chain", "Run a node of the chain, and ask it", "Commands for the chain that the program carries: its blocks are the clock of a run, and it\nholds registrations, stake, commitments and weights.")
-	cmd.AddCommand(chainInit(), chainKey(), chainJoin(), chainStart(std), chainStatus(),
-		chainRegister(), chainStake("stake"), chainStake("unstake"), chainWeights(), chainParams(),
-		chainQuery("head", "Print the newest block", queryHead),
-		chainQuery("metagraph", "Print the neurons: who is registered, with which stake and incentive", queryMetagraph),
-		chainQuery("commitments", "Print where each neuron says that its bucket is", queryCommitments))
+	cmd.AddCommand(chainInit(), chainKey(), chainJoin(), chainStart(std), chainStatus(b),
+		chainRegister(b), chainStake("stake", b), chainStake("unstake", b), chainWeights(b), chainParams(b),
+		chainQuery(b, "head", "Print the newest block", queryHead),
+		chainQuery(b, "metagraph", "Print the neurons: who is registered, with which stake and incentive", queryMetagraph),
+		chainQuery(b, "commitments", "Print where each neuron says that its bucket is", queryCommitments))
 	return cmd
 }
 
@@ -64,27 +69,49 @@ func chainStart(std Std) *cobra.Command {
 }
 
 // chainCall gives cmd the flags of a chain client and the work to do with it.
-func chainCall(cmd *cobra.Command, work query) {
+func chainCall(cmd *cobra.Command, b *node.Backends, work query) {
 	f := cmd.Flags()
-	endpoint := f.String("endpoint", "http://127.0.0.1:26657", "URL of a chain node's RPC")
-	netuid := f.Uint16("netuid", config.Default().Chain.NetUID, "subnet")
-	verify := f.String("chain.verify", "", "hash of the chain's genesis: check all that the endpoint says (default believe it)")
+	c := config.Default().Chain
+	f.StringVar(&c.Endpoint, "endpoint", "http://127.0.0.1:26657", "URL of a chain node's RPC")
+	f.StringVar(&c.Backend, "backend", c.Backend, "kind of the chain")
+	f.Uint16Var(&c.NetUID, "netuid", c.NetUID, "subnet")
+	f.StringVar(&c.Verify, "chain.verify", "", "hash of the chain's genesis: check all that the endpoint says (default believe it)")
 	timeout := f.Duration("timeout", 30*time.Second, "longest wait for the chain")
 	f.Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		genesis, err := config.Chain{Verify: *verify}.Genesis()
-		if err != nil {
+		if _, err := c.Genesis(); err != nil {
 			return usagef("--chain.verify: %w", err)
+		}
+		if !slices.Contains(b.Build().Chains, c.Backend) {
+			return usagef("--backend: %q is not in this build (it has: %s)", c.Backend, strings.Join(b.Build().Chains, ", "))
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), *timeout)
 		defer cancel()
-		c, err := cometbft.Dial(ctx, cometbft.Opts{Endpoint: *endpoint, NetUID: *netuid, Verify: genesis})
+		conn, err := b.Chain(ctx, c, clock.Wall{})
 		if err != nil {
 			return err
 		}
-		defer c.Close()
-		return work(ctx, cmd, c)
+		defer conn.Close()
+		return work(ctx, cmd, conn)
 	}
+}
+
+// ownChain is the chain that this program runs: it has an administration beside what every
+// chain has.
+type ownChain interface {
+	chain.Chain
+	Admin() cometbft.Admin
+}
+
+// adminCall is chainCall for what only our own chain has.
+func adminCall(cmd *cobra.Command, b *node.Backends, work func(context.Context, *cobra.Command, ownChain) error) {
+	chainCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
+		own, ok := c.(ownChain)
+		if !ok {
+			return usagef("--backend: this kind of chain has no %q: use the tools that come with it", cmd.Name())
+		}
+		return work(ctx, cmd, own)
+	})
 }
 
 // show prints v for machines with --json, else as people does.

@@ -9,24 +9,25 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"templar/internal/chain/cometbft"
+	"templar/internal/chain"
 	"templar/internal/directory"
+	"templar/internal/node"
 	"templar/protocol"
 )
 
 // query asks the chain one thing and shows it.
-type query func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error
+type query func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error
 
-func chainQuery(use, short string, q query) *cobra.Command {
+func chainQuery(b *node.Backends, use, short string, q query) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: noArgs,
 		Example: fmt.Sprintf("  templar chain %s --endpoint http://127.0.0.1:26657\n  templar chain %[1]s --json", use),
 	}
-	chainCall(cmd, q)
+	chainCall(cmd, b, q)
 	return cmd
 }
 
-func queryHead(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
+func queryHead(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
 	b, err := c.Head(ctx)
 	if err != nil {
 		return err
@@ -36,7 +37,7 @@ func queryHead(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) erro
 	})
 }
 
-func queryMetagraph(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
+func queryMetagraph(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
 	m, err := c.Metagraph(ctx)
 	if err != nil {
 		return err
@@ -65,7 +66,7 @@ type committed struct {
 	Fault     string          `json:"fault,omitempty"` // why the data is no commitment of a bucket
 }
 
-func queryCommitments(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
+func queryCommitments(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
 	list, err := c.Commitments(ctx)
 	if err != nil {
 		return err

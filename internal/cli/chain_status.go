@@ -12,6 +12,7 @@ import (
 	"templar/internal/chain"
 	"templar/internal/chain/cometbft"
 	"templar/internal/clock"
+	"templar/internal/node"
 )
 
 // skewSlack is what windows tolerate between the clocks of chain, store and node.
@@ -24,14 +25,14 @@ type chainHealth struct {
 	Warnings   []string      `json:"warnings"`
 }
 
-func chainStatus() *cobra.Command {
+func chainStatus(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status", Short: "Tell whether a chain node is well, and this machine's clock right",
 		Long:    "Tell whether a chain node is well: its height, its peers, whether blocks come; and how far\nthis machine's clock is from the chain's, for which it waits for a block. It fails when the\nnode is not to be relied on.",
 		Example: "  templar chain status --endpoint http://127.0.0.1:26657\n  templar chain status --json",
 		Args:    noArgs,
 	}
-	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
+	adminCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c ownChain) error {
 		s, err := c.Admin().Status(ctx)
 		if err != nil {
 			return err

@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"templar/internal/chain"
-	"templar/internal/chain/cometbft"
 	"templar/internal/chain/ledger"
 	"templar/internal/config"
+	"templar/internal/node"
 	"templar/internal/wallet"
 	"templar/protocol"
 )
@@ -53,7 +53,7 @@ func hotkeyFlag(name, value string) (h protocol.Hotkey, err error) {
 	return h, nil
 }
 
-func chainRegister() *cobra.Command {
+func chainRegister(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "register", Short: "Register a hotkey on the subnet",
 		Long: "Register the wallet's hotkey, or, as an authority, another one. The coldkey is the address of\nits owner, for people to see.",
@@ -64,7 +64,7 @@ func chainRegister() *cobra.Command {
 	config.WalletFlags(cmd.Flags())
 	other := cmd.Flags().String("hotkey", "", "hotkey to register (default the wallet's)")
 	owner := cmd.Flags().String("coldkey", "", "address of the owner")
-	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
+	chainCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
 		hotkey, err := hotkeyFlag("hotkey", *other)
 		if err != nil {
 			return err
@@ -98,7 +98,7 @@ func chainRegister() *cobra.Command {
 }
 
 // chainStake is the command stake or unstake.
-func chainStake(use string) *cobra.Command {
+func chainStake(use string, b *node.Backends) *cobra.Command {
 	short := map[string]string{"stake": "Give stake to a hotkey, as an authority", "unstake": "Take stake from a hotkey: the wallet's own, or any as an authority"}
 	cmd := &cobra.Command{
 		Use: use, Short: short[use],
@@ -108,7 +108,7 @@ func chainStake(use string) *cobra.Command {
 	config.WalletFlags(cmd.Flags())
 	other := cmd.Flags().String("hotkey", "", "whose stake")
 	amount := cmd.Flags().Uint64("amount", 0, "how much")
-	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
+	adminCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c ownChain) error {
 		hotkey, err := hotkeyFlag("hotkey", *other)
 		if err != nil {
 			return err
@@ -129,7 +129,7 @@ func chainStake(use string) *cobra.Command {
 	return cmd
 }
 
-func chainWeights() *cobra.Command {
+func chainWeights(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "weights", Short: "Set weights by hand, as a validator",
 		Long:    "Set the wallet's weights, in any scale: they are scaled so that the largest is 65535. A running\nvalidator sets its own and replaces these.",
@@ -139,7 +139,7 @@ func chainWeights() *cobra.Command {
 	config.WalletFlags(cmd.Flags())
 	set := cmd.Flags().StringSlice("set", nil, "uid=weight, weights from 0 to 65535")
 	version := cmd.Flags().Uint64("version-key", 0, "version of the validator's rules")
-	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
+	chainCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
 		weights := chain.Weights{VersionKey: *version}
 		for _, pair := range *set {
 			uid, value, _ := strings.Cut(pair, "=")
@@ -162,7 +162,7 @@ func chainWeights() *cobra.Command {
 	return cmd
 }
 
-func chainParams() *cobra.Command {
+func chainParams(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "params", Short: "Print the chain's parameters, or vote to change them",
 		Long: `Print the chain's parameters, and the authorities' standing votes. With --set, vote as an
@@ -174,7 +174,7 @@ more than two thirds of the authorities ask for the same. A vote replaces the on
 	}
 	config.WalletFlags(cmd.Flags())
 	set := cmd.Flags().StringArray("set", nil, "name=value, the value as JSON")
-	chainCall(cmd, func(ctx context.Context, cmd *cobra.Command, c *cometbft.Client) error {
+	adminCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c ownChain) error {
 		p, err := c.Admin().Params(ctx)
 		if err != nil {
 			return err
@@ -209,7 +209,7 @@ func showParams(cmd *cobra.Command, p ledger.Params, votes map[protocol.Hotkey]l
 	return e.Encode(all)
 }
 
-func vote(ctx context.Context, cmd *cobra.Command, c *cometbft.Client, p ledger.Params, set []string) error {
+func vote(ctx context.Context, cmd *cobra.Command, c ownChain, p ledger.Params, set []string) error {
 	changed, err := changedParams(p, set)
 	if err != nil {
 		return err

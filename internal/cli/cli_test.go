@@ -18,10 +18,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"templar/cmd/templar/backends"
 	"templar/internal/config"
 	"templar/internal/dashboard/tui"
 	"templar/internal/localnet"
 	"templar/internal/model"
+	"templar/internal/node"
 	"templar/internal/telemetry"
 	"templar/protocol"
 )
@@ -29,8 +31,8 @@ import (
 // stub is an App that tells what it was asked to do.
 func stub() App {
 	return App{
-		Version: "v0-test",
-		Role: func(ctx context.Context, role telemetry.Role, n config.Node, log *slog.Logger) error {
+		Version: "v0-test", Backends: backends.All(),
+		Role: func(ctx context.Context, _ node.Backends, role telemetry.Role, n config.Node, log *slog.Logger) error {
 			log.Debug("stub", "role", role, "chain", n.Chain.Endpoint, "netuid", n.Chain.NetUID, "peers", n.Options.Peers,
 				"windows", n.Options.Windows, "test", n.Options.Test, "store", n.Options.StoreGathers, "config", n)
 			log.Log(ctx, LevelTrace, "deep")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -12,14 +13,14 @@ import (
 
 	"templar/internal/clock"
 	"templar/internal/data"
+	"templar/internal/node"
 	"templar/internal/store"
 	storefs "templar/internal/store/fs"
-	"templar/internal/store/s3"
 )
 
-func datasetGroup(std Std) *cobra.Command {
+func datasetGroup(std Std, back *node.Backends) *cobra.Command {
 	cmd := group("dataset", "Make datasets", "Commands for the token shards that a run trains on.")
-	cmd.AddCommand(datasetBuild(std))
+	cmd.AddCommand(datasetBuild(std, back))
 	return cmd
 }
 
@@ -31,7 +32,7 @@ type datasetFlags struct {
 	shard                                     int
 }
 
-func datasetBuild(std Std) *cobra.Command {
+func datasetBuild(std Std, back *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "build FILES...", Short: "Turn text into a dataset",
 		Long: `Tokenize files, and the files of folders, into shards with a manifest, and print the hash
@@ -66,12 +67,12 @@ that was interrupted goes on where it was when it is started again.
 		case o.tokenizer == "":
 			return usagef("--tokenizer: missing: name a tokenizer.json, a folder with one, or bytes")
 		}
-		return buildDataset(cmd, std, o, args)
+		return buildDataset(cmd, std, back, o, args)
 	}
 	return cmd
 }
 
-func buildDataset(cmd *cobra.Command, std Std, o datasetFlags, files []string) error {
+func buildDataset(cmd *cobra.Command, std Std, back *node.Backends, o datasetFlags, files []string) error {
 	t, err := openTokenizer(o.tokenizer)
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func buildDataset(cmd *cobra.Command, std Std, o datasetFlags, files []string) e
 	if err != nil {
 		return err
 	}
-	bucket, release, err := o.bucket(std)
+	bucket, release, err := o.bucket(std, back)
 	if err != nil {
 		return err
 	}
@@ -128,20 +129,21 @@ func (o *datasetFlags) separatorOf(t speller) (int32, error) {
 }
 
 // bucket opens what --out names, until release.
-func (o *datasetFlags) bucket(std Std) (b store.Bucket, release func(), err error) {
+func (o *datasetFlags) bucket(std Std, back *node.Backends) (b store.Bucket, release func(), err error) {
 	name, remote := strings.CutPrefix(o.out, "s3://")
 	if remote {
 		if o.endpoint == "" {
 			return nil, nil, usagef("--endpoint: missing: %s needs the store's address", o.out)
 		}
-		b, err := s3.NewDialer(s3.Options{}).Dial(store.Location{
+		d := back.Buckets()
+		b, err := d.Dial(store.Location{
 			Endpoint: o.endpoint, Bucket: strings.TrimSuffix(name, "/"),
 			AccessKey: std.getenv("R2_DATASET_WRITE_ACCESS_KEY_ID"), Secret: store.Secret(std.getenv("R2_DATASET_WRITE_SECRET_ACCESS_KEY")),
 		})
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, errors.Join(err, d.Close())
 		}
-		return store.Retry(b, store.RetryPolicy{}, clock.Wall{}), func() {}, nil
+		return store.Retry(b, store.RetryPolicy{}, clock.Wall{}), func() { d.Close() }, nil
 	}
 	dir := filepath.Clean(o.out)
 	if release, err = storefs.Lock(dir); err != nil {

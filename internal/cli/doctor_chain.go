@@ -9,13 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"templar/internal/chain"
-	"templar/internal/chain/cometbft"
 	"templar/internal/clock"
+	"templar/internal/config"
+	"templar/internal/node"
 )
 
 // withClocks lets a command compare this machine's clock with those of a chain and a
 // store, which together say whether an upload counts.
-func withClocks(cmd *cobra.Command) *cobra.Command {
+func withClocks(cmd *cobra.Command, b *node.Backends) *cobra.Command {
 	chainURL := cmd.Flags().String("chain", "", "URL of a chain node's RPC: compare its clock")
 	storeURL := cmd.Flags().String("store", "", "URL of an object store: compare its clock")
 	before := cmd.RunE
@@ -27,7 +28,7 @@ func withClocks(cmd *cobra.Command) *cobra.Command {
 		defer cancel()
 		ahead := map[string]time.Duration{}
 		for name, measure := range map[string]func() (time.Duration, error){
-			"chain": func() (time.Duration, error) { return chainSkew(ctx, *chainURL) },
+			"chain": func() (time.Duration, error) { return chainSkew(ctx, b, *chainURL) },
 			"store": func() (time.Duration, error) { return storeSkew(ctx, *storeURL) },
 		} {
 			if cmd.Flags().Lookup(name).Value.String() == "" {
@@ -48,8 +49,8 @@ func withClocks(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-func chainSkew(ctx context.Context, url string) (time.Duration, error) {
-	c, err := cometbft.Dial(ctx, cometbft.Opts{Endpoint: url})
+func chainSkew(ctx context.Context, b *node.Backends, url string) (time.Duration, error) {
+	c, err := b.Chain(ctx, config.Chain{Endpoint: url}, clock.Wall{})
 	if err != nil {
 		return 0, err
 	}

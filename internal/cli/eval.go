@@ -12,8 +12,8 @@ import (
 
 	"templar/internal/data"
 	"templar/internal/engine"
-	"templar/internal/engine/cpu"
 	"templar/internal/model"
+	"templar/internal/node"
 	"templar/protocol"
 )
 
@@ -27,7 +27,7 @@ type evalFlags struct {
 	dir, text, gradients string
 	length, batch        int
 	json                 bool
-	cpu                  cpu.Options
+	engine               node.EngineOptions
 }
 
 // evaluation is what eval prints.
@@ -40,7 +40,7 @@ type evaluation struct {
 	BLAS       string  `json:"blas"`
 }
 
-func evalCommand() *cobra.Command {
+func evalCommand(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "eval", Short: "Measure a model's loss, and its gradients, on a text",
 		Long: `Measure how well a model predicts a text: the mean loss in nats a token, perplexity and
@@ -59,23 +59,23 @@ the gradient of the mean loss for every tensor, as safetensors.`,
 	f.IntVar(&o.length, "sequence-length", 0, "tokens of a sequence (default the model's most, up to 1024)")
 	f.IntVar(&o.batch, "batch", 8, "sequences at once")
 	f.BoolVar(&o.json, "json", false, "print JSON")
-	f.IntVar(&o.cpu.Threads, "threads", 0, "threads that compute (default all cores)")
-	f.StringVar(&o.cpu.BLAS, "blas", cpu.Builtin, "what multiplies matrices: builtin, openblas or auto")
+	f.IntVar(&o.engine.Threads, "threads", 0, "threads that compute (default all cores)")
+	f.StringVar(&o.engine.BLAS, "blas", "builtin", "what multiplies matrices: builtin, openblas or auto")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		switch {
 		case o.dir == "":
 			return usagef("--model: missing: name the folder of a model")
 		case o.text == "":
 			return usagef("--text: missing: name a file with text")
-		case o.length < 0 || o.batch < 1 || o.cpu.Threads < 0:
+		case o.length < 0 || o.batch < 1 || o.engine.Threads < 0:
 			return usagef("--sequence-length, --batch and --threads must be positive")
 		}
-		return evaluate(cmd, o)
+		return evaluate(cmd, b, o)
 	}
 	return cmd
 }
 
-func evaluate(cmd *cobra.Command, o evalFlags) error {
+func evaluate(cmd *cobra.Command, b *node.Backends, o evalFlags) error {
 	m, err := loadModel(o.dir)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func evaluate(cmd *cobra.Command, o evalFlags) error {
 	if err != nil {
 		return err
 	}
-	e, err := cpu.New(m.Model, o.cpu)
+	e, err := b.Engine("", m.Model, o.engine)
 	if err != nil {
 		return err
 	}
@@ -100,8 +100,16 @@ func evaluate(cmd *cobra.Command, o evalFlags) error {
 	seconds := time.Since(begin).Seconds()
 	return printEvaluation(cmd.OutOrStdout(), o.json, evaluation{
 		Loss: loss.Mean(), Perplexity: math.Exp(loss.Mean()), Tokens: loss.Tokens,
-		Speed: float64(loss.Tokens) / seconds, Seconds: seconds, BLAS: e.BLAS(),
+		Speed: float64(loss.Tokens) / seconds, Seconds: seconds, BLAS: multiplier(e),
 	})
+}
+
+// multiplier names what multiplies an engine's matrices, where the engine says so.
+func multiplier(e engine.Engine) string {
+	if b, ok := e.(interface{ BLAS() string }); ok {
+		return b.BLAS()
+	}
+	return "the engine's own"
 }
 
 // readBatches tokenizes the text and cuts it.
@@ -136,7 +144,7 @@ func readBatches(cmd *cobra.Command, o evalFlags, m *protocol.Model) ([]engine.B
 }
 
 // measure computes the loss, and the gradient of its mean where a file is to have it.
-func measure(cmd *cobra.Command, e *cpu.Engine, m loaded, batches []engine.Batch, file string) (engine.Loss, error) {
+func measure(cmd *cobra.Command, e engine.Engine, m loaded, batches []engine.Batch, file string) (engine.Loss, error) {
 	if file == "" {
 		return engine.Losses(cmd.Context(), e, batches)
 	}

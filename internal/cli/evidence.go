@@ -20,10 +20,8 @@ import (
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/node"
-	"templar/internal/parts"
 	"templar/internal/store"
 	"templar/internal/store/fs"
-	"templar/internal/store/s3"
 	"templar/internal/telemetry"
 	"templar/internal/wallet"
 	"templar/protocol"
@@ -46,17 +44,17 @@ func (e *evidence) check() error {
 }
 
 // open finds the run's nodes. close releases what it took.
-func (e *evidence) open(ctx context.Context, std Std, log *slog.Logger) (r *audit.Records, close func() error, err error) {
+func (e *evidence) open(ctx context.Context, std Std, b *node.Backends, log *slog.Logger) (r *audit.Records, close func() error, err error) {
 	if e.dataDir != "" {
 		r, err = localRecords(ctx, e.dataDir)
 		return r, func() error { return nil }, err
 	}
-	return networkRecords(ctx, e.config, std, log)
+	return networkRecords(ctx, e.config, std, b, log)
 }
 
 // networkRecords reads what the chain and the nodes' buckets hold, as anyone can. A node
-// that runs from the same configuration is not disturbed: its directory is not opened.
-func networkRecords(ctx context.Context, file string, std Std, log *slog.Logger) (*audit.Records, func() error, error) {
+// that runs from the same configuration is not disturbed: nothing of it is locked.
+func networkRecords(ctx context.Context, file string, std Std, b *node.Backends, log *slog.Logger) (*audit.Records, func() error, error) {
 	c, warnings, err := config.Load(telemetry.Observer, config.Sources{File: file, Environ: std.Environ})
 	for _, w := range warnings {
 		log.Warn(w)
@@ -64,37 +62,30 @@ func networkRecords(ctx context.Context, file string, std Std, log *slog.Logger)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
-	scratch, err := os.MkdirTemp("", "templar-evidence-")
+	if err := c.ValidateReading(b.Build()); err != nil {
+		return nil, nil, usageError{err}
+	}
+	n, err := node.OpenReading(ctx, c, node.Env{Backends: *b, Log: log, Clock: clock.Wall{}})
 	if err != nil {
 		return nil, nil, err
 	}
-	c.DataDir = scratch
-	n, err := node.Open(ctx, c, telemetry.Observer, node.Needs{}, node.Env{Log: log, Clock: clock.Wall{}})
+	r, err := recordsOf(ctx, n)
 	if err != nil {
-		return nil, nil, errors.Join(err, os.RemoveAll(scratch))
+		return nil, nil, errors.Join(err, n.Close())
 	}
-	dialer := s3.NewDialer(s3.Options{})
-	release := func() error { return errors.Join(dialer.Close(), n.Close(), os.RemoveAll(scratch)) }
-	r, err := recordsOf(ctx, n.Parts)
-	if err == nil {
-		r.Dataset, err = dialer.Dial(c.Buckets.Dataset.Location())
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, release())
-	}
-	return r, release, nil
+	return r, n.Close, nil
 }
 
 // recordsOf lists the nodes that the chain knows.
-func recordsOf(ctx context.Context, p parts.Parts) (*audit.Records, error) {
-	if err := p.Directory.Refresh(ctx); err != nil {
+func recordsOf(ctx context.Context, n *node.Reading) (*audit.Records, error) {
+	if err := n.Directory.Refresh(ctx); err != nil {
 		return nil, err
 	}
-	r := &audit.Records{Run: p.Run, Clock: p.Clock, Chain: p.Chain, Aggregator: p.Aggregator}
-	for _, v := range p.Directory.Validators() {
+	r := &audit.Records{Run: n.Run, Clock: clock.Wall{}, Chain: n.Chain, Aggregator: n.Aggregator, Dataset: n.Dataset}
+	for _, v := range n.Directory.Validators() {
 		r.Validators = append(r.Validators, audit.Party{UID: v.UID, Hotkey: v.Hotkey, Stake: v.Stake, Bucket: v.Bucket})
 	}
-	for _, m := range p.Directory.Candidates() {
+	for _, m := range n.Directory.Candidates() {
 		r.Miners = append(r.Miners, audit.Party{UID: m.UID, Hotkey: m.Hotkey, Bucket: m.Bucket})
 	}
 	return r, nil
@@ -112,7 +103,7 @@ func localRecords(ctx context.Context, dir string) (*audit.Records, error) {
 	}
 	r := &audit.Records{
 		Run: run, Clock: clock.Wall{}, Aggregator: files.Bucket("aggregator"),
-		Dataset: files.Bucket("dataset"),
+		Dataset: []store.Reader{files.Bucket("dataset")},
 	}
 	buckets, err := files.Buckets()
 	if err != nil {

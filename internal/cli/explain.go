@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"templar/internal/audit"
+	"templar/internal/node"
 	windowreport "templar/internal/report"
 	"templar/internal/schedule"
 	"templar/internal/store"
@@ -26,7 +27,7 @@ type explainFlags struct {
 	json           bool
 }
 
-func explainCommand(std Std) *cobra.Command {
+func explainCommand(std Std, b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "explain", Short: "Tell a miner why its score is what it is, and what would raise it",
 		Long: `Tell in plain words why a miner's score is what it is. Validators write a signed report on
@@ -63,18 +64,18 @@ of a localnet, where nothing need run. To check that a report is true, see "temp
 		if err := o.check(); err != nil {
 			return err
 		}
-		return o.run(cmd, std)
+		return o.run(cmd, std, b)
 	}
 	return cmd
 }
 
-func (o *explainFlags) run(cmd *cobra.Command, std Std) error {
+func (o *explainFlags) run(cmd *cobra.Command, std Std, b *node.Backends) error {
 	log, err := logger(cmd, std)
 	if err != nil {
 		return err
 	}
 	ctx := cmd.Context()
-	records, done, err := o.open(ctx, std, log)
+	records, done, err := o.open(ctx, std, b, log)
 	if err != nil {
 		return err
 	}

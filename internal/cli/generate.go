@@ -5,11 +5,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"templar/internal/engine/cpu"
 	"templar/internal/model"
+	"templar/internal/node"
 )
 
-func generate() *cobra.Command {
+func generate(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "generate", Short: "Continue a text with a trained model",
 		Long: `Continue a text with a model, token by token as it thinks. The model is a folder with
@@ -41,12 +41,12 @@ vocabulary of 256 is the bytes.`,
 		case s.TopK < 0:
 			return usagef("--top-k: %d is not valid: want 0 or more", s.TopK)
 		}
-		return continueText(cmd, *dir, *prompt, *tokens, s)
+		return continueText(cmd, b, *dir, *prompt, *tokens, s)
 	}
 	return cmd
 }
 
-func continueText(cmd *cobra.Command, dir, prompt string, n int, s model.Sampling) (err error) {
+func continueText(cmd *cobra.Command, b *node.Backends, dir, prompt string, n int, s model.Sampling) (err error) {
 	m, err := loadModel(dir)
 	if err != nil {
 		return err
@@ -63,11 +63,15 @@ func continueText(cmd *cobra.Command, dir, prompt string, n int, s model.Samplin
 	if err != nil {
 		return err
 	}
-	e, err := cpu.New(m.Model, cpu.Options{})
+	e, err := b.Engine("", m.Model, node.EngineOptions{})
 	if err != nil {
 		return err
 	}
 	defer e.Close()
+	scorer, ok := e.(model.Logits)
+	if !ok {
+		return errors.New("the engine of this build does not score single tokens: it cannot generate")
+	}
 	if err := e.Load(cmd.Context(), m.params); err != nil {
 		return err
 	}
@@ -75,7 +79,7 @@ func continueText(cmd *cobra.Command, dir, prompt string, n int, s model.Samplin
 	out := &textWriter{w: cmd.OutOrStdout()}
 	before, _ := t.Around()
 	tokens := t.Encode(append([]int32(nil), before...), []byte(prompt))
-	err = model.Generate(cmd.Context(), e, tokens, n, s, func(token int32) error {
+	err = model.Generate(cmd.Context(), scorer, tokens, n, s, func(token int32) error {
 		if ends && token == end {
 			return errEnd
 		}

@@ -21,7 +21,7 @@ const (
 )
 
 func (a App) localnet(std Std) *cobra.Command {
-	o := localnet.Options{In: std.In, Out: std.Out, Environ: std.Environ}
+	o := localnet.Options{Backends: a.Backends, In: std.In, Out: std.Out, Environ: std.Environ}
 	cmd := &cobra.Command{
 		Use: "localnet", Short: "Train a real model with a whole network on this machine",
 		Long: `Localnet runs miners, validators, an aggregator, a chain and an object store in this one
@@ -71,7 +71,7 @@ func adversaryKinds() string {
 }
 
 func (a App) prepare(std Std) *cobra.Command {
-	o := localnet.Options{In: std.In, Out: std.Out, Environ: std.Environ}
+	o := localnet.Options{Backends: a.Backends, In: std.In, Out: std.Out, Environ: std.Environ}
 	cmd := &cobra.Command{
 		Use: "prepare", Short: "Write a localnet's wallets, keys and configurations, to run its parts by hand",
 		Long: `Prepare writes the data directory of a localnet (wallets, keys, the run parameters, a
@@ -101,7 +101,7 @@ separate processes, one to a terminal.`,
 }
 
 func (a App) cheat(std Std) *cobra.Command {
-	o := localnet.Options{In: std.In, Out: std.Out, Environ: std.Environ}
+	o := localnet.Options{Backends: a.Backends, In: std.In, Out: std.Out, Environ: std.Environ}
 	cmd := &cobra.Command{
 		Use: "cheat NAME", Short: "Run one cheater of a prepared localnet",
 		Long: `Cheat runs one of the cheaters that "templar localnet prepare --adversaries" made, beside the

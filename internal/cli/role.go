@@ -63,7 +63,7 @@ command goes on from where it stopped.`,
 		if err != nil {
 			return usageError{err}
 		}
-		if err := n.Validate(role); err != nil {
+		if err := n.Validate(role, a.Backends.Build()); err != nil {
 			if *file == "" {
 				err = fmt.Errorf("%w\nno --config was given: \"templar localnet prepare\" writes examples", err)
 			}
@@ -74,7 +74,7 @@ command goes on from where it stopped.`,
 				return err
 			}
 		}
-		return untilInterrupted(cmd.Context(), a.Role(cmd.Context(), role, n, log))
+		return untilInterrupted(cmd.Context(), a.Role(cmd.Context(), a.Backends, role, n, log))
 	}
 	return cmd
 }

@@ -14,7 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"templar/internal/engine"
+	"templar/internal/node"
 	"templar/internal/sim"
+	"templar/protocol"
 )
 
 // simulation is what the flags of sim say.
@@ -30,7 +33,7 @@ type simulation struct {
 	tries  int
 }
 
-func simCommand(std Std) *cobra.Command {
+func simCommand(std Std, b *node.Backends) *cobra.Command {
 	var o simulation
 	cmd := &cobra.Command{
 		Use: "sim", Short: "Try to break a network of the real roles in virtual time",
@@ -72,6 +75,9 @@ a line: docs/sim.md has the language.`,
 	f.IntVar(&o.config.Threads, "threads", runtime.GOMAXPROCS(0), "cores to use; the result does not depend on it")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		o.config.Engine = sim.Engine(o.engine)
+		o.config.NewEngine = func(m protocol.Model) (engine.Engine, error) {
+			return b.Engine("", m, node.EngineOptions{Threads: 1})
+		}
 		if err := o.check(); err != nil {
 			return err
 		}

@@ -6,17 +6,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"templar/internal/config"
+	"templar/internal/node"
 	"templar/internal/store"
 	"templar/internal/store/fs"
 	"templar/internal/store/server"
 )
 
-func storeGroup(std Std) *cobra.Command {
+func storeGroup(std Std, b *node.Backends) *cobra.Command {
 	cmd := group("store", "Serve, check and use buckets", `Commands for object stores: the one that the program carries, an S3 server over a folder, and
 any bucket that a node works with.`)
 	cmd.Example = `  templar store check --config miner.yaml           # will this bucket work?
   templar store serve --config store.json           # an S3 server of your own`
-	cmd.AddCommand(storeServe(std), storeCheck(std), storeBench(std), storeLs(std), storeCat(std), storePut(std), storeGet(std))
+	cmd.AddCommand(storeServe(std), storeCheck(std, b), storeBench(std, b), storeLs(std, b), storeCat(std, b), storePut(std, b), storeGet(std, b))
 	return cmd
 }
 

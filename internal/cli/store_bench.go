@@ -14,10 +14,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"templar/internal/node"
 	"templar/internal/store"
 )
 
-func storeBench(std Std) *cobra.Command {
+func storeBench(std Std, back *node.Backends) *cobra.Command {
 	var b bucketFlags
 	cmd := &cobra.Command{
 		Use: "bench", Short: "Measure how fast a bucket is",
@@ -48,7 +49,7 @@ rates that follow from them. What it stores it removes again, on Ctrl-C too.
 		if err != nil {
 			return err
 		}
-		return withBucket(l, func(bucket store.Bucket) error { return benchBucket(cmd, bucket, *sizes, *runs) })
+		return withOwnBucket(back, l, func(bucket store.Bucket) error { return benchBucket(cmd, bucket, *sizes, *runs) })
 	}
 	return cmd
 }

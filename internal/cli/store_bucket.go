@@ -14,8 +14,8 @@ import (
 
 	"templar/internal/clock"
 	"templar/internal/config"
+	"templar/internal/node"
 	"templar/internal/store"
-	"templar/internal/store/s3"
 	"templar/internal/telemetry"
 	"templar/protocol"
 )
@@ -164,30 +164,53 @@ func secretOf(flag, file, alternative string) (store.Secret, error) {
 	return store.Secret(secret), nil
 }
 
+// canRead says whether there is a key to read with, or a directory, which has no keys.
+func (v views) canRead() bool { return opens(v.read) }
+
+// canWrite says whether there is a key to write with.
+func (v views) canWrite() bool { return opens(v.write) }
+
+func opens(l store.Location) bool {
+	_, local := protocol.LocalStore(l.Endpoint)
+	return local || l.AccessKey != ""
+}
+
 // reading is the view to read with.
 func (v views) reading() store.Location {
-	if v.read.AccessKey == "" {
-		return v.write
+	if v.canRead() {
+		return v.read
 	}
-	return v.read
+	return v.write
 }
 
 // writing is the view to write with.
 func (v views) writing() (store.Location, error) {
-	if v.write.AccessKey == "" {
+	if !v.canWrite() {
 		return store.Location{}, usagef("--access-key: missing: only a key that reads is known")
 	}
 	return v.write, nil
 }
 
-// withBucket opens a bucket, with retries, for as long as f runs.
-func withBucket(l store.Location, f func(store.Bucket) error) error {
-	d := s3.NewDialer(s3.Options{})
+// withBucket opens a bucket to read, with retries, for as long as f runs.
+func withBucket(back *node.Backends, l store.Location, f func(store.Bucket) error) error {
+	d := back.Buckets()
 	defer d.Close()
 	b, err := d.Dial(l)
 	if err != nil {
 		return usageError{err}
 	}
+	return f(store.Retry(b, store.RetryPolicy{}, clock.Wall{}))
+}
+
+// withOwnBucket opens a bucket to write, with retries, for as long as f runs.
+func withOwnBucket(back *node.Backends, l store.Location, f func(store.Bucket) error) error {
+	d := back.Buckets()
+	defer d.Close()
+	b, release, err := d.DialOwn(l)
+	if err != nil {
+		return usageError{err}
+	}
+	defer release()
 	return f(store.Retry(b, store.RetryPolicy{}, clock.Wall{}))
 }
 

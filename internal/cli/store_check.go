@@ -9,12 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"templar/internal/clock"
+	"templar/internal/node"
 	"templar/internal/store"
 	"templar/internal/store/check"
-	"templar/internal/store/s3"
 )
 
-func storeCheck(std Std) *cobra.Command {
+func storeCheck(std Std, back *node.Backends) *cobra.Command {
 	var b bucketFlags
 	cmd := &cobra.Command{
 		Use: "check", Short: "Tell in ten seconds whether a bucket will work",
@@ -37,19 +37,21 @@ The exit code is 1 when something failed.
 		if err != nil {
 			return err
 		}
-		d := s3.NewDialer(s3.Options{})
+		d := back.Buckets()
 		defer d.Close()
-		dial := func(l store.Location) store.Bucket {
-			if err != nil || l.AccessKey == "" {
-				return nil
+		c := check.Config{Clock: clock.Wall{}}
+		if v.canWrite() {
+			bucket, release, err := d.DialOwn(v.write)
+			if err != nil {
+				return usageError{err}
 			}
-			var bucket store.Bucket
-			bucket, err = d.Dial(l)
-			return bucket
+			defer release()
+			c.Write = bucket
 		}
-		c := check.Config{Write: dial(v.write), Read: dial(v.read), Clock: clock.Wall{}}
-		if err != nil {
-			return usageError{err}
+		if v.canRead() {
+			if c.Read, err = d.Dial(v.read); err != nil {
+				return usageError{err}
+			}
 		}
 		return runCheck(cmd, c, v.reading())
 	}

@@ -8,11 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"templar/internal/node"
 	"templar/internal/store"
 	"templar/internal/store/transfer"
 )
 
-func storeCat(std Std) *cobra.Command {
+func storeCat(std Std, back *node.Backends) *cobra.Command {
 	var b bucketFlags
 	cmd := &cobra.Command{
 		Use: "cat KEY", Short: "Write an object to standard output",
@@ -26,7 +27,7 @@ func storeCat(std Std) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return withBucket(v.reading(), func(bucket store.Bucket) error {
+		return withBucket(back, v.reading(), func(bucket store.Bucket) error {
 			body, _, err := bucket.Get(cmd.Context(), args[0], -1)
 			if err != nil {
 				return err
@@ -45,7 +46,7 @@ func storeCat(std Std) *cobra.Command {
 	return cmd
 }
 
-func storeGet(std Std) *cobra.Command {
+func storeGet(std Std, back *node.Backends) *cobra.Command {
 	var b bucketFlags
 	var o transferFlags
 	cmd := &cobra.Command{
@@ -89,7 +90,7 @@ stopped when it is started again, from FILE.part and FILE.journal.
 		if err != nil {
 			return err
 		}
-		return withBucket(v.reading(), func(bucket store.Bucket) error {
+		return withBucket(back, v.reading(), func(bucket store.Bucket) error {
 			progress := newBar(std.Err)
 			options.Progress = progress.show
 			info, err := transfer.Download(cmd.Context(), bucket, args[0], file, options)

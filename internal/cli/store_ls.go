@@ -11,10 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"templar/internal/node"
 	"templar/internal/store"
 )
 
-func storeLs(std Std) *cobra.Command {
+func storeLs(std Std, back *node.Backends) *cobra.Command {
 	var b bucketFlags
 	cmd := &cobra.Command{
 		Use: "ls [PREFIX]", Short: "List a bucket's objects",
@@ -39,9 +40,9 @@ func storeLs(std Std) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withBucket(l, func(bucket store.Bucket) error { return out.uploads(cmd, bucket, prefix) })
+			return withBucket(back, l, func(bucket store.Bucket) error { return out.uploads(cmd, bucket, prefix) })
 		}
-		return withBucket(v.reading(), func(bucket store.Bucket) error { return out.objects(cmd, bucket, prefix) })
+		return withBucket(back, v.reading(), func(bucket store.Bucket) error { return out.objects(cmd, bucket, prefix) })
 	}
 	return cmd
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"templar/internal/node"
 	"templar/internal/store"
 	"templar/internal/store/transfer"
 )
@@ -29,7 +30,7 @@ func (t *transferFlags) options() (transfer.Options, error) {
 	return transfer.Options{Threads: t.threads, PartSize: int64(t.part) << 20}, nil
 }
 
-func storePut(std Std) *cobra.Command {
+func storePut(std Std, back *node.Backends) *cobra.Command {
 	var b bucketFlags
 	var o transferFlags
 	cmd := &cobra.Command{
@@ -71,7 +72,7 @@ a command that was interrupted sends what is missing when it is started again.
 		if err != nil {
 			return err
 		}
-		return withBucket(l, func(bucket store.Bucket) error {
+		return withOwnBucket(back, l, func(bucket store.Bucket) error {
 			progress := newBar(std.Err)
 			options.Progress = progress.show
 			info, err := transfer.Upload(cmd.Context(), bucket, key, f, stat.Size(), options)

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"templar/internal/audit"
-	"templar/internal/engine/cpu"
+	"templar/internal/node"
 	"templar/protocol"
 )
 
@@ -21,7 +21,7 @@ type verifyFlags struct {
 	json      bool
 }
 
-func verifyCommand(std Std) *cobra.Command {
+func verifyCommand(std Std, b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Recompute a window from what its nodes have left, and name what differs",
 		Long: `Recompute one window from public objects, trusting nobody: the aggregate from the archived
@@ -66,17 +66,17 @@ code 1 when anything differs: a minority's word against a checkpoint or a state 
 		if err := o.check(); err != nil {
 			return err
 		}
-		return o.run(cmd, std)
+		return o.run(cmd, std, b)
 	}
 	return cmd
 }
 
-func (o *verifyFlags) run(cmd *cobra.Command, std Std) error {
+func (o *verifyFlags) run(cmd *cobra.Command, std Std, b *node.Backends) error {
 	log, err := logger(cmd, std)
 	if err != nil {
 		return err
 	}
-	records, done, err := o.open(cmd.Context(), std, log)
+	records, done, err := o.open(cmd.Context(), std, b, log)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (o *verifyFlags) run(cmd *cobra.Command, std Std) error {
 		options.Validator = &uid
 	}
 	if o.scores {
-		e, err := cpu.New(records.Run.Params.Model, cpu.Options{Threads: o.threads})
+		e, err := b.Engine("", records.Run.Params.Model, node.EngineOptions{Threads: o.threads})
 		if err != nil {
 			return err
 		}

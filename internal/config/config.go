@@ -81,6 +81,9 @@ type Wallet struct {
 
 // Chain says where the chain is.
 type Chain struct {
+	// Backend is the name of the chain's kind: cometbft, which this program runs itself,
+	// also when empty.
+	Backend string `koanf:"backend"`
 	// Network is a name for an endpoint: local, or an endpoint itself. A source (file,
 	// environment, flags) that gives an endpoint too means the endpoint.
 	Network  string `koanf:"network"`
@@ -152,8 +155,9 @@ func (k Key) MarshalJSON() ([]byte, error) {
 type Options struct {
 	// Windows to take part in, counted from the run's start window; 0 means no end.
 	Windows uint64 `koanf:"windows"`
-	// Device that the engine computes on: cpu, also when empty. An aggregator has no
-	// engine, and ignores Device, Threads and BLAS.
+	// Device that the engine computes on: cpu, also when empty, or another that the
+	// program was built for. An aggregator has no engine, and ignores Device, Threads
+	// and BLAS.
 	Device string `koanf:"device"`
 	// Threads of the engine; 0 means all cores.
 	Threads int `koanf:"threads"`
@@ -175,7 +179,7 @@ func Default() Node {
 	return Node{
 		DataDir: "templar-data",
 		Wallet:  Wallet{Path: "~/.bittensor/wallets", Name: "default", Hotkey: "default"},
-		Chain:   Chain{NetUID: 1},
+		Chain:   Chain{Backend: "cometbft", NetUID: 1},
 		Options: Options{Device: "cpu"},
 	}
 }

@@ -30,7 +30,7 @@ func TestGoodFiles(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		if err := n.Validate(role); err != nil {
+		if err := n.Validate(role, build); err != nil {
 			t.Errorf("%s as %s: %v", file, role, err)
 		}
 	}
@@ -125,7 +125,7 @@ func TestOriginalEnvironmentIsEnough(t *testing.T) {
 		if err != nil || len(warnings) > 0 {
 			t.Fatal(err, warnings)
 		}
-		if err := n.Validate(role); err != nil {
+		if err := n.Validate(role, build); err != nil {
 			t.Errorf("%s: %v", role, err)
 		}
 		b := n.Buckets
@@ -159,8 +159,8 @@ func TestEnvironmentThatSetsNothing(t *testing.T) {
 func TestTelemetry(t *testing.T) {
 	environ := append(original(), "INFLUXDB_HOST=influx.example", "INFLUXDB_PORT=443", "INFLUXDB_TOKEN=hunter2", "LOKI_URL=https://u:hunter2@logs.example/push")
 	n, warnings, err := Load(telemetry.Miner, Sources{Environ: environ})
-	if err != nil || len(warnings) > 0 || n.Validate(telemetry.Miner) != nil {
-		t.Fatal(err, warnings, n.Validate(telemetry.Miner))
+	if err != nil || len(warnings) > 0 || n.Validate(telemetry.Miner, build) != nil {
+		t.Fatal(err, warnings, n.Validate(telemetry.Miner, build))
 	}
 	server := influx.Server{URL: "https://influx.example:443", Org: "tplr", Bucket: "tplr", Token: "hunter2"}
 	if n.Telemetry.InfluxDB.Server() != server || n.Telemetry.Loki.URL.Reveal() != "https://u:hunter2@logs.example/push" {
@@ -180,7 +180,7 @@ func TestTelemetry(t *testing.T) {
 		"telemetry.influxdb.token: missing: set INFLUXDB_TOKEN, telemetry.influxdb.token in the configuration file",
 		"telemetry.loki.url: want http(s)://[user:password@]host[:port][/path]: set LOKI_URL, telemetry.loki.url in the configuration file",
 	}
-	if diff := cmp.Diff(want, strings.Split(n.Validate(telemetry.Miner).Error(), "\n")); diff != "" {
+	if diff := cmp.Diff(want, strings.Split(n.Validate(telemetry.Miner, build).Error(), "\n")); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -232,7 +232,7 @@ func TestAggregatorHasNoEngine(t *testing.T) {
 	if diff := cmp.Diff(want, warnings); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
-	if err := n.Validate(telemetry.Aggregator); err != nil {
+	if err := n.Validate(telemetry.Aggregator, build); err != nil {
 		t.Error(err)
 	}
 	n, warnings, err = Load(telemetry.Aggregator, Sources{Environ: append(original(), "CUDA_DEVICE=cuda:0")})
@@ -257,8 +257,8 @@ const bucketListOf2 = ` [{"account_id": "0123456789abcdef0123456789abcdef", "nam
 
 func TestDatasetBucketList(t *testing.T) {
 	n, warnings, err := Load(telemetry.Miner, Sources{Environ: append(original(), bucketList+"="+bucketListOf2)})
-	if err != nil || len(warnings) > 0 || n.Validate(telemetry.Miner) != nil {
-		t.Fatal(err, warnings, n.Validate(telemetry.Miner))
+	if err != nil || len(warnings) > 0 || n.Validate(telemetry.Miner, build) != nil {
+		t.Fatal(err, warnings, n.Validate(telemetry.Miner, build))
 	}
 	const r2 = "https://0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com"
 	want := []Bucket{
@@ -276,7 +276,7 @@ func TestDatasetBucketList(t *testing.T) {
 	}
 	n.Buckets.Mirrors[0].Key.Secret = ""
 	want1 := "buckets.dataset_mirrors[0].key.secret: missing: set R2_DATASET_BUCKET_LIST, buckets.dataset_mirrors[0].key.secret in the configuration file"
-	if err := n.Validate(telemetry.Miner); err == nil || err.Error() != want1 {
+	if err := n.Validate(telemetry.Miner, build); err == nil || err.Error() != want1 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -311,7 +311,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	n := Default()
 	n.Chain.Network = "finney"
 	n.Buckets.Aggregator = Bucket{Endpoint: "https://u:hunter2@h", Name: "Aggregates", Key: Key{ID: "id"}}
-	err := n.Validate(telemetry.Aggregator)
+	err := n.Validate(telemetry.Aggregator, build)
 	if err == nil {
 		t.Fatal("valid")
 	}
@@ -327,6 +327,9 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	}
 }
 
+// build is the program that the tests' configurations are for.
+var build = Build{Chains: []string{"cometbft"}, Devices: []string{"cpu", "npu"}}
+
 func TestValidateEngine(t *testing.T) {
 	n, _, err := Load(telemetry.Miner, Sources{Environ: append(original(), "CUDA_DEVICE=cuda:0")})
 	if err != nil {
@@ -334,12 +337,12 @@ func TestValidateEngine(t *testing.T) {
 	}
 	n.Options.Threads, n.Options.BLAS = -1, "mkl"
 	want := []string{
-		`options.device: "cuda:0" is not a device of this build (it has: cpu): set --device, CUDA_DEVICE, options.device in the configuration file`,
+		`options.device: "cuda:0" is not in this build (it has: cpu, npu): set --device, CUDA_DEVICE, options.device in the configuration file`,
 		`options.threads: must not be negative: set --threads, options.threads in the configuration file`,
 		`options.blas: "mkl" is none of builtin, openblas, auto: set --blas, options.blas in the configuration file`,
 	}
 	for _, role := range []telemetry.Role{telemetry.Miner, telemetry.Validator} {
-		if diff := cmp.Diff(want, strings.Split(fmt.Sprint(n.Validate(role)), "\n")); diff != "" {
+		if diff := cmp.Diff(want, strings.Split(fmt.Sprint(n.Validate(role, build)), "\n")); diff != "" {
 			t.Errorf("%s: %s", role, diff)
 		}
 	}
@@ -351,7 +354,7 @@ func TestValidateRefusesOneKeyForReadingAndWriting(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.Buckets.Gradients.Read = n.Buckets.Gradients.Write
-	if err := n.Validate(telemetry.Miner); err == nil || !strings.HasPrefix(err.Error(), "buckets.gradients.read.id: the same key") {
+	if err := n.Validate(telemetry.Miner, build); err == nil || !strings.HasPrefix(err.Error(), "buckets.gradients.read.id: the same key") {
 		t.Errorf("got %v", err)
 	}
 }

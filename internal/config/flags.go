@@ -13,8 +13,8 @@ func flagKeys(role telemetry.Role) map[string]string {
 		"name": "name", "data-dir": "data_dir", "run": "run",
 		"wallet.path": "wallet.path", "wallet.name": "wallet.name", "wallet.hotkey": "wallet.hotkey",
 		"netuid": "chain.netuid", "subtensor.network": "chain.network", "subtensor.chain_endpoint": "chain.endpoint",
-		"chain.verify": "chain.verify",
-		"peers":        "options.peers", "windows": "options.windows", "test": "options.test",
+		"chain.verify": "chain.verify", "chain.backend": "chain.backend",
+		"peers": "options.peers", "windows": "options.windows", "test": "options.test",
 		"store-gathers": "options.store_gathers", "keep-gathers": "options.keep_gathers",
 	}
 	if role != telemetry.Aggregator {
@@ -66,6 +66,7 @@ func ChainFlags(f *pflag.FlagSet) {
 	f.Uint16("netuid", Default().Chain.NetUID, "subnet")
 	f.String("subtensor.network", "", "network: local, or a URL")
 	f.String("subtensor.chain_endpoint", "", "URL of a chain node's RPC, http://host:port")
+	f.String("chain.backend", Default().Chain.Backend, "kind of the chain")
 	f.String("chain.verify", "", "hash of the chain's genesis: check all that the endpoint says (default believe it)")
 }
 
@@ -78,7 +79,7 @@ func RoleFlags(f *pflag.FlagSet, role telemetry.Role) {
 	f.String("data-dir", d.DataDir, "folder of the node's own state")
 	f.String("run", "", "file with the run parameters, from the run's owner")
 	if role != telemetry.Aggregator {
-		f.String("device", d.Options.Device, "device to compute on: cpu")
+		f.String("device", d.Options.Device, "device to compute on")
 		f.Int("threads", 0, "threads to compute with (default all cores)")
 		f.String("blas", "", "what multiplies matrices: builtin, openblas or auto (default builtin)")
 	}

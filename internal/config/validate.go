@@ -14,9 +14,10 @@ import (
 )
 
 // Validate reports every fault that would keep the role from starting, each with what
-// to set. It looks at no file and no network.
-func (n *Node) Validate(role telemetry.Role) error {
-	v := validator{role: role}
+// to set. It looks at no file and no network. The names of back ends are
+// held against those of the program.
+func (n *Node) Validate(role telemetry.Role, b Build) error {
+	v := validator{role: role, build: b}
 	v.need("data_dir", n.DataDir)
 	v.need("run", n.Run)
 	v.need("wallet.path", n.Wallet.Path)
@@ -36,9 +37,36 @@ func (n *Node) Validate(role telemetry.Role) error {
 	return errors.Join(v.faults...)
 }
 
+// ValidateReading reports every fault that would keep a run from being read: of the run
+// parameters, the chain, the aggregator bucket and the dataset, if there is one.
+func (n *Node) ValidateReading(b Build) error {
+	v := validator{role: telemetry.Observer, build: b}
+	v.need("run", n.Run)
+	v.chain(n.Chain)
+	v.bucket("buckets.aggregator", n.Buckets.Aggregator)
+	if n.Buckets.Dataset != (Bucket{}) {
+		v.bucket("buckets.dataset", n.Buckets.Dataset)
+		for i, m := range n.Buckets.Mirrors {
+			v.bucket(fmt.Sprintf("%s[%d]", mirrorsKey, i), m)
+		}
+	}
+	return errors.Join(v.faults...)
+}
+
+// Build is what a configuration can choose from: the names of the program's back ends.
+type Build struct{ Chains, Devices []string }
+
 type validator struct {
 	role   telemetry.Role
+	build  Build
 	faults []error
+}
+
+// has holds the name of a back end, which may be empty, against those of the build.
+func (v *validator) has(key, name string, names []string) {
+	if name != "" && !slices.Contains(names, name) {
+		v.fault(key, "%q is not in this build (it has: %s)", name, strings.Join(names, ", "))
+	}
 }
 
 func (v *validator) fault(key, format string, args ...any) {
@@ -90,6 +118,7 @@ func isServer(address string) bool {
 }
 
 func (v *validator) chain(c Chain) {
+	v.has("chain.backend", c.Backend, v.build.Chains)
 	switch {
 	case c.Endpoint == "" && c.Network != "":
 		v.fault("chain.endpoint", "network %q is not one that this build can join (it has: local)", c.Network)
@@ -102,9 +131,7 @@ func (v *validator) chain(c Chain) {
 }
 
 func (v *validator) engine(o Options) {
-	if o.Device != "" && o.Device != "cpu" {
-		v.fault("options.device", "%q is not a device of this build (it has: cpu)", o.Device)
-	}
+	v.has("options.device", o.Device, v.build.Devices)
 	if o.Threads < 0 {
 		v.fault("options.threads", "must not be negative")
 	}

@@ -22,12 +22,14 @@ import (
 	"templar/internal/dashboard/plot"
 	"templar/internal/dashboard/tui"
 	"templar/internal/model"
+	"templar/internal/node"
 	"templar/internal/telemetry"
 	eventlog "templar/internal/telemetry/log"
 )
 
 // Options say which network to run.
 type Options struct {
+	Backends   node.Backends
 	Windows    uint64 // counted from the run's start
 	Miners     int
 	Validators int

@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"templar/cmd/templar/backends"
 	"templar/internal/dashboard/collect"
 	"templar/internal/dashboard/tui"
 	"templar/internal/model"
@@ -24,7 +25,7 @@ import (
 // options are those of the smallest network that trains.
 func options(t *testing.T, windows uint64) Options {
 	return Options{
-		Windows: windows, Miners: 1, Validators: 1, Preset: "tiny", Seed: 7, DataDir: filepath.Join(t.TempDir(), "net"),
+		Backends: backends.All(), Windows: windows, Miners: 1, Validators: 1, Preset: "tiny", Seed: 7, DataDir: filepath.Join(t.TempDir(), "net"),
 		Log: slog.New(slog.DiscardHandler), Out: &bytes.Buffer{},
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"templar/internal/chain"
-	"templar/internal/chain/cometbft"
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/dashboard/collect"
@@ -28,9 +27,7 @@ func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, 
 	if err != nil {
 		return nil, err
 	}
-	blocks, err := cometbft.New(cometbft.Config{
-		Home: n.path("chain"), Listen: n.ChainAddr, BlockInterval: n.params.BlockTime(), Logger: o.Log,
-	})
+	blocks, err := o.Backends.Private.Serve(n.path("chain"), n.ChainAddr, n.params.BlockTime(), o.Log)
 	if err != nil {
 		addr.Close()
 		return nil, err
@@ -51,7 +48,7 @@ func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, 
 	serve(func(ctx context.Context) error { return objects.Serve(ctx, addr) })
 	serve(blocks.Run)
 
-	env := node.Env{Log: o.Log, Sink: sink, Clock: clock.Wall{}, Disturb: o.chaos(clock.Wall{})}
+	env := node.Env{Backends: o.Backends, Log: o.Log, Sink: sink, Clock: clock.Wall{}, Disturb: o.chaos(clock.Wall{})}
 	obs, err := o.runRoles(roleCtx, n, env, c)
 	stop()
 	if failed := services.Wait(); failed != nil {
@@ -102,7 +99,7 @@ func openStore(n *network, log *slog.Logger) (*server.Server, net.Listener, erro
 
 // start registers the miners and starts the roles and the observer in g.
 func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgroup.Group, c *collect.Collector) (*observer, error) {
-	client, err := cometbft.Dial(ctx, cometbft.Opts{Endpoint: "http://" + n.ChainAddr, NetUID: netUID, Clock: env.Clock})
+	client, err := env.Chain(ctx, n.chain(&o.Backends), env.Clock)
 	if err != nil {
 		return nil, err
 	}

@@ -14,10 +14,10 @@ import (
 	"time"
 	"unicode"
 
-	"templar/internal/chain/cometbft"
 	"templar/internal/chain/ledger"
 	"templar/internal/config"
 	"templar/internal/data"
+	"templar/internal/node"
 	"templar/internal/run"
 	"templar/internal/store"
 	storefs "templar/internal/store/fs"
@@ -254,7 +254,7 @@ func (b *builder) createChain() error {
 			g.Authorities = []protocol.Hotkey{hotkey}
 		}
 	}
-	return cometbft.Init(b.path("chain"), g)
+	return b.o.Backends.Private.Init(b.path("chain"), g)
 }
 
 func (b *builder) createNodes() error {
@@ -277,7 +277,7 @@ func (b *builder) node(m member) config.Node {
 	c := config.Node{
 		Name: m.name, DataDir: b.o.path("nodes", m.name), Run: b.o.path("run.json"),
 		Wallet: config.Wallet{Path: b.o.path("wallets"), Name: walletName, Hotkey: m.name},
-		Chain:  config.Chain{Endpoint: "http://" + b.network.ChainAddr, NetUID: netUID},
+		Chain:  b.network.chain(&b.o.Backends),
 		Buckets: config.Buckets{
 			Dataset: bucket(datasetBucket, "read"), Aggregator: bucket(aggregatorBucket, "read"),
 		},
@@ -291,6 +291,11 @@ func (b *builder) node(m member) config.Node {
 		}
 	}
 	return c
+}
+
+// chain is how a node finds the network's chain.
+func (n *network) chain(b *node.Backends) config.Chain {
+	return config.Chain{Backend: b.Private.Backend, Endpoint: "http://" + n.ChainAddr, NetUID: netUID}
 }
 
 func writeJSON(path string, v any) error {

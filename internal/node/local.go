@@ -3,24 +3,46 @@ package node
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"templar/internal/store"
 	"templar/internal/store/fs"
 	"templar/protocol"
 )
 
-// dialer opens buckets where their endpoint says: in S3 stores, or in directories of this
-// machine, which it only reads. A bucket has its directory to itself, since one process at
-// a time may write to it.
-type dialer struct {
-	remote  store.Dialer
-	traffic *store.Counters
+// Buckets opens buckets where their endpoint says: in a store, by the back end for the
+// endpoint's scheme, or in a directory of this machine. A bucket has its directory to
+// itself, since one process at a time may write to it.
+type Buckets struct {
+	stores  map[string]StoreConn
+	traffic *store.Counters                 // nil: not counted
 	disturb func(store.Bucket) store.Bucket // nil: leave it as it is
 }
 
-// Dial opens a bucket without asking whether it is there.
-func (d dialer) Dial(l store.Location) (store.Bucket, error) {
+// Buckets returns what opens buckets. Close it when they are no longer used.
+func (b *Backends) Buckets() *Buckets {
+	stores := make(map[string]StoreConn)
+	for scheme, open := range b.Stores {
+		stores[scheme] = open()
+	}
+	return &Buckets{stores: stores}
+}
+
+// Close ends all connections.
+func (d *Buckets) Close() error {
+	var errs []error
+	for _, s := range d.stores {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Dial opens a bucket to read, without asking whether it is there. In a store, its key may
+// write too; in a directory it takes no lock, and nothing may be written.
+func (d *Buckets) Dial(l store.Location) (store.Bucket, error) {
 	dir, err := bucketDir(l)
 	if err != nil {
 		return nil, err
@@ -35,9 +57,9 @@ func (d dialer) Dial(l store.Location) (store.Bucket, error) {
 	return files.Bucket(l.Bucket), nil
 }
 
-// DialOwn opens a bucket that this node writes to. One in a directory is made if need be, and
-// is the node's alone until release.
-func (d dialer) DialOwn(l store.Location) (b store.Bucket, release func(), err error) {
+// DialOwn opens a bucket to write to. One in a directory is made if need be, and is this
+// process's alone until release.
+func (d *Buckets) DialOwn(l store.Location) (b store.Bucket, release func(), err error) {
 	dir, err := bucketDir(l)
 	if err != nil {
 		return nil, nil, err
@@ -49,12 +71,19 @@ func (d dialer) DialOwn(l store.Location) (b store.Bucket, release func(), err e
 	return openDirectory(dir, l.Bucket)
 }
 
-func (d dialer) dialRemote(l store.Location) (store.Bucket, error) {
-	b, err := d.remote.Dial(l)
+func (d *Buckets) dialRemote(l store.Location) (store.Bucket, error) {
+	scheme, _, _ := strings.Cut(l.Endpoint, "://")
+	s, ok := d.stores[scheme]
+	if !ok {
+		return nil, fmt.Errorf("bucket %q: want an endpoint that begins with %s:// or file://", l.Bucket, strings.Join(slices.Sorted(maps.Keys(d.stores)), "://, "))
+	}
+	b, err := s.Dial(l)
 	if err != nil {
 		return nil, err
 	}
-	b = store.Meter(b, d.traffic)
+	if d.traffic != nil {
+		b = store.Meter(b, d.traffic)
+	}
 	if d.disturb != nil {
 		b = d.disturb(b)
 	}

@@ -39,7 +39,7 @@ func must[T any](v T, err error) func(*testing.T) T {
 func local(t *testing.T, run run.Run, c chain.Chain, r telemetry.Role, signer *wallet.Wallet, endpoint string) *Node {
 	t.Helper()
 	n := &Node{}
-	d := dialer{}
+	d := &Buckets{}
 	n.Parts = parts.Parts{Run: run, Clock: clock.Wall{}, Chain: c, Signer: signer, Directory: directory.New(run.Params, c, d)}
 	cfg := config.Default()
 	cfg.DataDir, cfg.Run = t.TempDir(), "run.json"
@@ -48,7 +48,7 @@ func local(t *testing.T, run run.Run, c chain.Chain, r telemetry.Role, signer *w
 		Gradients: config.OwnBucket{Endpoint: endpoint, Name: string(r)}, Dataset: config.Bucket{Endpoint: endpoint, Name: "dataset"},
 		Aggregator: config.Bucket{Endpoint: endpoint, Name: "aggregates"},
 	}
-	if err := cfg.Validate(r); err != nil {
+	if err := cfg.Validate(r, config.Build{Chains: []string{"cometbft"}, Devices: []string{"cpu"}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Close() })
@@ -105,7 +105,7 @@ func TestLocalBuckets(t *testing.T) {
 	if err := os.WriteFile(unfinished, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := directory.New(run.Params, c, dialer{}).Refresh(ctx); err != nil {
+	if err := directory.New(run.Params, c, &Buckets{}).Refresh(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(unfinished); err != nil {
@@ -119,11 +119,11 @@ func TestLocalBucketsStayInside(t *testing.T) {
 	for _, l := range []store.Location{
 		{Endpoint: "file://" + root, Bucket: ".."}, {Endpoint: "file://" + root, Bucket: "a/b"}, {Endpoint: "file://" + root, Bucket: ""},
 	} {
-		if _, err := (dialer{}).Dial(l); err == nil {
+		if _, err := new(Buckets).Dial(l); err == nil {
 			t.Errorf("bucket %q was opened", l.Bucket)
 		}
 	}
-	if _, err := (dialer{}).Dial(store.Location{Endpoint: "file://" + root, Bucket: "nobodys"}); err != nil {
+	if _, err := new(Buckets).Dial(store.Location{Endpoint: "file://" + root, Bucket: "nobodys"}); err != nil {
 		t.Error(err)
 	}
 	if left := must(os.ReadDir(root))(t); len(left) > 0 {
@@ -153,7 +153,7 @@ func TestDatasetMirrors(t *testing.T) {
 	cfg := config.Node{Buckets: config.Buckets{
 		Dataset: config.Bucket{Endpoint: p.Stores[0], Name: "first"}, Mirrors: []config.Bucket{{Endpoint: p.Stores[0], Name: "second"}},
 	}}
-	if err := n.openModel(t.Context(), cfg, dialer{}, clock.Wall{}); err != nil {
+	if err := n.openDataset(t.Context(), cfg.Buckets, new(Buckets), clock.Wall{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := n.Data.Page(t.Context(), 0, p.PageTokens); err != nil {

@@ -23,7 +23,7 @@ func TestDirectoriesAreLocked(t *testing.T) {
 		n.Run = run
 		return n, n.openBuckets(config.Node{DataDir: data, Buckets: config.Buckets{
 			Aggregator: config.Bucket{Endpoint: "file://" + bucket, Name: "aggregates"},
-		}}, telemetry.Aggregator, Of(telemetry.Aggregator), dialer{}, clock.Wall{})
+		}}, telemetry.Aggregator, Of(telemetry.Aggregator), new(Buckets), clock.Wall{})
 	}
 	data, bucket := t.TempDir(), t.TempDir()
 	first, err := open(data, bucket)

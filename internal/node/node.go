@@ -12,17 +12,14 @@ import (
 	"path/filepath"
 	"time"
 
-	"templar/internal/chain/cometbft"
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/data"
 	"templar/internal/directory"
-	"templar/internal/engine/cpu"
 	"templar/internal/parts"
 	"templar/internal/role"
 	"templar/internal/run"
 	"templar/internal/store"
-	"templar/internal/store/s3"
 	"templar/internal/telemetry"
 	"templar/internal/wallet"
 	"templar/protocol"
@@ -30,6 +27,7 @@ import (
 
 // Env is what a process gives to the roles in it.
 type Env struct {
+	Backends
 	Log   *slog.Logger
 	Sink  telemetry.Sink
 	Clock clock.Clock
@@ -45,7 +43,7 @@ type Env struct {
 type Node struct {
 	parts.Parts
 
-	closers []func() error
+	closers closers
 	traffic store.Counters // with all buckets
 }
 
@@ -87,28 +85,19 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs Needs, env
 	if err != nil {
 		return nil, err
 	}
-	env.Log.Debug("connecting", "chain", c.Chain.Endpoint)
-	slow := time.AfterFunc(patience, func() {
-		env.Log.Warn("the chain does not answer yet: is its node running, and is the address right?", "chain", c.Chain.Endpoint)
-	})
-	defer slow.Stop()
-	genesis, err := c.Chain.Genesis()
-	if err != nil {
-		return nil, fmt.Errorf("chain.verify: %w", err)
-	}
-	client, err := cometbft.Dial(ctx, cometbft.Opts{Endpoint: c.Chain.Endpoint, NetUID: c.Chain.NetUID, Verify: genesis, Clock: env.Clock})
+	client, err := openChain(ctx, c.Chain, env)
 	if err != nil {
 		return nil, err
 	}
-	n.closers = append(n.closers, client.Close)
-	remote := s3.NewDialer(s3.Options{})
-	n.closers = append(n.closers, remote.Close)
-	dialer := dialer{remote: remote, traffic: &n.traffic, disturb: env.Disturb}
+	n.closers.add(client.Close)
+	buckets := env.Buckets()
+	buckets.traffic, buckets.disturb = &n.traffic, env.Disturb
+	n.closers.add(buckets.Close)
 	n.Parts = parts.Parts{
 		Run: run, Clock: env.Clock, Chain: client, Signer: hotkey,
-		Directory: directory.New(run.Params, client, dialer),
+		Directory: directory.New(run.Params, client, buckets),
 	}
-	if err := n.openBuckets(c, r, needs, dialer, env.Clock); err != nil {
+	if err := n.openBuckets(c, r, needs, buckets, env.Clock); err != nil {
 		return nil, err
 	}
 	if needs.Member {
@@ -119,12 +108,23 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs Needs, env
 	n.identify(c, r, env)
 	n.Chain = &watched{Chain: client, blockTime: run.Params.BlockTime(), endpoint: c.Chain.Endpoint, log: n.Log}
 	if needs.Model {
-		err = n.openModel(ctx, c, dialer, env.Clock)
+		if err = n.openEngine(c.Options, env); err == nil {
+			err = n.openDataset(ctx, c.Buckets, buckets, env.Clock)
+		}
 	}
 	if err == nil && env.Alter != nil {
 		n.Parts = env.Alter(n.Parts)
 	}
 	return n, err
+}
+
+func openChain(ctx context.Context, c config.Chain, env Env) (ChainConn, error) {
+	env.Log.Debug("connecting", "chain", c.Endpoint)
+	slow := time.AfterFunc(patience, func() {
+		env.Log.Warn("the chain does not answer yet: is its node running, and is the address right?", "chain", c.Endpoint)
+	})
+	defer slow.Stop()
+	return env.Chain(ctx, c, env.Clock)
 }
 
 // LoadRun reads a run parameters' file.
@@ -145,7 +145,7 @@ const ownRequests = 32
 
 // openBuckets opens what the role works with. The node's own calls are limited and retried;
 // peers' buckets are not, since a gather has a deadline and retries of its own.
-func (n *Node) openBuckets(c config.Node, r telemetry.Role, needs Needs, d dialer, clk clock.Clock) error {
+func (n *Node) openBuckets(c config.Node, r telemetry.Role, needs Needs, d *Buckets, clk clock.Clock) error {
 	open := func(what string, l store.Location, dial func(store.Location) (store.Bucket, error)) (store.Bucket, error) {
 		b, err := dial(l)
 		if err != nil {
@@ -155,7 +155,7 @@ func (n *Node) openBuckets(c config.Node, r telemetry.Role, needs Needs, d diale
 	}
 	owned := func(b store.Bucket, release func(), err error) (store.Bucket, error) {
 		if err == nil {
-			n.closers = append(n.closers, func() error { release(); return nil })
+			n.closers.add(func() error { release(); return nil })
 		}
 		return b, err
 	}
@@ -187,31 +187,39 @@ func (n *Node) openBuckets(c config.Node, r telemetry.Role, needs Needs, d diale
 	return nil
 }
 
-func (n *Node) openModel(ctx context.Context, c config.Node, d store.Dialer, clk clock.Clock) error {
-	p := n.Run.Params
-	if c.Options.Device != "" && c.Options.Device != "cpu" {
-		return fmt.Errorf("device %q: this build computes on cpu", c.Options.Device)
-	}
-	e, err := cpu.New(p.Model, cpu.Options{Threads: c.Options.Threads, BLAS: c.Options.BLAS})
+func (n *Node) openEngine(c config.Options, env Env) error {
+	e, err := env.Engine(c.Device, n.Run.Params.Model, EngineOptions{Threads: c.Threads, BLAS: c.BLAS})
 	if err != nil {
 		return err
 	}
 	n.Engine = e
-	n.closers = append(n.closers, e.Close)
-	var sources []store.Reader
-	for _, b := range append([]config.Bucket{c.Buckets.Dataset}, c.Buckets.Mirrors...) {
+	n.closers.add(e.Close)
+	return nil
+}
+
+func (n *Node) openDataset(ctx context.Context, c config.Buckets, d store.Dialer, clk clock.Clock) error {
+	sources, err := dialDataset(c, d, clk)
+	if err != nil {
+		return err
+	}
+	n.Data, err = data.Open(ctx, sources[0], n.Run.Params.DatasetHash, sources[1:]...)
+	return err
+}
+
+// dialDataset opens the dataset's bucket and its mirrors.
+func dialDataset(c config.Buckets, d store.Dialer, clk clock.Clock) (sources []store.Reader, err error) {
+	for _, b := range append([]config.Bucket{c.Dataset}, c.Mirrors...) {
 		bucket, err := d.Dial(b.Location())
 		if err != nil {
-			return fmt.Errorf("dataset bucket %q: %w", b.Name, err)
+			return nil, fmt.Errorf("dataset bucket %q: %w", b.Name, err)
 		}
 		policy := store.RetryPolicy{}
-		if len(c.Buckets.Mirrors) > 0 {
+		if len(c.Mirrors) > 0 {
 			policy.Attempts = 2 // then it is another's turn
 		}
 		sources = append(sources, store.Retry(bucket, policy, clk))
 	}
-	n.Data, err = data.Open(ctx, sources[0], p.DatasetHash, sources[1:]...)
-	return err
+	return sources, nil
 }
 
 func (n *Node) identify(c config.Node, r telemetry.Role, env Env) {
@@ -224,12 +232,20 @@ func (n *Node) identify(c config.Node, r telemetry.Role, env Env) {
 }
 
 // Close releases connections and memory.
-func (n *Node) Close() error {
+func (n *Node) Close() error { return n.closers.close() }
+
+// closers are what ends a node's parts, in the order in which they were opened.
+type closers []func() error
+
+func (c *closers) add(f func() error) { *c = append(*c, f) }
+
+// close closes the last one first.
+func (c *closers) close() error {
 	var errs []error
-	for i := len(n.closers) - 1; i >= 0; i-- {
-		errs = append(errs, n.closers[i]())
+	for i := len(*c) - 1; i >= 0; i-- {
+		errs = append(errs, (*c)[i]())
 	}
-	n.closers = nil
+	*c = nil
 	return errors.Join(errs...)
 }
 

@@ -6,7 +6,6 @@ import (
 	"templar/internal/data"
 	"templar/internal/directory"
 	"templar/internal/engine"
-	"templar/internal/engine/cpu"
 	"templar/internal/parts"
 	"templar/internal/role"
 	"templar/internal/store"
@@ -87,7 +86,7 @@ func (n *Node) openModel(d *parts.Parts, buckets dialer) (err error) {
 
 func (n *Network) newEngine() (engine.Engine, error) {
 	if n.config.Engine == Real {
-		return cpu.New(n.run.Params.Model, cpu.Options{Threads: 1})
+		return n.config.NewEngine(n.run.Params.Model)
 	}
 	return newCheap(n.run.Codec.Layout(), n.best), nil
 }

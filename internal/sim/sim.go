@@ -10,6 +10,7 @@ import (
 	"io"
 	"time"
 
+	"templar/internal/engine"
 	"templar/internal/parts"
 	"templar/protocol"
 )
@@ -32,6 +33,7 @@ type Config struct {
 	Validators  int
 	Aggregators int // the first publishes, the others stand by
 	Engine      Engine
+	NewEngine   func(protocol.Model) (engine.Engine, error) // of one thread, for Engine Real
 	Faults      Script
 	Threads     int // nodes that compute at once
 
@@ -108,6 +110,8 @@ func (c *Config) Check() error {
 		return fmt.Errorf("%d miners, %d validators, %d aggregators: want one of each, and no more than 4000 together", c.Miners, c.Validators, c.Aggregators)
 	case c.Engine != Cheap && c.Engine != Real:
 		return fmt.Errorf("engine %q: want %q or %q", c.Engine, Cheap, Real)
+	case c.Engine == Real && c.NewEngine == nil:
+		return fmt.Errorf("engine %q: this build has none", c.Engine)
 	}
 	for _, f := range c.Faults {
 		if !c.has(f.Who) || !c.has(f.Of) {

@@ -5,6 +5,10 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"templar/internal/engine"
+	"templar/internal/engine/cpu"
+	"templar/protocol"
 )
 
 // A run is a function of its Config: neither the number of threads nor the order in which
@@ -28,7 +32,7 @@ func TestRunsRepeat(t *testing.T) {
 
 // The LLaMA, too, keeps the promise.
 func TestRealEngine(t *testing.T) {
-	c := Config{Seed: 1, Windows: 12, Miners: 3, Validators: 2, Aggregators: 1, Engine: Real, Threads: 2}
+	c := Config{Seed: 1, Windows: 12, Miners: 3, Validators: 2, Aggregators: 1, Engine: Real, NewEngine: newCPU, Threads: 2}
 	c.Faults = Random(c)
 	if r := outcome(t, c); r.Failed() || r.Windows != 12 {
 		t.Errorf("%+v", r)
@@ -79,3 +83,5 @@ func TestShrink(t *testing.T) {
 		t.Errorf("%d windows, %d miners, faults:\n%v%v", small.Windows, small.Miners, small.Faults, smallest.Violations)
 	}
 }
+
+func newCPU(m protocol.Model) (engine.Engine, error) { return cpu.New(m, cpu.Options{Threads: 1}) }

@@ -1,0 +1,50 @@
+// Package backends is the one place that names the back ends of the command. A new chain,
+// engine or store is a package of its own and a line here.
+package backends
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"templar/internal/chain/cometbft"
+	"templar/internal/chain/ledger"
+	"templar/internal/clock"
+	"templar/internal/config"
+	"templar/internal/engine"
+	"templar/internal/engine/cpu"
+	"templar/internal/node"
+	"templar/internal/store/s3"
+	"templar/protocol"
+)
+
+// All returns the back ends that the command is built with.
+func All() node.Backends {
+	return node.Backends{
+		Chains:  map[string]node.OpenChain{"cometbft": dial},
+		Engines: map[string]node.OpenEngine{"cpu": newCPU},
+		Stores:  map[string]node.OpenStore{"http": newS3, "https": newS3},
+		Private: node.PrivateChain{Backend: "cometbft", Init: initialise, Serve: serve},
+	}
+}
+
+func dial(ctx context.Context, c config.Chain, clk clock.Clock) (node.ChainConn, error) {
+	genesis, err := c.Genesis()
+	if err != nil {
+		return nil, fmt.Errorf("chain.verify: %w", err)
+	}
+	return cometbft.Dial(ctx, cometbft.Opts{Endpoint: c.Endpoint, NetUID: c.NetUID, Verify: genesis, Clock: clk})
+}
+
+func initialise(home string, g ledger.Genesis) error { return cometbft.Init(home, g) }
+
+func serve(home, listen string, blockTime time.Duration, log *slog.Logger) (node.Service, error) {
+	return cometbft.New(cometbft.Config{Home: home, Listen: listen, BlockInterval: blockTime, Logger: log})
+}
+
+func newCPU(m protocol.Model, o node.EngineOptions) (engine.Engine, error) {
+	return cpu.New(m, cpu.Options{Threads: o.Threads, BLAS: o.BLAS})
+}
+
+func newS3() node.StoreConn { return s3.NewDialer(s3.Options{}) }

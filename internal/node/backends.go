@@ -1,0 +1,106 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"templar/internal/chain"
+	"templar/internal/chain/ledger"
+	"templar/internal/clock"
+	"templar/internal/config"
+	"templar/internal/engine"
+	"templar/internal/store"
+	"templar/protocol"
+)
+
+// Backends are the back ends that a program was built with: constructors, by the names
+// that a configuration gives them. The program's main package fills them in and passes
+// them down; no package below it imports an implementation to make one.
+type Backends struct {
+	Chains  map[string]OpenChain  // by chain.backend
+	Engines map[string]OpenEngine // by options.device
+	Stores  map[string]OpenStore  // by the scheme of endpoints; directories need none
+
+	// Private is the chain that a localnet makes and runs for itself.
+	Private PrivateChain
+}
+
+// OpenChain connects to a chain. It waits, until ctx ends, for the chain to answer.
+type OpenChain func(ctx context.Context, c config.Chain, clk clock.Clock) (ChainConn, error)
+
+// ChainConn is a chain over a connection. Close ends it.
+type ChainConn interface {
+	chain.Chain
+	Close() error
+}
+
+// OpenEngine makes an engine for a model.
+type OpenEngine func(m protocol.Model, o EngineOptions) (engine.Engine, error)
+
+// EngineOptions are those of config.Options that an engine has a use for; others ignore
+// them.
+type EngineOptions struct {
+	Threads int    // 0: all cores
+	BLAS    string // builtin, also when empty, openblas or auto
+}
+
+// OpenStore makes a client of object stores. It opens no connection before it is used.
+type OpenStore func() StoreConn
+
+// StoreConn opens buckets. Close ends its connections.
+type StoreConn interface {
+	store.Dialer
+	Close() error
+}
+
+// PrivateChain is a chain that this program runs itself.
+type PrivateChain struct {
+	Backend string // its name among the chains
+	// Init writes the folder of a node.
+	Init func(home string, g ledger.Genesis) error
+	// Serve makes the node of a folder, which serves clients at listen, host:port.
+	Serve func(home, listen string, blockTime time.Duration, log *slog.Logger) (Service, error)
+}
+
+// Service works until its context ends.
+type Service interface{ Run(context.Context) error }
+
+// Chain connects to the chain that a configuration names.
+func (b *Backends) Chain(ctx context.Context, c config.Chain, clk clock.Clock) (ChainConn, error) {
+	open, err := pick("chain.backend", b.Chains, c.Backend, config.Default().Chain.Backend)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, c, clk)
+}
+
+// Engine makes the engine of a device.
+func (b *Backends) Engine(device string, m protocol.Model, o EngineOptions) (engine.Engine, error) {
+	open, err := pick("options.device", b.Engines, device, config.Default().Options.Device)
+	if err != nil {
+		return nil, err
+	}
+	return open(m, o)
+}
+
+// Build lists the names that a configuration can choose from.
+func (b *Backends) Build() config.Build {
+	return config.Build{Chains: slices.Sorted(maps.Keys(b.Chains)), Devices: slices.Sorted(maps.Keys(b.Engines))}
+}
+
+// pick finds a back end by its name; no name means the usual one.
+func pick[T any](key string, from map[string]T, name, usual string) (T, error) {
+	if name == "" {
+		name = usual
+	}
+	open, ok := from[name]
+	if !ok {
+		return open, fmt.Errorf("%s: %q is not in this build (it has: %s)", key, name, strings.Join(slices.Sorted(maps.Keys(from)), ", "))
+	}
+	return open, nil
+}
