@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"templar/internal/mailbox"
 	"templar/internal/store"
@@ -42,7 +41,7 @@ func (a *Aggregator) keep(ctx context.Context, p *mailbox.Payload) error {
 	if !errors.Is(err, store.ErrExists) {
 		return err
 	}
-	raw, err := read(ctx, a.Shelf.Bucket, key, a.maxGradient())
+	raw, _, err := store.ReadAll(ctx, a.Shelf.Bucket, key, a.maxGradient())
 	if errors.Is(err, store.ErrTooLarge) {
 		raw, err = nil, nil
 	}
@@ -61,16 +60,4 @@ func (a *Aggregator) keep(ctx context.Context, p *mailbox.Payload) error {
 
 func (a *Aggregator) maxGradient() int64 {
 	return wire.MaxGradientSize(a.Codec, a.Params.PagesPerWindow)
-}
-
-// read returns an object of at most limit bytes; of any size when that is negative.
-func read(ctx context.Context, r store.Reader, key string, limit int64) ([]byte, error) {
-	body, info, err := r.Get(ctx, key, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	raw := make([]byte, info.Size)
-	_, err = io.ReadFull(body, raw)
-	return raw, err
 }

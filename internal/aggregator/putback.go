@@ -126,7 +126,7 @@ func (a *Aggregator) putNamed(ctx context.Context, c *copied) error {
 		if _, errs[i] = a.Shelf.Bucket.Head(ctx, key); !errors.Is(errs[i], store.ErrNotFound) {
 			return
 		}
-		raw, err := read(ctx, a.Local, key, a.maxGradient())
+		raw, _, err := store.ReadAll(ctx, a.Local, key, a.maxGradient())
 		if err != nil || wire.ContentHash(raw) != in.Content {
 			a.Log.Warn("no copy of a gradient that counted: nobody can recompute the window", "window", c.Window, "uid", in.UID, "err", err)
 			errs[i] = nil

@@ -9,6 +9,7 @@ import (
 	"templar/internal/evaluation"
 	"templar/internal/report"
 	"templar/internal/score"
+	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -102,7 +103,7 @@ func (c *checker) gradient(ctx context.Context, m *report.Miner) *wire.Gradient 
 		if p.Hotkey != m.Hotkey {
 			continue
 		}
-		b, err := read(ctx, p.Bucket, protocol.GradientKey(c.Options.Window, m.UID), wire.MaxGradientSize(c.Run.Codec, c.Run.Params.PagesPerWindow))
+		b, _, err := store.ReadAll(ctx, p.Bucket, protocol.GradientKey(c.Options.Window, m.UID), wire.MaxGradientSize(c.Run.Codec, c.Run.Params.PagesPerWindow))
 		if err != nil || wire.ContentHash(b) != m.Content {
 			return nil
 		}

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"templar/internal/attest"
@@ -92,7 +91,7 @@ var errUnread = errors.New("cannot be read")
 // Report reads a validator's report on w. An error that wraps store.ErrNotFound means that
 // there is none.
 func (r *Records) Report(ctx context.Context, v Party, w protocol.Window) (*report.Report, error) {
-	b, err := read(ctx, v.Bucket, protocol.ReportKey(w, v.UID), report.MaxSize(r.Run.Params))
+	b, _, err := store.ReadAll(ctx, v.Bucket, protocol.ReportKey(w, v.UID), report.MaxSize(r.Run.Params))
 	if err != nil {
 		return nil, fmt.Errorf("report of validator uid %d on window %d: %w: %w", v.UID, w, errUnread, err)
 	}
@@ -114,7 +113,7 @@ func (r *Records) Report(ctx context.Context, v Party, w protocol.Window) (*repo
 func (r *Records) start(ctx context.Context) (s wire.StartWindow, err error) {
 	err = fmt.Errorf("start window: %w", store.ErrNotFound)
 	for _, v := range r.Validators {
-		b, readErr := read(ctx, v.Bucket, protocol.StartWindowKey(), wire.MaxSealedSize)
+		b, _, readErr := store.ReadAll(ctx, v.Bucket, protocol.StartWindowKey(), wire.MaxSealedSize)
 		if readErr != nil {
 			err = fmt.Errorf("start window of validator uid %d: %w", v.UID, readErr)
 			continue
@@ -127,17 +126,4 @@ func (r *Records) start(ctx context.Context) (s wire.StartWindow, err error) {
 		err = fmt.Errorf("start window of validator uid %d: it is not this run's, or not signed by the validator", v.UID)
 	}
 	return s, err
-}
-
-func read(ctx context.Context, b store.Reader, key string, limit int64) ([]byte, error) {
-	body, _, err := b.Get(ctx, key, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	raw, err := io.ReadAll(io.LimitReader(body, limit+1))
-	if err == nil && int64(len(raw)) > limit {
-		err = store.ErrTooLarge
-	}
-	return raw, err
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"templar/internal/clock"
 	"templar/internal/directory"
 	"templar/internal/run"
 	"templar/internal/schedule"
@@ -107,13 +108,12 @@ func (g *gathering) attempt(ctx context.Context, out *Payload, buf []byte, patie
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var body progress
-	g.Schedule.Clock.Each(2, 2, func(i int) {
+	clock.Both(g.Schedule.Clock, func() {
 		defer cancel()
-		if i == 0 {
-			buf = g.ask(ctx, out, buf, &body)
-		} else {
-			stalled = g.watch(ctx, &body, patience)
-		}
+		buf = g.ask(ctx, out, buf, &body)
+	}, func() {
+		defer cancel()
+		stalled = g.watch(ctx, &body, patience)
 	})
 	return buf, stalled
 }

@@ -300,7 +300,7 @@ func TestStateHashIsComputedOnce(t *testing.T) {
 	simnet.Test(t, simnet.Config{}, func(net *simnet.Network) {
 		var hashed atomic.Int64
 		run := net.Run
-		run.Codec = run.Codec.Parallel(1, func(n int, f func(int)) {
+		run.Codec = run.Codec.Parallel(2, func(n int, f func(int)) {
 			hashed.Add(1)
 			for i := range n {
 				f(i)

@@ -128,7 +128,7 @@ func equivocates(n *Node, _ *process, d *parts.Parts) {
 
 func losesWork(_ *Node, _ *process, d *parts.Parts) {
 	calls := 0
-	d.Run.Codec = d.Run.Codec.Parallel(1, func(n int, f func(int)) {
+	d.Run.Codec = d.Run.Codec.Parallel(2, func(n int, f func(int)) {
 		if calls++; calls%20 != 0 {
 			inTurn(n, f)
 		}

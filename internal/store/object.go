@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"templar/protocol"
 )
@@ -18,7 +19,7 @@ func PutBytes(ctx context.Context, b Bucket, key string, body []byte, o PutOptio
 	return nil
 }
 
-// ReadAll fetches a whole object of at most limit bytes.
+// ReadAll fetches a whole object of at most limit bytes; a negative limit means no limit.
 func ReadAll(ctx context.Context, r Reader, key string, limit int64) ([]byte, Info, error) {
 	body, info, err := r.Get(ctx, key, limit)
 	if err != nil {
@@ -33,6 +34,9 @@ func ReadAll(ctx context.Context, r Reader, key string, limit int64) ([]byte, In
 // what is announced, up to the limit, is made at once: an Aggregate may have 150 MB, and a
 // slice that grows holds it twice.
 func readBody(body io.Reader, limit, announced int64) ([]byte, error) {
+	if limit < 0 {
+		limit = math.MaxInt64 - 1
+	}
 	b := bytes.NewBuffer(make([]byte, 0, max(0, min(announced, limit))+bytes.MinRead))
 	_, err := b.ReadFrom(io.LimitReader(body, limit+1))
 	if err == nil && int64(b.Len()) > limit {

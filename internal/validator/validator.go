@@ -182,12 +182,6 @@ func (v *Validator) tell(ctx context.Context, w protocol.Window) error {
 		return err
 	}
 	var err error
-	v.Clock.Each(2, 2, func(i int) {
-		if i == 0 {
-			err = v.update(ctx, w)
-		} else {
-			v.sendReports(ctx, v.Params.Gather())
-		}
-	})
+	clock.Both(v.Clock, func() { err = v.update(ctx, w) }, func() { v.sendReports(ctx, v.Params.Gather()) })
 	return err
 }
