@@ -31,13 +31,14 @@ const bucketHelp = `
 The bucket and its keys come from a node's configuration file (--config), then from the
 environment (R2_GRADIENTS_*, R2_DATASET_*, R2_AGGREGATOR_*, by --bucket-kind), then from
 flags; the later one counts. A secret is never given as a flag: name a file that holds it,
-or set TEMPLAR_STORE_SECRET for the secret of --access-key.`
+or set TEMPLAR_STORE_SECRET for the secret of --access-key. A folder of this machine has no
+keys; what writes to it keeps others out meanwhile.`
 
 func (b *bucketFlags) add(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringVar(&b.config, "config", "", "a node's configuration file, .json or .yaml")
 	f.StringVar(&b.kind, "bucket-kind", "gradients", "which of the node's buckets: gradients, dataset or aggregator")
-	f.StringVar(&b.endpoint, "endpoint", "", "http(s)://host[:port] of the store")
+	f.StringVar(&b.endpoint, "endpoint", "", "http(s)://host[:port] of the store, or file:///directory")
 	f.StringVar(&b.bucket, "bucket", "", "name of the bucket")
 	f.StringVar(&b.region, "region", "", "region of the store (default auto)")
 	f.StringVar(&b.key, "access-key", "", "id of the key to use")
@@ -63,15 +64,12 @@ func (b *bucketFlags) locate(cmd *cobra.Command, std Std) (views, error) {
 		return views{}, err
 	}
 	env := "R2_" + strings.ToUpper(b.kind) + "_"
-	dir, local := protocol.LocalStore(v.read.Endpoint)
 	switch {
-	case local:
-		return views{}, usagef("--endpoint: this bucket is a folder, %s: these commands are for buckets behind an S3 endpoint", dir)
 	case v.read.Endpoint == "":
 		return views{}, usagef("--endpoint: missing: give it, or --config, or set %sENDPOINT or %[1]sACCOUNT_ID", env)
 	case v.read.Bucket == "":
 		return views{}, usagef("--bucket: missing: give it, or --config, or set %sBUCKET_NAME", env)
-	case v.read.AccessKey == "" && v.write.AccessKey == "":
+	case !v.canRead() && !v.canWrite():
 		return views{}, usagef("--access-key: missing: give it with --secret-file, or --config, or set %sREAD_ACCESS_KEY_ID and %[1]sREAD_SECRET_ACCESS_KEY", env)
 	}
 	return v, nil

@@ -48,7 +48,7 @@ The exit code is 1 when something failed.
 			defer release()
 			c.Write = bucket
 		}
-		if v.canRead() {
+		if v.read.AccessKey != "" { // a directory has no second key to try
 			if c.Read, err = d.Dial(v.read); err != nil {
 				return usageError{err}
 			}
