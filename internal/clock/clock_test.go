@@ -61,3 +61,17 @@ func TestEach(t *testing.T) {
 		})
 	}
 }
+
+func TestBothRunAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, word := time.Now(), make(chan string)
+		var heard string
+		clock.Both(clock.Wall{}, func() { heard = <-word }, func() {
+			time.Sleep(time.Second)
+			word <- "done"
+		})
+		if heard != "done" || time.Since(began) != time.Second {
+			t.Errorf("heard %q after %v", heard, time.Since(began))
+		}
+	})
+}
