@@ -23,6 +23,9 @@ func NewDraw(purpose string, seed Hash, numbers ...uint64) *Draw {
 	return &Draw{rand.NewChaCha8(sha256.Sum256(key))}
 }
 
+// Uint64 returns the next word of the stream.
+func (d *Draw) Uint64() uint64 { return d.source.Uint64() }
+
 // Below returns a uniform integer in [0, n): the next 64-bit value modulo n, where
 // values below 2^64 mod n are passed over, since they would favour some results.
 // It returns 0 for n = 0.
