@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"internal/attest"},
 	{"internal/checkpoint", "internal/replica"},
 	{"internal/role", "internal/resume", "internal/audit"},
-	{"internal/miner", "internal/validator", "internal/aggregator"},
+	{"internal/miner", "internal/validator", "internal/aggregator", "internal/evaluator"},
 	{"internal/parts"},
 	{"internal/adversary"},
 	{"internal/node", "internal/sim", "internal/simnet", "internal/aggregatortest"},

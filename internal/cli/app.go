@@ -104,7 +104,7 @@ update, validators measure what every miner contributed and set weights on a cha
 	b := &a.Backends
 	root.AddCommand(
 		a.localnet(std), simCommand(std, b), generate(b),
-		a.role(std, telemetry.Miner), a.role(std, telemetry.Validator), a.role(std, telemetry.Aggregator),
+		a.role(std, telemetry.Miner), a.role(std, telemetry.Validator), a.role(std, telemetry.Aggregator), a.role(std, telemetry.Evaluator),
 		chainGroup(std, b), storeGroup(std, b), walletGroup(), inspect(), vectorsGroup(), a.version(),
 		explainCommand(std, b), verifyCommand(std, b), evalCommand(b), modelGroup(), datasetGroup(std, b), withClocks(doctor(), b),
 	)

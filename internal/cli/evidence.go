@@ -55,7 +55,7 @@ func (e *evidence) open(ctx context.Context, std Std, b *node.Backends, log *slo
 // networkRecords reads what the chain and the nodes' buckets hold, as anyone can. A node
 // that runs from the same configuration is not disturbed: nothing of it is locked.
 func networkRecords(ctx context.Context, file string, std Std, b *node.Backends, log *slog.Logger) (*audit.Records, func() error, error) {
-	c, warnings, err := config.Load(telemetry.Observer, config.Sources{File: file, Environ: std.Environ})
+	c, warnings, err := config.Load(telemetry.Evaluator, config.Sources{File: file, Environ: std.Environ})
 	for _, w := range warnings {
 		log.Warn(w)
 	}

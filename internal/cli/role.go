@@ -24,13 +24,21 @@ bucket of its own, and applies the window's update.`
 		return "Measure what every miner contributed, and set weights",
 			`A validator evaluates miners' gradients on data that it can prove to have drawn fairly,
 keeps their ratings, and sets weights on the chain.`
+	case telemetry.Evaluator:
+		return "Follow a run, and measure its model on held-out text",
+			`An evaluator follows a run from outside and measures the model after each window on the
+dataset's held-out text, on which no miner trains: loss (nats a token), perplexity and bits a
+byte. It needs the read keys of the aggregator bucket and of the dataset bucket, and a hotkey
+of any kind: it is not registered on the chain, uploads nothing and changes nothing. What it
+measures stands in its log and goes to InfluxDB when that is set. A stopped one goes on from
+the newest checkpoint.`
 	}
 	return "Fold each window's gradients into one signed update",
 		`An aggregator gathers the selected peers' gradients after each window and publishes one
 signed update. Its hotkey must be among the run's aggregators.`
 }
 
-// role is the command of a miner, a validator or an aggregator.
+// role is the command of a role.
 func (a App) role(std Std, role telemetry.Role) *cobra.Command {
 	short, long := purpose(role)
 	cmd := &cobra.Command{

@@ -172,6 +172,13 @@ type Options struct {
 	// 4 x checkpoint_frequency.
 	StoreGathers bool   `koanf:"store_gathers"`
 	KeepGathers  uint64 `koanf:"keep_gathers"`
+	// Every is how many windows lie between two measurements of an evaluator; 0 means 1.
+	Every uint64 `koanf:"every"`
+	// Batches of held-out text that an evaluator measures each time; 0 means 8.
+	Batches int `koanf:"batches"`
+	// Tokenizer is the tokenizer.json of the dataset, by which an evaluator counts bytes. A
+	// dataset of bytes needs none.
+	Tokenizer string `koanf:"tokenizer"`
 }
 
 // Default returns what holds where no source says otherwise.

@@ -33,7 +33,11 @@ func variables(role telemetry.Role) map[string]string {
 			}
 		}
 	}
-	bucket("gradients", "read", "write")
+	if role == telemetry.Evaluator {
+		bucket("gradients", "", "")
+	} else {
+		bucket("gradients", "read", "write")
+	}
 	bucket("dataset", "key", "")
 	if role == telemetry.Aggregator {
 		v["CUDA_DEVICE"] = ""

@@ -7,7 +7,8 @@ import (
 )
 
 // flagKeys returns the flags of a role, each with the key that it sets. An aggregator has
-// no model, no dataset and no bucket of its own, and so none of their flags.
+// no model, no dataset and no bucket of its own, and so none of their flags; an evaluator has
+// no bucket of its own and gathers nothing.
 func flagKeys(role telemetry.Role) map[string]string {
 	keys := map[string]string{
 		"name": "name", "data-dir": "data_dir", "run": "run",
@@ -16,6 +17,12 @@ func flagKeys(role telemetry.Role) map[string]string {
 		"chain.verify": "chain.verify", "chain.backend": "chain.backend",
 		"peers": "options.peers", "windows": "options.windows", "test": "options.test",
 		"store-gathers": "options.store_gathers", "keep-gathers": "options.keep_gathers",
+	}
+	if role == telemetry.Evaluator {
+		for _, gathering := range []string{"peers", "test", "store-gathers", "keep-gathers"} {
+			delete(keys, gathering)
+		}
+		keys["every"], keys["batches"], keys["tokenizer"] = "options.every", "options.batches", "options.tokenizer"
 	}
 	if role != telemetry.Aggregator {
 		keys["device"], keys["threads"], keys["blas"] = "options.device", "options.threads", "options.blas"
@@ -39,7 +46,7 @@ func bucketFlags(role telemetry.Role) (out []bucketFlag) {
 		{"dataset", "dataset bucket", []bucketFlag{{"key", "id of the key that reads"}}},
 		{"aggregator", "aggregator bucket", []bucketFlag{{"key", "id of the key; only an aggregator's writes"}}},
 	} {
-		if role == telemetry.Aggregator && b.name != "aggregator" {
+		if (role == telemetry.Aggregator && b.name != "aggregator") || (role == telemetry.Evaluator && b.name == "gradients") {
 			continue
 		}
 		at := "buckets." + b.name + "."
@@ -83,11 +90,17 @@ func RoleFlags(f *pflag.FlagSet, role telemetry.Role) {
 		f.Int("threads", 0, "threads to compute with (default all cores)")
 		f.String("blas", "", "what multiplies matrices: builtin, openblas or auto (default builtin)")
 	}
-	f.String("peers", "", "gather from these uids only: 1,2,3")
 	f.Uint64("windows", 0, "windows to take part in, counted from the run's start (default no end)")
-	f.Bool("test", false, "use all peers, without the lead validator's selection")
-	f.Bool("store-gathers", false, "keep gathered gradients in the data directory")
-	f.Uint64("keep-gathers", 0, "windows to keep them for (default 4 x checkpoint_frequency)")
+	if role == telemetry.Evaluator {
+		f.Uint64("every", 0, "windows from one measurement to the next (default 1)")
+		f.Int("batches", 0, "batches of held-out text to measure each time (default 8)")
+		f.String("tokenizer", "", "tokenizer.json of the dataset, to count bytes (not needed for a dataset of bytes)")
+	} else {
+		f.String("peers", "", "gather from these uids only: 1,2,3")
+		f.Bool("test", false, "use all peers, without the lead validator's selection")
+		f.Bool("store-gathers", false, "keep gathered gradients in the data directory")
+		f.Uint64("keep-gathers", 0, "windows to keep them for (default 4 x checkpoint_frequency)")
+	}
 	for _, b := range bucketFlags(role) {
 		f.String(b.key, "", b.usage)
 	}

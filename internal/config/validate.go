@@ -32,7 +32,11 @@ func (n *Node) Validate(role telemetry.Role, b Build) error {
 		for i, m := range n.Buckets.Mirrors {
 			v.bucket(fmt.Sprintf("%s[%d]", mirrorsKey, i), m)
 		}
-		v.ownBucket("buckets.gradients", n.Buckets.Gradients)
+		if role == telemetry.Evaluator {
+			v.evaluator(n.Options)
+		} else {
+			v.ownBucket("buckets.gradients", n.Buckets.Gradients)
+		}
 	}
 	return errors.Join(v.faults...)
 }
@@ -40,7 +44,7 @@ func (n *Node) Validate(role telemetry.Role, b Build) error {
 // ValidateReading reports every fault that would keep a run from being read: of the run
 // parameters, the chain, the aggregator bucket and the dataset, if there is one.
 func (n *Node) ValidateReading(b Build) error {
-	v := validator{role: telemetry.Observer, build: b}
+	v := validator{role: telemetry.Evaluator, build: b}
 	v.need("run", n.Run)
 	v.chain(n.Chain)
 	v.bucket("buckets.aggregator", n.Buckets.Aggregator)
@@ -137,6 +141,12 @@ func (v *validator) engine(o Options) {
 	}
 	if !slices.Contains([]string{"", "builtin", "openblas", "auto"}, o.BLAS) {
 		v.fault("options.blas", "%q is none of builtin, openblas, auto", o.BLAS)
+	}
+}
+
+func (v *validator) evaluator(o Options) {
+	if o.Batches < 0 {
+		v.fault("options.batches", "must not be negative")
 	}
 }
 

@@ -76,12 +76,12 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	obs, err := o.live(ctx, n, c)
+	trained, err := o.live(ctx, n, c)
 	stopped := errors.Is(err, context.Canceled)
 	if err != nil && !stopped {
 		return err
 	}
-	return o.finish(c, obs, stopped)
+	return o.finish(c, trained, stopped)
 }
 
 // collector goes on with the report that an earlier process left.
@@ -106,7 +106,7 @@ func (o *Options) collector(n *network) (*collect.Collector, error) {
 }
 
 // live runs the network under the live view, or with log lines.
-func (o *Options) live(ctx context.Context, n *network, c *collect.Collector) (*observer, error) {
+func (o *Options) live(ctx context.Context, n *network, c *collect.Collector) (*evaluated, error) {
 	if !o.Live {
 		return o.operate(ctx, n, telemetry.Tee(c, eventlog.New(o.Log)), c)
 	}
@@ -116,13 +116,13 @@ func (o *Options) live(ctx context.Context, n *network, c *collect.Collector) (*
 	drawing, erase := context.WithCancel(context.WithoutCancel(ctx))
 	defer erase()
 	type outcome struct {
-		obs *observer
-		err error
+		trained *evaluated
+		err     error
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		obs, err := o.operate(running, n, c, c)
-		done <- outcome{obs, err}
+		e, err := o.operate(running, n, c, c)
+		done <- outcome{e, err}
 		erase()
 	}()
 	view := tui.Live{Collector: c, Clock: clock.Wall{}, In: o.In, Out: o.Out, Environ: o.Environ, Colour: o.Colour, Cancel: cancel}
@@ -137,15 +137,15 @@ func (o *Options) live(ctx context.Context, n *network, c *collect.Collector) (*
 	if err != nil {
 		return nil, err
 	}
-	return out.obs, out.err
+	return out.trained, out.err
 }
 
 const reportFile = "report.json"
 
 // finish leaves the results and tells of them. What cannot be written costs nobody the summary.
-func (o *Options) finish(c *collect.Collector, obs *observer, stopped bool) error {
+func (o *Options) finish(c *collect.Collector, trained *evaluated, stopped bool) error {
 	r := c.Summary()
-	lost := o.leave(&r, obs)
+	lost := o.leave(&r, trained)
 	if stopped && len(r.Windows) == 0 {
 		fmt.Fprintln(o.Out, "stopped before the first window was done; the same command goes on from here")
 		return lost
@@ -166,10 +166,10 @@ func (o *Options) finish(c *collect.Collector, obs *observer, stopped bool) erro
 }
 
 // leave writes the model, the report and the plot.
-func (o *Options) leave(r *collect.Summary, obs *observer) error {
-	if obs != nil && obs.model != nil {
+func (o *Options) leave(r *collect.Summary, trained *evaluated) error {
+	if trained != nil && trained.Model() != nil {
 		dir := o.path("model")
-		if err := model.SaveWith(dir, obs.Run.Params.Model, obs.model.Params(), model.SaveOptions{Companions: model.BytesCompanions()}); err != nil {
+		if err := model.SaveWith(dir, trained.node.Run.Params.Model, trained.Model(), model.SaveOptions{Companions: model.BytesCompanions()}); err != nil {
 			return fmt.Errorf("export model: %w", err)
 		}
 		r.Checkpoint = dir

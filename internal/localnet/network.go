@@ -17,7 +17,10 @@ import (
 )
 
 // networkVersion is the version of network.json.
-const networkVersion = 1
+//
+//	1  2026-11  first form
+//	2  2026-11  the observer is an evaluator
+const networkVersion = 2
 
 // network is network.json: what a data directory was prepared for. It is written
 // last, so that a directory without one was never complete.
@@ -67,7 +70,7 @@ func (n *network) names() []member {
 		out = append(out, member{name: a.Name(), role: telemetry.Miner, corrupt: a.Corrupt})
 	}
 	add(telemetry.Aggregator, 1)
-	add(telemetry.Observer, 1)
+	add(telemetry.Evaluator, 1)
 	for i := range out {
 		if out[i].role == telemetry.Validator || out[i].role == telemetry.Miner {
 			out[i].uid = protocol.UID(i)
@@ -80,7 +83,7 @@ func (n *network) names() []member {
 func (n *network) members() []member {
 	var out []member
 	for _, m := range n.names() {
-		if w, err := wallet.Load(n.walletPath(), walletName, m.name); err == nil && m.role != telemetry.Observer {
+		if w, err := wallet.Load(n.walletPath(), walletName, m.name); err == nil && m.role != telemetry.Evaluator {
 			m.hotkey = w.Hotkey()
 			out = append(out, m)
 		}

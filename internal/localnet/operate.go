@@ -20,9 +20,9 @@ import (
 	"templar/internal/wallet"
 )
 
-// operate runs the services until the roles are done. It returns the observer, which
+// operate runs the services until the roles are done. It returns the evaluator, which
 // holds the trained model.
-func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, c *collect.Collector) (*observer, error) {
+func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, c *collect.Collector) (*evaluated, error) {
 	objects, addr, err := openStore(n, o.Log)
 	if err != nil {
 		return nil, err
@@ -49,26 +49,26 @@ func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, 
 	serve(blocks.Run)
 
 	env := node.Env{Backends: o.Backends, Log: o.Log, Sink: sink, Clock: clock.Wall{}, Disturb: o.chaos(clock.Wall{})}
-	obs, err := o.runRoles(roleCtx, n, env, c)
+	e, err := o.runRoles(roleCtx, n, env, c)
 	stop()
 	if failed := services.Wait(); failed != nil {
 		err = failed
 	}
-	return obs, err
+	return e, err
 }
 
-// runRoles runs the roles and the observer until all are done, or one fails.
-func (o *Options) runRoles(ctx context.Context, n *network, env node.Env, c *collect.Collector) (*observer, error) {
+// runRoles runs the roles until all are done, or one fails.
+func (o *Options) runRoles(ctx context.Context, n *network, env node.Env, c *collect.Collector) (*evaluated, error) {
 	running, ctx := errgroup.WithContext(ctx)
-	obs, err := o.start(ctx, n, env, running, c)
+	e, err := o.start(ctx, n, env, running, c)
 	if err != nil {
 		running.Go(func() error { return err })
 	}
 	err = running.Wait()
-	if obs != nil {
-		err = errors.Join(err, obs.close())
+	if e != nil {
+		err = errors.Join(err, e.close())
 	}
-	return obs, err
+	return e, err
 }
 
 // openStore opens the S3 server and its address.
@@ -97,8 +97,8 @@ func openStore(n *network, log *slog.Logger) (*server.Server, net.Listener, erro
 	return s, l, nil
 }
 
-// start registers the miners and starts the roles and the observer in g.
-func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgroup.Group, c *collect.Collector) (*observer, error) {
+// start registers the miners and starts the roles in g.
+func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgroup.Group, c *collect.Collector) (*evaluated, error) {
 	client, err := env.Chain(ctx, n.chain(&o.Backends), env.Clock)
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgro
 	if err := register(ctx, n, client, members); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	obs, err := o.observe(ctx, n, env, client, c)
+	e, err := o.evaluate(ctx, n, env, client, c)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
@@ -115,15 +115,15 @@ func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgro
 	g.Go(func() error { return watch(watching, client, env) })
 	g.Go(func() error {
 		defer done()
-		return obs.run(ctx)
+		return e.Run(ctx)
 	})
 	for _, m := range members {
-		if m.role == telemetry.Observer {
+		if m.role == telemetry.Evaluator {
 			continue
 		}
 		cfg, err := n.config(m)
 		if err != nil {
-			return obs, err
+			return e, err
 		}
 		cfg.Options.Windows = o.Windows
 		cfg.Options.Threads = max(1, runtime.GOMAXPROCS(0)/o.Miners) // miners train at the same time
@@ -136,7 +136,7 @@ func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgro
 			return nil
 		})
 	}
-	return obs, nil
+	return e, nil
 }
 
 // register gives each miner its uid, in order.

@@ -54,7 +54,7 @@ func Prepare(ctx context.Context, o Options) ([]string, error) {
 		switch {
 		case m.corrupt != nil:
 			commands = append(commands, fmt.Sprintf("templar localnet cheat %s --data-dir %s --windows %d", m.name, quote(n.dir), o.Windows))
-		case m.role != telemetry.Observer:
+		default:
 			commands = append(commands, fmt.Sprintf("templar %s --config %s --windows %d", m.role, quote(n.path("nodes", m.name+".json")), o.Windows))
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/internal/tokenizer"
 	"templar/internal/wallet"
 	"templar/protocol"
 )
@@ -66,7 +67,7 @@ func Of(r telemetry.Role) Needs {
 	case telemetry.Aggregator:
 		return Needs{Aggregates: true}
 	}
-	return Needs{Model: true} // an observer
+	return Needs{Model: true} // an evaluator
 }
 
 // Open assembles a node. Everything that can be wrong with its configuration is found here.
@@ -108,14 +109,20 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs Needs, env
 	n.identify(c, r, env)
 	n.Chain = &watched{Chain: client, blockTime: run.Params.BlockTime(), endpoint: c.Chain.Endpoint, log: n.Log}
 	if needs.Model {
-		if err = n.openEngine(c.Options, env); err == nil {
-			err = n.openDataset(ctx, c.Buckets, buckets, env.Clock)
+		if err := n.openEngine(c.Options, env); err != nil {
+			return nil, err
+		}
+		if err := n.openDataset(ctx, c.Buckets, buckets, env.Clock); err != nil {
+			return nil, err
+		}
+		if n.Tokenizer, err = tokenizerOf(n.Data, c.Options.Tokenizer); err != nil {
+			return nil, err
 		}
 	}
-	if err == nil && env.Alter != nil {
+	if env.Alter != nil {
 		n.Parts = env.Alter(n.Parts)
 	}
-	return n, err
+	return n, nil
 }
 
 func openChain(ctx context.Context, c config.Chain, env Env) (ChainConn, error) {
@@ -222,6 +229,26 @@ func dialDataset(c config.Buckets, d store.Dialer, clk clock.Clock) (sources []s
 	return sources, nil
 }
 
+// tokenizerOf is the tokenizer that a dataset was made with, as far as it is known: a dataset
+// holds its name only.
+func tokenizerOf(d *data.Dataset, file string) (data.Tokenizer, error) {
+	want := d.Manifest().Tokenizer
+	if file == "" {
+		if want == (data.Bytes{}).Name() {
+			return data.Bytes{}, nil
+		}
+		return nil, nil
+	}
+	t, err := tokenizer.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	if t.Name() != want {
+		return nil, fmt.Errorf("%s: its tokenizer is %s, the dataset was made with %s: name the tokenizer.json of the dataset with --tokenizer", file, t.Name(), want)
+	}
+	return t, nil
+}
+
 func (n *Node) identify(c config.Node, r telemetry.Role, env Env) {
 	name := c.Name
 	if name == "" {
@@ -286,5 +313,5 @@ func work(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
 
 // chosen is what the operator's options say to a role.
 func chosen(o config.Options) role.Config {
-	return role.Config{Windows: o.Windows, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers)}
+	return role.Config{Windows: o.Windows, Every: o.Every, HeldOutBatches: o.Batches, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers)}
 }

@@ -17,6 +17,7 @@ import (
 	"templar/internal/data"
 	"templar/internal/directory"
 	"templar/internal/engine"
+	"templar/internal/evaluator"
 	"templar/internal/mailbox"
 	"templar/internal/miner"
 	"templar/internal/replica"
@@ -44,10 +45,12 @@ type Parts struct {
 	OwnAsPeer  store.Reader         // the own bucket as peers will read it
 	Commitment directory.Commitment // what to commit to the chain
 
-	Engine  engine.Engine
-	Data    *data.Dataset
-	Local   store.Bucket // durable private state
-	Scratch string       // folder for downloads that outlive a crash; empty: none
+	Engine engine.Engine
+	Data   *data.Dataset
+	// Tokenizer is the dataset's, for an evaluator that counts bytes; nil: not known.
+	Tokenizer data.Tokenizer
+	Local     store.Bucket // durable private state
+	Scratch   string       // folder for downloads that outlive a crash; empty: none
 
 	Log    *slog.Logger
 	Events telemetry.Reporter
@@ -131,6 +134,14 @@ func (p Parts) ForAggregator() aggregator.Deps {
 	}
 }
 
+// ForEvaluator is what an evaluator needs.
+func (p Parts) ForEvaluator() evaluator.Deps {
+	return evaluator.Deps{
+		Run: p.Run, Schedule: p.Schedule(), Directory: p.Directory, Board: p.Board(), Source: p.Source(), Finder: p.Finder(),
+		Engine: p.Engine, Data: p.Data, Tokenizer: p.Tokenizer, Log: p.Log, Events: p.Events,
+	}
+}
+
 // Work gives a node of these parts its role.
 func (p Parts) Work(r telemetry.Role, c role.Config) (interface{ Run(context.Context) error }, error) {
 	switch r {
@@ -140,6 +151,8 @@ func (p Parts) Work(r telemetry.Role, c role.Config) (interface{ Run(context.Con
 		return validator.New(c, p.ForValidator()), nil
 	case telemetry.Aggregator:
 		return aggregator.New(c, p.ForAggregator()), nil
+	case telemetry.Evaluator:
+		return evaluator.New(evaluator.Config{Windows: c.Windows, Every: c.Every, Batches: c.HeldOutBatches}, p.ForEvaluator()), nil
 	}
 	return nil, fmt.Errorf("no role %q", r)
 }

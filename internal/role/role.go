@@ -35,6 +35,10 @@ type Config struct {
 	// of the last KeepGathers windows; 0 means as long as the aggregator keeps its own.
 	StoreGathers bool
 	KeepGathers  protocol.Window
+	// Every and HeldOutBatches are an evaluator's: it measures after each so many windows, on
+	// so many batches; 0 means its own choice.
+	Every          uint64
+	HeldOutBatches int
 }
 
 // Gathers is where gathered payloads are kept: in local, or, as nil, nowhere.

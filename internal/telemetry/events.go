@@ -25,7 +25,7 @@ const (
 	Miner      Role = "miner"
 	Validator  Role = "validator"
 	Aggregator Role = "aggregator"
-	Observer   Role = "observer" // follows the run and measures, takes no part
+	Evaluator  Role = "evaluator" // follows the run and measures, takes no part
 )
 
 // Event is one thing that happened at one node.

@@ -166,7 +166,7 @@ func (b *board) snapshot(books *books) []MemberState {
 		}
 		out = append(out, s)
 	}
-	order := []telemetry.Role{telemetry.Miner, telemetry.Validator, telemetry.Aggregator, telemetry.Observer}
+	order := []telemetry.Role{telemetry.Miner, telemetry.Validator, telemetry.Aggregator, telemetry.Evaluator}
 	slices.SortFunc(out, func(x, y MemberState) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, x.Role), slices.Index(order, y.Role)), cmp.Compare(x.UID, y.UID), cmp.Compare(x.Name, y.Name))
 	})

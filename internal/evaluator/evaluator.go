@@ -1,0 +1,233 @@
+// Package evaluator is the role that measures the model: it follows a run from outside, as
+// anyone with the read keys of its dataset and aggregator bucket can, and measures the loss on
+// the dataset's held-out text, on which no miner trains. It has no slot on the chain, no bucket
+// of its own and no say in the run.
+package evaluator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"templar/internal/bulletin"
+	"templar/internal/checkpoint"
+	"templar/internal/data"
+	"templar/internal/directory"
+	"templar/internal/engine"
+	"templar/internal/mailbox"
+	"templar/internal/replica"
+	"templar/internal/resume"
+	"templar/internal/role"
+	"templar/internal/run"
+	"templar/internal/schedule"
+	"templar/internal/telemetry"
+	"templar/protocol"
+	"templar/wire"
+)
+
+const (
+	// fullBatches measure the first and the last state, spread over the held-out text.
+	fullBatches = 128
+	// defaultBatches measure the states between them.
+	defaultBatches = 8
+)
+
+// Config is what an operator chooses.
+type Config struct {
+	// Windows to follow, counted from the run's start window; 0 means no end.
+	Windows uint64
+	// Every is how many windows lie between two measurements; 0 means 1.
+	Every uint64
+	// Batches to measure each time, of run.BatchSize sequences; 0 means 8. Those of the state
+	// before the first window and of that after the last are up to 128.
+	Batches int
+}
+
+// Deps are the parts that an evaluator works with.
+type Deps struct {
+	run.Run
+	Schedule  schedule.Schedule
+	Directory *directory.Directory
+	Board     *bulletin.Board
+	Source    replica.Source
+	Finder    checkpoint.Finder
+	Engine    engine.Engine
+	Data      *data.Dataset
+	// Tokenizer is the dataset's, by which bytes are counted; nil: not known.
+	Tokenizer data.Tokenizer
+	Log       *slog.Logger
+	Events    telemetry.Reporter
+}
+
+// Status is where an evaluator stands.
+type Status struct {
+	Next     protocol.Window // the first window whose Aggregate it has not applied
+	Measured protocol.Window // the window after which HeldOut was measured; before the first, the one before the start window
+	HeldOut  telemetry.HeldOut
+}
+
+// Evaluator is one evaluator. Create it with New.
+type Evaluator struct {
+	Deps
+	cfg Config
+
+	// Run's own.
+	model        *replica.Replica
+	stop         protocol.Window // the first window that is not followed
+	full, sample []engine.Batch
+
+	mu struct {
+		sync.Mutex
+		status Status
+	}
+}
+
+// New returns an evaluator that Run starts.
+func New(cfg Config, d Deps) *Evaluator {
+	cfg.Every = max(cfg.Every, 1)
+	if cfg.Batches == 0 {
+		cfg.Batches = defaultBatches
+	}
+	return &Evaluator{Deps: d, cfg: cfg}
+}
+
+// Status returns where the evaluator stands. It may be called while Run runs.
+func (e *Evaluator) Status() Status {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.mu.status
+}
+
+// Model returns a copy of the parameters that Run ended with; nil when it has restored none.
+// It must not be called while Run runs.
+func (e *Evaluator) Model() []float32 {
+	if e.model == nil {
+		return nil
+	}
+	return slices.Clone(e.model.Params())
+}
+
+// Run follows the run and measures until ctx ends or the stop window is reached.
+func (e *Evaluator) Run(ctx context.Context) error {
+	loop := role.Loop{Schedule: e.Schedule, Log: e.Log, Fatal: resume.Lost}
+	err := resume.Recover(ctx, e.Schedule, e.Log, func(ctx context.Context) error {
+		if err := e.join(ctx); err != nil {
+			return fmt.Errorf("evaluator: %w", err)
+		}
+		if err := loop.Repeat(ctx, func() bool { return e.model.Next() < e.stop }, e.window); err != nil {
+			return err
+		}
+		return e.measure(ctx, e.model.Next()-1, e.full)
+	})
+	if err == nil {
+		e.Events.Phase(e.model.Next()-1, "done")
+	}
+	return err
+}
+
+// join takes over the newest state and measures theta_0, if it is that.
+func (e *Evaluator) join(ctx context.Context) error {
+	e.Events.Phase(0, "starting")
+	tokens, err := e.Data.HeldOut(ctx)
+	if err != nil {
+		return fmt.Errorf("held-out text: %w", err)
+	}
+	all := data.Batches(tokens, e.Params.SequenceLength, e.Params.BatchSize)
+	if len(all) == 0 {
+		return errors.New("the dataset has no held-out text to measure: build it with one")
+	}
+	e.full, e.sample = spread(all, fullBatches), spread(all, e.cfg.Batches)
+	start, err := role.AwaitStart(ctx, e.Board, e.Log, e.Events)
+	if err != nil {
+		return err
+	}
+	model, s, err := resume.Restore(ctx, e.Finder, e.Events, start, resume.Any)
+	if err != nil {
+		return err
+	}
+	e.model, e.stop = model, schedule.StopAfter(start.StartWindow, e.cfg.Windows)
+	e.note(func(s *Status) { s.Next = e.model.Next() })
+	if s.Next > s.Start {
+		return nil
+	}
+	return e.measure(ctx, s.Start-1, e.full)
+}
+
+// spread picks n batches at equal distances, or all when there are fewer.
+func spread(all []engine.Batch, n int) []engine.Batch {
+	if len(all) <= n {
+		return all
+	}
+	out := make([]engine.Batch, n)
+	for i := range out {
+		out[i] = all[i*len(all)/n]
+	}
+	return out
+}
+
+// window follows the next window's Aggregate, and those after it of windows that have ended.
+func (e *Evaluator) window(ctx context.Context) error {
+	w := e.model.Next()
+	e.Events.Phase(w, "fetching")
+	if _, err := e.Schedule.EndOf(ctx, w); err != nil {
+		return err
+	}
+	current, err := e.Schedule.CurrentWindow(ctx)
+	if err != nil {
+		return err
+	}
+	if err := e.Directory.Refresh(ctx); err != nil {
+		return err
+	}
+	target := min(max(w+1, current), e.stop)
+	end, err := e.Schedule.EndOf(ctx, target-1)
+	if err != nil {
+		return err
+	}
+	_, err = e.model.Follow(ctx, e.Source, target, e.Schedule.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+		e.Events.Emit(a.Window, mailbox.Applied(a, hash, e.model.StateHash(), e.model.Step()-1, size))
+		e.note(func(s *Status) { s.Next = e.model.Next() })
+		if e.model.Step()%e.cfg.Every != 0 {
+			return nil
+		}
+		return e.measure(ctx, a.Window, e.sample)
+	})
+	return err
+}
+
+// measure reports the loss on held-out text after window w.
+func (e *Evaluator) measure(ctx context.Context, w protocol.Window, batches []engine.Batch) error {
+	e.Events.Phase(w, "measuring")
+	if err := e.Engine.Load(ctx, e.model.Params()); err != nil {
+		return err
+	}
+	sum, err := engine.Losses(ctx, e.Engine, batches)
+	if err != nil {
+		return fmt.Errorf("measure held-out text: %w", err)
+	}
+	h := telemetry.HeldOut{Loss: sum.Mean(), Tokens: sum.Tokens, Bytes: e.size(batches)}
+	e.note(func(s *Status) { s.Measured, s.HeldOut = w, h })
+	e.Events.Emit(w, h)
+	return nil
+}
+
+// size is how many bytes of text the measured tokens stand for; 0 when that is not known.
+func (e *Evaluator) size(batches []engine.Batch) (n int64) {
+	if e.Tokenizer == nil {
+		return 0
+	}
+	for _, b := range batches {
+		counted := slices.DeleteFunc(slices.Clone(b.Targets), func(t int32) bool { return t == engine.Ignore })
+		n += int64(len(e.Tokenizer.Decode(counted)))
+	}
+	return n
+}
+
+func (e *Evaluator) note(change func(*Status)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change(&e.mu.status)
+}

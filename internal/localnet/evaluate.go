@@ -1,0 +1,53 @@
+package localnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"templar/internal/chain"
+	"templar/internal/dashboard/collect"
+	"templar/internal/evaluator"
+	"templar/internal/node"
+	"templar/internal/telemetry"
+)
+
+// evaluated is the network's evaluator, whose model is the result.
+type evaluated struct {
+	*evaluator.Evaluator
+	node   *node.Node
+	client interface{ Close() error }
+}
+
+func (o *Options) evaluate(ctx context.Context, n *network, env node.Env, client interface {
+	chain.Chain
+	Close() error
+}, c *collect.Collector) (*evaluated, error) {
+	cfg, err := n.config(member{name: "evaluator-0", role: telemetry.Evaluator})
+	if err != nil {
+		return nil, err
+	}
+	env.Sink = renewing(env.Sink, c, o.path(reportFile), env.Log)
+	nd, err := node.Open(ctx, cfg, telemetry.Evaluator, node.Of(telemetry.Evaluator), env)
+	if err != nil {
+		return nil, fmt.Errorf("evaluator: %w", err)
+	}
+	return &evaluated{evaluator.New(evaluator.Config{Windows: o.Windows}, nd.ForEvaluator()), nd, client}, nil
+}
+
+func (e *evaluated) close() error { return errors.Join(e.node.Close(), e.client.Close()) }
+
+// renewing passes the evaluator's events on to sink, and renews the report in a file after each
+// measurement, for a person who looks at it and for the process that goes on after a kill.
+func renewing(sink telemetry.Sink, c *collect.Collector, file string, log *slog.Logger) telemetry.Sink {
+	return telemetry.SinkFunc(func(e telemetry.Event) {
+		sink.Emit(e)
+		if _, measured := e.Body.(telemetry.HeldOut); !measured {
+			return
+		}
+		if err := c.Summary().WriteJSON(file); err != nil {
+			log.Warn("report not written", "err", err)
+		}
+	})
+}
