@@ -25,7 +25,7 @@ func BenchmarkCompress(b *testing.B) {
 	}
 }
 
-// One matrix that no cache holds, as bench/codec compares it.
+// One matrix that no cache holds, as codec/bench compares it.
 func BenchmarkCompressLarge(b *testing.B) {
 	c := newCodec(b, layoutOf([]int{2048, 8192}), Spec{TargetChunk: 64, TopK: 32})
 	b.SetBytes(int64(4 * c.parameters()))

@@ -11,8 +11,8 @@ import (
 	"templar/state"
 )
 
-// maxTarget bounds TargetChunk, so that an index within a chunk fits 16 bits.
-const maxTarget = 256
+// MaxSide bounds Spec.TargetChunk, so that an index within a chunk fits 16 bits.
+const MaxSide = 256
 
 // Spec are the run parameters of compression, and how this node writes values.
 type Spec struct {
@@ -51,8 +51,8 @@ type tensor struct {
 
 // New checks the tensor table and prepares the transforms of its chunk shapes.
 func New(layout protocol.Layout, s Spec) (*Codec, error) {
-	if s.TargetChunk < 1 || s.TargetChunk > maxTarget {
-		return nil, fmt.Errorf("codec: target_chunk is %d: must lie in [1, %d]", s.TargetChunk, maxTarget)
+	if s.TargetChunk < 1 || s.TargetChunk > MaxSide {
+		return nil, fmt.Errorf("codec: target_chunk is %d: must lie in [1, %d]", s.TargetChunk, MaxSide)
 	}
 	if s.TopK < 1 {
 		return nil, fmt.Errorf("codec: top-k is %d: must be positive", s.TopK)

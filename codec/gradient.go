@@ -25,6 +25,9 @@ func (g *Gradient) Bytes() []byte { return g.body }
 // Coefficients is the number of coefficients sent.
 func (g *Gradient) Coefficients() int { return g.count }
 
+// String describes the Gradient in a line.
+func (g *Gradient) String() string { return fmt.Sprintf("%d coefficients in %v", g.count, g.Scheme()) }
+
 // Scheme is how the values are coded.
 func (g *Gradient) Scheme() Scheme { return Scheme(g.body[0]) }
 

@@ -34,12 +34,35 @@ func (c *Codec) UpdateSize() int { return bitBytes(c.chunks) + bitBytes(c.parame
 // Bytes returns the body as it stands on the wire. The caller does not change it.
 func (u *Update) Bytes() []byte { return u.body }
 
-// Equal reports whether two updates move every parameter alike.
-func (u *Update) Equal(o *Update) bool {
-	if u == nil || o == nil {
-		return u == o
+// Differ counts the parameters that two updates move differently, and returns the first of them;
+// -1 if there is none. A nil Update moves nothing.
+func (c *Codec) Differ(a, b *Update) (count, first int) {
+	first = -1
+	if a != nil && b != nil && bytes.Equal(a.body, b.body) {
+		return 0, first
 	}
-	return bytes.Equal(u.body, o.body)
+	for row := range c.rows() {
+		for i := row.at; i < row.at+row.n; i++ {
+			if a.sign(row.chunk, i) == b.sign(row.chunk, i) {
+				continue
+			}
+			if count++; first < 0 || i < first {
+				first = i
+			}
+		}
+	}
+	return count, first
+}
+
+// sign is +1 where parameter i of a chunk goes down, -1 where it goes up, 0 where it stays.
+func (u *Update) sign(chunk, i int) int {
+	switch {
+	case u == nil || u.isEmpty(chunk):
+		return 0
+	case clearBits(u.signs, i, 1):
+		return -1
+	}
+	return 1
 }
 
 func (u *Update) setEmpty(chunk int) { u.empty[chunk/8] |= 1 << (chunk % 8) }
@@ -96,13 +119,7 @@ func (c *Codec) Apply(params []float32, u *Update, lr, wd float32) {
 
 // Sign is +1 where parameter i goes down, -1 where it goes up, 0 where it stays.
 func (c *Codec) Sign(u *Update, i int) int {
-	if u == nil || u.isEmpty(c.chunkOf(i)) {
-		return 0
-	}
-	if clearBits(u.signs, i, 1) {
-		return -1
-	}
-	return 1
+	return u.sign(c.chunkOf(i), i)
 }
 
 // chunkRow is one row of a chunk: n parameters from at on.

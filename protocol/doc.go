@@ -11,5 +11,6 @@ package protocol
 // key and in every signed message, and changes only when nodes of the old and the
 // new kind can no longer train one model together.
 //
-//	1  2026-11  first version
-const Version = 1
+//	1  2026-11     first version
+//	2  2026-11-29  objects name the training method; its parameters stand in a struct of their own
+const Version = 2

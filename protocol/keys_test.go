@@ -12,13 +12,13 @@ func TestKeysSayWhatTheyName(t *testing.T) {
 		text string
 		Key
 	}{
-		GradientKey(w, uid): {"gradient-1234-56-v1", Key{KindGradient, w, uid}},
-		SampleKey(w, uid):   {"debug-1234-56-v1", Key{KindSample, w, uid}},
-		ArchiveKey(w, uid):  {"archive-1234-56-v1", Key{KindArchive, w, uid}},
-		AggregateKey(w):     {"aggregator-1234-v1", Key{KindAggregate, w, 0}},
-		PeersKey(w):         {"peers_1234_v1.json", Key{KindPeers, w, 0}},
-		CheckpointPrefix(w) + "model.safetensors": {"checkpoint-1234-v1/model.safetensors", Key{KindCheckpoint, w, 0}},
-		GradientKey(math.MaxUint64, math.MaxUint16): {"gradient-18446744073709551615-65535-v1",
+		GradientKey(w, uid): {"gradient-1234-56-v2", Key{KindGradient, w, uid}},
+		SampleKey(w, uid):   {"debug-1234-56-v2", Key{KindSample, w, uid}},
+		ArchiveKey(w, uid):  {"archive-1234-56-v2", Key{KindArchive, w, uid}},
+		AggregateKey(w):     {"aggregator-1234-v2", Key{KindAggregate, w, 0}},
+		PeersKey(w):         {"peers_1234_v2.json", Key{KindPeers, w, 0}},
+		CheckpointPrefix(w) + "model.safetensors": {"checkpoint-1234-v2/model.safetensors", Key{KindCheckpoint, w, 0}},
+		GradientKey(math.MaxUint64, math.MaxUint16): {"gradient-18446744073709551615-65535-v2",
 			Key{KindGradient, math.MaxUint64, math.MaxUint16}},
 	} {
 		if key != want.text {
@@ -35,12 +35,12 @@ func TestKeysSayWhatTheyName(t *testing.T) {
 
 // notKeys are near misses: each differs from a key in one thing.
 var notKeys = []string{
-	"", "gradient", "gradient-", "gradient-1", "gradient-1-1", "gradient-1-1-v", "gradient-1-1-v2", "gradient-1-1-v01", "gradient-1-1-v1x",
-	"gradient-x-1-v1", "gradient-1-x-v1", "gradient--1-1-v1", "gradient-1--1-v1", "gradient-01-1-v1", "gradient-1-01-v1", "gradient-+1-1-v1",
-	"gradient-1-65536-v1", "gradient-18446744073709551616-1-v1", "gradient-1-1-1-v1", "gradient_1_1_v1", "gradient-1-1-v1.json",
-	"gradient-1-1-v1/x", "-gradient-1-1-v1", "Gradient-1-1-v1", "gradients-1-1-v1", "gradient-1-v1", "aggregator-1-1-v1", "aggregator-1-v1/x",
-	"peers-1-v1.json", "peers_1_v1", "peers_1_v1.json/x", "peers_1_1_v1.json", "checkpoint-1-v1", "checkpoint-1-v1x/a", "checkpoint-1-1-v1/a",
-	"start_window_v1.json", "model-1-1-v1", "readme.txt", "gradient-１-1-v1",
+	"", "gradient", "gradient-", "gradient-1", "gradient-1-1", "gradient-1-1-v", "gradient-1-1-v1", "gradient-1-1-v02", "gradient-1-1-v2x",
+	"gradient-x-1-v2", "gradient-1-x-v2", "gradient--1-1-v2", "gradient-1--1-v2", "gradient-01-1-v2", "gradient-1-01-v2", "gradient-+1-1-v2",
+	"gradient-1-65536-v2", "gradient-18446744073709551616-1-v2", "gradient-1-1-1-v2", "gradient_1_1_v2", "gradient-1-1-v2.json",
+	"gradient-1-1-v2/x", "-gradient-1-1-v2", "Gradient-1-1-v2", "gradients-1-1-v2", "gradient-1-v2", "aggregator-1-1-v2", "aggregator-1-v2/x",
+	"peers-1-v2.json", "peers_1_v2", "peers_1_v2.json/x", "peers_1_1_v2.json", "checkpoint-1-v2", "checkpoint-1-v2x/a", "checkpoint-1-1-v2/a",
+	"start_window_v2.json", "model-1-1-v2", "readme.txt", "gradient-１-1-v2",
 }
 
 func TestNearMissesAreNoKeys(t *testing.T) {

@@ -2,9 +2,6 @@ package protocol
 
 import (
 	"encoding/json"
-	"math"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,48 +21,6 @@ func TestLocalStores(t *testing.T) {
 	for _, bad := range []string{"file:///", "file://host/x", "file:///a/../b", "file:///a?b"} {
 		if checkStore(bad) == nil {
 			t.Errorf("%s was accepted", bad)
-		}
-	}
-}
-
-func TestVectorsLearningRate(t *testing.T) {
-	b, err := os.ReadFile("../testkit/vectors/lr_schedule.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var v struct {
-		BaseLR float64            `json:"base_lr"`
-		Warmup int                `json:"warmup_steps"`
-		TMax   int                `json:"t_max"`
-		At     map[string]float64 `json:"lr_at_step"`
-	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		t.Fatal(err)
-	}
-	p := Default()
-	p.LearningRate, p.WarmupSteps, p.TMax = v.BaseLR, v.Warmup, v.TMax
-	for at, want := range v.At {
-		step, err := strconv.ParseUint(at, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := p.LearningRateAt(step); math.Abs(got-want) > 1e-9 {
-			t.Errorf("learning rate at step %d is %v, want %v", step, got, want)
-		}
-	}
-}
-
-func TestAcceptsRate(t *testing.T) {
-	p := Default()
-	const step = 5000
-	rate := float32(p.LearningRateAt(step))
-	up, down := math.Nextafter32(rate, 1), math.Nextafter32(rate, 0)
-	for lr, want := range map[float32]bool{
-		rate: true, up: true, down: true,
-		math.Nextafter32(up, 1): false, math.Nextafter32(down, 0): false, 0: false, float32(math.NaN()): false,
-	} {
-		if got := p.AcceptsRate(step, lr); got != want {
-			t.Errorf("rate %v at a step of %v: accepted %v", lr, rate, got)
 		}
 	}
 }
@@ -109,8 +64,10 @@ func TestParamsRoundTrip(t *testing.T) {
 func TestDecodeParamsRefuses(t *testing.T) {
 	for doc, hint := range map[string]string{
 		`{"topk": 3}`:                           "topk",
-		`{"topk_compression": 0}`:               "topk_compression",
-		`{"momentum_decay": 1.5}`:               "momentum_decay",
+		`{"topk_compression": 32}`:              "method.params",
+		`{"method": {"name": "A"}}`:             "method.name",
+		`{"method": {"nome": "dctsign"}}`:       "nome",
+		`{"method": {"params": 3}}`:             "method",
 		`{"time_window_delta_seconds": 60}`:     "do not fit",
 		`{"slack_seconds": 0.5}`:                "slack_seconds",
 		`{"page_tokens": 2049}`:                 "page_tokens",

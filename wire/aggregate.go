@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"templar/codec"
 	"templar/protocol"
 )
 
@@ -40,40 +39,39 @@ type Aggregate struct {
 	GatherTime    time.Duration
 	AggregateTime time.Duration
 	Aggregator    protocol.Hotkey
-	Update        *codec.Update // nil exactly when nothing is included
+	Body          []byte // the method's update; nil exactly when nothing is included
 }
 
 // Sizes within the body of an Aggregate.
 const (
 	includedSize   = uidSize + 32 + 32
 	skippedSize    = uidSize + 1
-	aggregateFixed = 8 + 8 + 8 + 4 + 32 + 8 + 8 + 2 + 2 + digestSize
+	aggregateFixed = 8 + 8 + 8 + 4 + 32 + 8 + 8 + 2 + 2
 )
 
 // MaxAggregateSize bounds an Aggregate of up to so many selected peers.
-func MaxAggregateSize(c *codec.Codec, peers int) int64 {
-	return int64(headerSize+trailerSize+aggregateFixed) + int64(peers)*(includedSize+skippedSize) + int64(c.UpdateSize())
+func MaxAggregateSize(f Format, peers int) int64 {
+	return int64(headerSize+trailerSize+aggregateFixed+f.size()) + int64(peers)*(includedSize+skippedSize) + f.MaxUpdate
 }
 
 // EncodeAggregate returns a as its object's bytes, signed by s, whose hotkey must be
 // a's. It refuses an Aggregate that DecodeAggregate would.
-func EncodeAggregate(a *Aggregate, c *codec.Codec, s protocol.Signer) ([]byte, error) {
+func EncodeAggregate(a *Aggregate, f Format, s protocol.Signer) ([]byte, error) {
 	if s.Hotkey() != a.Aggregator {
 		return nil, fmt.Errorf("encode aggregate: hotkey %v, but the signer is %v", a.Aggregator, s.Hotkey())
 	}
 	if err := a.check(); err != nil {
 		return nil, fmt.Errorf("encode aggregate of window %d: %w", a.Window, err)
 	}
-	return seal(a.message(c), KindAggregate, s)
+	if err := f.check(a.Body, f.MaxUpdate); err != nil {
+		return nil, fmt.Errorf("encode aggregate of window %d: %w", a.Window, err)
+	}
+	return seal(a.message(f), KindAggregate, s)
 }
 
 // message returns what is signed of a.
-func (a *Aggregate) message(c *codec.Codec) []byte {
-	var update []byte
-	if a.Update != nil {
-		update = a.Update.Bytes()
-	}
-	size := aggregateFixed + len(a.Included)*includedSize + len(a.Skipped)*skippedSize + len(update)
+func (a *Aggregate) message(f Format) []byte {
+	size := aggregateFixed + len(a.Included)*includedSize + len(a.Skipped)*skippedSize + f.size() + len(a.Body)
 	b := newMessage(Header{KindAggregate, a.Run, a.Window, a.Aggregator}, int64(size))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.Start))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.UploadFrom.UnixNano()))
@@ -83,9 +81,7 @@ func (a *Aggregate) message(c *codec.Codec) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.GatherTime))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.AggregateTime))
 	b = a.appendPeers(b)
-	shape := c.LayoutHash()
-	b = append(b, shape[:]...)
-	return append(b, update...)
+	return append(f.append(b), a.Body...)
 }
 
 func (a *Aggregate) appendPeers(b []byte) []byte {
@@ -114,9 +110,9 @@ func AggregateHash(b []byte) protocol.Hash {
 }
 
 // DecodeAggregate reads the Aggregate of window w, which one of the aggregators must
-// have signed, and its content hash. The Aggregate keeps b. Whether the learning rate
+// have signed, and its content hash. The Aggregate keeps b; its Body is for the run's method to read. Whether the learning rate
 // is right, and the chain unbroken, is for the caller to see.
-func DecodeAggregate(b []byte, c *codec.Codec, run protocol.Hash, w protocol.Window, aggregators []protocol.Hotkey) (*Aggregate, protocol.Hash, protocol.Verdict) {
+func DecodeAggregate(b []byte, f Format, run protocol.Hash, w protocol.Window, aggregators []protocol.Hotkey) (*Aggregate, protocol.Hash, protocol.Verdict) {
 	h, body, v := open(b, KindAggregate, func(h Header) bool {
 		return h.Run == run && h.Window == w && slices.Contains(aggregators, h.Hotkey)
 	})
@@ -124,25 +120,36 @@ func DecodeAggregate(b []byte, c *codec.Codec, run protocol.Hash, w protocol.Win
 		return nil, protocol.Hash{}, v
 	}
 	a := &Aggregate{Run: run, Window: w, Aggregator: h.Hotkey}
-	if v := a.read(&reader{b: body}, c); !v.OK() {
+	if v := a.read(&reader{b: body}, f); !v.OK() {
 		return nil, protocol.Hash{}, v
 	}
 	return a, protocol.Hash(b[len(b)-trailerSize:][:digestSize]), protocol.VerdictOK
 }
 
-func (a *Aggregate) read(r *reader, c *codec.Codec) protocol.Verdict {
-	shape, v := a.readFields(r)
+func (a *Aggregate) read(r *reader, f Format) (v protocol.Verdict) {
+	if v = a.readFields(r); !v.OK() {
+		return v
+	}
+	body, v := f.read(r, f.MaxUpdate)
 	if !v.OK() {
 		return v
 	}
-	if shape != c.LayoutHash() {
-		return protocol.VerdictBadShape
-	}
-	return a.readUpdate(r.b, c)
+	return a.take(body)
 }
 
-// readFields reads everything before the update.
-func (a *Aggregate) readFields(r *reader) (shape protocol.Hash, v protocol.Verdict) {
+// take sets the body, and checks the Aggregate.
+func (a *Aggregate) take(body []byte) protocol.Verdict {
+	if len(a.Included) > 0 || len(body) > 0 {
+		a.Body = body
+	}
+	if a.check() != nil {
+		return protocol.VerdictMalformed
+	}
+	return protocol.VerdictOK
+}
+
+// readFields reads everything before the method's part.
+func (a *Aggregate) readFields(r *reader) protocol.Verdict {
 	a.Start = protocol.Window(r.uint64())
 	a.UploadFrom = time.Unix(0, int64(r.uint64())).UTC()
 	a.Delta = time.Duration(r.uint64())
@@ -150,14 +157,13 @@ func (a *Aggregate) readFields(r *reader) (shape protocol.Hash, v protocol.Verdi
 	a.Previous = r.hash()
 	a.GatherTime, a.AggregateTime = time.Duration(r.uint64()), time.Duration(r.uint64())
 	a.readPeers(r)
-	shape = r.hash()
 	switch {
 	case r.short:
-		return shape, protocol.VerdictMalformed
+		return protocol.VerdictMalformed
 	case !finite(a.LearningRate):
-		return shape, protocol.VerdictNonFinite
+		return protocol.VerdictNonFinite
 	}
-	return shape, protocol.VerdictOK
+	return protocol.VerdictOK
 }
 
 func (a *Aggregate) readPeers(r *reader) {
@@ -172,21 +178,6 @@ func (a *Aggregate) readPeers(r *reader) {
 	}
 }
 
-func (a *Aggregate) readUpdate(b []byte, c *codec.Codec) (v protocol.Verdict) {
-	if len(a.Included) == 0 && len(b) > 0 {
-		return protocol.VerdictMalformed
-	}
-	if len(a.Included) > 0 {
-		if a.Update, v = c.ReadUpdate(b); !v.OK() {
-			return v
-		}
-	}
-	if a.check() != nil {
-		return protocol.VerdictMalformed
-	}
-	return protocol.VerdictOK
-}
-
 // check holds the rules of spec/wire, "Aggregate", that both sides keep.
 func (a *Aggregate) check() error {
 	switch {
@@ -198,7 +189,7 @@ func (a *Aggregate) check() error {
 		return fmt.Errorf("learning rate is %v", a.LearningRate)
 	case len(a.Included) > math.MaxUint16 || len(a.Skipped) > math.MaxUint16:
 		return errors.New("too many peers")
-	case (a.Update == nil) != (len(a.Included) == 0):
+	case (a.Body == nil) != (len(a.Included) == 0):
 		return errors.New("an update goes with included gradients, and none without")
 	}
 	return a.checkPeers()

@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"templar/codec"
+	"templar/method"
 	"templar/protocol"
 )
 
-func testAggregate(t testing.TB, c *codec.Codec, s protocol.Signer) (*Aggregate, []byte) {
+func testAggregate(t testing.TB, m *method.Method, s protocol.Signer) (*Aggregate, []byte) {
 	t.Helper()
 	a := &Aggregate{
 		Run: protocol.Hash{1, 2}, Window: 77, Start: 70,
@@ -22,9 +22,9 @@ func testAggregate(t testing.TB, c *codec.Codec, s protocol.Signer) (*Aggregate,
 		Included:   []Included{{3, protocol.Hotkey{3}, protocol.Hash{33}}, {300, protocol.Hotkey{4}, protocol.Hash{44}}},
 		Skipped:    []Skipped{{4, protocol.VerdictLate}, {5, protocol.VerdictMissing}},
 		GatherTime: time.Second, AggregateTime: time.Millisecond, Aggregator: s.Hotkey(),
-		Update: c.Aggregate([]*codec.Gradient{testBody(t, c, 1), testBody(t, c, 2)}),
+		Body: m.Reduce([]method.Payload{testPayload(t, m, testValues, 1), testPayload(t, m, testValues, 2)}).Bytes(),
 	}
-	b, err := EncodeAggregate(a, c, s)
+	b, err := EncodeAggregate(a, formatOf(m), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,53 +32,53 @@ func testAggregate(t testing.TB, c *codec.Codec, s protocol.Signer) (*Aggregate,
 }
 
 func TestAggregateRoundTrip(t *testing.T) {
-	c, s := testCodec(t), newSigner(1)
-	a, b := testAggregate(t, c, s)
+	m, s := testMethod(t), newSigner(1)
+	a, b := testAggregate(t, m, s)
 	standby := newSigner(2).Hotkey()
-	got, hash, v := DecodeAggregate(b, c, a.Run, a.Window, []protocol.Hotkey{standby, s.Hotkey()})
+	got, hash, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, []protocol.Hotkey{standby, s.Hotkey()})
 	if !v.OK() || !reflect.DeepEqual(got, a) {
 		t.Fatalf("decoded %+v, %v, want %+v", got, v, a)
 	}
 	if hash != AggregateHash(b) || hash.IsZero() {
 		t.Errorf("content hash is %v for the reader, %v for the publisher", hash, AggregateHash(b))
 	}
-	if size, bound := int64(len(b)), MaxAggregateSize(c, 4); size > bound {
+	if size, bound := int64(len(b)), MaxAggregateSize(formatOf(m), 4); size > bound {
 		t.Errorf("%d bytes, over the bound %d", size, bound)
 	}
 }
 
 func TestAggregateHashLeavesTheSignatureOut(t *testing.T) {
-	c, s := testCodec(t), newSigner(1)
-	_, one := testAggregate(t, c, s)
-	_, two := testAggregate(t, c, s)
+	m, s := testMethod(t), newSigner(1)
+	_, one := testAggregate(t, m, s)
+	_, two := testAggregate(t, m, s)
 	if bytes.Equal(one, two) || AggregateHash(one) != AggregateHash(two) {
 		t.Error("signing again must give another signature and the same content hash")
 	}
 }
 
 func TestEmptyAggregate(t *testing.T) {
-	c, s := testCodec(t), newSigner(1)
-	a, _ := testAggregate(t, c, s)
-	a.Included, a.Update = nil, nil
-	b, err := EncodeAggregate(a, c, s)
+	m, s := testMethod(t), newSigner(1)
+	a, _ := testAggregate(t, m, s)
+	a.Included, a.Body = nil, nil
+	b, err := EncodeAggregate(a, formatOf(m), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _, v := DecodeAggregate(b, c, a.Run, a.Window, []protocol.Hotkey{s.Hotkey()})
-	if !v.OK() || got.Update != nil || len(got.Included) != 0 {
+	got, _, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, []protocol.Hotkey{s.Hotkey()})
+	if !v.OK() || got.Body != nil || len(got.Included) != 0 {
 		t.Errorf("decoded %+v, %v", got, v)
 	}
 }
 
 func TestEncodeAggregateRefuses(t *testing.T) {
-	c, s := testCodec(t), newSigner(1)
+	m, s := testMethod(t), newSigner(1)
 	for name, change := range map[string]func(*Aggregate){
 		"another signer":        func(a *Aggregate) { a.Aggregator = newSigner(2).Hotkey() },
 		"before the start":      func(a *Aggregate) { a.Start = a.Window + 1 },
 		"negative D":            func(a *Aggregate) { a.Delta = -1 },
 		"learning rate NaN":     func(a *Aggregate) { a.LearningRate = float32(math.NaN()) },
 		"learning rate below 0": func(a *Aggregate) { a.LearningRate = -1 },
-		"no update":             func(a *Aggregate) { a.Update = nil },
+		"no update":             func(a *Aggregate) { a.Body = nil },
 		"update of nobody":      func(a *Aggregate) { a.Included = nil },
 		"included disorder":     func(a *Aggregate) { slices.Reverse(a.Included) },
 		"included twice":        func(a *Aggregate) { a.Included[1].UID = a.Included[0].UID },
@@ -88,9 +88,9 @@ func TestEncodeAggregateRefuses(t *testing.T) {
 		"skipped unjudged":      func(a *Aggregate) { a.Skipped[0].Verdict = protocol.VerdictNone },
 		"no such verdict":       func(a *Aggregate) { a.Skipped[0].Verdict = 200 },
 	} {
-		a, _ := testAggregate(t, c, s)
+		a, _ := testAggregate(t, m, s)
 		change(a)
-		if _, err := EncodeAggregate(a, c, s); err == nil {
+		if _, err := EncodeAggregate(a, formatOf(m), s); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -99,13 +99,14 @@ func TestEncodeAggregateRefuses(t *testing.T) {
 // aggregateCases are the ways in which an Aggregate can be wrong.
 func aggregateCases(t testing.TB) map[string]verdictCase {
 	t.Helper()
-	c, s := testCodec(t), newSigner(1)
-	_, good := testAggregate(t, c, s)
+	m, s := testMethod(t), newSigner(1)
+	_, good := testAggregate(t, m, s)
 	inner := body(good)
 	reseal := func(body []byte) []byte { return resealed(t, s, good, body) }
-	included := 76                             // where the list begins
-	skipped := included + 2 + 2*includedSize   // and the next
-	update := skipped + 2 + 2*skippedSize + 32 // and the update
+	included := 76                           // where the list begins
+	skipped := included + 2 + 2*includedSize // and the next
+	named := skipped + 2 + 2*skippedSize     // and the method's name
+	update := named + formatOf(m).size()     // and its update
 	cases := envelopeCases(good)
 	maps.Copy(cases, map[string]verdictCase{
 		"signed by another":    {resealed(t, newSigner(2), good, inner), protocol.VerdictBadSignature},
@@ -119,21 +120,23 @@ func aggregateCases(t testing.TB) map[string]verdictCase {
 		"learning rate below":  {reseal(edited(inner, 24, leFloat(-1)...)), protocol.VerdictMalformed},
 		"included twice":       {reseal(edited(inner, included+2+includedSize, 3, 0)), protocol.VerdictMalformed},
 		"unknown verdict":      {reseal(edited(inner, skipped+4, 99)), protocol.VerdictMalformed},
+		"another method":       {reseal(edited(inner, named+1, 'e')), protocol.VerdictBadShape},
+		"no method's name":     {reseal(edited(inner, named+1, 'D')), protocol.VerdictMalformed},
 		"another shape":        {reseal(edited(inner, update-1, inner[update-1]^1)), protocol.VerdictBadShape},
 		"no update":            {reseal(inner[:update]), protocol.VerdictBadShape},
 		"update cut":           {reseal(inner[:len(inner)-1]), protocol.VerdictBadShape},
-		"trailing bytes":       {reseal(append(slices.Clone(inner), 0)), protocol.VerdictBadShape},
+		"trailing bytes":       {reseal(append(slices.Clone(inner), 0)), protocol.VerdictTooLarge},
 		"sign of no parameter": {reseal(edited(inner, -1, 0xff)), protocol.VerdictMalformed},
 	})
 	return cases
 }
 
 func TestAggregateVerdicts(t *testing.T) {
-	c, s := testCodec(t), newSigner(1)
-	want, _ := testAggregate(t, c, s)
+	m, s := testMethod(t), newSigner(1)
+	want, _ := testAggregate(t, m, s)
 	checkVerdicts(t, aggregateCases(t), func(b []byte) protocol.Verdict {
-		a, _, v := DecodeAggregate(b, c, want.Run, want.Window, []protocol.Hotkey{s.Hotkey()})
-		if (a != nil) != v.OK() {
+		a, v := readAggregateOf(m, b, want.Run, want.Window, s.Hotkey())
+		if a == nil && v.OK() {
 			t.Errorf("aggregate %v with verdict %v", a, v)
 		}
 		return v
@@ -141,27 +144,27 @@ func TestAggregateVerdicts(t *testing.T) {
 }
 
 func TestAggregateByStranger(t *testing.T) {
-	c := testCodec(t)
-	a, b := testAggregate(t, c, newSigner(1))
-	if _, _, v := DecodeAggregate(b, c, a.Run, a.Window, []protocol.Hotkey{newSigner(2).Hotkey()}); v != protocol.VerdictWrongContext {
+	m := testMethod(t)
+	a, b := testAggregate(t, m, newSigner(1))
+	if _, _, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, []protocol.Hotkey{newSigner(2).Hotkey()}); v != protocol.VerdictWrongContext {
 		t.Errorf("verdict %v", v)
 	}
 }
 
 func FuzzDecodeAggregate(f *testing.F) {
-	c, s := testCodec(f), newSigner(1)
-	a, good := testAggregate(f, c, s)
+	m, s := testMethod(f), newSigner(1)
+	a, good := testAggregate(f, m, s)
 	fuzzMessages(f, good, func(t *testing.T, b []byte) protocol.Verdict {
-		got, hash, v := DecodeAggregate(b, c, a.Run, a.Window, []protocol.Hotkey{a.Aggregator})
-		if (got != nil) != v.OK() || v.OK() && hash != AggregateHash(b) {
+		got, hash, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, []protocol.Hotkey{a.Aggregator})
+		if (got != nil) != v.OK() || (v.OK() && hash != AggregateHash(b)) {
 			t.Fatalf("aggregate %v, %v with verdict %v", got, hash, v)
 		}
 		return v
 	}, func(t *testing.T, b []byte) protocol.Verdict {
 		got := &Aggregate{Run: a.Run, Window: a.Window, Aggregator: a.Aggregator}
-		v := got.read(&reader{b: b}, c)
-		if v.OK() && (got.check() != nil || !bytes.Equal(got.message(c)[headerSize:], b)) {
-			t.Fatalf("encodes to %x, %v, from %x", got.message(c)[headerSize:], got.check(), b)
+		v := got.read(&reader{b: b}, formatOf(m))
+		if v.OK() && (got.check() != nil || !bytes.Equal(got.message(formatOf(m))[headerSize:], b)) {
+			t.Fatalf("encodes to %x, %v, from %x", got.message(formatOf(m))[headerSize:], got.check(), b)
 		}
 		return v
 	})

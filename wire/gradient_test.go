@@ -7,17 +7,17 @@ import (
 	"slices"
 	"testing"
 
-	"templar/codec"
+	"templar/method"
 	"templar/protocol"
 )
 
-func testGradient(t testing.TB, c *codec.Codec, s protocol.Signer) (*Gradient, Expect, []byte) {
+func testGradient(t testing.TB, m *method.Method, s protocol.Signer) (*Gradient, Expect, []byte) {
 	t.Helper()
 	g := &Gradient{
 		Run: protocol.Hash{1, 2}, Window: 77, UID: 300, Hotkey: s.Hotkey(),
-		Pages: []uint64{5, 1 << 40}, Tokens: 4096, GlobalStep: 12, Body: testBody(t, c, 1),
+		Pages: []uint64{5, 1 << 40}, Tokens: 4096, GlobalStep: 12, Body: testPayload(t, m, testValues, 1).Bytes(),
 	}
-	b, err := EncodeGradient(g, c, s)
+	b, err := EncodeGradient(g, formatOf(m), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,13 +25,13 @@ func testGradient(t testing.TB, c *codec.Codec, s protocol.Signer) (*Gradient, E
 }
 
 func TestGradientRoundTrip(t *testing.T) {
-	c := testCodec(t)
-	g, want, b := testGradient(t, c, newSigner(1))
-	got, v := DecodeGradient(b, c, want)
+	m := testMethod(t)
+	g, want, b := testGradient(t, m, newSigner(1))
+	got, v := DecodeGradient(b, formatOf(m), want)
 	if !v.OK() || !reflect.DeepEqual(got, g) {
 		t.Errorf("decoded %+v, %v, want %+v", got, v, g)
 	}
-	if size, bound := int64(len(b)), MaxGradientSize(c, len(g.Pages)); size > bound {
+	if size, bound := int64(len(b)), MaxGradientSize(formatOf(m), len(g.Pages)); size > bound {
 		t.Errorf("%d bytes, over the bound %d", size, bound)
 	}
 }
@@ -39,10 +39,11 @@ func TestGradientRoundTrip(t *testing.T) {
 // gradientCases are the ways in which a gradient can be wrong.
 func gradientCases(t testing.TB) map[string]verdictCase {
 	t.Helper()
-	c, s := testCodec(t), newSigner(1)
-	_, _, good := testGradient(t, c, s)
+	m, s := testMethod(t), newSigner(1)
+	_, _, good := testGradient(t, m, s)
 	inner := body(good)
-	at := gradientFixed + 2*8 // where the coefficients begin
+	named := gradientFixed + 2*8     // where the method's name begins
+	at := named + formatOf(m).size() // and its payload
 	cases := envelopeCases(good)
 	maps.Copy(cases, map[string]verdictCase{
 		"another uid":           {resealed(t, s, good, edited(inner, 0, 9)), protocol.VerdictWrongContext},
@@ -50,6 +51,10 @@ func gradientCases(t testing.TB) map[string]verdictCase {
 		"empty body":            {resealed(t, s, good, nil), protocol.VerdictMalformed},
 		"cut in the fields":     {resealed(t, s, good, inner[:gradientFixed-1]), protocol.VerdictMalformed},
 		"more pages than bytes": {resealed(t, s, good, edited(inner, 18, 0xff, 0xff)), protocol.VerdictMalformed},
+		"another method":        {resealed(t, s, good, edited(inner, named+1, 'e')), protocol.VerdictBadShape},
+		"no method":             {resealed(t, s, good, slices.Concat(inner[:named], []byte{0}, inner[at-32:])), protocol.VerdictMalformed},
+		"no method's name":      {resealed(t, s, good, edited(inner, named+1, 'D')), protocol.VerdictMalformed},
+		"a longer method":       {resealed(t, s, good, edited(inner, named, 0xff)), protocol.VerdictMalformed},
 		"another shape":         {resealed(t, s, good, edited(inner, at-1, inner[at-1]^1)), protocol.VerdictBadShape},
 		"no coefficients":       {resealed(t, s, good, inner[:at]), protocol.VerdictMalformed},
 		"trailing bytes":        {resealed(t, s, good, append(slices.Clone(inner), 0)), protocol.VerdictMalformed},
@@ -60,11 +65,11 @@ func gradientCases(t testing.TB) map[string]verdictCase {
 }
 
 func TestGradientVerdicts(t *testing.T) {
-	c := testCodec(t)
-	_, want, _ := testGradient(t, c, newSigner(1))
+	m := testMethod(t)
+	_, want, _ := testGradient(t, m, newSigner(1))
 	checkVerdicts(t, gradientCases(t), func(b []byte) protocol.Verdict {
-		g, v := DecodeGradient(b, c, want)
-		if (g != nil) != v.OK() {
+		g, v := readGradientOf(m, b, want)
+		if g == nil && v.OK() {
 			t.Errorf("gradient %v with verdict %v", g, v)
 		}
 		return v
@@ -72,8 +77,8 @@ func TestGradientVerdicts(t *testing.T) {
 }
 
 func TestGradientOfAnotherContext(t *testing.T) {
-	c, s := testCodec(t), newSigner(1)
-	_, want, b := testGradient(t, c, s)
+	m, s := testMethod(t), newSigner(1)
+	_, want, b := testGradient(t, m, s)
 	for name, change := range map[string]func(*Expect){
 		"run":    func(e *Expect) { e.Run[31] ^= 1 },
 		"window": func(e *Expect) { e.Window++ },
@@ -82,15 +87,15 @@ func TestGradientOfAnotherContext(t *testing.T) {
 	} {
 		other := want
 		change(&other)
-		if _, v := DecodeGradient(b, c, other); v != protocol.VerdictWrongContext {
+		if _, v := DecodeGradient(b, formatOf(m), other); v != protocol.VerdictWrongContext {
 			t.Errorf("%s: %v", name, v)
 		}
 	}
 }
 
 func TestMessageOfOneKindIsNoOther(t *testing.T) {
-	c, s := testCodec(t), newSigner(1)
-	_, want, b := testGradient(t, c, s)
+	m, s := testMethod(t), newSigner(1)
+	_, want, b := testGradient(t, m, s)
 	if _, v := DecodeSample(b, want, 4); v != protocol.VerdictMalformed {
 		t.Errorf("gradient read as sample: %v", v)
 	}
@@ -101,15 +106,15 @@ func TestMessageOfOneKindIsNoOther(t *testing.T) {
 }
 
 func TestEncodeRefusesAnotherSigner(t *testing.T) {
-	c := testCodec(t)
-	g, _, _ := testGradient(t, c, newSigner(1))
-	if _, err := EncodeGradient(g, c, newSigner(2)); err == nil {
+	m := testMethod(t)
+	g, _, _ := testGradient(t, m, newSigner(1))
+	if _, err := EncodeGradient(g, formatOf(m), newSigner(2)); err == nil {
 		t.Error("no error")
 	}
 }
 
 func TestPeek(t *testing.T) {
-	g, _, b := testGradient(t, testCodec(t), newSigner(1))
+	g, _, b := testGradient(t, testMethod(t), newSigner(1))
 	h, v := Peek(b)
 	if want := (Header{KindGradient, g.Run, g.Window, g.Hotkey}); !v.OK() || h != want {
 		t.Errorf("header %v, %v, want %v", h, v, want)
@@ -117,22 +122,44 @@ func TestPeek(t *testing.T) {
 }
 
 func FuzzDecodeGradient(f *testing.F) {
-	c := testCodec(f)
-	_, want, good := testGradient(f, c, newSigner(1))
+	m := testMethod(f)
+	_, want, good := testGradient(f, m, newSigner(1))
 	fuzzMessages(f, good, func(t *testing.T, b []byte) protocol.Verdict {
-		g, v := DecodeGradient(b, c, want)
+		g, v := DecodeGradient(b, formatOf(m), want)
 		if (g != nil) != v.OK() {
 			t.Fatalf("gradient %v with verdict %v", g, v)
 		}
 		return v
 	}, func(t *testing.T, b []byte) protocol.Verdict {
-		g, v := readGradient(&reader{b: b}, c, want)
+		g, v := readGradient(&reader{b: b}, formatOf(m), want)
 		if (g != nil) != v.OK() {
 			t.Fatalf("gradient %v with verdict %v", g, v)
 		}
-		if v.OK() && !bytes.Equal(g.message(c)[headerSize:], b) {
-			t.Fatalf("encodes to %x from %x", g.message(c)[headerSize:], b)
+		if v.OK() && !bytes.Equal(g.message(formatOf(m))[headerSize:], b) {
+			t.Fatalf("encodes to %x from %x", g.message(formatOf(m))[headerSize:], b)
 		}
 		return v
 	})
+}
+
+// A body over the method's bound is refused, whoever signed it.
+func TestBodiesAreBounded(t *testing.T) {
+	m, s := testMethod(t), newSigner(1)
+	g, want, b := testGradient(t, m, s)
+	f := formatOf(m)
+	f.MaxPayload = int64(len(g.Body)) - 1
+	if _, v := DecodeGradient(b, f, want); v != protocol.VerdictTooLarge {
+		t.Errorf("decoded: %v", v)
+	}
+	if _, err := EncodeGradient(g, f, s); err == nil {
+		t.Error("it was encoded")
+	}
+	a, b := testAggregate(t, m, s)
+	f.MaxUpdate = int64(len(a.Body)) - 1
+	if _, _, v := DecodeAggregate(b, f, a.Run, a.Window, []protocol.Hotkey{s.Hotkey()}); v != protocol.VerdictTooLarge {
+		t.Errorf("decoded: %v", v)
+	}
+	if _, err := EncodeAggregate(a, f, s); err == nil {
+		t.Error("it was encoded")
+	}
 }

@@ -10,7 +10,9 @@ import (
 
 	"github.com/oasisprotocol/curve25519-voi/primitives/sr25519"
 
-	"templar/codec"
+	"templar/internal/workers"
+	"templar/method"
+	"templar/method/dctsign"
 	"templar/protocol"
 )
 
@@ -41,27 +43,59 @@ func (s signer) Sign(message []byte) (sig protocol.Signature, err error) {
 	return sig, err
 }
 
-func testCodec(t testing.TB) *codec.Codec {
+func testMethod(t testing.TB) *method.Method {
 	t.Helper()
-	layout := protocol.Layout{{Name: "a", Shape: []int{8, 6}}, {Name: "b", Shape: []int{5}, Offset: 48}}
-	c, err := codec.New(layout, codec.Spec{TargetChunk: 4, TopK: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return methodOf(t, testLayout, 4, 3)
 }
 
-func testBody(t testing.TB, c *codec.Codec, seed int) *codec.Gradient {
+// testLayout is the tensor table of testMethod; it has testValues parameters.
+var testLayout = protocol.Layout{{Name: "a", Shape: []int{8, 6}}, {Name: "b", Shape: []int{5}, Offset: 48}}
+
+const testValues = 8*6 + 5
+
+func methodOf(t testing.TB, layout protocol.Layout, side, topK int) *method.Method {
 	t.Helper()
-	m := make([]float32, c.Layout().Size())
-	for i := range m {
-		m[i] = float32((i*i*7+seed*31)%17) - 8
-	}
-	g, err := c.Compress(m)
+	m, err := dctsign.Of(layout, dctsign.Params{LearningRate: 1, TMax: 1, TargetChunk: side, TopK: topK, EvalLRFactor: 1}, workers.Pool{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g
+	return m
+}
+
+// formatOf is the Format of a run of the method.
+func formatOf(m *method.Method) Format {
+	return Format{Method: m.Name, Layout: m.LayoutHash, MaxPayload: m.MaxPayload, MaxUpdate: m.MaxUpdate}
+}
+
+func testPayload(t testing.TB, m *method.Method, values, seed int) method.Payload {
+	t.Helper()
+	x := make([]float32, values)
+	for i := range x {
+		x[i] = float32((i*i*7+seed*31)%17) - 8
+	}
+	p, err := m.Encode(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// readGradientOf decodes a gradient and has the method read its body, as every node does.
+func readGradientOf(m *method.Method, b []byte, want Expect) (*Gradient, protocol.Verdict) {
+	g, v := DecodeGradient(b, formatOf(m), want)
+	if v.OK() {
+		_, v = m.Read(g.Body)
+	}
+	return g, v
+}
+
+// readAggregateOf is the same for Aggregates.
+func readAggregateOf(m *method.Method, b []byte, run protocol.Hash, w protocol.Window, by protocol.Hotkey) (*Aggregate, protocol.Verdict) {
+	a, _, v := DecodeAggregate(b, formatOf(m), run, w, []protocol.Hotkey{by})
+	if v.OK() && a.Body != nil {
+		_, v = m.ReadUpdate(a.Body)
+	}
+	return a, v
 }
 
 // body returns what lies between envelope's header and trailer.

@@ -4,7 +4,6 @@ import (
 	"math"
 	"time"
 
-	"templar/codec"
 	"templar/protocol"
 )
 
@@ -16,18 +15,22 @@ type Report struct {
 	Window  protocol.Window `json:"window"`
 	Hotkey  protocol.Hotkey `json:"hotkey"`
 	Content protocol.Hash   `json:"content_hash"`
-	Shape   *protocol.Hash  `json:"shape,omitempty"`
+
+	// Gradients and Aggregates.
+	Method string         `json:"method,omitempty"`
+	Layout *protocol.Hash `json:"layout_hash,omitempty"`
+	Body   int            `json:"body_bytes,omitempty"`
+	Raw    []byte         `json:"-"` // the body, for the method to read
 
 	// Gradients and samples.
 	UID        *protocol.UID `json:"uid,omitempty"`
 	GlobalStep *uint64       `json:"global_step,omitempty"`
 
 	// Gradients.
-	Tokens       uint64   `json:"tokens,omitempty"`
-	Pages        []uint64 `json:"pages,omitempty"`
-	Scheme       string   `json:"scheme,omitempty"`
-	Body         int      `json:"body_bytes,omitempty"`
-	Coefficients int      `json:"coefficients,omitempty"` // with the run's codec only
+	Tokens uint64   `json:"tokens,omitempty"`
+	Pages  []uint64 `json:"pages,omitempty"`
+	// Payload is for a tool that has the run's method: what it says of the body.
+	Payload string `json:"payload,omitempty"`
 
 	// Aggregates.
 	Start        *protocol.Window `json:"start_window,omitempty"`
@@ -45,9 +48,9 @@ type Report struct {
 }
 
 // Inspect reports what a message says, and what a reader would make of it who expects
-// just that: this run, window, uid and hotkey. Without the run's codec (nil) it does
-// not look into bodies. For tools: a node asks for what it expects.
-func Inspect(b []byte, c *codec.Codec) (Report, protocol.Verdict) {
+// just that: this run, window, uid and hotkey. Without the run's Format (nil) any method
+// will do. For tools: a node asks for what it expects.
+func Inspect(b []byte, f *Format) (Report, protocol.Verdict) {
 	h, v := Peek(b)
 	if !v.OK() {
 		return Report{Bytes: len(b)}, v
@@ -66,16 +69,16 @@ func Inspect(b []byte, c *codec.Codec) (Report, protocol.Verdict) {
 	r := &reader{b: body}
 	switch h.Kind {
 	case KindGradient:
-		v = i.gradient(r, c)
+		v = i.gradient(r, f)
 	case KindAggregate:
-		v = i.aggregate(r, c)
+		v = i.aggregate(r, f)
 	case KindSample:
 		v = i.sample(r)
 	}
 	return i, v
 }
 
-func (i *Report) gradient(r *reader, c *codec.Codec) protocol.Verdict {
+func (i *Report) gradient(r *reader, f *Format) protocol.Verdict {
 	uid := protocol.UID(r.uint16())
 	step := r.uint64()
 	i.UID, i.GlobalStep, i.Tokens = &uid, &step, r.uint64()
@@ -83,40 +86,39 @@ func (i *Report) gradient(r *reader, c *codec.Codec) protocol.Verdict {
 	for k := range i.Pages {
 		i.Pages[k] = r.uint64()
 	}
-	shape := r.hash()
-	if r.short || len(r.b) == 0 {
+	if r.short {
 		return protocol.VerdictMalformed
 	}
-	i.Shape, i.Scheme, i.Body = &shape, codec.Scheme(r.b[0]).String(), len(r.b)
-	if c == nil {
-		return protocol.VerdictOK
+	return i.method(r, f, func(f *Format) int64 { return f.MaxPayload })
+}
+
+// method reads the method's part.
+func (i *Report) method(r *reader, f *Format, limit func(*Format) int64) protocol.Verdict {
+	before := *r
+	got, v := named(r)
+	if !v.OK() {
+		return v
 	}
-	if shape != c.LayoutHash() {
-		return protocol.VerdictBadShape
-	}
-	g, v := c.ReadGradient(r.b)
-	if v.OK() {
-		i.Coefficients = g.Coefficients()
+	i.Method, i.Layout, i.Body, i.Raw = got.Method, &got.Layout, len(r.b), r.b
+	if f != nil {
+		_, v = f.read(&before, limit(f))
 	}
 	return v
 }
 
-func (i *Report) aggregate(r *reader, c *codec.Codec) protocol.Verdict {
+func (i *Report) aggregate(r *reader, f *Format) protocol.Verdict {
 	a := Aggregate{Window: i.Window}
-	shape, v := a.readFields(r)
+	v := a.readFields(r)
 	i.Start, i.UploadFrom, i.Delta, i.LearningRate = &a.Start, &a.UploadFrom, a.Delta, a.LearningRate
-	i.Previous, i.Included, i.Skipped, i.Shape = &a.Previous, a.Included, a.Skipped, &shape
+	i.Previous, i.Included, i.Skipped = &a.Previous, a.Included, a.Skipped
 	if !v.OK() {
 		i.LearningRate = 0 // perhaps nothing that JSON can say
 		return v
 	}
-	if c == nil {
-		return protocol.VerdictOK
+	if v = i.method(r, f, func(f *Format) int64 { return f.MaxUpdate }); !v.OK() {
+		return v
 	}
-	if shape != c.LayoutHash() {
-		return protocol.VerdictBadShape
-	}
-	return a.readUpdate(r.b, c)
+	return a.take(i.Raw)
 }
 
 func (i *Report) sample(r *reader) protocol.Verdict {

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"testing"
 
-	"templar/codec"
+	"templar/method"
 	"templar/protocol"
 )
 
@@ -31,6 +31,7 @@ type vectorContext struct {
 	UID         protocol.UID    `json:"uid"`
 	Hotkey      protocol.Hotkey `json:"hotkey"`
 	Tensors     []vectorTensor  `json:"tensors"`
+	Method      string          `json:"method"`
 	TargetChunk int             `json:"target_chunk"`
 	TopK        int             `json:"topk_compression"`
 	Pages       int             `json:"max_pages"`
@@ -51,9 +52,9 @@ type vectorCase struct {
 }
 
 // judge is what a reader that expects a kind makes of an object.
-func (v *vectorContext) judge(c *codec.Codec, kind Kind, b []byte) (verdict protocol.Verdict) {
+func (v *vectorContext) judge(m *method.Method, kind Kind, b []byte) (verdict protocol.Verdict) {
 	most := map[Kind]int64{
-		KindGradient: MaxGradientSize(c, v.Pages), KindAggregate: MaxAggregateSize(c, v.Peers), KindSample: MaxSampleSize(v.Values),
+		KindGradient: MaxGradientSize(formatOf(m), v.Pages), KindAggregate: MaxAggregateSize(formatOf(m), v.Peers), KindSample: MaxSampleSize(v.Values),
 	}
 	if int64(len(b)) > most[kind] {
 		return protocol.VerdictTooLarge
@@ -61,9 +62,9 @@ func (v *vectorContext) judge(c *codec.Codec, kind Kind, b []byte) (verdict prot
 	want := Expect{v.Run, v.Window, v.UID, v.Hotkey}
 	switch kind {
 	case KindGradient:
-		_, verdict = DecodeGradient(b, c, want)
+		_, verdict = readGradientOf(m, b, want)
 	case KindAggregate:
-		_, _, verdict = DecodeAggregate(b, c, v.Run, v.Window, []protocol.Hotkey{v.Hotkey})
+		_, verdict = readAggregateOf(m, b, v.Run, v.Window, v.Hotkey)
 	default:
 		_, verdict = DecodeSample(b, want, v.Values)
 	}
@@ -76,7 +77,7 @@ func TestVectorsOfEveryVerdict(t *testing.T) {
 	if *update {
 		writeVectors(t)
 	}
-	c := testCodec(t)
+	m := testMethod(t)
 	for v := protocol.VerdictTooLarge; v.Invalid(); v++ {
 		file := readVectorFile(t, v)
 		for _, tc := range file.Cases {
@@ -85,7 +86,7 @@ func TestVectorsOfEveryVerdict(t *testing.T) {
 				t.Fatalf("%v, %s: verdict %v, %v", v, tc.Name, tc.Verdict, err)
 			}
 			for _, kind := range kinds {
-				switch got := file.Context.judge(c, kind, b); {
+				switch got := file.Context.judge(m, kind, b); {
 				case kind.String() == tc.Kind && got != v:
 					t.Errorf("%s, %s: %v, want %v", tc.Kind, tc.Name, got, v)
 				case got.OK():
@@ -112,13 +113,13 @@ func readVectorFile(t *testing.T, v protocol.Verdict) (f vectorFile) {
 }
 
 func writeVectors(t *testing.T) {
-	c, s := testCodec(t), newSigner(1)
-	g, want, _ := testGradient(t, c, s)
+	m, s := testMethod(t), newSigner(1)
+	g, want, _ := testGradient(t, m, s)
 	context := vectorContext{
 		Run: want.Run, Window: want.Window, UID: want.UID, Hotkey: want.Hotkey,
-		TargetChunk: 4, TopK: 3, Pages: len(g.Pages), Peers: 15, Values: 4,
+		Method: m.Name, TargetChunk: 4, TopK: 3, Pages: len(g.Pages), Peers: 15, Values: 4,
 	}
-	for _, tensor := range c.Layout() {
+	for _, tensor := range testLayout {
 		context.Tensors = append(context.Tensors, vectorTensor{tensor.Name, tensor.Shape})
 	}
 	files := map[protocol.Verdict][]vectorCase{}
@@ -127,7 +128,7 @@ func writeVectors(t *testing.T) {
 		cases["far too large"] = verdictCase{append(slices.Clone(good), make([]byte, 4096)...), protocol.VerdictTooLarge}
 		for _, name := range slices.Sorted(maps.Keys(cases)) {
 			tc := cases[name]
-			v := context.judge(c, kinds[i], tc.b)
+			v := context.judge(m, kinds[i], tc.b)
 			if v != tc.want && v != protocol.VerdictTooLarge { // the decoder alone does not look at the size
 				t.Fatalf("%v, %s: %v, want %v", kinds[i], name, v, tc.want)
 			}

@@ -16,11 +16,11 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"templar/codec"
 	"templar/internal/aggregatortest"
 	"templar/internal/model"
 	"templar/internal/parts"
 	"templar/internal/replica"
+	"templar/internal/run"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -71,7 +71,7 @@ func (b *bench) row(what string, l lap, windows int) {
 
 func (b *bench) extrapolate(l lap, windows int) {
 	scale := markParameters / float64(len(b.params)) * markWindows / float64(windows)
-	size := float64(b.x.Run.Codec.UpdateSize()) * markParameters / float64(len(b.params))
+	size := float64(b.x.Run.Method.MaxUpdate) * markParameters / float64(len(b.params))
 	fmt.Printf("100 windows of 1.2 billion parameters: %.0f s at this rate, or %.0f s of CPU time on %d core(s) with nothing else to do; %.0f s of wire at 1 Gb/s meanwhile; the mark is %d s\n",
 		l.wall.Seconds()*scale, l.cpu.Seconds()*scale/float64(runtime.GOMAXPROCS(0)), runtime.GOMAXPROCS(0), size*8/markBits*markWindows, markSeconds)
 }
@@ -124,15 +124,11 @@ func (o *options) prepare(ctx context.Context) (*bench, error) {
 
 func (b *bench) publish(ctx context.Context, w protocol.Window, previous protocol.Hash) (protocol.Hash, error) {
 	x := b.x
-	u, verdict := x.Run.Codec.ReadUpdate(signs(x.Run.Codec, uint64(w)))
-	if !verdict.OK() {
-		return previous, errors.New(verdict.String())
-	}
 	raw, err := wire.EncodeAggregate(&wire.Aggregate{
 		Run: x.Run.Hash, Window: w, Start: aggregatortest.Start, UploadFrom: time.Now(), Delta: x.Run.Params.Delta(),
-		LearningRate: float32(x.Run.Params.LearningRateAt(x.Run.Params.Step(aggregatortest.Start, w))), Previous: previous,
-		Included: []wire.Included{{UID: 1}}, Aggregator: x.Signer.Hotkey(), Update: u,
-	}, x.Run.Codec, x.Signer)
+		LearningRate: x.Run.Method.Rate(x.Run.Params.Step(aggregatortest.Start, w)), Previous: previous,
+		Included: []wire.Included{{UID: 1}}, Aggregator: x.Signer.Hotkey(), Body: signs(x.Run, uint64(w)),
+	}, x.Run.Format(), x.Signer)
 	if err != nil {
 		return previous, err
 	}
@@ -141,12 +137,12 @@ func (b *bench) publish(ctx context.Context, w protocol.Window, previous protoco
 }
 
 // signs is the body of an update: no chunk is empty, every sign is drawn.
-func signs(c *codec.Codec, seed uint64) []byte {
-	body := make([]byte, c.UpdateSize())
+func signs(r run.Run, seed uint64) []byte {
+	body := make([]byte, r.Method.MaxUpdate)
 	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
-	flags := (c.Chunks() + 7) / 8
+	flags := len(body) - (r.Space.Size()+7)/8
 	_, _ = random.Read(body[flags:]) // never fails
-	if odd := c.Layout().Size() % 8; odd > 0 {
+	if odd := r.Space.Size() % 8; odd > 0 {
 		body[len(body)-1] &= 1<<odd - 1
 	}
 	return body
@@ -163,14 +159,14 @@ func (b *bench) steps(ctx context.Context, windows int) error {
 			return err
 		}
 		at = fetch.add(at)
-		a, _, verdict := wire.DecodeAggregate(raw, b.x.Run.Codec, b.x.Run.Hash, w, b.x.Run.Params.Aggregators)
+		a, _, verdict := b.x.Run.Aggregate(raw, w)
 		if !verdict.OK() {
 			return errors.New(verdict.String())
 		}
 		at = verify.add(at)
-		b.x.Run.Codec.Apply(state, a.Update, a.LearningRate, float32(b.x.Run.Params.WeightDecay))
+		b.x.Run.Method.Apply(state, a.Update, a.LearningRate)
 		at = apply.add(at)
-		b.x.Run.Codec.StateHash(state)
+		b.x.Run.Space.Hash(state)
 		hash.add(at)
 	}
 	b.row("fetch from loopback", fetch, windows)
@@ -206,7 +202,7 @@ func (b *bench) follow(ctx context.Context, profile string) (took lap, err error
 	}
 	r := replica.New(b.x.Run, aggregatortest.Start, aggregatortest.Start, protocol.Hash{}, b.params)
 	began := clockNow()
-	done, err := r.Follow(ctx, b.x.Source(), b.target, time.Now().Add(time.Minute), func(*wire.Aggregate, protocol.Hash, int64) error {
+	done, err := r.Follow(ctx, b.x.Source(), b.target, time.Now().Add(time.Minute), func(*run.Aggregate, protocol.Hash, int64) error {
 		r.StateHash()
 		return nil
 	})

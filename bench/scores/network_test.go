@@ -64,7 +64,7 @@ func studied(t *testing.T, n *network, p *protocol.Params) {
 	if n.Small {
 		p.Model.HiddenSize, p.Model.IntermediateSize = 64, 192
 		p.PageTokens, p.BatchSize = 256, 4
-		p.TMax = n.Windows // no restart of the schedule shortly before the loss is measured
+		p.Method = p.Method.With("t_max", n.Windows) // no restart of the schedule shortly before the loss is measured
 	}
 	p.PagesPerWindow = slices.Max(n.Batches) // a page is a batch
 	p.UIDsPerWindow, p.MaxTopKPeers, p.CheckpointFrequency = 64, 64, 1000

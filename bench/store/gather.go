@@ -25,6 +25,7 @@ import (
 	"templar/internal/store"
 	"templar/internal/store/s3"
 	"templar/internal/store/server"
+	"templar/internal/toy"
 	"templar/internal/wallet"
 	"templar/protocol"
 	"templar/wire"
@@ -92,11 +93,11 @@ func runOf(size int64) (run.Run, func(uid int) []byte, error) {
 	p.Aggregators, p.Stores = []protocol.Hotkey{signer.Hotkey()}, []string{"http://127.0.0.1:1"}
 	for ; ; p.Model.HiddenSize += 64 {
 		p.Model.IntermediateSize = 3 * p.Model.HiddenSize
-		run, err := run.New(p)
+		run, err := run.New(p, toy.Methods())
 		if err != nil {
 			return run, nil, err
 		}
-		g, err := run.Codec.Compress(model.Init(p.Model, 1))
+		g, err := run.Method.Encode(model.Init(p.Model, 1))
 		if err == nil && int64(len(g.Bytes())) < size {
 			continue
 		}
@@ -105,7 +106,7 @@ func runOf(size int64) (run.Run, func(uid int) []byte, error) {
 			if err != nil {
 				return nil
 			}
-			b, _ := wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: window, UID: protocol.UID(uid), Hotkey: w.Hotkey(), Pages: []uint64{1}, Body: g}, run.Codec, w)
+			b, _ := wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: window, UID: protocol.UID(uid), Hotkey: w.Hotkey(), Pages: []uint64{1}, Body: g.Bytes()}, run.Format(), w)
 			return b
 		}
 		return run, encode, err

@@ -13,9 +13,10 @@ import (
 	"context"
 	"slices"
 
-	"templar/codec"
 	"templar/internal/engine"
 	"templar/internal/parts"
+	"templar/internal/run"
+	"templar/method"
 	"templar/wire"
 )
 
@@ -53,7 +54,7 @@ type attack struct {
 	doc  string
 	// gradient returns the object that is stored in place of g's, under the key of g, which it
 	// may change; nil stores nothing.
-	gradient func(context.Context, *cheater, *wire.Gradient) ([]byte, error)
+	gradient func(context.Context, *cheater, *run.Gradient) ([]byte, error)
 	engine   func(*cheater) engine.Engine
 	sample   func(context.Context, *cheater, *wire.Sample) error
 }
@@ -123,12 +124,17 @@ type cheater struct {
 	parts.Parts
 	index int // among those of its kind
 
-	last  *codec.Gradient // of the window before
-	paid  bool            // at some time
-	shift []float32       // from the network's parameters to its own
+	last  method.Payload // of the window before
+	paid  bool           // at some time
+	shift []float32      // from the network's parameters to its own
 }
 
 // sign returns g as an object in the cheater's own name.
-func (c *cheater) sign(g *wire.Gradient) ([]byte, error) {
-	return wire.EncodeGradient(g, c.Run.Codec, c.Signer)
+func (c *cheater) sign(g *run.Gradient) ([]byte, error) {
+	return wire.EncodeGradient(&g.Gradient, c.Run.Format(), c.Signer)
+}
+
+// carry puts a payload in the place of the gradient's own.
+func carry(g *run.Gradient, p method.Payload) {
+	g.Payload, g.Body = p, p.Bytes()
 }

@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"templar/codec"
 	"templar/internal/adversary"
 	"templar/internal/report"
 	"templar/internal/simnet"
 	"templar/internal/telemetry"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -47,7 +47,7 @@ func network(t *testing.T, mix string, windows int, f func(net *simnet.Network, 
 }
 
 // sent returns what a node uploaded as its gradient of w.
-func sent(t *testing.T, net *simnet.Network, n *simnet.Node, w protocol.Window) *codec.Gradient {
+func sent(t *testing.T, net *simnet.Network, n *simnet.Node, w protocol.Window) method.Payload {
 	t.Helper()
 	body, _, err := net.Bucket(n.Name).Get(net.Context(), protocol.GradientKey(w, n.UID), -1)
 	if err != nil {
@@ -57,11 +57,11 @@ func sent(t *testing.T, net *simnet.Network, n *simnet.Node, w protocol.Window) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, verdict := wire.DecodeGradient(raw, net.Run.Codec, wire.Expect{Run: net.Run.Hash, Window: w, UID: n.UID, Hotkey: n.Signer.Hotkey()})
+	g, verdict := net.Run.Gradient(raw, wire.Expect{Run: net.Run.Hash, Window: w, UID: n.UID, Hotkey: n.Signer.Hotkey()})
 	if !verdict.OK() {
 		t.Fatalf("%s: %v", n.Name, verdict)
 	}
-	return g.Body
+	return g.Payload
 }
 
 // Each kind that leaves something to see gets the verdict that names it, and the honest
@@ -96,20 +96,20 @@ func TestVerdicts(t *testing.T) {
 // sends there is known.
 func TestValues(t *testing.T) {
 	const mix = "flipped,huge,stale,wrong-pages,noise"
-	var would []*codec.Gradient
+	var would []method.Payload
 	honestly(t, func(net *simnet.Network) {
 		for i := range 5 {
 			would = append(would, sent(t, net, net.Node("miner-"+string(rune('0'+honest+i))), net.Window(0)))
 		}
 	})
 	network(t, mix, 2, func(net *simnet.Network, node func(string) *simnet.Node) {
-		c := net.Run.Codec
-		for i, check := range []func(got, would []float32, raw *codec.Gradient) bool{
-			func(got, would []float32, _ *codec.Gradient) bool { return slices.Equal(got, times(would, -1)) },
-			func(got, would []float32, _ *codec.Gradient) bool { return near(got, times(would, 1e6)) },
+		c := net.Run.Method
+		for i, check := range []func(got, would []float32, raw method.Payload) bool{
+			func(got, would []float32, _ method.Payload) bool { return slices.Equal(got, times(would, -1)) },
+			func(got, would []float32, _ method.Payload) bool { return near(got, times(would, 1e6)) },
 			nil,
-			func(got, would []float32, _ *codec.Gradient) bool { return !slices.Equal(got, would) },
-			func(got, would []float32, _ *codec.Gradient) bool { return !slices.Equal(got, would) },
+			func(got, would []float32, _ method.Payload) bool { return !slices.Equal(got, would) },
+			func(got, would []float32, _ method.Payload) bool { return !slices.Equal(got, would) },
 		} {
 			name := strings.Split(mix, ",")[i] + "-0"
 			got := sent(t, net, node(name), net.Window(0))
@@ -134,9 +134,9 @@ func honestly(t *testing.T, f func(*simnet.Network)) {
 	})
 }
 
-func values(c *codec.Codec, g *codec.Gradient) []float32 {
+func values(c *method.Method, g method.Payload) []float32 {
 	var out []float32
-	c.Each(g, func(ch codec.Chunk) { out = append(out, ch.Value...) })
+	c.Chunks(g, func(ch method.Chunk) { out = append(out, ch.Value...) })
 	return out
 }
 
@@ -156,20 +156,20 @@ func near(a, b []float32) bool {
 // Copies arrive in time and under the copier's name, and are those of the best paid or first.
 func TestCopies(t *testing.T) {
 	network(t, "copycat,copycat-permuted,copycat-perturbed,sybil=3", 2, func(net *simnet.Network, node func(string) *simnet.Node) {
-		w, c := net.Window(1), net.Run.Codec
+		w, c := net.Window(1), net.Run.Method
 		original := sent(t, net, node("miner-0"), w)
 		if got := sent(t, net, node("copycat-0"), w); !slices.Equal(got.Bytes(), original.Bytes()) {
 			t.Error("copycat-0 sent no copy")
 		}
-		indices := func(g *codec.Gradient) (out []uint16) {
-			c.Each(g, func(ch codec.Chunk) { out = append(out, ch.Index...) })
+		indices := func(g method.Payload) (out []uint16) {
+			c.Chunks(g, func(ch method.Chunk) { out = append(out, ch.Index...) })
 			return out
 		}
 		permuted := sent(t, net, node("copycat-permuted-0"), w)
 		if !slices.Equal(indices(permuted), indices(original)) || slices.Equal(values(c, permuted), values(c, original)) {
 			t.Error("copycat-permuted-0 did not keep the indices and mix the values")
 		}
-		if n, all := sent(t, net, node("copycat-perturbed-0"), w).Coefficients(), original.Coefficients(); n > all*95/100 || n < all*85/100 {
+		if n, all := len(values(c, sent(t, net, node("copycat-perturbed-0"), w))), len(values(c, original)); n > all*95/100 || n < all*85/100 {
 			t.Errorf("copycat-perturbed-0 kept %d of %d coefficients", n, all)
 		}
 		first := sent(t, net, node("sybil-0"), w)

@@ -40,7 +40,7 @@ func (b *bucket) alter(ctx context.Context, key string, raw []byte) (string, []b
 	me := wire.Expect{Run: c.Run.Hash, Window: w, UID: c.UID, Hotkey: c.Signer.Hotkey()}
 	switch {
 	case key == protocol.GradientKey(w, c.UID) && b.attack.gradient != nil:
-		g, verdict := wire.DecodeGradient(raw, c.Run.Codec, me)
+		g, verdict := c.Run.Gradient(raw, me)
 		if !verdict.OK() {
 			return key, nil, fmt.Errorf("own gradient is %v", verdict)
 		}

@@ -5,30 +5,30 @@ import (
 	"context"
 	"slices"
 
-	"templar/codec"
 	"templar/internal/directory"
 	"templar/internal/engine"
+	"templar/internal/run"
+	"templar/method"
 	"templar/protocol"
-	"templar/wire"
 )
 
-func copycat(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+func copycat(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	return c.copied(ctx, g, c.sign)
 }
 
 // copycatPermuted keeps which coefficients were sent, and turns their values round.
-func copycatPermuted(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
-	return c.copied(ctx, g, func(g *wire.Gradient) ([]byte, error) {
-		return c.changed(g, func(ch *codec.Chunk) { slices.Reverse(ch.Value) })
+func copycatPermuted(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
+	return c.copied(ctx, g, func(g *run.Gradient) ([]byte, error) {
+		return c.changed(g, func(ch *method.Chunk) { slices.Reverse(ch.Value) })
 	})
 }
 
 // copycatPerturbed changes little enough to profit, and no coefficient stays the same.
-func copycatPerturbed(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+func copycatPerturbed(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	d := c.draw(g.Window)
-	return c.copied(ctx, g, func(g *wire.Gradient) ([]byte, error) {
-		return c.changed(g, func(ch *codec.Chunk) {
-			var kept codec.Chunk
+	return c.copied(ctx, g, func(g *run.Gradient) ([]byte, error) {
+		return c.changed(g, func(ch *method.Chunk) {
+			var kept method.Chunk
 			for i, v := range ch.Value {
 				if d.Below(10) > 0 {
 					kept.Index, kept.Value = append(kept.Index, ch.Index[i]), append(kept.Value, v*(1+0.3*uniform(d)))
@@ -41,10 +41,10 @@ func copycatPerturbed(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte
 
 // copycatEvasive stays below the default limits of the comparison (copy_indices, copy_values):
 // a quarter of the coefficients moves to the next place, and values change by up to 70 %.
-func copycatEvasive(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+func copycatEvasive(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	d := c.draw(g.Window)
-	return c.copied(ctx, g, func(g *wire.Gradient) ([]byte, error) {
-		return c.changed(g, func(ch *codec.Chunk) {
+	return c.copied(ctx, g, func(g *run.Gradient) ([]byte, error) {
+		return c.changed(g, func(ch *method.Chunk) {
 			for i := range ch.Index {
 				ch.Value[i] *= 1 + 0.7*uniform(d)
 				if d.Below(4) == 0 && i+1 < len(ch.Index) && ch.Index[i]+1 < ch.Index[i+1] {
@@ -56,17 +56,17 @@ func copycatEvasive(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, 
 }
 
 // copied sends another miner's gradient, in the form that send gives it.
-func (c *cheater) copied(ctx context.Context, g *wire.Gradient, send func(*wire.Gradient) ([]byte, error)) ([]byte, error) {
+func (c *cheater) copied(ctx context.Context, g *run.Gradient, send func(*run.Gradient) ([]byte, error)) ([]byte, error) {
 	if err := c.Directory.Refresh(ctx); err != nil {
 		return nil, err
 	}
 	victims := c.others()
 	slices.SortStableFunc(victims, func(a, b directory.Peer) int { return cmp.Compare(b.Incentive, a.Incentive) })
-	body, err := c.steal(ctx, g.Window, victims)
-	if body == nil || err != nil {
+	payload, err := c.steal(ctx, g.Window, victims)
+	if payload == nil || err != nil {
 		return nil, err // nobody sent anything in time
 	}
-	g.Body = body
+	carry(g, payload)
 	return send(g)
 }
 
@@ -76,7 +76,7 @@ func (c *cheater) others() []directory.Peer {
 }
 
 // steal returns the gradient of the first victim that has one, as soon as any has.
-func (c *cheater) steal(ctx context.Context, w protocol.Window, victims []directory.Peer) (*codec.Gradient, error) {
+func (c *cheater) steal(ctx context.Context, w protocol.Window, victims []directory.Peer) (method.Payload, error) {
 	end, err := c.Schedule().EndOf(ctx, w)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (c *cheater) steal(ctx context.Context, w protocol.Window, victims []direct
 		}
 		for _, p := range c.Gatherer().Gather(ctx, w, victims, bounds, c.Clock.Now().Add(c.Schedule().Poll())) {
 			if p.Verdict.OK() {
-				return p.Gradient.Body, nil
+				return p.Gradient.Payload, nil
 			}
 		}
 	}
@@ -95,7 +95,7 @@ func (c *cheater) steal(ctx context.Context, w protocol.Window, victims []direct
 }
 
 // sybil's first member works; the others send the same.
-func sybil(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+func sybil(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	if c.index == 0 {
 		return c.sign(g)
 	}
@@ -106,11 +106,11 @@ func sybil(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
 	if !ok {
 		return nil, nil
 	}
-	body, err := c.steal(ctx, g.Window, []directory.Peer{first})
-	if body == nil || err != nil {
+	payload, err := c.steal(ctx, g.Window, []directory.Peer{first})
+	if payload == nil || err != nil {
 		return nil, err
 	}
-	g.Body = body
+	carry(g, payload)
 	return c.sign(g)
 }
 

@@ -8,29 +8,32 @@ import (
 	"fmt"
 	"math"
 
-	"templar/codec"
+	"templar/internal/run"
+	"templar/method"
 	"templar/protocol"
-	"templar/wire"
 )
 
-func notANumber(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+func notANumber(_ context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	return c.unpackable(g, float32(math.NaN()))
 }
 
-func infinite(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+func infinite(_ context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	return c.unpackable(g, float32(math.Inf(1)))
 }
 
 // unpackable sends one coefficient whose scale no honest encoder would write.
-func (c *cheater) unpackable(g *wire.Gradient, scale float32) (_ []byte, err error) {
-	const coefficient = 127 // the largest code times a scale of one
-	chunks := make([]codec.Chunk, c.Run.Codec.Chunks())
-	chunks[0] = codec.Chunk{Index: []uint16{0}, Value: []float32{coefficient}}
-	if g.Body, err = c.Run.Codec.Pack(chunks); err != nil {
+func (c *cheater) unpackable(g *run.Gradient, scale float32) (_ []byte, err error) {
+	const coefficient = 127 // the largest code of 8 bits times a scale of one
+	var chunks []method.Chunk
+	c.Run.Method.Chunks(g.Payload, func(method.Chunk) { chunks = append(chunks, method.Chunk{}) })
+	chunks[0] = method.Chunk{Index: []uint16{0}, Value: []float32{coefficient}}
+	p, err := c.Run.Method.Pack(chunks)
+	if err != nil {
 		return nil, err
 	}
+	carry(g, p)
 	return c.forged(g, func(message []byte) {
-		body := message[len(message)-len(g.Body.Bytes()):]
+		body := message[len(message)-len(g.Body):]
 		at := bytes.Index(body, float32Bytes(1))
 		copy(body[max(at, 0):], float32Bytes(scale))
 	})
@@ -41,7 +44,7 @@ func float32Bytes(v float32) []byte {
 }
 
 // impostor names another miner in the header (spec/wire, "Envelope").
-func impostor(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+func impostor(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	if err := c.Directory.Refresh(ctx); err != nil {
 		return nil, err
 	}
@@ -54,7 +57,7 @@ func impostor(ctx context.Context, c *cheater, g *wire.Gradient) ([]byte, error)
 }
 
 // forged returns g's object with a changed message under a valid signature of the cheater's.
-func (c *cheater) forged(g *wire.Gradient, change func(message []byte)) ([]byte, error) {
+func (c *cheater) forged(g *run.Gradient, change func(message []byte)) ([]byte, error) {
 	b, err := c.sign(g)
 	if err != nil {
 		return nil, err
@@ -69,7 +72,7 @@ func (c *cheater) forged(g *wire.Gradient, change func(message []byte)) ([]byte,
 	return append(append(message, digest[:]...), sig[:]...), nil
 }
 
-func wrongSignature(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+func wrongSignature(_ context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	b, err := c.sign(g)
 	if err != nil {
 		return nil, err
@@ -78,16 +81,16 @@ func wrongSignature(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, er
 	return b, nil
 }
 
-func truncated(_ context.Context, c *cheater, g *wire.Gradient) (_ []byte, err error) {
+func truncated(_ context.Context, c *cheater, g *run.Gradient) (_ []byte, err error) {
 	b, err := c.sign(g)
 	return b[:len(b)/2], err
 }
 
-func oversized(_ context.Context, c *cheater, g *wire.Gradient) ([]byte, error) {
+func oversized(_ context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	b, err := c.sign(g)
 	if err != nil {
 		return nil, err
 	}
-	most := wire.MaxGradientSize(c.Run.Codec, c.Run.Params.PagesPerWindow)
+	most := c.Run.MaxGradient()
 	return append(b, make([]byte, most+1-int64(len(b)))...), nil
 }

@@ -60,8 +60,8 @@ func (e otherData) Accumulate(ctx context.Context, _ engine.Batch, scale float32
 	return e.Engine.Accumulate(ctx, data.Batches(tokens, p.SequenceLength, p.BatchSize)[0], scale)
 }
 
-// stepsOff is how far a desynchronised model is from the network's, in steps of the run's
-// learning rate: where the sync score is zero.
+// stepsOff is how far a desynchronised model is from the network's, in the method's steps: where
+// the sync score is zero.
 const stepsOff = 5
 
 // otherModel is an engine that computes on a model beside the network's.
@@ -72,8 +72,12 @@ type otherModel struct {
 }
 
 func desynced(c *cheater) engine.Engine {
-	c.shift = make([]float32, c.Run.Codec.Layout().Size())
-	d, step := c.draw(0), float32(stepsOff*c.Run.Params.LearningRate)
+	c.shift = make([]float32, c.Run.Space.Size())
+	largest := 0.0
+	for step := range uint64(1000) { // past any warm-up
+		largest = max(largest, c.Run.Method.StepSize(step))
+	}
+	d, step := c.draw(0), float32(stepsOff*largest)
 	for i := range c.shift {
 		c.shift[i] = step * float32(int64(2*d.Below(2))-1)
 	}

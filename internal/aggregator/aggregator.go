@@ -27,7 +27,6 @@ import (
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
-	"templar/wire"
 )
 
 // Deps are the parts that an aggregator works with. It has no bucket of its own, no engine
@@ -110,12 +109,12 @@ func (a *Aggregator) join(ctx context.Context) error {
 
 // follow takes over the published Aggregate of w as the end of the chain, and keeps a copy
 // unless it is ours, of which there is one.
-func (a *Aggregator) follow(ctx context.Context, w protocol.Window, ours []byte) (*wire.Aggregate, int64, error) {
+func (a *Aggregator) follow(ctx context.Context, w protocol.Window, ours []byte) (*run.Aggregate, int64, error) {
 	raw, verdict := a.Aggregates.Raw(ctx, w, a.Clock.Now().Add(a.Params.WindowTime()))
-	var agg *wire.Aggregate
+	var agg *run.Aggregate
 	var hash protocol.Hash
 	if verdict.OK() {
-		agg, hash, verdict = wire.DecodeAggregate(raw, a.Codec, a.Hash, w, a.Params.Aggregators)
+		agg, hash, verdict = a.Aggregate(raw, w)
 	}
 	if !verdict.OK() {
 		return nil, 0, fmt.Errorf("published aggregate of window %d: %s", w, verdict)

@@ -49,7 +49,7 @@ func (a *Aggregator) keep(ctx context.Context, p *mailbox.Payload) error {
 		return err
 	}
 	expect := wire.Expect{Run: a.Hash, Window: a.next, UID: p.Peer.UID, Hotkey: p.Peer.Hotkey}
-	g, verdict := wire.DecodeGradient(raw, a.Codec, expect)
+	g, verdict := a.Gradient(raw, expect)
 	if !verdict.OK() { // nothing that an Aggregate could name
 		return put(store.PutOptions{})
 	}
@@ -59,5 +59,5 @@ func (a *Aggregator) keep(ctx context.Context, p *mailbox.Payload) error {
 }
 
 func (a *Aggregator) maxGradient() int64 {
-	return wire.MaxGradientSize(a.Codec, a.Params.PagesPerWindow)
+	return a.MaxGradient()
 }

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 
+	"templar/internal/run"
 	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/protocol"
-	"templar/wire"
 )
 
 // A store may forget what it had confirmed: it is restored from a backup, or fails over to a
@@ -28,7 +28,7 @@ func (a *Aggregator) kept() protocol.Window {
 
 // copied is an Aggregate as it stands on our disk.
 type copied struct {
-	*wire.Aggregate
+	*run.Aggregate
 	hash protocol.Hash
 	raw  []byte
 }
@@ -54,7 +54,7 @@ func (a *Aggregator) copyOf(ctx context.Context, w protocol.Window) (*copied, er
 }
 
 func (a *Aggregator) decode(raw []byte, w protocol.Window) *copied {
-	agg, hash, verdict := wire.DecodeAggregate(raw, a.Codec, a.Hash, w, a.Params.Aggregators)
+	agg, hash, verdict := a.Aggregate(raw, w)
 	if !verdict.OK() {
 		return nil
 	}

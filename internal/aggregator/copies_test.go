@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"templar/internal/run"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/protocol"
@@ -58,11 +59,12 @@ func TestSignedOnce(t *testing.T) {
 		node.Stop()
 		last := newest(t, net)
 		w := last + 1
-		signed := resigned(t, net, last, func(a *wire.Aggregate) {
+		signed := resigned(t, net, last, func(a *run.Aggregate) {
 			x := node.Parts()
 			_, hash, _, _ := x.Aggregates().Fetch(net.Context(), last, x.Clock.Now().Add(x.Run.Params.Gather()))
-			a.Window, a.Previous, a.Included, a.Update = w, hash, nil, nil
-			a.LearningRate = float32(x.Run.Params.LearningRateAt(x.Run.Params.Step(a.Start, w)))
+			a.Window, a.Previous, a.Included = w, hash, nil
+			a.Set(nil)
+			a.LearningRate = x.Run.Method.Rate(x.Run.Params.Step(a.Start, w))
 		})
 		put(t, node.Local, protocol.AggregateKey(w), signed)
 		node.Start()
@@ -79,7 +81,7 @@ func TestNothingToPutBack(t *testing.T) {
 	for name, local := range map[string]func(*testing.T, *simnet.Network, protocol.Window) []byte{
 		"torn": func(*testing.T, *simnet.Network, protocol.Window) []byte { return []byte("x") },
 		"another": func(t *testing.T, net *simnet.Network, w protocol.Window) []byte {
-			return resigned(t, net, w, func(a *wire.Aggregate) { a.GatherTime++ })
+			return resigned(t, net, w, func(a *run.Aggregate) { a.GatherTime++ })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +167,7 @@ func contents(t *testing.T, net *simnet.Network) map[string][]byte {
 }
 
 // resigned returns the published Aggregate of w, changed and signed by aggregator-0.
-func resigned(t *testing.T, net *simnet.Network, w protocol.Window, change func(*wire.Aggregate)) []byte {
+func resigned(t *testing.T, net *simnet.Network, w protocol.Window, change func(*run.Aggregate)) []byte {
 	t.Helper()
 	x := net.Node("aggregator-0").Parts()
 	a, _, _, verdict := x.Aggregates().Fetch(net.Context(), w, x.Clock.Now().Add(x.Run.Params.Gather()))
@@ -173,7 +175,7 @@ func resigned(t *testing.T, net *simnet.Network, w protocol.Window, change func(
 		t.Fatal(verdict)
 	}
 	change(a)
-	b, err := wire.EncodeAggregate(a, x.Run.Codec, x.Signer)
+	b, err := wire.EncodeAggregate(&a.Aggregate, x.Run.Format(), x.Signer)
 	must(t, err)
 	return b
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"templar/internal/mailbox"
+	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -22,7 +23,7 @@ func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []mailbo
 	if err != nil {
 		return err
 	}
-	b, err := wire.EncodeAggregate(agg, a.Codec, a.Signer)
+	b, err := wire.EncodeAggregate(&agg.Aggregate, a.Format(), a.Signer)
 	if err != nil {
 		return err
 	}
@@ -62,13 +63,13 @@ func (a *Aggregator) putAbsent(ctx context.Context, key string, b []byte) error 
 
 // aggregate folds the usable payloads into the Aggregate of the next window. Beside the
 // payloads as they came it holds one chunk a worker, and the update itself.
-func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []mailbox.Payload, took time.Duration) (*wire.Aggregate, error) {
+func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []mailbox.Payload, took time.Duration) (*run.Aggregate, error) {
 	ok, skipped := mailbox.Usable(payloads)
-	agg := &wire.Aggregate{
+	agg := &run.Aggregate{Aggregate: wire.Aggregate{
 		Run: a.Hash, Window: a.next, Start: a.start, UploadFrom: t, Delta: a.Params.Delta(),
-		LearningRate: float32(a.Params.LearningRateAt(a.Params.Step(a.start, a.next))),
+		LearningRate: a.Method.Rate(a.Params.Step(a.start, a.next)),
 		Previous:     a.previous, Skipped: skipped, GatherTime: took, Aggregator: a.Signer.Hotkey(),
-	}
+	}}
 	if err := a.archive(ctx, ok); err != nil {
 		return nil, err
 	}
@@ -76,13 +77,13 @@ func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []mail
 		agg.Included = append(agg.Included, wire.Included{UID: p.Peer.UID, Hotkey: p.Peer.Hotkey, Content: p.Content})
 	}
 	began := a.Clock.Now()
-	agg.Update = mailbox.Fold(a.Codec, ok)
+	agg.Set(mailbox.Fold(a.Method, ok))
 	agg.AggregateTime = a.Clock.Now().Sub(began)
 	return agg, nil
 }
 
 // published tells what counts for the window that was last followed.
-func (a *Aggregator) published(agg *wire.Aggregate, size int64, took time.Duration) {
+func (a *Aggregator) published(agg *run.Aggregate, size int64, took time.Duration) {
 	sum := mailbox.Applied(agg, a.previous, protocol.Hash{}, 0, size)
 	a.Events.Emit(agg.Window, telemetry.Published{
 		Hash: a.previous, Bytes: size, Included: sum.Included, Skipped: sum.Skipped, Ours: agg.Aggregator == a.Signer.Hotkey(),

@@ -14,7 +14,6 @@ import (
 	"os"
 	"time"
 
-	"templar/codec"
 	"templar/internal/bulletin"
 	"templar/internal/chain/ledger"
 	"templar/internal/chain/manual"
@@ -28,7 +27,9 @@ import (
 	"templar/internal/store/s3"
 	"templar/internal/store/server"
 	"templar/internal/telemetry"
+	"templar/internal/toy"
 	"templar/internal/wallet"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -56,7 +57,7 @@ type Site struct {
 	validator   *wallet.Wallet
 	miners      []*wallet.Wallet
 	aggregators []*wallet.Wallet
-	bodies      []*codec.Gradient
+	payloads    []method.Payload
 	disks       []string // folders of the aggregators' own
 }
 
@@ -138,15 +139,15 @@ func (s *Site) createRun(context.Context) (err error) {
 		s.aggregators = append(s.aggregators, w)
 		p.Aggregators = append(p.Aggregators, w.Hotkey())
 	}
-	if s.Run, err = run.New(p); err != nil {
+	if s.Run, err = run.New(p, toy.Methods()); err != nil {
 		return err
 	}
 	for i := range min(4, s.config.Miners) { // gradients to take turns with
-		g, err := s.Run.Codec.Compress(model.Init(p.Model, uint64(i)))
+		payload, err := s.Run.Method.Encode(model.Init(p.Model, uint64(i)))
 		if err != nil {
 			return err
 		}
-		s.bodies = append(s.bodies, g)
+		s.payloads = append(s.payloads, payload)
 	}
 	return nil
 }
@@ -235,8 +236,8 @@ func (s *Site) upload(ctx context.Context, w protocol.Window, miner int) (int64,
 func (s *Site) Gradient(w protocol.Window, miner, variant int) ([]byte, error) {
 	return wire.EncodeGradient(&wire.Gradient{
 		Run: s.Run.Hash, Window: w, UID: s.UID(miner), Hotkey: s.miners[miner].Hotkey(), Pages: []uint64{1}, Tokens: 1,
-		Body: s.bodies[variant%len(s.bodies)],
-	}, s.Run.Codec, s.miners[miner])
+		Body: s.payloads[variant%len(s.payloads)].Bytes(),
+	}, s.Run.Format(), s.miners[miner])
 }
 
 // Parts are those of an aggregator, which sees its bucket through wrap, if that is set.

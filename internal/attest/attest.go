@@ -26,7 +26,7 @@ type Attestation struct {
 
 	Signers []protocol.Hotkey // who agrees by a signature of his own
 	// Apart is how far the parameters of those against it are, as far as their samples show:
-	// the mean distance in steps of the window's learning rate, and of several the largest.
+	// the mean distance in the method's steps, and of several the largest.
 	// It is NaN when the chain does not tell any more where samples were taken.
 	Apart float64
 	// Unreachable are the validators whose stores did not answer.
@@ -101,7 +101,7 @@ func (s Samples) word(ctx context.Context, v directory.Peer, held State, end *ch
 		a.Against, a.Apart = v.Stake, math.NaN()
 	default:
 		a.Against = v.Stake
-		a.Apart = float64(score.Compare(ours, sample.Values, s.Run.Params.LearningRateAt(held.Step-1)).StepsBehind)
+		a.Apart = float64(score.Compare(ours, sample.Values, s.Run.Method.StepSize(held.Step-1)).StepsBehind)
 	}
 	return a
 }

@@ -9,6 +9,8 @@ import (
 	"templar/internal/attest"
 	"templar/internal/model"
 	"templar/internal/simnet"
+	"templar/internal/toy"
+	"templar/internal/workers"
 	"templar/protocol"
 )
 
@@ -28,7 +30,11 @@ func TestAttest(t *testing.T) {
 		}
 	}
 	p := simnet.Params()
-	steps := 2e-2 / p.LearningRateAt(2) // Step counts windows applied
+	m, err := toy.Methods().New(&p, workers.Pool{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := 2e-2 / m.StepSize(2) // Step counts windows applied
 	for name, c := range map[string]struct {
 		says    func(*state) // nil: nothing
 		broken  bool
@@ -59,7 +65,7 @@ func TestAttest(t *testing.T) {
 					}
 				}
 				ours := state{Window: w, Step: 3, Aggregate: protocol.Hash{1}, Params: model.Init(net.Run.Params.Model, 1)}
-				ours.Hash = net.Run.Codec.StateHash(ours.Params)
+				ours.Hash = net.Run.Space.Hash(ours.Params)
 				v, x := net.Node("validator-0"), net.Node("miner-0").Parts()
 				if c.says != nil {
 					theirs := ours

@@ -64,7 +64,7 @@ func (s Samples) Fetch(ctx context.Context, p directory.Peer, w protocol.Window)
 
 // Size is the number of parameters in a sync sample.
 func (s Samples) Size() int {
-	return min(s.Run.Params.SampleValues, s.Run.Codec.Layout().Size())
+	return min(s.Run.Params.SampleValues, s.Run.Space.Size())
 }
 
 // Of picks a node's sampled values out of params; end is the block that ended the window.

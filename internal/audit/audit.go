@@ -7,6 +7,7 @@ import (
 
 	"templar/internal/engine"
 	"templar/internal/replica"
+	"templar/internal/run"
 	"templar/internal/schedule"
 	"templar/protocol"
 	"templar/wire"
@@ -80,7 +81,7 @@ type auditor struct {
 	Result
 
 	start     wire.StartWindow
-	aggregate *wire.Aggregate
+	aggregate *run.Aggregate
 	hash      protocol.Hash    // of the Aggregate
 	model     *replica.Replica // stands before the window, until told; nil: unknown
 	how       string           // it was computed
@@ -137,8 +138,8 @@ func (a *auditor) fetch(ctx context.Context) error {
 	if agg.Start != a.start.StartWindow {
 		faults = append(faults, fmt.Sprintf("it says that the run starts at window %d; announced was %d", agg.Start, a.start.StartWindow))
 	}
-	if !a.Run.Params.AcceptsRate(a.Step, agg.LearningRate) {
-		faults = append(faults, fmt.Sprintf("its learning rate is %g; at step %d it is %g", agg.LearningRate, a.Step, a.Run.Params.LearningRateAt(a.Step)))
+	if !a.Run.Method.AcceptsRate(a.Step, agg.LearningRate) {
+		faults = append(faults, fmt.Sprintf("its learning rate is %g; at step %d it is %g", agg.LearningRate, a.Step, a.Run.Method.Rate(a.Step)))
 	}
 	a.judge("aggregate", faults, "%s, signed by aggregator %s: %d gradients, %d peers skipped, learning rate %g",
 		hash.Short(), agg.Aggregator, len(agg.Included), len(agg.Skipped), agg.LearningRate)

@@ -12,6 +12,7 @@ import (
 	"templar/internal/audit"
 	"templar/internal/engine/cpu"
 	"templar/internal/report"
+	"templar/internal/run"
 	"templar/internal/score"
 	"templar/internal/simnet"
 	"templar/internal/store"
@@ -195,13 +196,13 @@ func TestVerifyNamesLies(t *testing.T) {
 			put(t, net, "aggregator", protocol.ArchiveKey(w, 3), get(t, net, "aggregator", protocol.ArchiveKey(w, 2)))
 		}, "update: uid 3: the archived gradient"},
 		"update": {func(t *testing.T, net network, w protocol.Window) {
-			forge(t, net, w, func(a *wire.Aggregate) { a.Included = a.Included[:2] })
+			forge(t, net, w, func(a *run.Aggregate) { a.Included = a.Included[:2] })
 		}, "update: "},
 		"chain": {func(t *testing.T, net network, w protocol.Window) {
-			forge(t, net, w, func(a *wire.Aggregate) { a.Previous[0]++ })
+			forge(t, net, w, func(a *run.Aggregate) { a.Previous[0]++ })
 		}, "chain: it follows"},
 		"learning rate": {func(t *testing.T, net network, w protocol.Window) {
-			forge(t, net, w, func(a *wire.Aggregate) { a.LearningRate *= 1.001 })
+			forge(t, net, w, func(a *run.Aggregate) { a.LearningRate *= 1.001 })
 		}, "aggregate: its learning rate"},
 		"aggregator": {func(t *testing.T, net network, w protocol.Window) {
 			b := get(t, net, "aggregator", protocol.AggregateKey(w))
@@ -305,15 +306,15 @@ func resign(t *testing.T, net *simnet.Network, node string, w protocol.Window, c
 }
 
 // forge changes an Aggregate and signs it again.
-func forge(t *testing.T, net *simnet.Network, w protocol.Window, change func(*wire.Aggregate)) {
+func forge(t *testing.T, net *simnet.Network, w protocol.Window, change func(*run.Aggregate)) {
 	t.Helper()
 	key := protocol.AggregateKey(w)
-	a, _, verdict := wire.DecodeAggregate(get(t, net, "aggregator", key), net.Run.Codec, net.Run.Hash, w, net.Run.Params.Aggregators)
+	a, _, verdict := net.Run.Aggregate(get(t, net, "aggregator", key), w)
 	if !verdict.OK() {
 		t.Fatal(verdict)
 	}
 	change(a)
-	b, err := wire.EncodeAggregate(a, net.Run.Codec, net.Node("aggregator-0").Signer)
+	b, err := wire.EncodeAggregate(&a.Aggregate, net.Run.Format(), net.Node("aggregator-0").Signer)
 	if err != nil {
 		t.Fatal(err)
 	}

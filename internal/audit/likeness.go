@@ -25,7 +25,7 @@ func (c *checker) samples(ctx context.Context) error {
 	if err != nil || end.Hash.IsZero() {
 		return err
 	}
-	lr := c.Run.Params.LearningRateAt(c.Step - 1)
+	unit := c.Run.Method.StepSize(c.Step - 1)
 	for _, p := range c.Miners {
 		i := slices.IndexFunc(c.report.Miners, func(m report.Miner) bool { return m.Hotkey == p.Hotkey && m.Sync != nil })
 		if i < 0 || !c.report.Miners[i].Sync.Verdict.OK() {
@@ -36,7 +36,7 @@ func (c *checker) samples(ctx context.Context) error {
 			continue
 		}
 		compared++
-		theirs, ours := float64(c.report.Miners[i].Sync.StepsBehind), float64(score.Compare(c.attested().Of(c.model.Params(), end, p.Hotkey), s.Values, lr).StepsBehind)
+		theirs, ours := float64(c.report.Miners[i].Sync.StepsBehind), float64(score.Compare(c.attested().Of(c.model.Params(), end, p.Hotkey), s.Values, unit).StepsBehind)
 		if !report.Near(theirs, ours) {
 			others = append(others, fmt.Sprintf("uid %d is %.6g steps from our parameters; in the report %.6g", p.UID, ours, theirs))
 		}
@@ -65,10 +65,10 @@ func (c *checker) copies(context.Context) error {
 			c.add(name, Unknown, "the gradient of uid %d is not to be had any more", m.UID)
 			return nil
 		}
-		uploads = append(uploads, copies.Upload{UID: m.UID, Registered: m.Registered, Stored: m.StoredAt(), Gradient: c.gradients[m.UID]})
+		uploads = append(uploads, copies.Upload{UID: m.UID, Registered: m.Registered, Stored: m.StoredAt(), Payload: c.gradients[m.UID]})
 	}
 	found := make(map[protocol.UID]copies.Copy)
-	for _, f := range copies.Find(c.Run.Codec, uploads, c.report.Seed, c.Run.Params) {
+	for _, f := range copies.Find(c.Run.Method, uploads, c.report.Seed, c.Run.Params) {
 		found[f.UID] = f
 	}
 	var faults []string

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"slices"
 
-	"templar/codec"
 	"templar/internal/evaluation"
 	"templar/internal/report"
+	"templar/internal/run"
 	"templar/internal/score"
 	"templar/internal/store"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -34,7 +35,7 @@ func (c *checker) losses(ctx context.Context) error {
 		case g == nil:
 			missing = append(missing, fmt.Sprint(m.UID))
 		default:
-			subjects = append(subjects, evaluation.Subject{UID: m.UID, Gradient: g})
+			subjects = append(subjects, evaluation.Subject{UID: m.UID, Payload: g})
 		}
 	}
 	measured, err := c.bench.Measure(ctx, c.plan(), c.model.Params(), subjects, func(i int) {
@@ -78,7 +79,7 @@ func (c *checker) miner(uid protocol.UID) *report.Miner {
 // collect fetches the gradients that the report names: from the archive, else from their
 // miners' buckets.
 func (c *checker) collect(ctx context.Context) error {
-	c.gradients = make(map[protocol.UID]*codec.Gradient)
+	c.gradients = make(map[protocol.UID]method.Payload)
 	for i := range c.report.Miners {
 		m := &c.report.Miners[i]
 		if m.Content.IsZero() {
@@ -86,13 +87,13 @@ func (c *checker) collect(ctx context.Context) error {
 		}
 		c.Progress("fetching the gradient of uid %d", m.UID)
 		if g := c.gradient(ctx, m); g != nil {
-			c.gradients[m.UID] = g.Body
+			c.gradients[m.UID] = g.Payload
 		}
 	}
 	return ctx.Err()
 }
 
-func (c *checker) gradient(ctx context.Context, m *report.Miner) *wire.Gradient {
+func (c *checker) gradient(ctx context.Context, m *report.Miner) *run.Gradient {
 	if m.Included {
 		g, verdict := c.aggregates().Archived(ctx, c.Options.Window, wire.Included{UID: m.UID, Hotkey: m.Hotkey, Content: m.Content})
 		if verdict.OK() {
@@ -103,11 +104,11 @@ func (c *checker) gradient(ctx context.Context, m *report.Miner) *wire.Gradient 
 		if p.Hotkey != m.Hotkey {
 			continue
 		}
-		b, _, err := store.ReadAll(ctx, p.Bucket, protocol.GradientKey(c.Options.Window, m.UID), wire.MaxGradientSize(c.Run.Codec, c.Run.Params.PagesPerWindow))
+		b, _, err := store.ReadAll(ctx, p.Bucket, protocol.GradientKey(c.Options.Window, m.UID), c.Run.MaxGradient())
 		if err != nil || wire.ContentHash(b) != m.Content {
 			return nil
 		}
-		g, _ := wire.DecodeGradient(b, c.Run.Codec, wire.Expect{Run: c.Run.Hash, Window: c.Options.Window, UID: m.UID, Hotkey: m.Hotkey})
+		g, _ := c.Run.Gradient(b, wire.Expect{Run: c.Run.Hash, Window: c.Options.Window, UID: m.UID, Hotkey: m.Hotkey})
 		return g
 	}
 	return nil

@@ -79,7 +79,7 @@ func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 	}
 	params := model.Init(a.Run.Params.Model, a.Run.Params.Seed)
 	var faults []string
-	if got := a.Run.Codec.StateHash(params); got != a.start.StateHash {
+	if got := a.Run.Space.Hash(params); got != a.start.StateHash {
 		faults = []string{fmt.Sprintf("its hash is %s; announced was %s", got.Short(), a.start.StateHash.Short())}
 	}
 	a.judge("start", faults, "theta_0, drawn from the run's seed: it rests on nobody's word")

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"slices"
 
-	"templar/codec"
 	"templar/internal/data"
 	"templar/internal/evaluation"
 	"templar/internal/report"
 	"templar/internal/store"
+	"templar/method"
 	"templar/protocol"
 )
 
@@ -34,7 +34,7 @@ func (a *auditor) rescore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bench := &evaluation.Bench{Params: a.Run.Params, Codec: a.Run.Codec, Engine: a.Engine, Data: set, Clock: a.Clock}
+	bench := &evaluation.Bench{Params: a.Run.Params, Method: a.Run.Method, Engine: a.Engine, Data: set, Clock: a.Clock}
 	for _, v := range validators {
 		r, err := a.Report(ctx, v, a.Options.Window)
 		if ctx.Err() != nil {
@@ -68,7 +68,7 @@ type checker struct {
 	party  Party
 	bench  *evaluation.Bench
 
-	gradients map[protocol.UID]*codec.Gradient // of those that the report names
+	gradients map[protocol.UID]method.Payload // of those that the report names
 }
 
 func (c *checker) check(ctx context.Context) error {

@@ -2,7 +2,8 @@
 // whoever joins, and in its own directory, for its next start.
 //
 // A checkpoint is a folder of objects: the model as Hugging Face's transformers loads it,
-// in shards; in a miner's own directory the momentum as well; and manifest.json, which is
+// in shards; in a miner's own directory the tensors of its private state as well, under
+// the names that the method gives them; and manifest.json, which is
 // signed, names every file with its hash, and is written last. Without a manifest that fits
 // there is no checkpoint, so that none is ever torn.
 //
@@ -17,6 +18,7 @@ import (
 	"strings"
 
 	"templar/internal/store"
+	"templar/method"
 	"templar/protocol"
 )
 
@@ -27,9 +29,8 @@ type State struct {
 	Previous protocol.Hash   // of the Aggregate of Next-1; zero at the start
 	Params   []float32
 
-	// A miner's private state; never in a bucket that others read.
-	Momentum  []float32
-	Iteration uint64 // gradients made so far
+	// Private is a miner's private state; never in a bucket that others read.
+	Private []method.Tensor
 }
 
 // Manifest is manifest.json.
@@ -41,23 +42,18 @@ type Manifest struct {
 	Step      uint64          `json:"global_step"`
 	Previous  protocol.Hash   `json:"previous_aggregate"`
 	StateHash protocol.Hash   `json:"state_hash"`
-	Iteration uint64          `json:"iteration,omitempty"`
-	Optimizer Optimizer       `json:"optimizer"`
-	Scheduler Scheduler       `json:"scheduler"`
+	Method    string          `json:"method"`
+	Rate      float32         `json:"learning_rate"` // of the next window
+	Private   []Tensor        `json:"private,omitempty"`
 	Files     []File          `json:"files"` // ascending by name
 }
 
-// Optimizer is the rule that moves the parameters: sign-SGD keeps no state but them. What a
-// miner's momentum is to its gradients stands in files of its own.
-type Optimizer struct {
-	Name        string  `json:"name"`
-	WeightDecay float64 `json:"weight_decay"`
-}
-
-// Scheduler is where the learning rate stands: it is a function of the global step.
-type Scheduler struct {
-	Name         string  `json:"name"`
-	LearningRate float32 `json:"learning_rate"` // of the next window
+// Tensor is a part of a miner's private state, by the name that the method gives it: a vector in
+// files of its own, or a number.
+type Tensor struct {
+	Name   string `json:"name"`
+	Vector bool   `json:"vector,omitempty"`
+	Scalar uint64 `json:"scalar,omitempty"`
 }
 
 // File is one object of a checkpoint.
@@ -75,7 +71,7 @@ const (
 
 	manifestName = "manifest.json"
 	modelStem    = "model"
-	momentumStem = "momentum"
+	privateStem  = "private." // and the tensor's name
 	folderPrefix = "checkpoint-"
 	maxManifest  = 1 << 20
 	maxHeader    = 16 << 20 // of a safetensors file, in bytes

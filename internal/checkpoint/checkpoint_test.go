@@ -21,6 +21,7 @@ import (
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/store/fs"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -41,7 +42,7 @@ func state(net *simnet.Network, next protocol.Window, seed uint64) checkpoint.St
 
 // private adds a miner's private state.
 func private(net *simnet.Network, s checkpoint.State) checkpoint.State {
-	s.Momentum, s.Iteration = model.Init(net.Run.Params.Model, 99), 42
+	s.Private = []method.Tensor{{Name: "momentum", Values: model.Init(net.Run.Params.Model, 99)}, {Name: "iteration", Scalar: 42}}
 	return s
 }
 
@@ -55,15 +56,17 @@ func save(t *testing.T, net *simnet.Network, b store.Bucket, s checkpoint.State,
 }
 
 func equal(a, b checkpoint.State) bool {
-	return a.Start == b.Start && a.Next == b.Next && a.Previous == b.Previous && a.Iteration == b.Iteration &&
-		slices.Equal(a.Params, b.Params) && slices.Equal(a.Momentum, b.Momentum)
+	return a.Start == b.Start && a.Next == b.Next && a.Previous == b.Previous && slices.Equal(a.Params, b.Params) &&
+		slices.EqualFunc(a.Private, b.Private, func(a, b method.Tensor) bool {
+			return a.Name == b.Name && a.Scalar == b.Scalar && slices.Equal(a.Values, b.Values)
+		})
 }
 
 func TestSaveAndLoad(t *testing.T) {
 	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
 		for _, want := range []checkpoint.State{state(net, start, 1), private(net, state(net, 9, 2))} {
 			save(t, net, net.Bucket("miner-0"), want, "miner-0")
-			got, err := checkpoint.Load(net.Context(), net.Bucket("miner-0"), net.Run, want.Next, net.Node("miner-0").Signer.Hotkey())
+			got, err := checkpoint.LoadOwn(net.Context(), net.Bucket("miner-0"), net.Run, want.Next, net.Node("miner-0").Signer.Hotkey())
 			if err != nil || !equal(got, want) {
 				t.Errorf("window %d: another state, %v", want.Next, err)
 			}
@@ -175,7 +178,7 @@ func TestLoadRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
 				c.spoil(t, net, save(t, net, net.Bucket("miner-0"), state(net, 9, 1), "miner-0"))
-				_, err := checkpoint.Load(net.Context(), net.Bucket("miner-0"), net.Run, 9, net.Node("miner-0").Signer.Hotkey())
+				_, err := checkpoint.LoadOwn(net.Context(), net.Bucket("miner-0"), net.Run, 9, net.Node("miner-0").Signer.Hotkey())
 				if err == nil || !strings.Contains(err.Error(), c.says) {
 					t.Errorf("%v, want an error that says %q", err, c.says)
 				}
@@ -213,7 +216,7 @@ func TestSavePrunes(t *testing.T) {
 		if _, _, err := x.Saver().Save(net.Context(), full{b}, state(net, 200, 1)); err == nil {
 			t.Fatal("a full bucket took a checkpoint")
 		}
-		if _, err := checkpoint.Load(net.Context(), b, net.Run, 9, net.Node("miner-0").Signer.Hotkey()); err != nil {
+		if _, err := checkpoint.LoadOwn(net.Context(), b, net.Run, 9, net.Node("miner-0").Signer.Hotkey()); err != nil {
 			t.Error(err)
 		}
 		// What it left does not count, and the next Save removes it.
@@ -267,7 +270,7 @@ func TestSaveThatCannotPrune(t *testing.T) {
 		if err != nil || prefix != protocol.CheckpointPrefix(9) || size == 0 {
 			t.Errorf("%q, %d bytes, %v", prefix, size, err)
 		}
-		if _, err := checkpoint.Load(net.Context(), b, net.Run, 9, x.Signer.Hotkey()); err != nil {
+		if _, err := checkpoint.LoadOwn(net.Context(), b, net.Run, 9, x.Signer.Hotkey()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -299,7 +302,7 @@ func TestMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		b, x, s := files.Bucket("state"), net.Node("miner-0").Parts(), state(net, 9, 1)
-		s.Momentum = slices.Clone(s.Params)
+		s.Private = []method.Tensor{{Name: "momentum", Values: slices.Clone(s.Params)}}
 		size := 4 * uint64(len(s.Params))
 		few := size / 2 // the race detector drops pooled buffers at random
 		if got := allocated(func() {
@@ -308,7 +311,7 @@ func TestMemory(t *testing.T) {
 			t.Errorf("saving 2 times %d bytes took %d, %v", size, got, err)
 		}
 		var back checkpoint.State
-		got := allocated(func() { back, err = checkpoint.Load(net.Context(), b, net.Run, 9, x.Signer.Hotkey()) })
+		got := allocated(func() { back, err = checkpoint.LoadOwn(net.Context(), b, net.Run, 9, x.Signer.Hotkey()) })
 		if err != nil || !equal(back, s) || got > 2*size+few {
 			t.Errorf("loading 2 times %d bytes took %d, %v", size, got, err)
 		}
@@ -340,7 +343,7 @@ func TestSaveGoesOn(t *testing.T) {
 		if slices.Contains(c.stored, shard1) || !slices.Contains(c.stored, shard2) {
 			t.Errorf("the second Save stored %v: want all but %s", c.stored, shard1)
 		}
-		if got, err := checkpoint.Load(net.Context(), b, net.Run, 9, x.Signer.Hotkey()); err != nil || !equal(got, want) {
+		if got, err := checkpoint.LoadOwn(net.Context(), b, net.Run, 9, x.Signer.Hotkey()); err != nil || !equal(got, want) {
 			t.Errorf("another state, %v", err)
 		}
 		// Another state of the same window takes nothing over.
@@ -348,7 +351,7 @@ func TestSaveGoesOn(t *testing.T) {
 		if _, _, err := x.Saver().SaveWith(net.Context(), c, want, o); err != nil || !slices.Contains(c.stored, shard1) {
 			t.Errorf("stored %v, %v", c.stored, err)
 		}
-		if got, err := checkpoint.Load(net.Context(), b, net.Run, 9, x.Signer.Hotkey()); err != nil || !equal(got, want) {
+		if got, err := checkpoint.LoadOwn(net.Context(), b, net.Run, 9, x.Signer.Hotkey()); err != nil || !equal(got, want) {
 			t.Errorf("another state, %v", err)
 		}
 		if left, err := b.Uploads(net.Context(), ""); err != nil || len(left) > 0 {
@@ -429,7 +432,7 @@ func restore(t *testing.T, net *simnet.Network) (checkpoint.State, error) {
 	if err := x.Directory.Refresh(net.Context()); err != nil {
 		t.Fatal(err)
 	}
-	announced := wire.StartWindow{Run: net.Run.Hash, StartWindow: start, StateHash: net.Run.Codec.StateHash(state(net, start, 1).Params)}
+	announced := wire.StartWindow{Run: net.Run.Hash, StartWindow: start, StateHash: net.Run.Space.Hash(state(net, start, 1).Params)}
 	return x.Finder().Restore(net.Context(), announced, math.MaxUint64)
 }
 
@@ -454,7 +457,7 @@ func sample(name string, w protocol.Window, seed uint64) func(*testing.T, *simne
 		advance(t, net)
 		s := state(net, w+1, seed)
 		x := net.Node(name).Parts()
-		held := attest.State{Window: w, Step: 1, Aggregate: s.Previous, Hash: net.Run.Codec.StateHash(s.Params), Params: s.Params}
+		held := attest.State{Window: w, Step: 1, Aggregate: s.Previous, Hash: net.Run.Space.Hash(s.Params), Params: s.Params}
 		if err := x.Samples().Post(net.Context(), x.Outbox(), held); err != nil {
 			t.Fatal(err)
 		}
@@ -488,18 +491,18 @@ func TestRestore(t *testing.T) {
 	}
 	theta0 := validator("validator-0", start, 1)
 	for name, c := range map[string]struct {
-		setup    []setup
-		next     protocol.Window
-		seed     uint64
-		momentum bool
-		fails    bool
+		setup   []setup
+		next    protocol.Window
+		seed    uint64
+		private bool
+		fails   bool
 	}{
 		"theta_0":                {setup: []setup{theta0}, next: start, seed: 1},
 		"nothing":                {fails: true},
-		"the newest":             {setup: []setup{theta0, own(8, 2), validator("validator-1", 12, 3), validator("validator-0", 10, 4)}, next: 12, seed: 3, momentum: true},
-		"a validator on a tie":   {setup: []setup{own(8, 2), validator("validator-1", 8, 3)}, next: 8, seed: 3, momentum: true},
+		"the newest":             {setup: []setup{theta0, own(8, 2), validator("validator-1", 12, 3), validator("validator-0", 10, 4)}, next: 12, seed: 3, private: true},
+		"a validator on a tie":   {setup: []setup{own(8, 2), validator("validator-1", 8, 3)}, next: 8, seed: 3, private: true},
 		"higher stake on a tie":  {setup: []setup{validator("validator-1", 8, 2), validator("validator-0", 8, 3)}, next: 8, seed: 3},
-		"own is newest":          {setup: []setup{theta0, own(9, 2), validator("validator-0", 8, 3)}, next: 9, seed: 2, momentum: true},
+		"own is newest":          {setup: []setup{theta0, own(9, 2), validator("validator-0", 8, 3)}, next: 9, seed: 2, private: true},
 		"another theta_0":        {setup: []setup{validator("validator-0", start, 5)}, fails: true},
 		"another, then the true": {setup: []setup{validator("validator-0", start, 5), validator("validator-1", start, 1)}, next: start, seed: 1},
 		"from the future":        {setup: []setup{theta0, validator("validator-1", 5000, 6)}, next: start, seed: 1},
@@ -511,9 +514,9 @@ func TestRestore(t *testing.T) {
 		}}, next: start, seed: 1},
 		"another's momentum": {setup: []setup{own(8, 2), func(t *testing.T, net *simnet.Network) {
 			s := private(net, state(net, 9, 3))
-			s.Momentum, s.Iteration = slices.Repeat([]float32{7}, len(s.Momentum)), 1
+			s.Private = []method.Tensor{{Name: "momentum", Values: slices.Repeat([]float32{7}, len(s.Params))}, {Name: "iteration", Scalar: 1}}
 			save(t, net, net.Bucket("validator-0"), s, "validator-0")
-		}}, next: 9, seed: 3, momentum: true},
+		}}, next: 9, seed: 3, private: true},
 		"signed by another": {setup: []setup{theta0, func(t *testing.T, net *simnet.Network) {
 			save(t, net, net.Bucket("validator-1"), state(net, 9, 8), "miner-0")
 		}}, next: start, seed: 1},
@@ -533,9 +536,9 @@ func TestRestore(t *testing.T) {
 			if _, err := net.Bucket("validator-0").Put(net.Context(), key, bytes.NewReader(make([]byte, 100)), 100, store.PutOptions{}); err != nil {
 				t.Fatal(err)
 			}
-		}}, next: 9, seed: 6, momentum: true},
-		"own state outvoted":      {setup: []setup{theta0, own(9, 2), sample("validator-0", 8, 3)}, next: start, seed: 1, momentum: true},
-		"own too light to refuse": {setup: []setup{theta0, own(9, 2), sample("validator-1", 8, 3)}, next: 9, seed: 2, momentum: true},
+		}}, next: 9, seed: 6, private: true},
+		"own state outvoted":      {setup: []setup{theta0, own(9, 2), sample("validator-0", 8, 3)}, next: start, seed: 1, private: true},
+		"own too light to refuse": {setup: []setup{theta0, own(9, 2), sample("validator-1", 8, 3)}, next: 9, seed: 2, private: true},
 		"outvoted":                {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 3)}, next: start, seed: 1},
 		"outvoted at the last moment": {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 3), func(t *testing.T, net *simnet.Network) {
 			net.Break("validator-1", func(ctx context.Context) error { // as slow as it may be
@@ -572,11 +575,11 @@ func TestRestore(t *testing.T) {
 					return
 				}
 				want := state(net, c.next, c.seed)
-				if c.momentum {
+				if c.private {
 					want = private(net, want)
 				}
 				if err != nil || !equal(got, want) {
-					t.Errorf("restored window %d with iteration %d, %v; want window %d with seed %d", got.Next, got.Iteration, err, c.next, c.seed)
+					t.Errorf("restored window %d with %d private tensors, %v; want window %d with seed %d", got.Next, len(got.Private), err, c.next, c.seed)
 				}
 			})
 		})

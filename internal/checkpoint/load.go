@@ -9,18 +9,30 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"templar/internal/clock"
 	"templar/internal/model"
 	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/store/transfer"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
 
-// Load reads and verifies the checkpoint before window next that owner signed.
+// Load reads and verifies the checkpoint before window next that owner signed, but not its private
+// state.
 func Load(ctx context.Context, r store.Reader, run run.Run, next protocol.Window, owner protocol.Hotkey) (State, error) {
+	f, err := open(ctx, folder{reader: r, run: run, next: next, owner: owner})
+	if err != nil {
+		return State{}, err
+	}
+	return f.state(ctx)
+}
+
+// LoadOwn is Load with the private state: it is for a node's own directory.
+func LoadOwn(ctx context.Context, r store.Reader, run run.Run, next protocol.Window, owner protocol.Hotkey) (State, error) {
 	f, err := open(ctx, folder{reader: r, run: run, next: next, owner: owner})
 	if err != nil {
 		return State{}, err
@@ -29,7 +41,7 @@ func Load(ctx context.Context, r store.Reader, run run.Run, next protocol.Window
 	if err != nil {
 		return State{}, err
 	}
-	s.Momentum, s.Iteration, err = f.private(ctx)
+	s.Private, err = f.private(ctx)
 	return s, err
 }
 
@@ -84,13 +96,19 @@ func get(ctx context.Context, r store.Reader, key string, limit int64) ([]byte, 
 
 // names are what the files of a checkpoint may be called: the first group is what a file
 // of values holds.
-var names = regexp.MustCompile(`^(?:(model|momentum)(?:-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|config\.json)$`)
+var names = regexp.MustCompile(`^(?:(model|private\.[a-z0-9_.]{1,32})(?:-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|config\.json)$`)
 
 // check holds a manifest against the run and against what we are willing to read.
 func (f *folder) check() error {
 	m := &f.manifest
 	if m.Run != f.run.Hash || m.Next != f.next || m.Next < m.Start || m.Step != f.run.Params.Step(m.Start, m.Next) {
 		return errors.New("it is another run's or another window's")
+	}
+	if m.Method != f.run.Method.Name {
+		return fmt.Errorf("it is of method %q, the run's is %s", m.Method, f.run.Method.Name)
+	}
+	if err := checkPrivate(m.Private); err != nil {
+		return err
 	}
 	sizes := make(map[string]int64)
 	for i, file := range m.Files {
@@ -101,7 +119,7 @@ func (f *folder) check() error {
 		if file.Size < 0 {
 			return fmt.Errorf("file %q has %d bytes", file.Name, file.Size)
 		}
-		if sizes[kind[1]] += file.Size; sizes[kind[1]] < 0 || sizes[kind[1]] > 4*int64(f.run.Codec.Layout().Size())+maxHeader {
+		if sizes[kind[1]] += file.Size; sizes[kind[1]] < 0 || sizes[kind[1]] > 4*int64(f.run.Space.Size())+maxHeader {
 			return errors.New("its files are larger than the model")
 		}
 	}
@@ -118,23 +136,50 @@ func (f *folder) state(ctx context.Context) (State, error) {
 	if params == nil {
 		return State{}, f.fault(errors.New("it holds no model"))
 	}
-	if got := f.run.Codec.StateHash(params); got != m.StateHash {
+	if got := f.run.Space.Hash(params); got != m.StateHash {
 		return State{}, f.fault(fmt.Errorf("state hash is %s, its manifest says %s", got.Short(), m.StateHash.Short()))
 	}
 	return State{Start: m.Start, Next: m.Next, Previous: m.Previous, Params: params}, nil
 }
 
-// private reads a miner's private state; nil when the checkpoint holds none.
-func (f *folder) private(ctx context.Context) (momentum []float32, iteration uint64, err error) {
-	if momentum, err = f.values(ctx, momentumStem); err != nil {
-		return nil, 0, f.fault(err)
+// checkPrivate holds what a manifest says of private state against what a method may name.
+func checkPrivate(tensors []Tensor) error {
+	if len(tensors) > method.MaxTensors {
+		return fmt.Errorf("private state of %d tensors, at most %d", len(tensors), method.MaxTensors)
 	}
-	return momentum, f.manifest.Iteration, nil
+	for i, t := range tensors {
+		switch {
+		case !method.ValidTensorName(t.Name):
+			return fmt.Errorf("%q names no tensor", t.Name)
+		case slices.ContainsFunc(tensors[:i], func(o Tensor) bool { return o.Name == t.Name }):
+			return fmt.Errorf("two tensors are named %s", t.Name)
+		case t.Vector && t.Scalar != 0:
+			return fmt.Errorf("tensor %s is both a vector and a number", t.Name)
+		}
+	}
+	return nil
+}
+
+// private reads a miner's private state; nil when the checkpoint holds none.
+func (f *folder) private(ctx context.Context) (out []method.Tensor, err error) {
+	for _, t := range f.manifest.Private {
+		tensor := method.Tensor{Name: t.Name, Scalar: t.Scalar}
+		if t.Vector {
+			if tensor.Values, err = f.values(ctx, privateStem+t.Name); err == nil && tensor.Values == nil {
+				err = fmt.Errorf("it has no file of %s", t.Name)
+			}
+			if err != nil {
+				return nil, f.fault(err)
+			}
+		}
+		out = append(out, tensor)
+	}
+	return out, nil
 }
 
 // values reads the files of one kind; nil when there are none.
 func (f *folder) values(ctx context.Context, stem string) ([]float32, error) {
-	loader, found := model.NewLoader(f.run.Codec.Layout()), false
+	loader, found := model.NewLoader(f.run.Space.Layout()), false
 	for _, file := range f.manifest.Files {
 		if names.FindStringSubmatch(file.Name)[1] != stem {
 			continue

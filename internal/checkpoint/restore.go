@@ -16,6 +16,7 @@ import (
 	"templar/internal/run"
 	"templar/internal/schedule"
 	"templar/internal/store"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -79,7 +80,7 @@ func (f Finder) Restore(ctx context.Context, announced wire.StartWindow, w proto
 			f.Log.Warn("checkpoint refused", "from", p.name, "window", p.next, "err", err)
 			continue
 		}
-		s.Momentum, s.Iteration = f.newestPrivate(ctx, places)
+		s.Private = f.newestPrivate(ctx, places)
 		f.Log.Info("state restored", "from", p.name, "window", s.Next, "step", f.Run.Params.Step(s.Start, s.Next))
 		return s, nil
 	}
@@ -118,7 +119,7 @@ func (f Finder) open(ctx context.Context, p place) (folder, error) {
 // store that hangs must not keep a node from the next one.
 func Patience(r run.Run) time.Duration {
 	const slowest = 1 << 20 // bytes a second
-	bytes := 2 * 4 * r.Codec.Layout().Size()
+	bytes := 2 * 4 * r.Space.Size()
 	return r.Params.WindowTime() + time.Duration(bytes/slowest)*time.Second
 }
 
@@ -201,24 +202,23 @@ func (f Finder) listed(ctx context.Context, at place, now protocol.Window) []pla
 // maxNotice is how many windows ahead a run is announced at most.
 const maxNotice = 2
 
-// newestPrivate returns the newest momentum that the own directory holds; nil when it
+// newestPrivate returns the newest private state that the own directory holds; nil when it
 // holds none.
-func (f Finder) newestPrivate(ctx context.Context, places []place) ([]float32, uint64) {
+func (f Finder) newestPrivate(ctx context.Context, places []place) []method.Tensor {
 	for _, p := range places {
 		if p.name != ownDirectory {
 			continue
 		}
 		c, err := f.open(ctx, p)
 		if err == nil {
-			var momentum []float32
-			var iteration uint64
-			if momentum, iteration, err = c.private(ctx); err == nil && momentum != nil {
-				return momentum, iteration
+			var private []method.Tensor
+			if private, err = c.private(ctx); err == nil && private != nil {
+				return private
 			}
 		}
 		if err != nil {
-			f.Log.Warn("momentum refused", "window", p.next, "err", err)
+			f.Log.Warn("private state refused", "window", p.next, "err", err)
 		}
 	}
-	return nil, 0
+	return nil
 }

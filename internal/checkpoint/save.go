@@ -77,7 +77,7 @@ func (c Saver) save(ctx context.Context, b store.Bucket, prefix string, s State,
 	if err != nil {
 		return 0, err
 	}
-	// A node that came back may save a window again, with another momentum: while that
+	// A node that came back may save a window again, with another private state: while that
 	// goes on the folder must not pass for the old checkpoint.
 	if err := b.Delete(ctx, prefix+manifestName); err != nil {
 		return 0, err
@@ -109,12 +109,15 @@ func (c Saver) parts(s State, shardBytes int64) ([]model.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Momentum != nil {
-		momentum, err := model.Weights(momentumStem, c.Run.Codec.Layout(), s.Momentum, shardBytes)
-		if err != nil {
-			return nil, err
+	for _, t := range s.Private {
+		if t.Values == nil {
+			continue
 		}
-		parts = append(parts, momentum...)
+		vector, err := model.Weights(privateStem+t.Name, c.Run.Space.Layout(), t.Values, shardBytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.Name, err)
+		}
+		parts = append(parts, vector...)
 	}
 	slices.SortFunc(parts, func(a, b model.Part) int { return cmp.Compare(a.Name, b.Name) })
 	return parts, nil
@@ -127,12 +130,14 @@ func (c Saver) manifest(ctx context.Context, s State) (Manifest, error) {
 		return Manifest{}, err
 	}
 	step := c.Run.Params.Step(s.Start, s.Next)
-	return Manifest{
+	m := Manifest{
 		Run: c.Run.Hash, Start: s.Start, Current: current, Next: s.Next, Step: step, Previous: s.Previous,
-		StateHash: c.Run.Codec.StateHash(s.Params), Iteration: s.Iteration,
-		Optimizer: Optimizer{Name: "sign-sgd", WeightDecay: c.Run.Params.WeightDecay},
-		Scheduler: Scheduler{Name: "warmup-cosine-restarts", LearningRate: float32(c.Run.Params.LearningRateAt(step))},
-	}, nil
+		StateHash: c.Run.Space.Hash(s.Params), Method: c.Run.Method.Name, Rate: c.Run.Method.Rate(step),
+	}
+	for _, t := range s.Private {
+		m.Private = append(m.Private, Tensor{Name: t.Name, Vector: t.Values != nil, Scalar: t.Scalar})
+	}
+	return m, checkPrivate(m.Private)
 }
 
 // send uploads the files that an interrupted Save of the same content has not.

@@ -105,7 +105,7 @@ update, validators measure what every miner contributed and set weights on a cha
 	root.AddCommand(
 		a.localnet(std), simCommand(std, b), generate(b),
 		a.role(std, telemetry.Miner), a.role(std, telemetry.Validator), a.role(std, telemetry.Aggregator), a.role(std, telemetry.Evaluator),
-		chainGroup(std, b), storeGroup(std, b), walletGroup(), inspect(), vectorsGroup(), a.version(),
+		chainGroup(std, b), storeGroup(std, b), walletGroup(), inspect(b), vectorsGroup(), a.version(),
 		explainCommand(std, b), verifyCommand(std, b), evalCommand(b), modelGroup(), datasetGroup(std, b), withClocks(doctor(), b),
 	)
 	return root

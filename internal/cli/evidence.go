@@ -46,7 +46,7 @@ func (e *evidence) check() error {
 // open finds the run's nodes. close releases what it took.
 func (e *evidence) open(ctx context.Context, std Std, b *node.Backends, log *slog.Logger) (r *audit.Records, close func() error, err error) {
 	if e.dataDir != "" {
-		r, err = localRecords(ctx, e.dataDir)
+		r, err = localRecords(ctx, b, e.dataDir)
 		return r, func() error { return nil }, err
 	}
 	return networkRecords(ctx, e.config, std, b, log)
@@ -92,8 +92,8 @@ func recordsOf(ctx context.Context, n *node.Reading) (*audit.Records, error) {
 }
 
 // localRecords reads a localnet's directory.
-func localRecords(ctx context.Context, dir string) (*audit.Records, error) {
-	run, err := node.LoadRun(filepath.Join(dir, "run.json"))
+func localRecords(ctx context.Context, b *node.Backends, dir string) (*audit.Records, error) {
+	run, err := b.LoadRun(filepath.Join(dir, "run.json"))
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--data-dir: %s holds no localnet: %w", dir, err)}
 	}

@@ -11,10 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"templar/codec"
 	"templar/internal/checkpoint"
+	"templar/internal/node"
 	windowreport "templar/internal/report"
+	"templar/internal/run"
 	"templar/internal/store/fs"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -30,7 +32,7 @@ type inspected struct {
 	Holds   any              `json:"holds,omitempty"`
 }
 
-func inspect() *cobra.Command {
+func inspect(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "inspect FILE", Short: "Show what an object holds, and its verdict",
 		Long: `Show what a file from a bucket holds, and the verdict of a reader who expects just that:
@@ -40,8 +42,8 @@ templar's own store.
 The files that a manifest names are looked for beside it and held against its hashes.
 Without --params bodies are not looked into, since what a body means follows from the run's
 model. Exit code 1 unless the verdict is ok.`,
-		Example: `  templar inspect gradient-17-2-v1
-  templar inspect aggregator-17-v1 --params run.json --json`,
+		Example: `  templar inspect gradient-17-2-v2
+  templar inspect aggregator-17-v2 --params run.json --json`,
 		Args: cobra.ArbitraryArgs,
 	}
 	params := cmd.Flags().String("params", "", "file with the run parameters")
@@ -50,11 +52,11 @@ model. Exit code 1 unless the verdict is ok.`,
 		if len(args) != 1 {
 			return usagef("FILE: want one file, have %d", len(args))
 		}
-		c, err := codecOf(*params)
+		r, err := runOf(b, *params)
 		if err != nil {
 			return err
 		}
-		i, err := inspectFile(args[0], c)
+		i, err := inspectFile(args[0], r)
 		if err != nil {
 			return err
 		}
@@ -69,23 +71,19 @@ model. Exit code 1 unless the verdict is ok.`,
 	return cmd
 }
 
-// codecOf is the codec of a run, nil without a file.
-func codecOf(file string) (*codec.Codec, error) {
+// runOf is the run of the parameters in a file, nil without one.
+func runOf(b *node.Backends, file string) (*run.Run, error) {
 	if file == "" {
 		return nil, nil
 	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	p, err := protocol.DecodeParams(b)
+	r, err := b.LoadRun(file)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--params: %w", err)}
 	}
-	return codec.New(p.Model.Layout(), codec.Spec{TargetChunk: p.TargetChunk, TopK: p.TopK})
+	return &r, nil
 }
 
-func inspectFile(file string, c *codec.Codec) (inspected, error) {
+func inspectFile(file string, r *run.Run) (inspected, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return inspected{}, err
@@ -120,7 +118,7 @@ func inspectFile(file string, c *codec.Codec) (inspected, error) {
 	if n > 0 && magic[0] == '{' {
 		return inspectDocument(file, b), nil
 	}
-	report, v := wire.Inspect(b, c)
+	report, v := inspectObject(b, r)
 	i := inspected{File: file, Verdict: v}
 	if report.Kind != "" {
 		i.Holds = report
@@ -128,6 +126,28 @@ func inspectFile(file string, c *codec.Codec) (inspected, error) {
 		i.Reason = "it begins like none of a bucket's objects"
 	}
 	return i, nil
+}
+
+// inspectObject has the run's method read the body as well.
+func inspectObject(b []byte, r *run.Run) (wire.Report, protocol.Verdict) {
+	if r == nil {
+		return wire.Inspect(b, nil)
+	}
+	format := r.Format()
+	report, v := wire.Inspect(b, &format)
+	switch {
+	case !v.OK():
+	case report.Kind == wire.KindGradient.String():
+		var p method.Payload
+		if p, v = r.Method.Read(report.Raw); v.OK() {
+			if s, ok := p.(fmt.Stringer); ok {
+				report.Payload = s.String()
+			}
+		}
+	case report.Kind == wire.KindAggregate.String() && len(report.Included) > 0:
+		_, v = r.Method.ReadUpdate(report.Raw)
+	}
+	return report, v
 }
 
 // inspectDocument tries what is signed as JSON.

@@ -78,6 +78,7 @@ a line: docs/sim.md has the language.`,
 		o.config.NewEngine = func(m protocol.Model) (engine.Engine, error) {
 			return b.Engine("", m, node.EngineOptions{Threads: 1})
 		}
+		o.config.Methods = b.Methods
 		if err := o.check(); err != nil {
 			return err
 		}

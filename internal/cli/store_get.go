@@ -18,7 +18,7 @@ func storeCat(std Std, back *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "cat KEY", Short: "Write an object to standard output",
 		Long:    "Write an object to standard output. On a terminal, what is no text is shown as a replacement\ncharacter.\n" + bucketHelp,
-		Example: "  templar store cat --config miner.yaml start_window_v1.json",
+		Example: "  templar store cat --config miner.yaml start_window_v2.json",
 		Args:    between(1, 1, "an object's KEY"),
 	}
 	b.add(cmd.Flags())

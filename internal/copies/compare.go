@@ -1,6 +1,9 @@
 package copies
 
-import "templar/protocol"
+import (
+	"templar/method"
+	"templar/protocol"
+)
 
 // table counts what each pair of samples has in common in some of their chunks.
 type table struct {
@@ -40,7 +43,7 @@ func screen(samples []sample) *table {
 	for n := 0; n < chunks; n += max(1, chunks/screened) {
 		at.clear()
 		for i, s := range samples {
-			t.counts[i] += len(s.chunks[n].index)
+			t.counts[i] += len(s.chunks[n].Index)
 			t.meet(&at, i, s.chunks[n])
 		}
 	}
@@ -48,19 +51,19 @@ func screen(samples []sample) *table {
 }
 
 // meet counts what a chunk shares with those that were put in before, and puts it in.
-func (t *table) meet(at *positions, i int, c chunk) {
+func (t *table) meet(at *positions, i int, c method.Chunk) {
 	row := t.pairs[i*(i-1)/2:]
-	for k, index := range c.index {
+	for k, index := range c.Index {
 		for e := at.first[index]; e != 0; {
 			other := &at.entries[e-1]
 			pair := &row[other.sample]
 			pair.indices++
-			if alike(other.value, c.value[k]) {
+			if alike(other.value, c.Value[k]) {
 				pair.values++
 			}
 			e = other.next
 		}
-		at.add(index, i, c.value[k])
+		at.add(index, i, c.Value[k])
 	}
 }
 
@@ -90,16 +93,16 @@ func (t *table) shares(i, k int) (indices, values float64) {
 }
 
 // add counts what two chunks, whose indices ascend, have in common.
-func (c *common) add(a, b *chunk) {
-	for i, k := 0, 0; i < len(a.index) && k < len(b.index); {
-		switch x, y := a.index[i], b.index[k]; {
+func (c *common) add(a, b *method.Chunk) {
+	for i, k := 0, 0; i < len(a.Index) && k < len(b.Index); {
+		switch x, y := a.Index[i], b.Index[k]; {
 		case x < y:
 			i++
 		case x > y:
 			k++
 		default:
 			c.indices++
-			if alike(a.value[i], b.value[k]) {
+			if alike(a.Value[i], b.Value[k]) {
 				c.values++
 			}
 			i, k = i+1, k+1

@@ -16,7 +16,7 @@ import (
 	"slices"
 	"time"
 
-	"templar/codec"
+	"templar/method"
 	"templar/protocol"
 )
 
@@ -25,8 +25,8 @@ type Upload struct {
 	UID        protocol.UID
 	Registered uint64 // block
 	// Stored is the store's LastModified, in whole seconds; zero where nobody knows.
-	Stored   time.Time
-	Gradient *codec.Gradient
+	Stored  time.Time
+	Payload method.Payload
 }
 
 // Copy says that one gradient is too much like another.
@@ -42,17 +42,13 @@ type Copy struct {
 	Blamed bool `json:"blamed"`
 }
 
-// sampled is how many chunks are compared: 8192 coefficients with 32 a chunk, so that a
-// share is known to half a percent.
-const sampled = 256
-
 // Find returns the uploads that are copies, ascending by uid, each of the first upload
 // that it is like. First is who was stored first; within one second, and where the time
 // is not known, who was registered first, then the lower uid.
-func Find(c *codec.Codec, uploads []Upload, seed protocol.Hash, p *protocol.Params) []Copy {
+func Find(c method.Comparer, uploads []Upload, seed protocol.Hash, p *protocol.Params) []Copy {
 	order := slices.Clone(uploads)
 	slices.SortStableFunc(order, precedence)
-	t := screen(samples(c, order, seed, p))
+	t := screen(samples(c, order, seed))
 	var out []Copy
 	for i, u := range order {
 		for k, first := range order[:i] {

@@ -7,17 +7,19 @@ import (
 	"testing"
 	"time"
 
-	"templar/codec"
+	"templar/internal/toy"
+	"templar/internal/workers"
+	"templar/method"
 	"templar/protocol"
 )
 
-func setup(t testing.TB) (*codec.Codec, *protocol.Params) {
+func setup(t testing.TB) (*method.Method, *protocol.Params) {
 	t.Helper()
 	p, err := protocol.Preset("tiny")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := codec.New(p.Model.Layout(), codec.Spec{TargetChunk: p.TargetChunk, TopK: p.TopK})
+	c, err := toy.Methods().New(&p, workers.Pool{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,23 +29,27 @@ func setup(t testing.TB) (*codec.Codec, *protocol.Params) {
 // honest makes the n-th of many gradients that want about the same: what all share and
 // what is each one's own, with the weights that give them as much in common as measured
 // gradients of one window have.
-func honest(t testing.TB, c *codec.Codec, n uint64) *codec.Gradient {
+func honest(t testing.TB, c *method.Method, n uint64) method.Payload {
 	t.Helper()
-	return compress(t, c, momentum(c, n))
+	return compress(t, c, momentum(t, n))
 }
 
-func momentum(c *codec.Codec, n uint64) []float32 {
+func momentum(t testing.TB, n uint64) []float32 {
+	p, err := protocol.Preset("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
 	common, own := rand.New(rand.NewPCG(1, 1)), rand.New(rand.NewPCG(2, n))
-	m := make([]float32, c.Layout().Size())
+	m := make([]float32, p.Model.Layout().Size())
 	for i := range m {
 		m[i] = float32(common.NormFloat64() + 0.2*own.NormFloat64())
 	}
 	return m
 }
 
-func compress(t testing.TB, c *codec.Codec, m []float32) *codec.Gradient {
+func compress(t testing.TB, c *method.Method, m []float32) method.Payload {
 	t.Helper()
-	g, err := c.Compress(m)
+	g, err := c.Encode(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,10 +57,10 @@ func compress(t testing.TB, c *codec.Codec, m []float32) *codec.Gradient {
 }
 
 // altered is a gradient whose chunks change has had its way with.
-func altered(t testing.TB, c *codec.Codec, g *codec.Gradient, change func(n int, ch *codec.Chunk)) *codec.Gradient {
+func altered(t testing.TB, c *method.Method, g method.Payload, change func(n int, ch *method.Chunk)) method.Payload {
 	t.Helper()
-	var all []codec.Chunk
-	c.Each(g, func(ch codec.Chunk) {
+	var all []method.Chunk
+	c.Chunks(g, func(ch method.Chunk) {
 		ch.Index, ch.Value = slices.Clone(ch.Index), slices.Clone(ch.Value)
 		change(len(all), &ch)
 		all = append(all, ch)
@@ -67,14 +73,14 @@ func altered(t testing.TB, c *codec.Codec, g *codec.Gradient, change func(n int,
 }
 
 // part replaces chunks for which keep is false by those of another gradient.
-func part(t testing.TB, c *codec.Codec, g, other *codec.Gradient, keep func(n int) bool) *codec.Gradient {
+func part(t testing.TB, c *method.Method, g, other method.Payload, keep func(n int) bool) method.Payload {
 	t.Helper()
-	var own []codec.Chunk
-	c.Each(other, func(ch codec.Chunk) {
+	var own []method.Chunk
+	c.Chunks(other, func(ch method.Chunk) {
 		ch.Index, ch.Value = slices.Clone(ch.Index), slices.Clone(ch.Value)
 		own = append(own, ch)
 	})
-	return altered(t, c, g, func(n int, ch *codec.Chunk) {
+	return altered(t, c, g, func(n int, ch *method.Chunk) {
 		if !keep(n) {
 			*ch = own[n]
 		}
@@ -87,43 +93,43 @@ func TestFind(t *testing.T) {
 	victim, own := honest(t, c, 1), honest(t, c, 2)
 	rng := rand.New(rand.NewPCG(3, 3))
 	for name, tc := range map[string]struct {
-		gradient *codec.Gradient
+		gradient method.Payload
 		found    bool
 	}{
 		"honest": {own, false},
 		"exact":  {victim, true},
-		"louder": {altered(t, c, victim, func(_ int, ch *codec.Chunk) {
+		"louder": {altered(t, c, victim, func(_ int, ch *method.Chunk) {
 			for i := range ch.Value {
 				ch.Value[i] *= 3
 			}
 		}), true},
-		"perturbed": {altered(t, c, victim, func(_ int, ch *codec.Chunk) {
+		"perturbed": {altered(t, c, victim, func(_ int, ch *method.Chunk) {
 			for i := range ch.Value {
 				ch.Value[i] *= float32(1 + 0.3*rng.NormFloat64())
 			}
 		}), true},
-		"permuted values": {altered(t, c, victim, func(_ int, ch *codec.Chunk) {
+		"permuted values": {altered(t, c, victim, func(_ int, ch *method.Chunk) {
 			rng.Shuffle(len(ch.Value), func(i, j int) { ch.Value[i], ch.Value[j] = ch.Value[j], ch.Value[i] })
 		}), true},
-		"signs turned": {altered(t, c, victim, func(_ int, ch *codec.Chunk) {
+		"signs turned": {altered(t, c, victim, func(_ int, ch *method.Chunk) {
 			for i := range ch.Value {
 				ch.Value[i] = -ch.Value[i]
 			}
 		}), true},
-		"fewer coefficients": {altered(t, c, victim, func(_ int, ch *codec.Chunk) {
+		"fewer coefficients": {altered(t, c, victim, func(_ int, ch *method.Chunk) {
 			ch.Index, ch.Value = ch.Index[:len(ch.Index)/2], ch.Value[:len(ch.Value)/2]
 		}), true},
 		"two thirds of the chunks": {part(t, c, victim, own, func(n int) bool { return n%3 > 0 }), true},
 		"a quarter of the chunks":  {part(t, c, victim, own, func(n int) bool { return n%4 == 0 }), false},
-		"nothing": {altered(t, c, victim, func(_ int, ch *codec.Chunk) {
+		"nothing": {altered(t, c, victim, func(_ int, ch *method.Chunk) {
 			ch.Index, ch.Value = nil, nil
 		}), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := time.Unix(1000, 0)
 			uploads := []Upload{
-				{UID: 4, Stored: at, Gradient: honest(t, c, 4)}, {UID: 2, Stored: at.Add(time.Second), Gradient: tc.gradient},
-				{UID: 1, Stored: at, Gradient: victim}, {UID: 3, Stored: at, Gradient: honest(t, c, 3)},
+				{UID: 4, Stored: at, Payload: honest(t, c, 4)}, {UID: 2, Stored: at.Add(time.Second), Payload: tc.gradient},
+				{UID: 1, Stored: at, Payload: victim}, {UID: 3, Stored: at, Payload: honest(t, c, 3)},
 			}
 			got := Find(c, uploads, protocol.Hash{7}, p)
 			if tc.found != (len(got) == 1) || tc.found && (got[0].UID != 2 || got[0].Of != 1 || !got[0].Blamed) {
@@ -142,9 +148,9 @@ func TestFind(t *testing.T) {
 func TestNobodyIsFramed(t *testing.T) {
 	c, p := setup(t)
 	victim, at := honest(t, c, 1), time.Unix(1000, 0)
-	few := altered(t, c, victim, func(_ int, ch *codec.Chunk) { ch.Index, ch.Value = ch.Index[:2], ch.Value[:2] })
+	few := altered(t, c, victim, func(_ int, ch *method.Chunk) { ch.Index, ch.Value = ch.Index[:2], ch.Value[:2] })
 	for late, want := range map[bool]int{false: 0, true: 1} {
-		uploads := []Upload{{UID: 1, Stored: at, Gradient: victim}, {UID: 2, Stored: at.Add(-time.Second), Gradient: few}}
+		uploads := []Upload{{UID: 1, Stored: at, Payload: victim}, {UID: 2, Stored: at.Add(-time.Second), Payload: few}}
 		if late {
 			uploads[1].Stored = at.Add(time.Second)
 		}
@@ -160,9 +166,9 @@ func TestHonestModel(t *testing.T) {
 	c, p := setup(t)
 	var uploads []Upload
 	for n := range 6 {
-		uploads = append(uploads, Upload{UID: protocol.UID(n), Gradient: honest(t, c, uint64(n))})
+		uploads = append(uploads, Upload{UID: protocol.UID(n), Payload: honest(t, c, uint64(n))})
 	}
-	indices, values := most(screen(samples(c, uploads, protocol.Hash{}, p)))
+	indices, values := most(screen(samples(c, uploads, protocol.Hash{})))
 	if indices < 0.5 || indices >= p.CopyIndices || values < 0.05 || values >= p.CopyValues {
 		t.Errorf("at most %.3f of indices and %.3f of values in common", indices, values)
 	}
@@ -184,9 +190,9 @@ func TestBlame(t *testing.T) {
 	c, p := setup(t)
 	g, at := honest(t, c, 1), time.Unix(1000, 0)
 	upload := func(uid protocol.UID, second int, registered uint64) Upload {
-		return Upload{UID: uid, Registered: registered, Stored: at.Add(time.Duration(second) * time.Second), Gradient: g}
+		return Upload{UID: uid, Registered: registered, Stored: at.Add(time.Duration(second) * time.Second), Payload: g}
 	}
-	unknown := func(uid protocol.UID) Upload { return Upload{UID: uid, Gradient: g} }
+	unknown := func(uid protocol.UID) Upload { return Upload{UID: uid, Payload: g} }
 	for name, tc := range map[string]struct {
 		uploads []Upload
 		want    []Copy
@@ -216,7 +222,7 @@ func TestFindIsOff(t *testing.T) {
 	c, p := setup(t)
 	p.CopyIndices, p.CopyValues = 2, 2
 	g := honest(t, c, 1)
-	if got := Find(c, []Upload{{UID: 1, Gradient: g}, {UID: 2, Gradient: g}}, protocol.Hash{}, p); got != nil {
+	if got := Find(c, []Upload{{UID: 1, Payload: g}, {UID: 2, Payload: g}}, protocol.Hash{}, p); got != nil {
 		t.Errorf("found %+v", got)
 	}
 }
@@ -227,7 +233,7 @@ func BenchmarkFind(b *testing.B) {
 	for name, distinct := range map[string]uint64{"honest": 256, "all-copied": 1} {
 		uploads := make([]Upload, 256)
 		for i := range uploads {
-			uploads[i] = Upload{UID: protocol.UID(i), Gradient: honest(b, c, uint64(i)%distinct)}
+			uploads[i] = Upload{UID: protocol.UID(i), Payload: honest(b, c, uint64(i)%distinct)}
 		}
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -9,11 +9,14 @@ import (
 	"slices"
 	"testing"
 
-	"templar/codec"
 	"templar/internal/data"
 	"templar/internal/engine/cpu"
 	"templar/internal/model"
+	"templar/internal/run"
 	"templar/internal/store/fs"
+	"templar/internal/toy"
+	"templar/internal/workers"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -43,14 +46,14 @@ func TestHonestPairs(t *testing.T) {
 		}
 		body.Close()
 		h, _ := wire.Peek(b)
-		g, verdict := wire.DecodeGradient(b, c, wire.Expect{Run: h.Run, Window: k.Window, UID: k.UID, Hotkey: h.Hotkey})
+		g, verdict := run.Run{Params: p, Hash: h.Run, Method: c}.Gradient(b, wire.Expect{Run: h.Run, Window: k.Window, UID: k.UID, Hotkey: h.Hotkey})
 		if !verdict.OK() {
 			t.Fatal(key, verdict)
 		}
-		windows[k.Window] = append(windows[k.Window], Upload{UID: k.UID, Gradient: g.Body})
+		windows[k.Window] = append(windows[k.Window], Upload{UID: k.UID, Payload: g.Payload})
 	}
 	for w, uploads := range windows {
-		indices, values := most(screen(samples(c, uploads, protocol.Hash{byte(w)}, p)))
+		indices, values := most(screen(samples(c, uploads, protocol.Hash{byte(w)})))
 		t.Logf("window %d: %d gradients, at most %.3f of indices and %.3f of values in common", w, len(uploads), indices, values)
 		if indices >= p.CopyIndices || values >= p.CopyValues {
 			t.Errorf("window %d: honest gradients pass for copies", w)
@@ -59,7 +62,7 @@ func TestHonestPairs(t *testing.T) {
 }
 
 // open reads the run of the given localnet.
-func open(t *testing.T) (*protocol.Params, *codec.Codec, *fs.Store) {
+func open(t *testing.T) (*protocol.Params, *method.Method, *fs.Store) {
 	t.Helper()
 	if *network == "" {
 		t.Skip("no -network is given")
@@ -72,7 +75,7 @@ func open(t *testing.T) (*protocol.Params, *codec.Codec, *fs.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := codec.New(p.Model.Layout(), codec.Spec{TargetChunk: p.TargetChunk, TopK: p.TopK})
+	c, err := toy.Methods().New(&p, workers.Pool{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,10 +130,10 @@ func TestSamePages(t *testing.T) {
 		for i := range third {
 			third[i] += decay * (second[i] + decay*first[i])
 		}
-		return Upload{UID: uid, Gradient: compress(t, c, third)}
+		return Upload{UID: uid, Payload: compress(t, c, third)}
 	}
 	for _, decay := range []float32{0.5, 0.999} {
-		table := screen(samples(c, []Upload{upload(0, 0, decay), upload(1, 0, decay), upload(2, 2, decay)}, protocol.Hash{1}, p))
+		table := screen(samples(c, []Upload{upload(0, 0, decay), upload(1, 0, decay), upload(2, 2, decay)}, protocol.Hash{1}))
 		same, sameValues := table.shares(1, 0)
 		other, otherValues := table.shares(2, 0)
 		t.Logf("momentum %g: same pages %.3f of indices and %.3f of values in common, other pages %.3f and %.3f", decay, same, sameValues, other, otherValues)

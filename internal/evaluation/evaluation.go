@@ -13,11 +13,11 @@ import (
 	"context"
 	"fmt"
 
-	"templar/codec"
 	"templar/internal/clock"
 	"templar/internal/data"
 	"templar/internal/engine"
 	"templar/internal/score"
+	"templar/method"
 	"templar/protocol"
 )
 
@@ -30,7 +30,7 @@ type Engine interface {
 // Bench is what it takes to measure.
 type Bench struct {
 	Params *protocol.Params
-	Codec  *codec.Codec
+	Method method.Applier
 	Engine Engine
 	Data   *data.Dataset
 	Clock  clock.Clock
@@ -46,8 +46,8 @@ type Plan struct {
 
 // Subject is a miner to be measured.
 type Subject struct {
-	UID      protocol.UID
-	Gradient *codec.Gradient
+	UID     protocol.UID
+	Payload method.Payload
 }
 
 // CommonPages are the pages on which all miners are measured.
@@ -86,7 +86,7 @@ func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects 
 		if err != nil {
 			return nil, fmt.Errorf("uid %d: %w", s.UID, err)
 		}
-		measure := func() { out[i], err = b.measure(ctx, losses, p, s.Gradient, own) }
+		measure := func() { out[i], err = b.measure(ctx, losses, p, s.Payload, own) }
 		prefetch := func() {
 			if i+1 < len(subjects) {
 				// What cannot be read now is asked for again, and reported, when it is needed.
@@ -101,11 +101,9 @@ func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects 
 	return out, nil
 }
 
-// measure takes the step p - eval_lr_factor*lr*sign along one gradient, and takes it back.
-func (b *Bench) measure(ctx context.Context, losses *engine.Evaluator, p Plan, g *codec.Gradient, own []engine.Batch) (score.Losses, error) {
-	rate := b.Params.EvalLRFactor * b.Params.LearningRateAt(p.Step)
-	update := b.Codec.Aggregate([]*codec.Gradient{g})
-	o, err := losses.Measure(ctx, b.Codec.Deltas(update, float32(rate)), own)
+// measure takes the method's trial step along one payload, and takes it back.
+func (b *Bench) measure(ctx context.Context, losses *engine.Evaluator, p Plan, payload method.Payload, own []engine.Batch) (score.Losses, error) {
+	o, err := losses.Measure(ctx, b.Method.Trial(payload, p.Step), own)
 	return score.Losses{
 		OwnBefore: score.Number(o.OwnBefore.Mean()), OwnAfter: score.Number(o.OwnAfter.Mean()),
 		RandomBefore: score.Number(o.CommonBefore.Mean()), RandomAfter: score.Number(o.CommonAfter.Mean()),

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"templar/codec"
 	"templar/internal/clock"
 	"templar/internal/data"
 	"templar/internal/engine"
@@ -18,6 +17,8 @@ import (
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/store/mem"
+	"templar/internal/toy"
+	"templar/internal/workers"
 	"templar/protocol"
 )
 
@@ -35,7 +36,7 @@ func (c *counting) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error
 // setup makes a bench on the embedded book, and n miners' gradients.
 func setup(t testing.TB, p protocol.Params, threads, n int) (*evaluation.Bench, *counting, []float32, []evaluation.Subject) {
 	t.Helper()
-	c, err := codec.New(p.Model.Layout(), codec.Spec{TargetChunk: p.TargetChunk, TopK: p.TopK})
+	c, err := toy.Methods().New(&p, workers.Pool{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,14 +46,14 @@ func setup(t testing.TB, p protocol.Params, threads, n int) (*evaluation.Bench, 
 	}
 	t.Cleanup(func() { e.Close() })
 	counter := &counting{Engine: e}
-	b := &evaluation.Bench{Params: &p, Codec: c, Engine: counter, Data: book(t, &p), Clock: clock.Wall{}}
+	b := &evaluation.Bench{Params: &p, Method: c, Engine: counter, Data: book(t, &p), Clock: clock.Wall{}}
 	var subjects []evaluation.Subject
 	for i := range n {
-		g, err := c.Compress(model.Init(p.Model, uint64(i+1)))
+		g, err := c.Encode(model.Init(p.Model, uint64(i+1)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		subjects = append(subjects, evaluation.Subject{UID: protocol.UID(i), Gradient: g})
+		subjects = append(subjects, evaluation.Subject{UID: protocol.UID(i), Payload: g})
 	}
 	return b, counter, model.Init(p.Model, 100), subjects
 }

@@ -25,7 +25,6 @@ import (
 	"templar/internal/schedule"
 	"templar/internal/telemetry"
 	"templar/protocol"
-	"templar/wire"
 )
 
 const (
@@ -187,7 +186,7 @@ func (e *Evaluator) window(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.model.Follow(ctx, e.Source, target, e.Schedule.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+	_, err = e.model.Follow(ctx, e.Source, target, e.Schedule.AggregateDeadline(end), func(a *run.Aggregate, hash protocol.Hash, size int64) error {
 		e.Events.Emit(a.Window, mailbox.Applied(a, hash, e.model.StateHash(), e.model.Step()-1, size))
 		e.note(func(s *Status) { s.Next = e.model.Next() })
 		if e.model.Step()%e.cfg.Every != 0 {

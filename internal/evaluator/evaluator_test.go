@@ -75,7 +75,7 @@ func TestMeasuresEachWindow(t *testing.T) {
 		if s := e.Status(); s.Next != last+1 || s.Measured != last || s.HeldOut != got[last][1] {
 			t.Errorf("status %+v", s)
 		}
-		if h := net.Run.Codec.StateHash(e.Model()); h != net.States("validator-0")[last] {
+		if h := net.Run.Space.Hash(e.Model()); h != net.States("validator-0")[last] {
 			t.Errorf("the evaluator's state is %s, the validator's %s", h.Short(), net.States("validator-0")[last].Short())
 		}
 	})

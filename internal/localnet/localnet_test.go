@@ -58,11 +58,10 @@ func stretch(t *testing.T, o Options, by float64) {
 	if _, err := Prepare(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	run, err := node.LoadRun(o.path("run.json"))
+	p, err := node.LoadParams(o.path("run.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := run.Params
 	for _, s := range []*float64{&p.BlockSeconds, &p.DeltaSeconds, &p.SlackSeconds, &p.GatherSeconds, &p.PublicationSeconds, &p.PeerGatherSeconds, &p.ActiveCheckSeconds} {
 		*s *= by
 	}

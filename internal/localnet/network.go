@@ -134,11 +134,11 @@ func read(dir string) (*network, error) {
 	if n.adversaries, err = adversary.Parse(n.Adversaries); err != nil {
 		return nil, fmt.Errorf("%s: %w", n.path("network.json"), err)
 	}
-	run, err := node.LoadRun(n.path("run.json"))
+	params, err := node.LoadParams(n.path("run.json"))
 	if err != nil {
 		return nil, err
 	}
-	n.params = run.Params
+	n.params = &params
 	return n, nil
 }
 

@@ -222,7 +222,7 @@ func (b *builder) createRun(ctx context.Context) error {
 	p.Stores = []string{b.endpoint()}
 	p.Aggregators = []protocol.Hotkey{b.wallets["aggregator-0"].Hotkey()}
 	p.MinimumPeers = min(p.MinimumPeers, b.o.Miners)
-	if _, err := run.New(p); err != nil {
+	if _, err := run.New(p, b.o.Backends.Methods); err != nil {
 		return fmt.Errorf("run parameters: %w", err)
 	}
 	b.params = p

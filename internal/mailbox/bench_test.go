@@ -50,7 +50,7 @@ func BenchmarkGather256(b *testing.B) {
 				return err
 			}
 			expect := wire.Expect{Run: s.x.Run.Hash, Window: window, Hotkey: peers[0].Hotkey}
-			if _, v := wire.DecodeGradient(got, s.x.Run.Codec, expect); !v.OK() {
+			if _, v := s.x.Run.Gradient(got, expect); !v.OK() {
 				return errors.New(v.String())
 			}
 			sha256.Sum256(got)

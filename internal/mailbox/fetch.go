@@ -24,7 +24,7 @@ type Aggregates struct {
 
 // Archived returns the gradient that the Aggregate of w names, from the aggregator's
 // archive. Every verdict but VerdictUnreachable says that the aggregator cannot show it.
-func (a Aggregates) Archived(ctx context.Context, w protocol.Window, in wire.Included) (*wire.Gradient, protocol.Verdict) {
+func (a Aggregates) Archived(ctx context.Context, w protocol.Window, in wire.Included) (*run.Gradient, protocol.Verdict) {
 	ctx, cancel := a.Schedule.WithTimeout(ctx)
 	defer cancel()
 	raw, _, err := store.ReadAll(ctx, a.Bucket, protocol.ArchiveKey(w, in.UID), maxGradient(a.Run))
@@ -34,21 +34,21 @@ func (a Aggregates) Archived(ctx context.Context, w protocol.Window, in wire.Inc
 	if wire.ContentHash(raw) != in.Content {
 		return nil, protocol.VerdictWrongContext
 	}
-	return wire.DecodeGradient(raw, a.Run.Codec, wire.Expect{Run: a.Run.Hash, Window: w, UID: in.UID, Hotkey: in.Hotkey})
+	return a.Run.Gradient(raw, wire.Expect{Run: a.Run.Hash, Window: w, UID: in.UID, Hotkey: in.Hotkey})
 }
 
 func maxGradient(r run.Run) int64 {
-	return wire.MaxGradientSize(r.Codec, r.Params.PagesPerWindow)
+	return r.MaxGradient()
 }
 
 // Fetch asks for the Aggregate of w until it is there or the deadline has
 // passed; then the verdict is VerdictMissing or VerdictUnreachable.
-func (a Aggregates) Fetch(ctx context.Context, w protocol.Window, deadline time.Time) (*wire.Aggregate, protocol.Hash, int64, protocol.Verdict) {
+func (a Aggregates) Fetch(ctx context.Context, w protocol.Window, deadline time.Time) (*run.Aggregate, protocol.Hash, int64, protocol.Verdict) {
 	b, verdict := a.Raw(ctx, w, deadline)
 	if !verdict.OK() {
 		return nil, protocol.Hash{}, 0, verdict
 	}
-	agg, hash, verdict := wire.DecodeAggregate(b, a.Run.Codec, a.Run.Hash, w, a.Run.Params.Aggregators)
+	agg, hash, verdict := a.Run.Aggregate(b, w)
 	return agg, hash, int64(len(b)), verdict
 }
 
@@ -56,7 +56,7 @@ func (a Aggregates) Fetch(ctx context.Context, w protocol.Window, deadline time.
 func (a Aggregates) Raw(ctx context.Context, w protocol.Window, deadline time.Time) ([]byte, protocol.Verdict) {
 	ctx, cancel := a.Schedule.Clock.WithDeadline(ctx, deadline)
 	defer cancel()
-	limit := wire.MaxAggregateSize(a.Run.Codec, maxPeers)
+	limit := wire.MaxAggregateSize(a.Run.Format(), maxPeers)
 	for {
 		b, _, err := store.ReadAll(ctx, a.Bucket, protocol.AggregateKey(w), limit)
 		if err == nil {

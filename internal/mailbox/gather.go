@@ -22,7 +22,7 @@ import (
 type Payload struct {
 	Peer     directory.Peer
 	Verdict  protocol.Verdict
-	Gradient *wire.Gradient
+	Gradient *run.Gradient
 	Raw      []byte        // the object's bytes
 	Content  protocol.Hash // SHA-256 of Raw
 	Stored   time.Time     // LastModified; zero while the store has not answered
@@ -142,7 +142,7 @@ func (g *gathering) ask(ctx context.Context, out *Payload, buf []byte, p *progre
 		return buf
 	}
 	expect := wire.Expect{Run: g.Run.Hash, Window: g.window, UID: out.Peer.UID, Hotkey: out.Peer.Hotkey}
-	if out.Gradient, out.Verdict = wire.DecodeGradient(raw, g.Run.Codec, expect); out.Verdict.OK() {
+	if out.Gradient, out.Verdict = g.Run.Gradient(raw, expect); out.Verdict.OK() {
 		out.Raw, out.Content = raw, sha256.Sum256(raw)
 	}
 	return buf

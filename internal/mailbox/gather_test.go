@@ -22,15 +22,15 @@ const window = protocol.Window(7)
 func gradient(t *testing.T, net *simnet.Network, node string, change func(*wire.Gradient)) []byte {
 	t.Helper()
 	n := net.Node(node)
-	body, err := net.Run.Codec.Compress(model.Init(net.Run.Params.Model, uint64(n.UID)))
+	body, err := net.Run.Method.Encode(model.Init(net.Run.Params.Model, uint64(n.UID)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &wire.Gradient{Run: net.Run.Hash, Window: window, UID: n.UID, Hotkey: n.Signer.Hotkey(), Pages: []uint64{1}, Tokens: 64, Body: body}
+	g := &wire.Gradient{Run: net.Run.Hash, Window: window, UID: n.UID, Hotkey: n.Signer.Hotkey(), Pages: []uint64{1}, Tokens: 64, Body: body.Bytes()}
 	if change != nil {
 		change(g)
 	}
-	b, err := wire.EncodeGradient(g, net.Run.Codec, n.Signer)
+	b, err := wire.EncodeGradient(g, net.Run.Format(), n.Signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func requireVerdicts(t *testing.T, net *simnet.Network, end time.Time, want prot
 	if len(ok)+len(skipped) != 3 || !want.OK() && !slices.Contains(skipped, wire.Skipped{UID: 1, Verdict: want}) {
 		t.Errorf("usable %v, skipped %v", len(ok), skipped)
 	}
-	if mailbox.Fold(x.Run.Codec, ok) == nil || mailbox.Fold(x.Run.Codec, nil) != nil {
+	if mailbox.Fold(x.Run.Method, ok) == nil || mailbox.Fold(x.Run.Method, nil) != nil {
 		t.Error("a fold is nil exactly when it folds nothing")
 	}
 }

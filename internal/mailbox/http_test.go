@@ -19,7 +19,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"templar/codec"
 	"templar/internal/chain"
 	"templar/internal/clock"
 	"templar/internal/directory"
@@ -31,6 +30,8 @@ import (
 	"templar/internal/store"
 	"templar/internal/store/s3"
 	"templar/internal/store/server"
+	"templar/internal/toy"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -45,7 +46,7 @@ type site struct {
 	front   func(bucket string) http.HandlerFunc // nil: the S3 server answers
 	url     string
 	conns   atomic.Int64 // open, at the server
-	body    *codec.Gradient
+	body    method.Payload
 	key     store.Key
 	ctx     context.Context
 	stopped func()
@@ -53,13 +54,13 @@ type site struct {
 
 func newSite(t testing.TB, p protocol.Params) *site {
 	t.Helper()
-	run, err := run.New(p)
+	run, err := run.New(p, toy.Methods())
 	must(t, err)
 	s := &site{
 		t: t, x: mailbox.Gatherer{Run: run, Schedule: schedule.Schedule{Params: run.Params, Clock: clock.Wall{}}}, dialer: s3.NewDialer(s3.Options{}),
 		key: store.Key{AccessKey: "owner", Secret: "owner-secret", Admin: true}, ctx: t.Context(),
 	}
-	s.body, err = run.Codec.Compress(model.Init(p.Model, 1))
+	s.body, err = run.Method.Encode(model.Init(p.Model, 1))
 	must(t, err)
 	s.server, err = server.Open(server.Config{Dir: t.TempDir(), Keys: []server.Key{s.key}})
 	must(t, err)
@@ -100,8 +101,8 @@ func (s *site) encode(uid protocol.UID) []byte {
 	s.t.Helper()
 	signer := simnet.Key(s.t, uint64(uid))
 	b, err := wire.EncodeGradient(&wire.Gradient{
-		Run: s.x.Run.Hash, Window: window, UID: uid, Hotkey: signer.Hotkey(), Pages: []uint64{1}, Tokens: 64, Body: s.body,
-	}, s.x.Run.Codec, signer)
+		Run: s.x.Run.Hash, Window: window, UID: uid, Hotkey: signer.Hotkey(), Pages: []uint64{1}, Tokens: 64, Body: s.body.Bytes(),
+	}, s.x.Run.Format(), signer)
 	must(s.t, err)
 	return b
 }

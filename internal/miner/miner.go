@@ -1,6 +1,5 @@
-// Package miner is the role that trains: in each window it accumulates gradients on
-// the pages assigned to it, uploads the compressed pseudo-gradient in time, and applies
-// the window's Aggregate.
+// Package miner is the role that trains: in each window it trains on the pages assigned to
+// it by the run's method, uploads the payload in time, and applies the window's Aggregate.
 //
 // Run drives the phases in order; each phase is a method of its own file, takes time
 // and concurrency from Deps.Clock, and can be called by a simulator.
@@ -27,6 +26,7 @@ import (
 	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/method"
 	"templar/protocol"
 )
 
@@ -57,12 +57,12 @@ type Miner struct {
 	cfg     role.Config
 	gathers *mailbox.Gathers
 
-	model     *replica.Replica
-	stop      protocol.Window // the first window that is not trained
-	momentum  []float32
-	iteration uint64
-	trained   training
-	saved     time.Time // when the private state was last made durable
+	model   *replica.Replica
+	stop    protocol.Window // the first window that is not trained
+	trainer method.Trainer
+	trained training
+	saved   time.Time     // when the private state was last made durable
+	pause   time.Duration // until it is again
 }
 
 // New returns a miner that Run starts.
@@ -99,9 +99,11 @@ func (m *Miner) join(ctx context.Context) error {
 	if m.model, s, err = resume.Restore(ctx, m.Finder, m.Events, start, resume.Any); err != nil {
 		return err
 	}
-	m.momentum, m.iteration = s.Momentum, s.Iteration
-	if m.momentum == nil {
-		m.momentum = make([]float32, len(s.Params))
+	m.trainer = m.Method.NewTrainer(m.Engine)
+	if s.Private != nil {
+		if err := m.trainer.Load(ctx, s.Private); err != nil {
+			m.Log.Warn("private state refused: training begins without it", "err", err)
+		}
 	}
 	m.stop = schedule.StopAfter(s.Start, m.cfg.Windows)
 	return nil
@@ -142,22 +144,30 @@ func (m *Miner) window(ctx context.Context) error {
 
 // saveRate bounds what a miner writes to its own disk on average, in bytes a second: a
 // small model is saved after every window, one of 1.2 billion parameters every ten minutes.
-// What a crash costs is the momentum of that time; parameters come back from Aggregates.
+// What a crash costs is the private state of that time, as momentum; parameters come back from Aggregates.
 const saveRate = 16 << 20
 
 // save makes the private state durable, unless the last time was too short ago.
 func (m *Miner) save(ctx context.Context) error {
-	if !m.saved.IsZero() && m.Clock.Now().Sub(m.saved) < savePause(len(m.momentum)+len(m.model.Params())) {
+	if !m.saved.IsZero() && m.Clock.Now().Sub(m.saved) < m.pause {
 		return nil
 	}
-	_, _, err := m.Saver.Save(ctx, m.Local, checkpoint.State{
+	private, err := m.trainer.Save(ctx)
+	if err != nil {
+		return fmt.Errorf("save state: %w", err)
+	}
+	_, _, err = m.Saver.Save(ctx, m.Local, checkpoint.State{
 		Start: m.model.Start(), Next: m.model.Next(), Previous: m.model.Previous(),
-		Params: m.model.Params(), Momentum: m.momentum, Iteration: m.iteration,
+		Params: m.model.Params(), Private: private,
 	})
 	if err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}
-	m.saved = m.Clock.Now()
+	values := len(m.model.Params())
+	for _, t := range private {
+		values += len(t.Values)
+	}
+	m.saved, m.pause = m.Clock.Now(), savePause(values)
 	return nil
 }
 

@@ -9,24 +9,26 @@ import (
 	"testing"
 	"time"
 
-	"templar/codec"
 	"templar/internal/checkpoint"
 	"templar/internal/clock"
 	"templar/internal/data"
 	"templar/internal/miner"
 	"templar/internal/parts"
+	"templar/internal/run"
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/method"
+	"templar/method/dctsign"
 	"templar/protocol"
 	"templar/wire"
 )
 
 // trained runs one miner for a window and returns its private state after it. With
 // fail, nothing can be uploaded at the window's end.
-func trained(t *testing.T, warmup int, fail bool) (s checkpoint.State, sent *codec.Gradient, run *protocol.Params, c *codec.Codec) {
+func trained(t *testing.T, warmup int, fail bool) (s checkpoint.State, sent method.Payload, run run.Run) {
 	t.Helper()
-	params := func(p *protocol.Params) { p.MomentumWarmup = warmup }
+	params := func(p *protocol.Params) { p.Method = p.Method.With("momentum_warmup", warmup) }
 	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1, Params: params}, func(net *simnet.Network) {
 		m := net.Node("miner-0")
 		net.Start()
@@ -42,18 +44,18 @@ func trained(t *testing.T, warmup int, fail bool) (s checkpoint.State, sent *cod
 		net.RunWindows(1)
 		m.Stop()
 		var err error
-		if s, err = checkpoint.Load(net.Context(), m.Local, net.Run, w+1, m.Signer.Hotkey()); err != nil {
+		if s, err = checkpoint.LoadOwn(net.Context(), m.Local, net.Run, w+1, m.Signer.Hotkey()); err != nil {
 			t.Fatal(err)
 		}
 		if !fail {
 			sent = payload(t, net, w)
 		}
-		run, c = net.Run.Params, net.Run.Codec
+		run = net.Run
 	})
-	return s, sent, run, c
+	return s, sent, run
 }
 
-func payload(t *testing.T, net *simnet.Network, w protocol.Window) *codec.Gradient {
+func payload(t *testing.T, net *simnet.Network, w protocol.Window) method.Payload {
 	t.Helper()
 	m := net.Node("miner-0")
 	body, _, err := net.Bucket(m.Name).Get(net.Context(), protocol.GradientKey(w, m.UID), -1)
@@ -64,44 +66,71 @@ func payload(t *testing.T, net *simnet.Network, w protocol.Window) *codec.Gradie
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, verdict := wire.DecodeGradient(raw, net.Run.Codec, wire.Expect{Run: net.Run.Hash, Window: w, UID: m.UID, Hotkey: m.Signer.Hotkey()})
+	g, verdict := net.Run.Gradient(raw, wire.Expect{Run: net.Run.Hash, Window: w, UID: m.UID, Hotkey: m.Signer.Hotkey()})
 	if !verdict.OK() {
 		t.Fatal(verdict)
 	}
 	if len(g.Pages) != net.Run.Params.PagesPerWindow || g.Tokens != uint64(len(g.Pages)*net.Run.Params.PageTokens) {
 		t.Errorf("pages %v, %d tokens", g.Pages, g.Tokens)
 	}
-	return g.Body
+	return g.Payload
 }
 
 // What was sent is subtracted from the momentum, but not in the first iterations, and
 // not when the store did not take it.
 func TestErrorFeedback(t *testing.T) {
-	whole, sent, _, c := trained(t, 1, false)
-	rest, again, _, _ := trained(t, 0, false)
-	failed, _, _, _ := trained(t, 0, true)
+	whole, sent, run := trained(t, 1, false)
+	rest, again, _ := trained(t, 0, false)
+	failed, _, _ := trained(t, 0, true)
 
 	if !slices.Equal(sent.Bytes(), again.Bytes()) {
 		t.Fatal("the same miner sent another gradient")
 	}
-	if whole.Iteration != 1 || rest.Iteration != 1 || failed.Iteration != 1 {
-		t.Errorf("iterations %d, %d, %d; want 1 of each", whole.Iteration, rest.Iteration, failed.Iteration)
+	for _, s := range []checkpoint.State{whole, rest, failed} {
+		if _, iteration := private(t, s); iteration != 1 {
+			t.Errorf("iteration %d; want 1", iteration)
+		}
 	}
-	if !slices.Equal(failed.Momentum, whole.Momentum) {
+	all, _ := private(t, whole)
+	left, _ := private(t, rest)
+	if kept, _ := private(t, failed); !slices.Equal(kept, all) {
 		t.Error("what was not uploaded was subtracted")
 	}
-	c.Subtract(whole.Momentum, sent)
-	if !slices.Equal(rest.Momentum, whole.Momentum) {
+	var p dctsign.Params
+	if err := run.Params.Method.Decode(&p); err != nil {
+		t.Fatal(err)
+	}
+	exact, err := dctsign.NewExact(run.Space.Layout(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded := make([]float32, len(all))
+	exact.Decode(sent, decoded)
+	for i := range all {
+		all[i] -= decoded[i]
+	}
+	if !slices.Equal(left, all) {
 		t.Error("the momentum is not what is left of it when what was sent is subtracted")
 	}
+}
+
+// private is the momentum and the iteration that were saved.
+func private(t *testing.T, s checkpoint.State) (momentum []float32, iteration uint64) {
+	t.Helper()
+	v, n, err := method.Unpack(s.Private, len(s.Params), []string{"momentum"}, []string{"iteration"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v["momentum"], n["iteration"]
 }
 
 // The first momentum is lr times the gradient of the mean loss: its size follows the
 // learning rate.
 func TestMomentumFollowsTheRate(t *testing.T) {
-	s, _, p, _ := trained(t, 1, false)
-	lr, norm := p.LearningRateAt(0), 0.0
-	for _, v := range s.Momentum {
+	s, _, run := trained(t, 1, false)
+	lr, norm := run.Method.StepSize(0), 0.0
+	momentum, _ := private(t, s)
+	for _, v := range momentum {
 		norm += float64(v) * float64(v)
 	}
 	// The gradient of a mean cross-entropy near its start: neither a sum over tokens nor

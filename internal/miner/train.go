@@ -18,8 +18,7 @@ type training struct {
 	batches int
 }
 
-// train accumulates the gradient of the mean loss over the pages assigned for w, batch
-// by batch, until the pages, the window or the operator's limit end.
+// train trains on the pages assigned for w, batch by batch, until the pages, the window or the operator's limit end.
 func (m *Miner) train(ctx context.Context, w protocol.Window) error {
 	first, err := m.Schedule.AwaitWindow(ctx, w)
 	if err != nil {
@@ -28,10 +27,7 @@ func (m *Miner) train(ctx context.Context, w protocol.Window) error {
 	m.Events.Phase(w, "training")
 	began := m.Clock.Now()
 	m.trained = training{}
-	if err := m.Engine.Load(ctx, m.model.Working()); err != nil {
-		return err
-	}
-	if err := m.Engine.ClearGradient(ctx); err != nil {
+	if err := m.trainer.Begin(ctx, m.Params.Step(m.model.Start(), w), m.model.Working()); err != nil {
 		return err
 	}
 	for _, page := range m.assigned(first, w) {
@@ -85,8 +81,7 @@ func (m *Miner) trainPage(ctx context.Context, w protocol.Window, page uint64) (
 		if over, err := m.over(ctx, w); over || err != nil {
 			return over, err
 		}
-		// The summed gradient of all batches is scaled to the mean in submit.
-		loss, err := m.Engine.Accumulate(ctx, b, 1)
+		loss, err := m.trainer.Batch(ctx, b)
 		if err != nil {
 			return false, err
 		}

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 
-	"templar/codec"
 	"templar/internal/mailbox"
 	"templar/internal/replica"
 	"templar/internal/role"
+	"templar/internal/run"
 	"templar/internal/telemetry"
+	"templar/method"
 	"templar/protocol"
-	"templar/wire"
 )
 
 // samplesBack is how many windows more than validator_offset a sample is still looked at:
@@ -28,7 +28,7 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 	}
 	m.Events.Phase(w, "fetching")
 	var unsaved error
-	done, err := m.model.Follow(ctx, m.Source, w+1, m.Schedule.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+	done, err := m.model.Follow(ctx, m.Source, w+1, m.Schedule.AggregateDeadline(end), func(a *run.Aggregate, hash protocol.Hash, size int64) error {
 		m.Events.Emit(a.Window, mailbox.Applied(a, hash, m.model.StateHash(), m.model.Step()-1, size))
 		if w-a.Window <= protocol.Window(m.Params.ValidatorOffset)+samplesBack {
 			if err := m.Samples.Post(ctx, m.Outbox, m.model.State()); err != nil {
@@ -71,7 +71,7 @@ func (m *Miner) provisional(ctx context.Context, w protocol.Window) error {
 	return nil
 }
 
-func (m *Miner) gather(ctx context.Context, w protocol.Window) (*codec.Update, error) {
+func (m *Miner) gather(ctx context.Context, w protocol.Window) (method.Update, error) {
 	end, err := m.Schedule.EndOf(ctx, w)
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (m *Miner) gather(ctx context.Context, w protocol.Window) (*codec.Update, e
 	verdicts, size := mailbox.PeerVerdicts(payloads)
 	m.Events.Emit(w, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: m.Clock.Now().Sub(began)})
 	m.store(ctx, w, payloads)
-	return mailbox.Fold(m.Codec, payloads), nil
+	return mailbox.Fold(m.Method, payloads), nil
 }
 
 // store keeps what was gathered, if the operator wants it. A disk that is full costs no window.

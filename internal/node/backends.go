@@ -14,7 +14,9 @@ import (
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/engine"
+	"templar/internal/run"
 	"templar/internal/store"
+	"templar/method"
 	"templar/protocol"
 )
 
@@ -25,6 +27,7 @@ type Backends struct {
 	Chains  map[string]OpenChain  // by chain.backend
 	Engines map[string]OpenEngine // by options.device
 	Stores  map[string]OpenStore  // by the scheme of endpoints; directories need none
+	Methods method.Factories      // by the run parameters' method.name
 
 	// Private is the chain that a localnet makes and runs for itself.
 	Private PrivateChain
@@ -86,6 +89,19 @@ func (b *Backends) Engine(device string, m protocol.Model, o EngineOptions) (eng
 		return nil, err
 	}
 	return open(m, o)
+}
+
+// LoadRun reads a run parameters' file and sets up the run's method.
+func (b *Backends) LoadRun(path string) (run.Run, error) {
+	p, err := LoadParams(path)
+	if err != nil {
+		return run.Run{}, err
+	}
+	r, err := run.New(p, b.Methods)
+	if err != nil {
+		return run.Run{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
 }
 
 // Build lists the names that a configuration can choose from.

@@ -20,6 +20,7 @@ import (
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/internal/toy"
 	"templar/internal/wallet"
 	"templar/protocol"
 	"templar/wire"
@@ -66,7 +67,7 @@ func TestLocalBuckets(t *testing.T) {
 	endpoint := "file://" + root
 	p := simnet.Params()
 	p.Stores = []string{endpoint}
-	run := must(run.New(p))(t)
+	run := must(run.New(p, toy.Methods()))(t)
 	signer := simnet.Key(t, 1)
 	g := ledger.DefaultGenesis("local")
 	g.CommitRateLimit, g.Founders = 0, []ledger.Founder{{Hotkey: signer.Hotkey()}}
@@ -82,8 +83,8 @@ func TestLocalBuckets(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	body := must(run.Codec.Compress(model.Init(p.Model, 1)))(t)
-	b := must(wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: 7, Hotkey: signer.Hotkey(), Pages: []uint64{1}, Tokens: 64, Body: body}, run.Codec, signer))(t)
+	body := must(run.Method.Encode(model.Init(p.Model, 1)))(t)
+	b := must(wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: 7, Hotkey: signer.Hotkey(), Pages: []uint64{1}, Tokens: 64, Body: body.Bytes()}, run.Format(), signer))(t)
 	if err := miner.Outbox().Put(ctx, protocol.GradientKey(7, 0), b); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestDatasetMirrors(t *testing.T) {
 	}
 	p.DatasetHash = hash
 	n := &Node{}
-	n.Run = must(run.New(p))(t)
+	n.Run = must(run.New(p, toy.Methods()))(t)
 	defer n.Close()
 	cfg := config.Node{Buckets: config.Buckets{
 		Dataset: config.Bucket{Endpoint: p.Stores[0], Name: "first"}, Mirrors: []config.Bucket{{Endpoint: p.Stores[0], Name: "second"}},

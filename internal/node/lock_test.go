@@ -13,11 +13,12 @@ import (
 	"templar/internal/simnet"
 	"templar/internal/store/flock"
 	"templar/internal/telemetry"
+	"templar/internal/toy"
 )
 
 // A data directory has one node at a time, and so has a bucket that is a directory.
 func TestDirectoriesAreLocked(t *testing.T) {
-	run := must(run.New(simnet.Params()))(t)
+	run := must(run.New(simnet.Params(), toy.Methods()))(t)
 	open := func(data, bucket string) (*Node, error) {
 		n := &Node{}
 		n.Run = run

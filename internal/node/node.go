@@ -18,7 +18,6 @@ import (
 	"templar/internal/directory"
 	"templar/internal/parts"
 	"templar/internal/role"
-	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/internal/tokenizer"
@@ -78,7 +77,7 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs Needs, env
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	run, err := LoadRun(c.Run)
+	run, err := env.LoadRun(c.Run)
 	if err != nil {
 		return nil, err
 	}
@@ -134,17 +133,17 @@ func openChain(ctx context.Context, c config.Chain, env Env) (ChainConn, error) 
 	return env.Chain(ctx, c, env.Clock)
 }
 
-// LoadRun reads a run parameters' file.
-func LoadRun(path string) (run.Run, error) {
+// LoadParams reads a run parameters' file. The method's parameters are not checked.
+func LoadParams(path string) (protocol.Params, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return run.Run{}, fmt.Errorf("run parameters: %w", err)
+		return protocol.Params{}, fmt.Errorf("run parameters: %w", err)
 	}
 	p, err := protocol.DecodeParams(b)
 	if err != nil {
-		return run.Run{}, fmt.Errorf("%s: %w", path, err)
+		return protocol.Params{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return run.New(p)
+	return p, nil
 }
 
 // ownRequests is how many requests to one bucket a node has under way, beside a gather.

@@ -32,7 +32,7 @@ func OpenReading(ctx context.Context, c config.Node, env Env) (_ *Reading, err e
 			err = errors.Join(err, r.Close())
 		}
 	}()
-	if r.Run, err = LoadRun(c.Run); err != nil {
+	if r.Run, err = env.LoadRun(c.Run); err != nil {
 		return nil, err
 	}
 	conn, err := openChain(ctx, c.Chain, env)

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
+	"templar/internal/run"
 	"templar/protocol"
-	"templar/wire"
 )
 
 // tellEvery is the time between two lines on a long catch-up.
@@ -28,7 +28,7 @@ func (r *Replica) Follow(ctx context.Context, source Source, target protocol.Win
 	source.Log.Info("catching up", "window", from, "target", target, "behind", target-from)
 	began := source.clock().Now()
 	told := began
-	return r.follow(ctx, source, target, deadline, func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+	return r.follow(ctx, source, target, deadline, func(a *run.Aggregate, hash protocol.Hash, size int64) error {
 		if now := source.clock().Now(); now.Sub(told) >= tellEvery {
 			told = now
 			applied, left := r.next-from, target-r.next

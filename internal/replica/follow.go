@@ -12,10 +12,10 @@ import (
 	"templar/internal/clock"
 	"templar/internal/directory"
 	"templar/internal/mailbox"
+	"templar/internal/run"
 	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/protocol"
-	"templar/wire"
 )
 
 const (
@@ -35,7 +35,7 @@ var ErrContradicted = errors.New("the validators hold other parameters")
 var ErrPruned = errors.New("the aggregates from here on are kept no longer")
 
 // Committed is called for each window that a Follow committed.
-type Committed func(a *wire.Aggregate, hash protocol.Hash, bytes int64) error
+type Committed func(a *run.Aggregate, hash protocol.Hash, bytes int64) error
 
 // Source is where a replica takes Aggregates from, and what the states that they lead to are
 // held against.
@@ -81,7 +81,7 @@ type follower struct {
 
 // fetched is an Aggregate, or why there is none.
 type fetched struct {
-	aggregate *wire.Aggregate
+	aggregate *run.Aggregate
 	hash      protocol.Hash
 	size      int64
 	verdict   protocol.Verdict
@@ -89,7 +89,7 @@ type fetched struct {
 
 // round is how many Aggregates are fetched while as many are applied.
 func (f *follower) round() int {
-	return max(1, min(maxRound, aheadBytes/2/f.run.Codec.UpdateSize()))
+	return max(1, min(maxRound, int(aheadBytes/2/max(1, f.run.Method.MaxUpdate))))
 }
 
 // step commits what is ready and fetches n Aggregates from window asked on meanwhile. It

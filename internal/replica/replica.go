@@ -11,11 +11,10 @@ import (
 	"fmt"
 	"slices"
 
-	"templar/codec"
 	"templar/internal/attest"
 	"templar/internal/run"
+	"templar/method"
 	"templar/protocol"
-	"templar/wire"
 )
 
 // Replica is the state of one node. It is not for concurrent use.
@@ -63,7 +62,7 @@ func (r *Replica) Working() []float32 {
 // StateHash is the hash of the committed state. It is computed once a window.
 func (r *Replica) StateHash() protocol.Hash {
 	if r.hash.IsZero() {
-		r.hash = r.run.Codec.StateHash(r.params)
+		r.hash = r.run.Space.Hash(r.params)
 	}
 	return r.hash
 }
@@ -74,7 +73,7 @@ func (r *Replica) State() attest.State {
 }
 
 // Check says what is wrong with an Aggregate as the successor of the committed state.
-func (r *Replica) Check(a *wire.Aggregate) error {
+func (r *Replica) Check(a *run.Aggregate) error {
 	step := r.Step()
 	switch {
 	case a.Window != r.next:
@@ -83,18 +82,18 @@ func (r *Replica) Check(a *wire.Aggregate) error {
 		return fmt.Errorf("aggregate of a run that starts at window %d, ours at %d", a.Start, r.start)
 	case a.Previous != r.previous:
 		return fmt.Errorf("aggregate of window %d follows %s, ours is %s", a.Window, a.Previous.Short(), r.previous.Short())
-	case !r.run.Params.AcceptsRate(step, a.LearningRate):
-		return fmt.Errorf("aggregate of window %d has learning rate %g; at step %d it is %g", a.Window, a.LearningRate, step, r.run.Params.LearningRateAt(step))
+	case !r.run.Method.AcceptsRate(step, a.LearningRate):
+		return fmt.Errorf("aggregate of window %d has learning rate %g; at step %d it is %g", a.Window, a.LearningRate, step, r.run.Method.Rate(step))
 	}
 	return nil
 }
 
 // Commit applies the Aggregate of the next window and drops what was provisional.
-func (r *Replica) Commit(a *wire.Aggregate, hash protocol.Hash) error {
+func (r *Replica) Commit(a *run.Aggregate, hash protocol.Hash) error {
 	if err := r.Check(a); err != nil {
 		return err
 	}
-	r.run.Codec.Apply(r.params, a.Update, a.LearningRate, float32(r.run.Params.WeightDecay))
+	r.run.Method.Apply(r.params, a.Update, a.LearningRate)
 	r.next, r.previous, r.hash = a.Window+1, hash, protocol.Hash{}
 	r.provisional, r.ahead = nil, r.next
 	return nil
@@ -105,11 +104,10 @@ func (r *Replica) Ahead() protocol.Window { return r.ahead }
 
 // Guess applies the node's own update of window Ahead provisionally. A nil update
 // stands for a window without gradients.
-func (r *Replica) Guess(u *codec.Update) {
+func (r *Replica) Guess(u method.Update) {
 	if r.provisional == nil {
 		r.provisional = slices.Clone(r.params)
 	}
-	lr := float32(r.run.Params.LearningRateAt(r.run.Params.Step(r.start, r.ahead)))
-	r.run.Codec.Apply(r.provisional, u, lr, float32(r.run.Params.WeightDecay))
+	r.run.Method.Apply(r.provisional, u, r.run.Method.Rate(r.run.Params.Step(r.start, r.ahead)))
 	r.ahead++
 }

@@ -10,13 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"templar/codec"
 	"templar/internal/attest"
 	"templar/internal/clock"
 	"templar/internal/model"
 	"templar/internal/replica"
+	"templar/internal/run"
 	"templar/internal/simnet"
 	"templar/internal/store"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -28,34 +29,36 @@ func newReplica(net *simnet.Network) *replica.Replica {
 }
 
 // update is some Update; seeds tell them apart.
-func update(t *testing.T, net *simnet.Network, seed uint64) *codec.Update {
+func update(t *testing.T, net *simnet.Network, seed uint64) method.Update {
 	t.Helper()
-	g, err := net.Run.Codec.Compress(model.Init(net.Run.Params.Model, seed))
+	g, err := net.Run.Method.Encode(model.Init(net.Run.Params.Model, seed))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return net.Run.Codec.Aggregate([]*codec.Gradient{g})
+	return net.Run.Method.Reduce([]method.Payload{g})
 }
 
 // successor is an Aggregate that r accepts.
-func successor(t *testing.T, net *simnet.Network, r *replica.Replica, seed uint64) *wire.Aggregate {
+func successor(t *testing.T, net *simnet.Network, r *replica.Replica, seed uint64) *run.Aggregate {
 	t.Helper()
-	return &wire.Aggregate{
+	a := &run.Aggregate{Aggregate: wire.Aggregate{
 		Run: net.Run.Hash, Window: r.Next(), Start: start, Previous: r.Previous(), UploadFrom: time.Now(), Delta: time.Second,
-		LearningRate: float32(net.Run.Params.LearningRateAt(r.Step())), Aggregator: net.Node("aggregator-0").Signer.Hotkey(),
-		Included: []wire.Included{{UID: 1}}, Update: update(t, net, seed),
-	}
+		LearningRate: net.Run.Method.Rate(r.Step()), Aggregator: net.Node("aggregator-0").Signer.Hotkey(),
+		Included: []wire.Included{{UID: 1}},
+	}}
+	a.Set(update(t, net, seed))
+	return a
 }
 
 func TestCommitChecksEachField(t *testing.T) {
 	simnet.Test(t, simnet.Config{}, func(net *simnet.Network) {
-		for says, change := range map[string]func(*wire.Aggregate){
-			"is next":              func(a *wire.Aggregate) { a.Window++ },
-			"where 3 is next":      func(a *wire.Aggregate) { a.Window-- },
-			"starts at window":     func(a *wire.Aggregate) { a.Start-- },
-			"follows":              func(a *wire.Aggregate) { a.Previous[31]++ },
-			"learning rate":        func(a *wire.Aggregate) { a.LearningRate *= 1.001 },
-			"has learning rate 0;": func(a *wire.Aggregate) { a.LearningRate = 0 },
+		for says, change := range map[string]func(*run.Aggregate){
+			"is next":              func(a *run.Aggregate) { a.Window++ },
+			"where 3 is next":      func(a *run.Aggregate) { a.Window-- },
+			"starts at window":     func(a *run.Aggregate) { a.Start-- },
+			"follows":              func(a *run.Aggregate) { a.Previous[31]++ },
+			"learning rate":        func(a *run.Aggregate) { a.LearningRate *= 1.001 },
+			"has learning rate 0;": func(a *run.Aggregate) { a.LearningRate = 0 },
 		} {
 			r := newReplica(net)
 			a, before := successor(t, net, r, 2), r.StateHash()
@@ -77,9 +80,10 @@ func TestCommit(t *testing.T) {
 		for i := range 3 {
 			a := successor(t, net, r, uint64(i))
 			if i == 1 {
-				a.Included, a.Update = nil, nil // an empty window: a step, and nothing moves
+				a.Included = nil
+				a.Set(nil) // an empty window: a step, and nothing moves
 			}
-			net.Run.Codec.Apply(want, a.Update, a.LearningRate, float32(net.Run.Params.WeightDecay))
+			net.Run.Method.Apply(want, a.Update, a.LearningRate)
 			if err := r.Commit(a, protocol.Hash{byte(i + 1)}); err != nil {
 				t.Fatal(err)
 			}
@@ -126,10 +130,10 @@ func TestGuessThenCommit(t *testing.T) {
 func slow(ctx context.Context) error { return clock.Wall{}.Sleep(ctx, time.Second) }
 
 // publish signs an Aggregate and stores it under its window, or under another's.
-func publish(t *testing.T, net *simnet.Network, by string, at protocol.Window, a *wire.Aggregate) protocol.Hash {
+func publish(t *testing.T, net *simnet.Network, by string, at protocol.Window, a *run.Aggregate) protocol.Hash {
 	t.Helper()
 	a.Aggregator = net.Node(by).Signer.Hotkey()
-	b, err := wire.EncodeAggregate(a, net.Run.Codec, net.Node(by).Signer)
+	b, err := wire.EncodeAggregate(&a.Aggregate, net.Run.Format(), net.Node(by).Signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +170,7 @@ func TestFollowFetchesAhead(t *testing.T) {
 			return slow(ctx)
 		})
 		began := time.Now()
-		done, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+windows, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error {
+		done, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+windows, time.Now(), func(*run.Aggregate, protocol.Hash, int64) error {
 			applied.Add(1)
 			return slow(net.Context()) // applying takes as long as fetching
 		})
@@ -191,7 +195,7 @@ func TestFollowStopsAtAHole(t *testing.T) {
 		}
 		r, x := newReplica(net), net.Node("miner-0").Parts()
 		began := time.Now()
-		done, err := r.Follow(net.Context(), x.Source(), start+40, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
+		done, err := r.Follow(net.Context(), x.Source(), start+40, time.Now(), func(*run.Aggregate, protocol.Hash, int64) error { return nil })
 		if limit := 40 * net.Run.Params.Gather(); done || err != nil || r.Next() != start+30 || time.Since(began) > limit {
 			t.Errorf("done %v, %v at window %d after %v", done, err, r.Next(), time.Since(began))
 		}
@@ -208,7 +212,7 @@ func TestFollowBehindWhatIsKept(t *testing.T) {
 			}
 		}
 		r := newReplica(net)
-		_, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+40, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
+		_, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+40, time.Now(), func(*run.Aggregate, protocol.Hash, int64) error { return nil })
 		if !errors.Is(err, replica.ErrPruned) || r.Next() != start+5 {
 			t.Errorf("%v at window %d", err, r.Next())
 		}
@@ -276,7 +280,7 @@ func TestFollowCompares(t *testing.T) {
 					t.Fatal(err)
 				}
 				began := time.Now()
-				done, err := r.Follow(net.Context(), x.Source(), start+windows, time.Now(), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
+				done, err := r.Follow(net.Context(), x.Source(), start+windows, time.Now(), func(*run.Aggregate, protocol.Hash, int64) error { return nil })
 				if done != (c.says == "") || done != (err == nil) || !done && !errors.Is(err, replica.ErrContradicted) {
 					t.Fatalf("done %v, %v", done, err)
 				}
@@ -300,7 +304,7 @@ func TestStateHashIsComputedOnce(t *testing.T) {
 	simnet.Test(t, simnet.Config{}, func(net *simnet.Network) {
 		var hashed atomic.Int64
 		run := net.Run
-		run.Codec = run.Codec.Parallel(2, func(n int, f func(int)) {
+		run.Space = run.Space.Parallel(2, func(n int, f func(int)) {
 			hashed.Add(1)
 			for i := range n {
 				f(i)
@@ -319,7 +323,7 @@ func TestStateHashIsComputedOnce(t *testing.T) {
 					t.Errorf("state %+v", s)
 				}
 			}
-			if n := hashed.Load() - before; n != 1 || got != net.Run.Codec.StateHash(r.Params()) {
+			if n := hashed.Load() - before; n != 1 || got != net.Run.Space.Hash(r.Params()) {
 				t.Errorf("window %d: hashed %d times, to %s", a.Window, n, got.Short())
 			}
 		}
@@ -333,7 +337,7 @@ func TestFollow(t *testing.T) {
 		var seen []protocol.Window
 		// Far behind: each takes a second to fetch, and the deadline is long past.
 		net.Break("aggregator", slow)
-		done, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+30, time.Now(), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+		done, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+30, time.Now(), func(a *run.Aggregate, hash protocol.Hash, size int64) error {
 			if hash != r.Previous() || a.Window+1 != r.Next() || size < 100 {
 				t.Errorf("window %d: hash %s, %d bytes", a.Window, hash, size)
 			}
@@ -347,36 +351,36 @@ func TestFollow(t *testing.T) {
 }
 
 func TestFollowStops(t *testing.T) {
-	none := func(*testing.T, *simnet.Network, *wire.Aggregate) {}
-	as := func(by string, shift protocol.Window, change func(*wire.Aggregate)) func(*testing.T, *simnet.Network, *wire.Aggregate) {
-		return func(t *testing.T, net *simnet.Network, a *wire.Aggregate) {
+	none := func(*testing.T, *simnet.Network, *run.Aggregate) {}
+	as := func(by string, shift protocol.Window, change func(*run.Aggregate)) func(*testing.T, *simnet.Network, *run.Aggregate) {
+		return func(t *testing.T, net *simnet.Network, a *run.Aggregate) {
 			change(a)
 			publish(t, net, by, a.Window+shift, a)
 		}
 	}
-	nothing := func(*wire.Aggregate) {}
+	nothing := func(*run.Aggregate) {}
 	for name, c := range map[string]struct {
-		third func(*testing.T, *simnet.Network, *wire.Aggregate) // after two good ones
-		says  string                                             // empty: no error
+		third func(*testing.T, *simnet.Network, *run.Aggregate) // after two good ones
+		says  string                                            // empty: no error
 	}{
 		"missing": {none, ""},
-		"unreachable": {func(_ *testing.T, net *simnet.Network, _ *wire.Aggregate) {
+		"unreachable": {func(_ *testing.T, net *simnet.Network, _ *run.Aggregate) {
 			net.Break("aggregator", simnet.Unreachable)
 		}, ""},
-		"hanging":         {func(_ *testing.T, net *simnet.Network, _ *wire.Aggregate) { net.Break("aggregator", simnet.Hanging) }, ""},
-		"denied":          {func(_ *testing.T, net *simnet.Network, _ *wire.Aggregate) { net.Break("aggregator", simnet.Denied) }, "denied"},
-		"not its place":   {as("aggregator-0", 0, func(a *wire.Aggregate) { a.Run[0]++ }), "wrong-context"},
+		"hanging":         {func(_ *testing.T, net *simnet.Network, _ *run.Aggregate) { net.Break("aggregator", simnet.Hanging) }, ""},
+		"denied":          {func(_ *testing.T, net *simnet.Network, _ *run.Aggregate) { net.Break("aggregator", simnet.Denied) }, "denied"},
+		"not its place":   {as("aggregator-0", 0, func(a *run.Aggregate) { a.Run[0]++ }), "wrong-context"},
 		"not its signer":  {as("miner-0", 0, nothing), "wrong-context"},
-		"wrong rate":      {as("aggregator-0", 0, func(a *wire.Aggregate) { a.LearningRate *= 2 }), "learning rate"},
-		"a broken chain":  {as("aggregator-0", 0, func(a *wire.Aggregate) { a.Previous[0]++ }), "follows"},
-		"another's start": {as("aggregator-0", 0, func(a *wire.Aggregate) { a.Start-- }), "starts at"},
+		"wrong rate":      {as("aggregator-0", 0, func(a *run.Aggregate) { a.LearningRate *= 2 }), "learning rate"},
+		"a broken chain":  {as("aggregator-0", 0, func(a *run.Aggregate) { a.Previous[0]++ }), "follows"},
+		"another's start": {as("aggregator-0", 0, func(a *run.Aggregate) { a.Start-- }), "starts at"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
 				two := chain(t, net, 2)
 				c.third(t, net, successor(t, net, two, 7))
 				r, began := two, time.Now()
-				done, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+3, began.Add(5*time.Second), func(*wire.Aggregate, protocol.Hash, int64) error { return nil })
+				done, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+3, began.Add(5*time.Second), func(*run.Aggregate, protocol.Hash, int64) error { return nil })
 				if done || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 					t.Errorf("done %v, %v; want an error that says %q", done, err, c.says)
 				}
@@ -396,7 +400,7 @@ func TestFollowEndsWithItsContextAndCaller(t *testing.T) {
 		chain(t, net, 3)
 		stop := errors.New("stop")
 		r := newReplica(net)
-		_, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+3, time.Now().Add(time.Second), func(*wire.Aggregate, protocol.Hash, int64) error { return stop })
+		_, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+3, time.Now().Add(time.Second), func(*run.Aggregate, protocol.Hash, int64) error { return stop })
 		if !errors.Is(err, stop) || r.Next() != start+1 {
 			t.Errorf("%v at window %d", err, r.Next())
 		}

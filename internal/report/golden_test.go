@@ -165,13 +165,13 @@ func copycat(t *testing.T, net *simnet.Network) tamper {
 		}
 		victim, me := net.Node("miner-0"), net.Node("miner-3")
 		expect := wire.Expect{Run: net.Run.Hash, Window: w, UID: victim.UID, Hotkey: victim.Signer.Hotkey()}
-		g, verdict := wire.DecodeGradient(get(t, net, "miner-0", protocol.GradientKey(w, victim.UID)), net.Run.Codec, expect)
+		g, verdict := net.Run.Gradient(get(t, net, "miner-0", protocol.GradientKey(w, victim.UID)), expect)
 		if !verdict.OK() {
 			t.Error(verdict)
 			return key, body
 		}
 		g.UID, g.Hotkey = me.UID, me.Signer.Hotkey()
-		b, err := wire.EncodeGradient(g, net.Run.Codec, me.Signer)
+		b, err := wire.EncodeGradient(&g.Gradient, net.Run.Format(), me.Signer)
 		if err != nil {
 			t.Error(err)
 		}
@@ -194,7 +194,7 @@ func drifted(t *testing.T, net *simnet.Network) tamper {
 			return key, body
 		}
 		for i := range s.Values {
-			s.Values[i] += float32(4 * x.Run.Params.LearningRate)
+			s.Values[i] += 4 * 1e-2
 		}
 		s.State[0]++
 		b, err := wire.EncodeSample(s, me.Signer)

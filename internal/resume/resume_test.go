@@ -78,7 +78,7 @@ func TestRestoreIsPatient(t *testing.T) {
 					}
 				}()
 				began := time.Now()
-				m, _, err := resume.Restore(net.Context(), x.Finder(), x.Events, wire.StartWindow{Run: net.Run.Hash, StartWindow: 1, StateHash: net.Run.Codec.StateHash(theta0.Params)}, resume.Any)
+				m, _, err := resume.Restore(net.Context(), x.Finder(), x.Events, wire.StartWindow{Run: net.Run.Hash, StartWindow: 1, StateHash: net.Run.Space.Hash(theta0.Params)}, resume.Any)
 				switch took := time.Since(began); {
 				case late == 2 && (err != nil || m.Next() != 1 || took != 2*window):
 					t.Errorf("%v after %v", err, took)

@@ -1,34 +1,107 @@
 // Package run is what all objects of a run have in common: its parameters, the hash that
-// names them, and the codec that they describe.
+// names them, and the method and the state space that they describe. It reads objects with
+// the method's bodies in them.
 package run
 
 import (
 	"runtime"
 
-	"templar/codec"
 	"templar/internal/clock"
+	"templar/internal/workers"
+	"templar/method"
 	"templar/protocol"
+	"templar/state"
+	"templar/wire"
 )
 
 // Run is what all objects of a run have in common.
 type Run struct {
 	Params *protocol.Params
 	Hash   protocol.Hash
-	Codec  *codec.Codec
+	Method *method.Method
+	Space  *state.Space // the states that the model can be in
 }
 
-// New checks the run parameters and prepares their codec.
-func New(p protocol.Params) (Run, error) {
+// New checks the run parameters and sets up the method that they name, which must be one of
+// methods.
+func New(p protocol.Params, methods method.Factories) (Run, error) {
+	return NewWith(p, methods, workers.Pool{Workers: runtime.GOMAXPROCS(0), Each: atOnce})
+}
+
+// NewWith is New with the workers that compute.
+func NewWith(p protocol.Params, methods method.Factories, pool workers.Pool) (Run, error) {
 	if err := p.Validate(); err != nil {
 		return Run{}, err
 	}
-	c, err := codec.New(p.Model.Layout(), codec.Spec{TargetChunk: p.TargetChunk, TopK: p.TopK, Scheme: codec.DefaultScheme})
+	space, err := state.New(p.Model.Layout())
 	if err != nil {
 		return Run{}, err
 	}
-	return Run{Params: &p, Hash: p.Hash(), Codec: c.Parallel(runtime.GOMAXPROCS(0), atOnce)}, nil
+	m, err := methods.New(&p, pool)
+	if err != nil {
+		return Run{}, err
+	}
+	return Run{Params: &p, Hash: p.Hash(), Method: m, Space: space.Parallel(pool.Workers, pool.Each)}, nil
 }
 
-// atOnce shares the codec's work among goroutines: pure computing, so that no clock
-// but the machine's needs to know.
+// atOnce shares work among goroutines: pure computing, so that no clock but the machine's
+// needs to know.
 func atOnce(n int, f func(i int)) { clock.Wall{}.Each(n, n, f) }
+
+// Format is what stands in the bodies of the run's objects.
+func (r Run) Format() wire.Format {
+	m := r.Method
+	return wire.Format{Method: m.Name, Layout: m.LayoutHash, MaxPayload: m.MaxPayload, MaxUpdate: m.MaxUpdate}
+}
+
+// Gradient is a gradient object with its payload.
+type Gradient struct {
+	wire.Gradient
+	Payload method.Payload // what the method reads in Body
+}
+
+// Gradient reads another node's gradient object, and its payload. The Gradient keeps b.
+func (r Run) Gradient(b []byte, want wire.Expect) (*Gradient, protocol.Verdict) {
+	g, v := wire.DecodeGradient(b, r.Format(), want)
+	if !v.OK() {
+		return nil, v
+	}
+	p, v := r.Method.Read(g.Body)
+	if !v.OK() {
+		return nil, v
+	}
+	return &Gradient{*g, p}, v
+}
+
+// MaxGradient bounds a gradient object of the run: the limit for a download.
+func (r Run) MaxGradient() int64 { return wire.MaxGradientSize(r.Format(), r.Params.PagesPerWindow) }
+
+// Aggregate is an Aggregate with its update.
+type Aggregate struct {
+	wire.Aggregate
+	Update method.Update // what the method reads in Body; nil when nothing is included
+}
+
+// Aggregate reads the Aggregate of window w, which one of the run's aggregators must have signed,
+// its update, and its content hash. The Aggregate keeps b.
+func (r Run) Aggregate(b []byte, w protocol.Window) (*Aggregate, protocol.Hash, protocol.Verdict) {
+	a, hash, v := wire.DecodeAggregate(b, r.Format(), r.Hash, w, r.Params.Aggregators)
+	if !v.OK() {
+		return nil, protocol.Hash{}, v
+	}
+	out := &Aggregate{Aggregate: *a}
+	if a.Body != nil {
+		if out.Update, v = r.Method.ReadUpdate(a.Body); !v.OK() {
+			return nil, protocol.Hash{}, v
+		}
+	}
+	return out, hash, v
+}
+
+// Set makes u the update, and its bytes the body. A nil update goes with no included gradients.
+func (a *Aggregate) Set(u method.Update) {
+	a.Update, a.Body = u, nil
+	if u != nil {
+		a.Body = u.Bytes()
+	}
+}

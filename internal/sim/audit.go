@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"sync"
 
-	"templar/codec"
+	"templar/internal/mailbox"
 	"templar/internal/run"
+	"templar/method"
 	"templar/wire"
 )
 
@@ -22,7 +23,7 @@ type auditor struct {
 // audit is one window's gradients, and what they were said to add up to.
 type audit struct {
 	window int
-	update *codec.Update
+	update method.Update
 	raw    [][]byte
 	want   []wire.Expect
 }
@@ -40,7 +41,7 @@ func newAuditor(run run.Run) *auditor {
 	return a
 }
 
-func (a *auditor) add(window int, u *codec.Update, raw [][]byte, want []wire.Expect) {
+func (a *auditor) add(window int, u method.Update, raw [][]byte, want []wire.Expect) {
 	a.pending.Add(1)
 	a.jobs <- audit{window, u, raw, want}
 }
@@ -60,15 +61,15 @@ func (a *auditor) close() {
 
 // look decodes the gradients as any node would, and adds them up in ascending uid.
 func (a *auditor) look(job audit) (Violation, bool) {
-	var bodies []*codec.Gradient
+	var gradients []*run.Gradient
 	for i, raw := range job.raw {
-		g, verdict := wire.DecodeGradient(raw, a.run.Codec, job.want[i])
+		g, verdict := a.run.Gradient(raw, job.want[i])
 		if !verdict.OK() {
 			return Violation{Window: job.window, Invariant: Members, What: fmt.Sprintf("the gradient of uid %d that the Aggregate names is %v", job.want[i].UID, verdict)}, false
 		}
-		bodies = append(bodies, g.Body)
+		gradients = append(gradients, g)
 	}
-	if !a.run.Codec.Aggregate(bodies).Equal(job.update) {
+	if count, _ := a.run.Method.Differ(mailbox.Reduce(a.run.Method, gradients), job.update); count > 0 {
 		return Violation{Window: job.window, Invariant: Sum, What: "the update is not what the gradients that it names add up to"}, false
 	}
 	return Violation{}, true

@@ -6,8 +6,9 @@ import (
 	"io"
 	"strings"
 
-	"templar/codec"
+	"templar/internal/run"
 	"templar/internal/store"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -36,30 +37,30 @@ func (l liar) Put(ctx context.Context, key string, body io.ReaderAt, size int64,
 // lie returns what the node says in place of its Aggregate: the same whenever it is asked.
 func (n *Node) lie(key string, raw []byte, w protocol.Window, topic string) []byte {
 	if n.lies[key] == nil {
-		n.lies[key] = n.falsify(raw, w, func(a *wire.Aggregate) { n.net.lie(a, topic) })
+		n.lies[key] = n.falsify(raw, w, func(a *run.Aggregate) { n.net.lie(a, topic) })
 	}
 	return n.lies[key]
 }
 
 // falsify changes an Aggregate that the node signed, and signs it anew.
-func (n *Node) falsify(raw []byte, w protocol.Window, change func(*wire.Aggregate)) []byte {
+func (n *Node) falsify(raw []byte, w protocol.Window, change func(*run.Aggregate)) []byte {
 	run := n.net.run
-	a, _, verdict := wire.DecodeAggregate(bytes.Clone(raw), run.Codec, run.Hash, w, run.Params.Aggregators)
+	a, _, verdict := run.Aggregate(bytes.Clone(raw), w)
 	if !verdict.OK() {
 		return raw
 	}
 	change(a)
-	changed, err := wire.EncodeAggregate(a, run.Codec, n.signer)
+	changed, err := wire.EncodeAggregate(&a.Aggregate, run.Format(), n.signer)
 	if err != nil {
 		return raw
 	}
 	return changed
 }
 
-func (n *Network) lie(a *wire.Aggregate, topic string) {
+func (n *Network) lie(a *run.Aggregate, topic string) {
 	switch topic {
 	case "sum":
-		a.Update = flipped(n.run.Codec, a.Update)
+		a.Set(flipped(n.run.Method, a.Update))
 	case "rate":
 		a.LearningRate *= 2
 	case "members":
@@ -71,20 +72,17 @@ func (n *Network) lie(a *wire.Aggregate, topic string) {
 	}
 }
 
-// flipped changes the sign of the first parameter that has one.
-func flipped(c *codec.Codec, u *codec.Update) *codec.Update {
+// flipped changes the first bit of an update that gives another one.
+func flipped(r method.Reducer, u method.Update) method.Update {
 	if u == nil {
 		return nil
 	}
-	b := bytes.Clone(u.Bytes())
-	for i := range c.Layout().Size() {
-		if c.Sign(u, i) != 0 {
-			b[(c.Chunks()+7)/8+i/8] ^= 1 << (i % 8)
-			break
+	for i := range 8 * len(u.Bytes()) {
+		b := bytes.Clone(u.Bytes())
+		b[i/8] ^= 1 << (i % 8)
+		if changed, verdict := r.ReadUpdate(b); verdict.OK() {
+			return changed
 		}
-	}
-	if changed, verdict := c.ReadUpdate(b); verdict.OK() {
-		return changed
 	}
 	return u
 }

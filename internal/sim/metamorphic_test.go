@@ -58,7 +58,7 @@ func TestSameStateEverywhere(t *testing.T) {
 // largeChunks makes chunks of the size that the fast kernels take.
 func largeChunks(p *protocol.Params) {
 	p.Model.HiddenSize, p.Model.IntermediateSize = 64, 64
-	p.TargetChunk, p.TopK = 64, 32
+	p.Method = p.Method.With("target_chunk", 64).With("topk_compression", 32)
 }
 
 func withoutVectors(t *testing.T) {

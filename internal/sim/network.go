@@ -13,6 +13,8 @@ import (
 	"templar/internal/store/mem"
 	"templar/internal/telemetry"
 	"templar/internal/toy"
+	"templar/internal/workers"
+	"templar/method"
 	"templar/protocol"
 )
 
@@ -134,18 +136,18 @@ func (n *Network) createRun() error {
 	if n.config.tune != nil {
 		n.config.tune(&p)
 	}
-	if n.run, err = run.New(p); err != nil {
+	if n.run, err = run.NewWith(p, n.methods(), workers.Pool{}); err != nil { // processes already compute at once
 		return err
 	}
-	n.run.Codec = n.run.Codec.Parallel(1, inTurn) // processes already compute at once
-	n.best = newBest(p.Seed, n.run.Codec.Layout().Size())
+	n.best = newBest(p.Seed, n.run.Space.Size())
 	return nil
 }
 
-func inTurn(n int, f func(i int)) {
-	for i := range n {
-		f(i)
+func (n *Network) methods() method.Factories {
+	if n.config.Methods != nil {
+		return n.config.Methods
 	}
+	return toy.Methods()
 }
 
 func (n *Network) createChain() (err error) {

@@ -11,7 +11,7 @@ func params(e Engine) protocol.Params {
 	p.WindowsPerWeights, p.CheckpointFrequency, p.ActiveCheckSeconds = 4, 5, 6
 	if e == Cheap {
 		p.Model.HiddenSize, p.Model.IntermediateSize, p.Model.TieEmbeddings = 8, 16, true
-		p.TargetChunk, p.TopK = 8, 8
+		p.Method = p.Method.With("target_chunk", 8).With("topk_compression", 8)
 	}
 	return p
 }

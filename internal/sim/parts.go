@@ -88,5 +88,5 @@ func (n *Network) newEngine() (engine.Engine, error) {
 	if n.config.Engine == Real {
 		return n.config.NewEngine(n.run.Params.Model)
 	}
-	return newCheap(n.run.Codec.Layout(), n.best), nil
+	return newCheap(n.run.Space.Layout(), n.best), nil
 }

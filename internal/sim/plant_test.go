@@ -9,15 +9,18 @@ import (
 	"strings"
 	"time"
 
-	"templar/codec"
 	"templar/internal/chain"
 	"templar/internal/checkpoint"
 	"templar/internal/directory"
 	"templar/internal/engine"
 	"templar/internal/parts"
+	"templar/internal/run"
 	"templar/internal/score"
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/internal/toy"
+	"templar/internal/workers"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -41,11 +44,11 @@ func named(name string, f plant) plant {
 }
 
 // aggregate changes what an aggregator publishes, where anything is included.
-func aggregate(change func(*Node, *wire.Aggregate)) plant {
+func aggregate(change func(*Node, *run.Aggregate)) plant {
 	return only(telemetry.Aggregator, func(n *Node, _ *process, d *parts.Parts) {
 		d.Aggregator = hooked{Bucket: d.Aggregator, put: func(ctx context.Context, o object, next putter) error {
 			if w, ok := protocol.KeyWindow(o.key); ok && strings.HasPrefix(o.key, "aggregator-") {
-				o.raw = n.falsify(o.raw, w, func(a *wire.Aggregate) {
+				o.raw = n.falsify(o.raw, w, func(a *run.Aggregate) {
 					if len(a.Included) > 1 {
 						change(n, a)
 					}
@@ -56,12 +59,12 @@ func aggregate(change func(*Node, *wire.Aggregate)) plant {
 	})
 }
 
-// bodies are the gradients that an Aggregate names.
-func bodies(n *Node, a *wire.Aggregate) (all []*codec.Gradient) {
+// payloads are the gradients that an Aggregate names.
+func payloads(n *Node, a *run.Aggregate) (all []method.Payload) {
 	for _, in := range a.Included {
 		raw := n.net.watch.uploads[upload{n.net.index(a.Window), in.UID}].raw
-		g, _ := wire.DecodeGradient(raw, n.net.run.Codec, wire.Expect{Run: a.Run, Window: a.Window, UID: in.UID, Hotkey: in.Hotkey})
-		all = append(all, g.Body)
+		g, _ := n.net.run.Gradient(raw, wire.Expect{Run: a.Run, Window: a.Window, UID: in.UID, Hotkey: in.Hotkey})
+		all = append(all, g.Payload)
 	}
 	return all
 }
@@ -91,9 +94,9 @@ func resigned(n *Node, key string, raw []byte) []byte {
 	w, _ := protocol.KeyWindow(key)
 	for _, owner := range n.net.nodes {
 		want := wire.Expect{Run: n.net.run.Hash, Window: w, UID: owner.UID, Hotkey: owner.signer.Hotkey()}
-		if g, verdict := wire.DecodeGradient(bytes.Clone(raw), n.net.run.Codec, want); verdict.OK() {
+		if g, verdict := n.net.run.Gradient(bytes.Clone(raw), want); verdict.OK() {
 			g.Tokens++
-			changed, err := wire.EncodeGradient(g, n.net.run.Codec, owner.signer)
+			changed, err := wire.EncodeGradient(&g.Gradient, n.net.run.Format(), owner.signer)
 			if err == nil && len(changed) == len(raw) {
 				return changed
 			}
@@ -122,17 +125,29 @@ func equivocates(n *Node, _ *process, d *parts.Parts) {
 			return raw, info
 		}
 		liar := n.net.nodes[len(n.net.nodes)-1]
-		return liar.falsify(raw, w, func(a *wire.Aggregate) { a.GatherTime++ }), info
+		return liar.falsify(raw, w, func(a *run.Aggregate) { a.GatherTime++ }), info
 	}}
 }
 
 func losesWork(_ *Node, _ *process, d *parts.Parts) {
 	calls := 0
-	d.Run.Codec = d.Run.Codec.Parallel(2, func(n int, f func(int)) {
+	tuned(d, d.Run.Params.Method, workers.Pool{Workers: 1, Each: func(n int, f func(int)) {
 		if calls++; calls%20 != 0 {
-			inTurn(n, f)
+			for i := range n {
+				f(i)
+			}
 		}
-	})
+	}})
+}
+
+// tuned gives a node its own method.
+func tuned(d *parts.Parts, m protocol.Method, pool workers.Pool) {
+	own := *d.Run.Params
+	own.Method = m
+	var err error
+	if d.Run.Method, err = toy.Methods().New(&own, pool); err != nil {
+		panic(err)
+	}
 }
 
 // spied is an engine that remembers which parameters were loaded.
@@ -155,7 +170,7 @@ func samplesProvisional(n *Node, _ *process, d *parts.Parts) {
 		if !ok || working == nil || !strings.HasPrefix(o.key, "debug-") {
 			return next(ctx, o)
 		}
-		values := min(run.Params.SampleValues, run.Codec.Layout().Size())
+		values := min(run.Params.SampleValues, run.Space.Size())
 		s, verdict := wire.DecodeSample(o.raw, wire.Expect{Run: run.Hash, Window: w, UID: n.UID, Hotkey: n.signer.Hotkey()}, values)
 		end, err := d.Schedule().EndOf(ctx, w)
 		if verdict.OK() && err == nil {
@@ -195,7 +210,7 @@ func savesProvisional(n *Node, _ *process, d *parts.Parts) {
 	d.Local = hooked{Bucket: d.Local, put: func(ctx context.Context, o object, next putter) error {
 		var m checkpoint.Manifest
 		if strings.HasSuffix(o.key, "/manifest.json") && working != nil && payload(o.raw, &m) == nil {
-			m.StateHash = run.Codec.StateHash(working)
+			m.StateHash = run.Space.Hash(working)
 			o.raw, _ = wire.Seal(checkpoint.Domain, m, n.signer)
 		}
 		return next(ctx, o)

@@ -8,10 +8,11 @@ import (
 	"testing"
 
 	"templar/internal/parts"
+	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/internal/workers"
 	"templar/protocol"
-	"templar/wire"
 )
 
 // planted is a bug that somebody could have written, made by wrapping what a role is given.
@@ -25,12 +26,12 @@ type planted struct {
 }
 
 var bugs = []planted{
-	{name: "the sum leaves a gradient out", catch: Sum, plant: aggregate(func(n *Node, a *wire.Aggregate) {
-		a.Update = n.net.run.Codec.Aggregate(bodies(n, a)[1:])
+	{name: "the sum leaves a gradient out", catch: Sum, plant: aggregate(func(n *Node, a *run.Aggregate) {
+		a.Set(n.net.run.Method.Reduce(payloads(n, a)[1:]))
 	})},
-	{name: "a gradient is added twice", catch: Sum, plant: aggregate(func(n *Node, a *wire.Aggregate) {
-		all := bodies(n, a)
-		a.Update = n.net.run.Codec.Aggregate(append(all, all[0], all[0]))
+	{name: "a gradient is added twice", catch: Sum, plant: aggregate(func(n *Node, a *run.Aggregate) {
+		all := payloads(n, a)
+		a.Set(n.net.run.Method.Reduce(append(all, all[0], all[0])))
 	})},
 	{name: "a late upload counts", catch: Members, script: "window 3..9: store slow put gradient of miner-1 6s\nwindow 6: aggregator-0 down",
 		plant: gathered(func(n *Node, key string, raw []byte, info store.Info) ([]byte, store.Info) {
@@ -83,15 +84,11 @@ var bugs = []planted{
 		})},
 	{name: "the aggregator shows a miner another Aggregate", catch: OneAggregate, script: "\n", plant: equivocates},
 	{name: "the learning rate is some units off for everybody", catch: Unbroken, script: "\n", plant: func(_ *Node, _ *process, d *parts.Parts) {
-		own := *d.Run.Params
-		own.LearningRate *= 1 + 5e-7
-		d.Run.Params = &own
+		tuned(d, d.Run.Params.Method.With("learning_rate", 1e-2*(1+5e-7)), workers.Pool{})
 	}},
-	{name: "an Aggregate forgets the one before", catch: Unbroken, script: "\n", plant: aggregate(func(_ *Node, a *wire.Aggregate) { a.Previous = protocol.Hash{} })},
+	{name: "an Aggregate forgets the one before", catch: Unbroken, script: "\n", plant: aggregate(func(_ *Node, a *run.Aggregate) { a.Previous = protocol.Hash{} })},
 	{name: "a node has another weight decay", catch: SameState, script: "\n", plant: named("miner-1", func(_ *Node, _ *process, d *parts.Parts) {
-		own := *d.Run.Params
-		own.WeightDecay = 0.1
-		d.Run.Params = &own
+		tuned(d, d.Run.Params.Method.With("weight_decay", 0.1), workers.Pool{})
 	})},
 	{name: "a worker of the codec loses a part now and then", catch: SameState, or: Private, script: "\n", plant: named("miner-1", losesWork)},
 	{name: "theta_0 is drawn from another seed", catch: SameState, script: "\n", plant: named("validator-0", func(_ *Node, _ *process, d *parts.Parts) {

@@ -12,6 +12,7 @@ import (
 
 	"templar/internal/engine"
 	"templar/internal/parts"
+	"templar/method"
 	"templar/protocol"
 )
 
@@ -35,7 +36,8 @@ type Config struct {
 	Engine      Engine
 	NewEngine   func(protocol.Model) (engine.Engine, error) // of one thread, for Engine Real
 	Faults      Script
-	Threads     int // nodes that compute at once
+	Threads     int              // nodes that compute at once
+	Methods     method.Factories // nil: toy.Methods
 
 	Trace    io.Writer        // the story, when set
 	Progress func(window int) // called when a window begins, when set

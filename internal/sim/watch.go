@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"templar/internal/model"
+	"templar/internal/run"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -25,7 +26,7 @@ const (
 	Honest       Invariant = "honest"        // audits find the lies that there are, and no others
 	Samples      Invariant = "samples"       // a sync sample shows the committed state, and its hash
 	Checkpoints  Invariant = "checkpoints"   // a checkpoint is whole, and holds the committed state
-	Private      Invariant = "private"       // momentum and iterations outlive a restart
+	Private      Invariant = "private"       // private state outlives a restart
 	Scores       Invariant = "scores"        // so do scores, and no window is scored twice
 	Progress     Invariant = "progress"      // who has nothing in its way keeps up
 	Robust       Invariant = "robust"        // no role panics
@@ -60,21 +61,21 @@ type watch struct {
 	lists     []wire.PeerList // that validators have posted
 	scored    map[*Node]protocol.Window
 	books     map[*Node]books
-	counts    map[*Node]uint64 // iterations that a miner has saved
+	counts    map[*Node]uint64 // that a miner has saved in its private state
 	at        map[*Node]protocol.Window
 	auditor   *auditor
 }
 
 // published is the Aggregate of a window.
 type published struct {
-	*wire.Aggregate
+	*run.Aggregate
 	hash protocol.Hash
 }
 
 func newWatch(n *Network) *watch {
 	theta0 := model.Init(n.run.Params.Model, n.run.Params.Seed)
 	return &watch{
-		net: n, states: []protocol.Hash{n.run.Codec.StateHash(theta0)}, params: [][]float32{theta0},
+		net: n, states: []protocol.Hash{n.run.Space.Hash(theta0)}, params: [][]float32{theta0},
 		uploads: make(map[upload]stored), scored: make(map[*Node]protocol.Window),
 		books: make(map[*Node]books), counts: make(map[*Node]uint64), at: make(map[*Node]protocol.Window),
 		auditor: newAuditor(n.run),

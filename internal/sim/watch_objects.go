@@ -10,6 +10,7 @@ import (
 
 	"templar/internal/attest"
 	"templar/internal/checkpoint"
+	"templar/internal/run"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -56,7 +57,7 @@ func (w *watch) stored(n *Node, bucket, key string, raw []byte) {
 // publishes takes the next link of the chain of Aggregates.
 func (w *watch) publishes(n *Node, window protocol.Window, raw []byte) {
 	run, i := w.net.run, w.net.index(window)
-	a, hash, verdict := wire.DecodeAggregate(raw, run.Codec, run.Hash, window, run.Params.Aggregators)
+	a, hash, verdict := run.Aggregate(raw, window)
 	if !verdict.OK() {
 		w.broken(i, OneAggregate, n, "publishes an Aggregate that is %v", verdict)
 		return
@@ -81,7 +82,7 @@ func (w *watch) publishes(n *Node, window protocol.Window, raw []byte) {
 	if a.Previous != previous && topic != "history" {
 		w.broken(i, Unbroken, n, "names %s as the Aggregate before, which is %s", a.Previous.Short(), previous.Short())
 	}
-	if !run.Params.AcceptsRate(uint64(i), a.LearningRate) && topic != "rate" {
+	if !run.Method.AcceptsRate(uint64(i), a.LearningRate) && topic != "rate" {
 		w.broken(i, Unbroken, n, "has learning rate %v", a.LearningRate)
 	}
 	w.append(a, hash)
@@ -91,13 +92,13 @@ func (w *watch) publishes(n *Node, window protocol.Window, raw []byte) {
 	w.forget(i)
 }
 
-func (w *watch) append(a *wire.Aggregate, hash protocol.Hash) {
+func (w *watch) append(a *run.Aggregate, hash protocol.Hash) {
 	run := w.net.run
 	params := slices.Clone(w.params[len(w.params)-1])
-	run.Codec.Apply(params, a.Update, a.LearningRate, float32(run.Params.WeightDecay))
+	run.Method.Apply(params, a.Update, a.LearningRate)
 	w.published = append(w.published, published{a, hash})
 	w.params = append(w.params, params)
-	w.states = append(w.states, run.Codec.StateHash(params))
+	w.states = append(w.states, run.Space.Hash(params))
 }
 
 // remembered is for how many windows the watch keeps parameters and gradients: longer than
@@ -133,7 +134,7 @@ func (w *watch) quiet(n *Node) bool {
 }
 
 // judge holds an Aggregate against what its peers have stored.
-func (w *watch) judge(n *Node, i int, a *wire.Aggregate) {
+func (w *watch) judge(n *Node, i int, a *run.Aggregate) {
 	bounds := w.net.run.Params.UploadBounds(a.UploadFrom)
 	var named [][]byte
 	var wants []wire.Expect
@@ -175,7 +176,7 @@ func (w *watch) archived(window protocol.Window, in wire.Included) bool {
 }
 
 // counted looks for peers that did all right and were left out.
-func (w *watch) counted(n *Node, i int, a *wire.Aggregate, bounds protocol.Bounds) {
+func (w *watch) counted(n *Node, i int, a *run.Aggregate, bounds protocol.Bounds) {
 	if !w.quiet(n) {
 		return
 	}

@@ -35,10 +35,14 @@ func (w *watch) saved(n *Node, raw []byte) {
 		return
 	}
 	w.holds(Private, n, m.Next, m.StateHash, "what it saves")
-	if m.Iteration < w.counts[n] {
-		w.broken(w.net.index(m.Next), Private, n, "saves iteration %d after iteration %d: it forgot its momentum", m.Iteration, w.counts[n])
+	count := uint64(0) // a method's counts never fall
+	for _, t := range m.Private {
+		count += t.Scalar
 	}
-	w.counts[n] = m.Iteration
+	if count < w.counts[n] {
+		w.broken(w.net.index(m.Next), Private, n, "saves a count of %d after %d: it forgot its private state", count, w.counts[n])
+	}
+	w.counts[n] = count
 }
 
 // closed checks a validator's book against the one before.

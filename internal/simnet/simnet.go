@@ -155,7 +155,7 @@ func (n *Network) createRun(c Config) {
 	_, hash, err := data.Build(n.ctx, n.Bucket("dataset"), *c.Corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens, ShardTokens: c.ShardTokens})
 	n.must(err)
 	p.DatasetHash = hash
-	n.Run, err = run.New(p)
+	n.Run, err = run.New(p, toy.Methods())
 	n.must(err)
 }
 

@@ -165,7 +165,7 @@ func TestEndOfRun(t *testing.T) {
 		for _, name := range []string{"validator-0", "validator-1"} {
 			owner := net.Node(name)
 			s, err := checkpoint.Load(net.Context(), net.Bucket(name), net.Run, net.Window(3), owner.Signer.Hotkey())
-			if err != nil || net.Run.Codec.StateHash(s.Params) != net.States("miner-0")[net.Window(2)] {
+			if err != nil || net.Run.Space.Hash(s.Params) != net.States("miner-0")[net.Window(2)] {
 				t.Errorf("%s's checkpoint is not the result: %v", name, err)
 			}
 			if _, err := owner.Local.Head(net.Context(), protocol.ArchiveKey(net.Window(2), 3)); err != nil {

@@ -9,6 +9,8 @@ import (
 	"templar/internal/chain/ledger"
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/method"
+	"templar/method/dctsign"
 	"templar/protocol"
 )
 
@@ -22,13 +24,16 @@ func Params(run, endpoint string) protocol.Params {
 		MaxPositions: 16, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.1,
 	}
 	p.SequenceLength, p.PageTokens, p.PagesPerWindow, p.BatchSize = 16, 64, 2, 4
-	p.LearningRate, p.WarmupSteps, p.TMax, p.MomentumDecay, p.MomentumWarmup = 1e-2, 2, 20, 0.5, 2
-	p.TargetChunk, p.TopK = 16, 16
+	p.Method = p.Method.With("learning_rate", 1e-2).With("warmup_steps", 2).With("t_max", 20).
+		With("momentum_decay", 0.5).With("momentum_warmup", 2).With("target_chunk", 16).With("topk_compression", 16)
 	p.BlockSeconds, p.BlocksPerWindow = 2, 6
 	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds, p.PeerGatherSeconds = 2, 2, 2, 2, 3
 	p.MinimumPeers, p.ValidatorSampleRate, p.WindowsPerWeights, p.CheckpointFrequency, p.SampleValues = 1, 0.5, 2, 4, 64
 	return p
 }
+
+// Methods are the training methods that a small network may use.
+func Methods() method.Factories { return method.Factories{dctsign.Name: dctsign.New} }
 
 // Text is something to learn: a few words in an order of no period, which the label fixes.
 func Text(label string) []byte {

@@ -6,9 +6,9 @@ import (
 
 	"templar/internal/checkpoint"
 	"templar/internal/mailbox"
+	"templar/internal/run"
 	"templar/internal/telemetry"
 	"templar/protocol"
-	"templar/wire"
 )
 
 // checkpoint saves the committed state in the own bucket when one is owed, for whoever
@@ -53,7 +53,7 @@ func (v *Validator) catchUp(ctx context.Context, target protocol.Window) error {
 	if err != nil {
 		return err
 	}
-	done, err := v.model.Follow(ctx, v.Source, target, v.Schedule.AggregateDeadline(end), func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+	done, err := v.model.Follow(ctx, v.Source, target, v.Schedule.AggregateDeadline(end), func(a *run.Aggregate, hash protocol.Hash, size int64) error {
 		v.Events.Emit(a.Window, mailbox.Applied(a, hash, v.model.StateHash(), v.model.Step()-1, size))
 		v.owed = v.owed || v.model.Step()%v.Params.CheckpointFrequency == 0 || v.model.Next() == v.stop
 		return nil

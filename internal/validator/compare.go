@@ -72,8 +72,7 @@ func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w proto
 		return nil
 	}
 	ours := v.Samples.Of(v.model.Params(), end, p.Hotkey)
-	lr := v.Params.LearningRateAt(v.model.Step() - 1)
-	return &score.Sync{Verdict: protocol.VerdictOK, Distance: score.Compare(ours, sample.Values, lr), Same: sample.State == state}
+	return &score.Sync{Verdict: protocol.VerdictOK, Distance: score.Compare(ours, sample.Values, v.Method.StepSize(v.model.Step()-1)), Same: sample.State == state}
 }
 
 // findCopies looks for gradients that are too much like another's, among all that were
@@ -83,11 +82,11 @@ func (v *Validator) findCopies(s *session) {
 	for i := range s.payloads {
 		if p := &s.payloads[i]; p.Verdict.OK() {
 			uploads = append(uploads, copies.Upload{
-				UID: p.Peer.UID, Registered: p.Peer.Registered, Stored: p.Stored, Gradient: p.Gradient.Body,
+				UID: p.Peer.UID, Registered: p.Peer.Registered, Stored: p.Stored, Payload: p.Gradient.Payload,
 			})
 		}
 	}
-	for _, c := range copies.Find(v.Codec, uploads, s.plan.Seed, v.Params) {
+	for _, c := range copies.Find(v.Method, uploads, s.plan.Seed, v.Params) {
 		o := &s.seen[slices.IndexFunc(s.seen, func(o score.Observation) bool { return o.UID == c.UID })]
 		o.Copy = &score.Copy{Of: c.Of, Indices: score.Number(c.Indices), Values: score.Number(c.Values)}
 		if c.Blamed {

@@ -10,7 +10,7 @@ import (
 
 // bench is what this validator measures with.
 func (v *Validator) bench() *evaluation.Bench {
-	return &evaluation.Bench{Params: v.Params, Codec: v.Codec, Engine: v.Engine, Data: v.Data, Clock: v.Clock}
+	return &evaluation.Bench{Params: v.Params, Method: v.Method, Engine: v.Engine, Data: v.Data, Clock: v.Clock}
 }
 
 // evaluate measures each drawn miner whose gradient can be used.
@@ -19,7 +19,7 @@ func (v *Validator) evaluate(ctx context.Context, s *session) error {
 	var at []int // in s.seen
 	for i, o := range s.seen {
 		if o.Drawn && o.Verdict.OK() {
-			subjects = append(subjects, evaluation.Subject{UID: o.UID, Gradient: s.payload(o.UID).Gradient.Body})
+			subjects = append(subjects, evaluation.Subject{UID: o.UID, Payload: s.payload(o.UID).Gradient.Payload})
 			at = append(at, i)
 		}
 	}

@@ -11,10 +11,10 @@ import (
 	"templar/internal/mailbox"
 	"templar/internal/peers"
 	"templar/internal/role"
+	"templar/internal/run"
 	"templar/internal/score"
 	"templar/internal/telemetry"
 	"templar/protocol"
-	"templar/wire"
 )
 
 // session is what a validator gathers about one window before it closes the books.
@@ -84,7 +84,7 @@ func (v *Validator) open(ctx context.Context, w protocol.Window) (*session, erro
 
 // applicable is an Aggregate that follows the committed state.
 type applicable struct {
-	*wire.Aggregate
+	*run.Aggregate
 	hash protocol.Hash
 	size int64
 }

@@ -209,7 +209,7 @@ func TestSendingIsBounded(t *testing.T) {
 		}
 		net.Heal(d.v.Name)
 		d.send(12)
-		if got := fmt.Sprint(reportsIn(t, net, net.Bucket(d.v.Name))); got != "[report-10-0-v1 report-11-0-v1 report-9-0-v1]" {
+		if got := fmt.Sprint(reportsIn(t, net, net.Bucket(d.v.Name))); got != "[report-10-0-v2 report-11-0-v2 report-9-0-v2]" {
 			t.Errorf("sent %s", got)
 		}
 	})

@@ -59,7 +59,7 @@ func (v *Validator) announce(ctx context.Context) error {
 		return err // the upload took too long: the next try begins later
 	}
 	v.Log.Info("run announced", "window", start, "run", v.Hash.Short())
-	return v.Board.PostStart(ctx, wire.StartWindow{Run: v.Hash, StartWindow: start, StateHash: v.Codec.StateHash(params)})
+	return v.Board.PostStart(ctx, wire.StartWindow{Run: v.Hash, StartWindow: start, StateHash: v.Space.Hash(params)})
 }
 
 // upcoming returns the next window that everybody has time to hear of.

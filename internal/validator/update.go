@@ -6,8 +6,8 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/mailbox"
+	"templar/internal/run"
 	"templar/protocol"
-	"templar/wire"
 )
 
 // update applies the Aggregate of w, holds it against what this validator gathered,
@@ -39,7 +39,7 @@ func (v *Validator) update(ctx context.Context, w protocol.Window) error {
 
 // apply applies the Aggregate that the window was judged by, or the one that has come since.
 func (v *Validator) apply(ctx context.Context, w protocol.Window, end chain.Block) error {
-	committed := func(a *wire.Aggregate, hash protocol.Hash, size int64) error {
+	committed := func(a *run.Aggregate, hash protocol.Hash, size int64) error {
 		v.Events.Emit(a.Window, mailbox.Applied(a, hash, v.model.StateHash(), v.model.Step()-1, size))
 		v.audit(ctx, a)
 		return nil

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"templar/internal/chain"
+	"templar/internal/run"
 	"templar/internal/simnet"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -46,7 +47,7 @@ func TestAggregatorNamesWhatIsNot(t *testing.T) {
 		net.Node("aggregator-0").Tamper = func(key string, body []byte) (string, []byte) {
 			w, _ := protocol.KeyWindow(key)
 			if strings.HasPrefix(key, "aggregator-") && w == net.Window(3) {
-				body = forge(t, net, w, body, func(a *wire.Aggregate) { a.Included[1].Content[0]++ })
+				body = forge(t, net, w, body, func(a *run.Aggregate) { a.Included[1].Content[0]++ })
 			}
 			return key, body
 		}
@@ -64,31 +65,29 @@ func TestAggregatorNamesWhatIsNot(t *testing.T) {
 	})
 }
 
-// lie turns the sign of the first parameter that the Aggregate moves.
+// lie changes the update.
 func lie(t *testing.T, net *simnet.Network, w protocol.Window, body []byte) []byte {
-	c := net.Run.Codec
-	return forge(t, net, w, body, func(a *wire.Aggregate) {
-		at := 0
-		for c.Sign(a.Update, at) == 0 {
-			at++
+	return forge(t, net, w, body, func(a *run.Aggregate) {
+		for i := range 8 * len(a.Body) { // to the first bit that gives another update
+			raw := slices.Clone(a.Body)
+			raw[i/8] ^= 1 << (i % 8)
+			if u, verdict := net.Run.Method.ReadUpdate(raw); verdict.OK() {
+				a.Set(u)
+				return
+			}
 		}
-		raw := slices.Clone(a.Update.Bytes())
-		raw[(c.Chunks()+7)/8+at/8] ^= 1 << (at % 8) // signs follow a bit for each chunk
-		var verdict protocol.Verdict
-		if a.Update, verdict = c.ReadUpdate(raw); !verdict.OK() {
-			t.Fatal(verdict)
-		}
+		t.Fatal("no bit of the update can be changed")
 	})
 }
 
 // forge changes an Aggregate and signs it again.
-func forge(t *testing.T, net *simnet.Network, w protocol.Window, body []byte, change func(*wire.Aggregate)) []byte {
-	a, _, verdict := wire.DecodeAggregate(body, net.Run.Codec, net.Run.Hash, w, net.Run.Params.Aggregators)
+func forge(t *testing.T, net *simnet.Network, w protocol.Window, body []byte, change func(*run.Aggregate)) []byte {
+	a, _, verdict := net.Run.Aggregate(body, w)
 	if !verdict.OK() {
 		t.Fatal(verdict)
 	}
 	change(a)
-	b, err := wire.EncodeAggregate(a, net.Run.Codec, net.Node("aggregator-0").Signer)
+	b, err := wire.EncodeAggregate(&a.Aggregate, net.Run.Format(), net.Node("aggregator-0").Signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +127,7 @@ func drift(t *testing.T, net *simnet.Network, node *simnet.Node, key string, bod
 	if !verdict.OK() {
 		t.Fatal(verdict)
 	}
-	lr := float32(x.Run.Params.LearningRateAt(x.Run.Params.Step(net.Window(0), w)))
+	lr := x.Run.Method.Rate(x.Run.Params.Step(net.Window(0), w))
 	for i := range s.Values {
 		s.Values[i] += 2 * lr
 	}

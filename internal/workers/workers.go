@@ -30,9 +30,9 @@ func (p Pool) Share(n int, work func(items iter.Seq[int])) {
 			}
 		}
 	}
-	if p.Each == nil || p.Workers < 2 || n < 2 {
+	if p.Each == nil {
 		work(items)
 		return
 	}
-	p.Each(min(p.Workers, n), func(int) { work(items) })
+	p.Each(min(max(p.Workers, 1), n), func(int) { work(items) })
 }

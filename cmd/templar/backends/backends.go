@@ -1,5 +1,5 @@
 // Package backends is the one place that names the back ends of the command. A new chain,
-// engine or store is a package of its own and a line here.
+// engine, store or training method is a package of its own and a line here.
 package backends
 
 import (
@@ -16,6 +16,8 @@ import (
 	"templar/internal/engine/cpu"
 	"templar/internal/node"
 	"templar/internal/store/s3"
+	"templar/method"
+	"templar/method/dctsign"
 	"templar/protocol"
 )
 
@@ -25,6 +27,7 @@ func All() node.Backends {
 		Chains:  map[string]node.OpenChain{"cometbft": dial},
 		Engines: map[string]node.OpenEngine{"cpu": newCPU},
 		Stores:  map[string]node.OpenStore{"http": newS3, "https": newS3},
+		Methods: method.Factories{dctsign.Name: dctsign.New},
 		Private: node.PrivateChain{Backend: "cometbft", Init: initialise, Serve: serve},
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"templar/internal/score"
-	"templar/protocol"
+	"templar/method/dctsign"
 )
 
 type game struct {
@@ -74,8 +74,7 @@ func verifySchedule(b []byte) ([]Case, error) {
 	if v.TMult != 2 || v.Floor != 0.1 || v.TMax < 1 {
 		return nil, fmt.Errorf("t_mult %d, eta_min_factor %g, t_max %d: the schedule has 2, 0.1 and at least 1", v.TMult, v.Floor, v.TMax)
 	}
-	p := protocol.Default()
-	p.LearningRate, p.WarmupSteps, p.TMax = v.Base, v.Warmup, v.TMax
+	p := dctsign.Params{LearningRate: v.Base, WarmupSteps: v.Warmup, TMax: v.TMax}
 	steps := make([]uint64, 0, len(v.Rates))
 	for text := range v.Rates {
 		step, err := strconv.ParseUint(text, 10, 64)
@@ -88,7 +87,7 @@ func verifySchedule(b []byte) ([]Case, error) {
 	var cases []Case
 	for _, step := range steps {
 		text := strconv.FormatUint(step, 10)
-		cases = append(cases, within("step "+text, math.Abs(p.LearningRateAt(step)-v.Rates[text]), ruleTolerance))
+		cases = append(cases, within("step "+text, math.Abs(p.RateAt(step)-v.Rates[text]), ruleTolerance))
 	}
 	return cases, nil
 }

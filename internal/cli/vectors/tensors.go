@@ -8,7 +8,8 @@ import (
 	"slices"
 	"strconv"
 
-	"templar/codec"
+	"templar/method"
+	"templar/method/dctsign"
 	"templar/protocol"
 )
 
@@ -34,7 +35,7 @@ func verifyChunkSplit(b []byte) ([]Case, error) {
 			if d < 1 || n < 1 {
 				return nil, fmt.Errorf("dimension %d, target %d: want positive numbers", d, n)
 			}
-			cases = append(cases, within(fmt.Sprintf("%d by at most %d", d, n), math.Abs(float64(codec.Side(d, n)-want)), 0))
+			cases = append(cases, within(fmt.Sprintf("%d by at most %d", d, n), math.Abs(float64(dctsign.Side(d, n)-want)), 0))
 		}
 	}
 	slices.SortFunc(cases, func(a, b Case) int { return len(a.Case) - len(b.Case) })
@@ -48,14 +49,14 @@ type tensor struct {
 	TopK        int   `json:"topk"`
 }
 
-// codec returns a codec of the one tensor, which must have so many values, that keeps
+// exact returns the method for the one tensor, which must have so many values, that keeps
 // up to k coefficients a chunk.
-func (t *tensor) codec(k, values int) (*codec.Codec, error) {
+func (t *tensor) exact(k, values int) (dctsign.Exact, error) {
 	if size, ok := sizeOf(t.Shape); !ok || size != values {
-		return nil, fmt.Errorf("shape %v and %d values", t.Shape, values)
+		return dctsign.Exact{}, fmt.Errorf("shape %v and %d values", t.Shape, values)
 	}
-	return codec.New(protocol.Layout{{Name: "tensor", Shape: t.Shape}},
-		codec.Spec{TargetChunk: t.TargetChunk, TopK: k, Scheme: codec.SchemeF32})
+	return dctsign.NewExact(protocol.Layout{{Name: "tensor", Shape: t.Shape}},
+		dctsign.Params{TargetChunk: t.TargetChunk, TopK: k, LearningRate: 1, TMax: 1, EvalLRFactor: 1})
 }
 
 func (t *tensor) name(i int) string {
@@ -88,7 +89,7 @@ func verifyDCT(b []byte) ([]Case, error) {
 }
 
 func (v *dctCase) verify(name string) ([]Case, error) {
-	c, err := v.codec(v.TopK, len(v.X))
+	c, err := v.exact(v.TopK, len(v.X))
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +97,7 @@ func (v *dctCase) verify(name string) ([]Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := c.Compress(v.X)
+	g, err := c.Encode(v.X)
 	if err != nil {
 		return nil, err
 	}
@@ -114,19 +115,21 @@ func (v *dctCase) verify(name string) ([]Case, error) {
 // coefficients is the whole transform, chunk by chunk: what a codec sends that keeps
 // all of them.
 func (v *dctCase) coefficients() ([]float32, error) {
-	c, err := v.codec(1<<16, len(v.X))
+	c, err := v.exact(1<<16, len(v.X))
 	if err != nil {
 		return nil, err
 	}
-	g, err := c.Compress(v.X)
+	g, err := c.Encode(v.X)
 	if err != nil {
 		return nil, err
 	}
-	all, size := make([]float32, len(v.X)), len(v.X)/c.Chunks()
-	c.Each(g, func(ch codec.Chunk) {
+	all, size := make([]float32, len(v.X)), len(v.X)/c.Count()
+	chunk := 0
+	c.Chunks(g, func(ch method.Chunk) {
 		for i, at := range ch.Index {
-			all[ch.Chunk*size+int(at)] = ch.Value[i]
+			all[chunk*size+int(at)] = ch.Value[i]
 		}
+		chunk++
 	})
 	return all, nil
 }
@@ -134,8 +137,8 @@ func (v *dctCase) coefficients() ([]float32, error) {
 // kept compares the index sets chunk by chunk. Where they differ, the coefficients
 // must tie within the tolerance: the error is how far the smallest of theirs is from
 // ours.
-func (v *dctCase) kept(name string, c *codec.Codec, index [][]uint16) Case {
-	size, worst, rest := len(v.X)/c.Chunks(), 0.0, v.Indices
+func (v *dctCase) kept(name string, c dctsign.Exact, index [][]uint16) Case {
+	size, worst, rest := len(v.X)/c.Count(), 0.0, v.Indices
 	if len(v.Coefficients) != len(v.X) {
 		return failed(name, errors.New("not as many coefficients as values"))
 	}
@@ -163,8 +166,8 @@ func (v *dctCase) kept(name string, c *codec.Codec, index [][]uint16) Case {
 	return within(name, worst, tensorTolerance)
 }
 
-func sent(c *codec.Codec, g *codec.Gradient) (index [][]uint16, value []float32) {
-	c.Each(g, func(ch codec.Chunk) {
+func sent(c dctsign.Exact, g method.Payload) (index [][]uint16, value []float32) {
+	c.Chunks(g, func(ch method.Chunk) {
 		index, value = append(index, slices.Clone(ch.Index)), append(value, ch.Value...)
 	})
 	return index, value
@@ -208,11 +211,11 @@ func verifyAggregate(b []byte) ([]Case, error) {
 }
 
 func (v *aggregateCase) verify(name string) ([]Case, error) {
-	c, err := v.codec(v.TopK, len(v.Mean))
+	c, err := v.exact(v.TopK, len(v.Mean))
 	if err != nil {
 		return nil, err
 	}
-	var gs []*codec.Gradient
+	var gs []method.Payload
 	for i := range v.Peers {
 		g, err := pack(c, v.Peers[i].Indices, v.Peers[i].Values)
 		if err != nil {
@@ -227,7 +230,7 @@ func (v *aggregateCase) verify(name string) ([]Case, error) {
 	c.Mean(gs, mean)
 	return []Case{
 		within(name+": mean", largestError(mean, v.Mean), tensorTolerance),
-		v.signs(name+": signs", c, c.Aggregate(gs)),
+		v.signs(name+": signs", c, c.Reduce(gs)),
 	}, nil
 }
 
@@ -246,14 +249,14 @@ func sizeOf(shape []int) (size int, ok bool) {
 }
 
 // pack makes a gradient of as many coefficients for every chunk.
-func pack(c *codec.Codec, index []uint16, value []float32) (*codec.Gradient, error) {
-	keep := len(index) / c.Chunks()
-	if len(index) != keep*c.Chunks() || len(value) != len(index) {
+func pack(c dctsign.Exact, index []uint16, value []float32) (method.Payload, error) {
+	keep := len(index) / c.Count()
+	if len(index) != keep*c.Count() || len(value) != len(index) {
 		return nil, errors.New("not as many coefficients for every chunk")
 	}
-	var chunks []codec.Chunk
+	var chunks []method.Chunk
 	for at := 0; at < len(index); at += keep {
-		ch := codec.Chunk{}
+		ch := method.Chunk{}
 		for _, i := range ascending(index[at : at+keep]) {
 			ch.Index, ch.Value = append(ch.Index, index[at+i]), append(ch.Value, value[at+i])
 		}
@@ -273,10 +276,12 @@ func ascending(index []uint16) []int {
 
 // signs compares the bits wherever the mean is clear of zero; the error is the largest
 // relative mean whose bit differs.
-func (v *aggregateCase) signs(name string, c *codec.Codec, u *codec.Update) Case {
+func (v *aggregateCase) signs(name string, c dctsign.Exact, u method.Update) Case {
 	largest, worst := magnitude(v.Mean), 0.0
+	moved := make([]float32, len(v.Mean))
+	c.Apply(moved, u, 1) // down by one where the sign is positive
 	for i, m := range v.Mean {
-		if got, want := c.Sign(u, i) > 0, v.Bits[i/8]>>(i%8)&1 == 1; got != want {
+		if got, want := moved[i] < 0, v.Bits[i/8]>>(i%8)&1 == 1; got != want {
 			worst = max(worst, math.Abs(float64(m))/largest)
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"templar/codec"
+	"templar/internal/run"
+	"templar/internal/workers"
+	"templar/method/dctsign"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -20,11 +22,12 @@ type reader struct {
 		Name  string
 		Shape []int
 	} `json:"tensors"`
-	TargetChunk int `json:"target_chunk"`
-	TopK        int `json:"topk_compression"`
-	Pages       int `json:"max_pages"`
-	Peers       int `json:"max_peers"`
-	Values      int `json:"sample_values"`
+	Method      string `json:"method"`
+	TargetChunk int    `json:"target_chunk"`
+	TopK        int    `json:"topk_compression"`
+	Pages       int    `json:"max_pages"`
+	Peers       int    `json:"max_peers"`
+	Values      int    `json:"sample_values"`
 }
 
 func verifyWire(b []byte) ([]Case, error) {
@@ -38,7 +41,7 @@ func verifyWire(b []byte) ([]Case, error) {
 	if err := json.Unmarshal(b, &file); err != nil {
 		return nil, err
 	}
-	c, err := file.Context.codec()
+	r, err := file.Context.run()
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +52,7 @@ func verifyWire(b []byte) ([]Case, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		got, err := file.Context.judge(c, v.Kind, object)
+		got, err := file.Context.judge(r, v.Kind, object)
 		if err != nil {
 			return nil, err
 		}
@@ -62,11 +65,15 @@ func verifyWire(b []byte) ([]Case, error) {
 	return cases, nil
 }
 
-func (r *reader) codec() (*codec.Codec, error) {
+// run is what a reader of the file's objects has set up.
+func (r *reader) run() (out run.Run, err error) {
+	if r.Method != dctsign.Name {
+		return out, fmt.Errorf("method %q: the vectors are of %s", r.Method, dctsign.Name)
+	}
 	var layout protocol.Layout
 	for _, t := range r.Tensors {
 		if size, ok := sizeOf(t.Shape); !ok || size > maxValues/len(r.Tensors) {
-			return nil, fmt.Errorf("tensor %s: shape %v", t.Name, t.Shape)
+			return out, fmt.Errorf("tensor %s: shape %v", t.Name, t.Shape)
 		}
 		next := protocol.Tensor{Name: t.Name, Shape: t.Shape}
 		if len(layout) > 0 {
@@ -75,20 +82,23 @@ func (r *reader) codec() (*codec.Codec, error) {
 		}
 		layout = append(layout, next)
 	}
-	return codec.New(layout, codec.Spec{TargetChunk: r.TargetChunk, TopK: r.TopK})
+	out.Params = &protocol.Params{Aggregators: []protocol.Hotkey{r.Hotkey}, PagesPerWindow: r.Pages}
+	out.Hash = r.Run
+	out.Method, err = dctsign.Of(layout, dctsign.Params{
+		TargetChunk: r.TargetChunk, TopK: r.TopK, LearningRate: 1, TMax: 1, EvalLRFactor: 1, // of no effect on bodies
+	}, workers.Pool{})
+	return out, err
 }
 
-func (r *reader) judge(c *codec.Codec, kind string, b []byte) (v protocol.Verdict, err error) {
+func (r *reader) judge(run run.Run, kind string, b []byte) (v protocol.Verdict, err error) {
 	want := wire.Expect{Run: r.Run, Window: r.Window, UID: r.UID, Hotkey: r.Hotkey}
 	var most int64
 	var decode func()
 	switch kind {
 	case "gradient":
-		most, decode = wire.MaxGradientSize(c, r.Pages), func() { _, v = wire.DecodeGradient(b, c, want) }
+		most, decode = run.MaxGradient(), func() { _, v = run.Gradient(b, want) }
 	case "aggregate":
-		most, decode = wire.MaxAggregateSize(c, r.Peers), func() {
-			_, _, v = wire.DecodeAggregate(b, c, r.Run, r.Window, []protocol.Hotkey{r.Hotkey})
-		}
+		most, decode = wire.MaxAggregateSize(run.Format(), r.Peers), func() { _, _, v = run.Aggregate(b, r.Window) }
 	case "sample":
 		most, decode = wire.MaxSampleSize(r.Values), func() { _, v = wire.DecodeSample(b, want, r.Values) }
 	default:

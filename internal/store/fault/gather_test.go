@@ -15,6 +15,7 @@ import (
 	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/store/fault"
+	"templar/internal/toy"
 	"templar/internal/wallet"
 	"templar/protocol"
 	"templar/wire"
@@ -25,11 +26,11 @@ import (
 // in the digest that stands in each message. It is asked for once more; what is damaged
 // still ends in a verdict, and costs no other peer anything.
 func TestGatherFindsDamage(t *testing.T) {
-	run, err := run.New(simnet.Params())
+	run, err := run.New(simnet.Params(), toy.Methods())
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := run.Codec.Compress(model.Init(run.Params.Model, 1))
+	body, err := run.Method.Encode(model.Init(run.Params.Model, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +52,7 @@ func TestGatherFindsDamage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw, err := wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: window, UID: protocol.UID(uid), Hotkey: w.Hotkey(), Pages: []uint64{1}, Body: body}, run.Codec, w)
+		raw, err := wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: window, UID: protocol.UID(uid), Hotkey: w.Hotkey(), Pages: []uint64{1}, Body: body.Bytes()}, run.Format(), w)
 		if err != nil || len(raw) < 1500 {
 			t.Fatalf("gradient of %d bytes, %v", len(raw), err)
 		}

@@ -1,6 +1,6 @@
-// Package codec measures the codec beside the published algorithm in PyTorch: see
+// Package bench measures the codec beside the published algorithm in PyTorch: see
 // README.md. It holds nothing but this server of single measurements.
-package codec
+package bench
 
 import (
 	"bufio"

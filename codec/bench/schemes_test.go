@@ -1,4 +1,4 @@
-package codec
+package bench
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"templar/internal/engine"
 	"templar/internal/engine/cpu"
 	"templar/internal/model"
+	"templar/method/dctsign"
 	"templar/protocol"
 )
 
@@ -31,7 +32,7 @@ const (
 // theta_0, pages and their order depend on the seed alone, so that schemes are
 // compared in pairs. It prints the tables of ADR 9.
 //
-//	CODEC_SEEDS=5 go test -run Schemes -v -timeout 0 ./bench/codec
+//	CODEC_SEEDS=5 go test -run Schemes -v -timeout 0 ./codec/bench
 func TestSchemes(t *testing.T) {
 	seeds, _ := strconv.Atoi(os.Getenv("CODEC_SEEDS"))
 	if seeds == 0 {
@@ -85,6 +86,7 @@ type net struct {
 	params   protocol.Params
 	text     []byte
 	engine   *cpu.Engine
+	method   dctsign.Params
 	codec    *codec.Codec
 	theta    []float32
 	momentum [miners][]float32
@@ -99,7 +101,10 @@ func newNet(t *testing.T, text []byte, scheme codec.Scheme, seed uint64) *net {
 	if n.engine, err = cpu.New(p.Model, cpu.Options{Threads: 1}); err != nil {
 		t.Fatal(err)
 	}
-	n.codec, err = codec.New(p.Model.Layout(), codec.Spec{TargetChunk: p.TargetChunk, TopK: p.TopK, Scheme: scheme})
+	if err := p.Method.Decode(&n.method); err != nil {
+		t.Fatal(err)
+	}
+	n.codec, err = codec.New(p.Model.Layout(), codec.Spec{TargetChunk: n.method.TargetChunk, TopK: n.method.TopK, Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,12 +124,12 @@ func (n *net) train(t *testing.T, seed uint64) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if step >= n.params.MomentumWarmup && step < windows-1 { // the last stays, to be described
+			if step >= n.method.MomentumWarmup && step < windows-1 { // the last stays, to be described
 				n.codec.Subtract(n.momentum[i], g)
 			}
 			sent = append(sent, g)
 		}
-		n.codec.Apply(n.theta, n.codec.Aggregate(sent), float32(n.params.LearningRateAt(uint64(step))), float32(n.params.WeightDecay))
+		n.codec.Apply(n.theta, n.codec.Aggregate(sent), float32(n.method.RateAt(uint64(step))), float32(n.method.WeightDecay))
 	}
 }
 
@@ -143,7 +148,7 @@ func (n *net) accumulate(t *testing.T, r *rand.Rand, miner, step int) {
 		}
 		tokens += l.Tokens
 	}
-	decay, rate := float32(p.MomentumDecay), float32(p.LearningRateAt(uint64(step))/float64(tokens))
+	decay, rate := float32(n.method.MomentumDecay), float32(n.method.RateAt(uint64(step))/float64(tokens))
 	gradient, err := n.engine.Gradient(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +200,7 @@ func (n *net) describe(t *testing.T) {
 	fmt.Println("| scheme | bytes a chunk | indices, bits each | entropy of their gaps | error of the values sent |\n|---|---|---|---|---|")
 	exact := map[[3]int]float32{}
 	for _, s := range schemes {
-		c, err := codec.New(layout, codec.Spec{TargetChunk: n.params.TargetChunk, TopK: n.params.TopK, Scheme: s})
+		c, err := codec.New(layout, codec.Spec{TargetChunk: n.method.TargetChunk, TopK: n.method.TopK, Scheme: s})
 		if err != nil {
 			t.Fatal(err)
 		}

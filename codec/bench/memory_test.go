@@ -1,4 +1,4 @@
-package codec
+package bench
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 // TestMemory measures what an aggregate of 15 peers takes for a tenth of the 1b
 // preset's parameters: as many layers, widths and vocabulary about a third.
 //
-//	CODEC_MEMORY=1 go test -run Memory -v ./bench/codec
+//	CODEC_MEMORY=1 go test -run Memory -v ./codec/bench
 func TestMemory(t *testing.T) {
 	if os.Getenv("CODEC_MEMORY") == "" {
 		t.Skip("set CODEC_MEMORY=1: takes a minute and a gigabyte")

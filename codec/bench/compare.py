@@ -1,6 +1,6 @@
 """Runs the published compression in PyTorch and ours on the same tensors, taking turns.
 
-    python bench/codec/compare.py [--rounds 15] [--momentum FILE]
+    python codec/bench/compare.py [--rounds 15] [--momentum FILE]
 
 Prints the best time of each side, bytes of parameters a second, and the ratio; and the
 same of processor time, which does not count waiting for other processes (where there
@@ -78,7 +78,7 @@ class Ours:
     def __init__(self, directory):
         root = pathlib.Path(__file__).resolve().parents[2]
         binary = os.path.join(directory, "serve.test")
-        subprocess.run(["go", "test", "-c", "-o", binary, "./bench/codec"], cwd=root, check=True)
+        subprocess.run(["go", "test", "-c", "-o", binary, "./codec/bench"], cwd=root, check=True)
         env = dict(os.environ, CODEC_BENCH_DIR=directory)
         self.process = subprocess.Popen(
             [binary, "-test.run=TestServe", "-test.timeout=0"], env=env, text=True, bufsize=1,
