@@ -1,0 +1,453 @@
+package codec
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+
+	"templar/protocol"
+)
+
+// Levels is the number of bits that a value of a sparse record takes: its sign, and which
+// of the levels below its chunk's largest magnitude it has (spec/sparse, "Values").
+type Levels uint8
+
+// The widths. Levels1 has one magnitude a chunk, Levels2 two, Levels4 eight and Levels8 128
+// evenly spaced ones.
+const (
+	Levels1 Levels = 1
+	Levels2 Levels = 2
+	Levels4 Levels = 4
+	Levels8 Levels = 8
+)
+
+// Valid reports whether l is one of the four widths.
+func (l Levels) Valid() bool { return l == Levels1 || l == Levels2 || l == Levels4 || l == Levels8 }
+
+const (
+	divisorBits   = 13 // of a piece's Golomb divisor
+	magnitudeBits = 12 // the exponent and the upper four bits of the fraction of a float32
+	ratioBits     = 6  // of the smaller magnitude of Levels2, in 64ths of the larger
+	maxSparseSize = 1 << 12
+	// tooFaint is the magnitude below which a chunk is not sent: every product with a level is exact above.
+	tooFaint = 0x1p-100
+)
+
+// magnitudeOf returns the code of the magnitude nearest to v, or at least v if up.
+// v is finite and at least tooFaint.
+func magnitudeOf(v float32, up bool) uint32 {
+	const low = 1<<(23-4) - 1
+	b := math.Float32bits(v)
+	if up {
+		b += low
+	} else {
+		b += low>>1 + b>>(23-4)&1 // ties to even
+	}
+	return min(b>>(23-4), 254<<4|15)
+}
+
+func magnitude(code uint32) float32 { return math.Float32frombits(code << (23 - 4)) }
+
+// SparseWriter codes the sparse records of a piece: some chunks one after the other. The
+// divisor of its indices follows from all of them, so that nothing is written before Piece.
+// The zero value with Levels set is ready.
+type SparseWriter struct {
+	Levels Levels
+
+	chunks []sparseChunk
+	index  []uint16
+	code   []byte
+	read   []float32
+}
+
+// sparseChunk is a record that waits for Piece.
+type sparseChunk struct {
+	size, keep int
+	count      int
+	high, low  uint32 // codes of the magnitudes
+}
+
+// Add takes a chunk of size values, of which those at index, ascending, are not zero. At most keep
+// are, and they are finite. What rounds to zero is left out. It returns the values as
+// readers will see them, with their indices; both are valid until the next call.
+func (w *SparseWriter) Add(size, keep int, index []uint16, value []float32) (sent []uint16, read []float32) {
+	c := sparseChunk{size: size, keep: keep}
+	largest := float32(0)
+	for _, v := range value {
+		largest = max(largest, abs(v))
+	}
+	at := len(w.index)
+	if largest >= tooFaint {
+		switch w.Levels {
+		case Levels1, Levels2:
+			w.twoLevels(&c, value)
+			w.index = append(w.index, index...)
+		default:
+			w.evenLevels(&c, largest, index, value)
+		}
+	}
+	sent = w.index[at:]
+	c.count = len(sent)
+	w.chunks = append(w.chunks, c)
+	w.read = w.read[:0]
+	for _, code := range w.code[at:] {
+		w.read = append(w.read, w.Levels.value(code, c.high, c.low))
+	}
+	return sent, w.read
+}
+
+// twoLevels chooses the magnitudes by Lloyd's algorithm (Lloyd 1982; one of two means), from the
+// mean on, and a code for each value.
+func (w *SparseWriter) twoLevels(c *sparseChunk, value []float32) {
+	const rounds = 4
+	sum := float32(0)
+	for _, v := range value {
+		sum += abs(v)
+	}
+	high := sum / float32(len(value))
+	low := high
+	if w.Levels == Levels2 {
+		border := high
+		for range rounds {
+			var total [2]float32
+			var count [2]int
+			for _, v := range value {
+				side := 0
+				if abs(v) >= border {
+					side = 1
+				}
+				total[side] += abs(v)
+				count[side]++
+			}
+			if count[0] == 0 {
+				high, low = total[1]/float32(count[1]), total[1]/float32(count[1])
+				break
+			}
+			high, low = total[1]/float32(max(count[1], 1)), total[0]/float32(count[0])
+			border = (high + low) / 2
+		}
+	}
+	high = max(high, tooFaint)
+	c.high = magnitudeOf(high, false)
+	high = magnitude(c.high)
+	c.low = uint32(min(max(math.RoundToEven(float64(low/high)*(1<<ratioBits)), 1), 1<<ratioBits)) - 1
+	border := (high + high*float32(c.low+1)/(1<<ratioBits)) / 2
+	for _, v := range value {
+		code := byte(math.Float32bits(v) >> 31)
+		if w.Levels == Levels2 && abs(v) >= border {
+			code |= 2
+		}
+		w.code = append(w.code, code)
+	}
+}
+
+// evenLevels rounds values to the nearest level; ties go to the even one.
+func (w *SparseWriter) evenLevels(c *sparseChunk, largest float32, index []uint16, value []float32) {
+	c.high = magnitudeOf(largest, true)
+	levels := 1 << (w.Levels - 1)
+	step := magnitude(c.high) / float32(levels)
+	for i, v := range value {
+		n := int(math.RoundToEven(float64(abs(v) / step)))
+		if n == 0 {
+			continue
+		}
+		w.code = append(w.code, byte(min(n, levels)-1)<<1|byte(math.Float32bits(v)>>31))
+		w.index = append(w.index, index[i])
+	}
+}
+
+// value is what a code stands for. Every product is exact.
+func (l Levels) value(code byte, high, low uint32) float32 {
+	v := magnitude(high)
+	switch l {
+	case Levels1:
+	case Levels2:
+		if code&2 == 0 {
+			v *= float32(low+1) / (1 << ratioBits)
+		}
+	default:
+		v *= float32(code>>1+1) / float32(int(1)<<(l-1))
+	}
+	if code&1 != 0 {
+		return -v
+	}
+	return v
+}
+
+func abs(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^ (1 << 31)) }
+
+// Piece appends the records that were added since the last call, padded to a byte.
+func (w *SparseWriter) Piece(dst []byte) []byte {
+	divisor := w.divisor()
+	b := bitWriter{b: dst}
+	b.write(uint64(divisor-1), divisorBits)
+	index, code := w.index, w.code
+	for _, c := range w.chunks {
+		w.record(&b, c, index[:c.count], code[:c.count], divisor)
+		index, code = index[c.count:], code[c.count:]
+	}
+	w.chunks, w.index, w.code = w.chunks[:0], w.index[:0], w.code[:0]
+	return b.flush()
+}
+
+func (w *SparseWriter) record(b *bitWriter, c sparseChunk, index []uint16, code []byte, divisor uint) {
+	if c.count == c.keep {
+		b.write(1, 1)
+	} else {
+		b.write(uint64(c.count)<<1, 1+uint(bits.Len(uint(c.keep-1))))
+	}
+	if c.count == 0 {
+		return
+	}
+	b.write(uint64(c.high), magnitudeBits)
+	if w.Levels == Levels2 {
+		b.write(uint64(c.low), ratioBits)
+	}
+	next := uint(0)
+	for _, i := range index {
+		writeGolomb(b, uint(i)-next, divisor)
+		next = uint(i) + 1
+	}
+	for _, c := range code {
+		b.write(uint64(c), uint(w.Levels))
+	}
+}
+
+// writeGolomb codes n as its quotient by the divisor, unary, and the rest in truncated binary
+// (Golomb 1966; Gallager and van Voorhis 1975).
+func writeGolomb(b *bitWriter, n, divisor uint) {
+	quotient, rest := n/divisor, n%divisor
+	b.zeros(quotient)
+	b.write(1, 1)
+	width := uint(bits.Len(divisor - 1))
+	short := uint(1)<<width - divisor // so many rests take a bit less
+	if width == 0 {
+		return
+	}
+	if rest < short {
+		b.write(uint64(rest), width-1)
+		return
+	}
+	// The upper bits come first, so that a reader knows whether another one follows.
+	b.write(uint64((rest+short)>>1), width-1)
+	b.write(uint64((rest+short)&1), 1)
+}
+
+// divisor returns a divisor that gives few bits: the best of some around the one for gaps that are
+// distributed geometrically.
+func (w *SparseWriter) divisor() uint {
+	gaps, total, at := make([]uint16, 0, len(w.index)), 0, 0
+	for _, c := range w.chunks {
+		next := uint16(0)
+		for _, i := range w.index[at:][:c.count] {
+			gaps = append(gaps, i-next)
+			total += int(i - next)
+			next = i + 1
+		}
+		at += c.count
+	}
+	if len(gaps) == 0 {
+		return 1
+	}
+	mean := float64(total) / float64(len(gaps))
+	best, fewest := uint(1), uint(math.MaxUint)
+	for _, share := range []float64{0.3, 0.45, 0.55, 0.62, 0.69, 0.78} {
+		d := uint(min(max(share*mean+0.5, 1), 1<<divisorBits))
+		if n := golombBits(gaps, d); n < fewest {
+			best, fewest = d, n
+		}
+	}
+	return best
+}
+
+// golombBits is how many bits the gaps take.
+func golombBits(gaps []uint16, divisor uint) uint {
+	width := uint(bits.Len(divisor - 1))
+	short := uint(1)<<width - divisor
+	total := uint(len(gaps)) * (1 + width)
+	inverse := 1<<32/uint64(divisor) + 1 // exact for gaps below 2^13 and divisors up to as much
+	for _, g := range gaps {
+		quotient := uint(uint64(g) * inverse >> 32)
+		total += quotient
+		if uint(g)-quotient*divisor < short {
+			total--
+		}
+	}
+	return total
+}
+
+// SparseReader reads the records of a piece that came from another node. A record's index and
+// value are valid until the next one is read.
+type SparseReader struct {
+	levels  Levels
+	b       []byte
+	at      uint // bit
+	end     uint
+	divisor uint
+	width   uint
+	short   uint
+	index   []uint16
+	value   []float32
+}
+
+// NewSparseReader returns a reader; Piece gives it what to read. It panics when levels is not Valid.
+func NewSparseReader(levels Levels) *SparseReader {
+	if !levels.Valid() {
+		panic(fmt.Sprintf("codec: sparse values of %d bits", levels))
+	}
+	return &SparseReader{levels: levels, index: make([]uint16, 0, maxSparseSize), value: make([]float32, 0, maxSparseSize)}
+}
+
+// Piece begins to read b, which stays the caller's and must not change meanwhile.
+func (r *SparseReader) Piece(b []byte) protocol.Verdict {
+	r.b, r.at, r.end = b, 0, 8*uint(len(b))
+	r.divisor = uint(r.take(divisorBits)) + 1
+	r.width = uint(bits.Len(r.divisor - 1))
+	r.short = uint(1)<<r.width - r.divisor
+	if r.at > r.end {
+		return protocol.VerdictMalformed
+	}
+	return protocol.VerdictOK
+}
+
+// End reports whether the piece has been read to its last byte, whose unused bits are zero.
+func (r *SparseReader) End() protocol.Verdict {
+	if r.at > r.end || r.end-r.at >= 8 || r.window()<<(64-(r.end-r.at)) != 0 && r.end > r.at {
+		return protocol.VerdictMalformed
+	}
+	return protocol.VerdictOK
+}
+
+// window returns the bits from here on, at least 56 of them, zeros behind the end.
+func (r *SparseReader) window() uint64 {
+	at := r.at / 8
+	if at+8 <= uint(len(r.b)) {
+		return binary.LittleEndian.Uint64(r.b[at:]) >> (r.at % 8)
+	}
+	var last [8]byte
+	if at < uint(len(r.b)) {
+		copy(last[:], r.b[at:])
+	}
+	return binary.LittleEndian.Uint64(last[:]) >> (r.at % 8)
+}
+
+func (r *SparseReader) take(n uint) uint64 {
+	v := r.window() & (1<<n - 1)
+	r.at += n
+	return v
+}
+
+// Next reads the record of a chunk of size values, at most 4096, of which at most keep are not zero.
+// The verdict is malformed, bad-index or non-finite when the record is not in order.
+func (r *SparseReader) Next(size, keep int) (index []uint16, value []float32, v protocol.Verdict) {
+	n := uint64(keep)
+	if r.take(1) == 0 {
+		if n = r.take(uint(bits.Len(uint(keep - 1)))); n >= uint64(keep) {
+			return nil, nil, protocol.VerdictMalformed
+		}
+	}
+	if n == 0 {
+		return nil, nil, r.within()
+	}
+	high, low := uint32(r.take(magnitudeBits)), uint32(0)
+	if r.levels == Levels2 {
+		low = uint32(r.take(ratioBits))
+	}
+	if high>>4 == 255 {
+		return nil, nil, protocol.VerdictNonFinite
+	}
+	if magnitude(high) < tooFaint {
+		return nil, nil, protocol.VerdictMalformed
+	}
+	// At least one bit an index: a count that the bytes cannot hold is refused before it is believed.
+	if r.at+uint(n)*(1+uint(r.levels)) > r.end {
+		return nil, nil, protocol.VerdictMalformed
+	}
+	r.index, r.value = slices.Grow(r.index[:0], int(n))[:n], slices.Grow(r.value[:0], int(n))[:n]
+	if v := r.indices(uint(size)); !v.OK() {
+		return nil, nil, v
+	}
+	r.values(high, low)
+	return r.index, r.value, r.within()
+}
+
+func (r *SparseReader) within() protocol.Verdict {
+	if r.at > r.end {
+		return protocol.VerdictMalformed
+	}
+	return protocol.VerdictOK
+}
+
+func (r *SparseReader) indices(size uint) protocol.Verdict {
+	next, longest := uint(0), size/r.divisor
+	for i := range r.index {
+		w := r.window()
+		quotient := uint(bits.TrailingZeros64(w | 1<<55))
+		if quotient == 55 { // longer than a window
+			quotient = r.unary(longest)
+		} else {
+			r.at += quotient + 1
+		}
+		rest := uint(0)
+		if r.width > 0 {
+			w = r.window()
+			rest = uint(w & (1<<(r.width-1) - 1))
+			r.at += r.width - 1
+			if rest >= r.short {
+				rest = rest<<1 + uint(w>>(r.width-1)&1) - r.short
+				r.at++
+			}
+		}
+		next += quotient*r.divisor + rest
+		if next >= size {
+			return protocol.VerdictBadIndex
+		}
+		r.index[i] = uint16(next)
+		next++
+	}
+	return r.within()
+}
+
+// unary takes zero bits and the one bit behind them, and returns how many zeros there were, or more than
+// limit as soon as there are.
+func (r *SparseReader) unary(limit uint) uint {
+	count := uint(0)
+	for count <= limit && r.at < r.end {
+		if z := uint(bits.TrailingZeros64(r.window() | 1<<55)); z < 55 {
+			r.at += z + 1
+			return count + z
+		}
+		count += 55
+		r.at += 55
+	}
+	return limit + 1
+}
+
+func (r *SparseReader) values(high, low uint32) {
+	per := uint(56) / uint(r.levels)
+	mask := uint64(1)<<r.levels - 1
+	var table [4]float32
+	if r.levels <= Levels2 {
+		for code := range table {
+			table[code] = r.levels.value(byte(code), high, low)
+		}
+	}
+	for at := 0; at < len(r.value); {
+		n := min(int(per), len(r.value)-at)
+		w := r.take(uint(n) * uint(r.levels))
+		if r.levels <= Levels2 {
+			for i := range r.value[at : at+n] {
+				r.value[at+i] = table[w&mask]
+				w >>= r.levels
+			}
+		} else {
+			for i := range r.value[at : at+n] {
+				r.value[at+i] = r.levels.value(byte(w&mask), high, low)
+				w >>= r.levels
+			}
+		}
+		at += n
+	}
+}
