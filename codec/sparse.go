@@ -33,6 +33,8 @@ const (
 	maxSparseSize = 1 << 12
 	// tooFaint is the magnitude below which a chunk is not sent: every product with a level is exact above.
 	tooFaint = 0x1p-100
+	// tooGreat is the magnitude from which on a chunk is refused: sums over peers stay finite below.
+	tooGreat = 0x1p100
 )
 
 // magnitudeOf returns the code of the magnitude nearest to v, or at least v if up.
@@ -70,7 +72,7 @@ type sparseChunk struct {
 }
 
 // Add takes a chunk of size values, of which those at index, ascending, are not zero. At most keep
-// are, and they are finite. What rounds to zero is left out. It returns the values as
+// are, and they are below tooGreat. What rounds to zero is left out. It returns the values as
 // readers will see them, with their indices; both are valid until the next call.
 func (w *SparseWriter) Add(size, keep int, index []uint16, value []float32) (sent []uint16, read []float32) {
 	c := sparseChunk{size: size, keep: keep}
@@ -254,7 +256,7 @@ func (w *SparseWriter) divisor() uint {
 	mean := float64(total) / float64(len(gaps))
 	best, fewest := uint(1), uint(math.MaxUint)
 	for _, share := range []float64{0.3, 0.45, 0.55, 0.62, 0.69, 0.78} {
-		d := uint(min(max(share*mean+0.5, 1), 1<<divisorBits))
+		d := uint(min(max(float64(share*mean)+0.5, 1), 1<<divisorBits))
 		if n := golombBits(gaps, d); n < fewest {
 			best, fewest = d, n
 		}
@@ -355,7 +357,7 @@ func (r *SparseReader) Next(size, keep int) (index []uint16, value []float32, v 
 	if r.levels == Levels2 {
 		low = uint32(r.take(ratioBits))
 	}
-	if high>>4 == 255 {
+	if magnitude(high) >= tooGreat || high>>4 == 255 {
 		return nil, nil, protocol.VerdictNonFinite
 	}
 	if magnitude(high) < tooFaint {
@@ -428,6 +430,7 @@ func (r *SparseReader) unary(limit uint) uint {
 func (r *SparseReader) values(high, low uint32) {
 	per := uint(56) / uint(r.levels)
 	mask := uint64(1)<<r.levels - 1
+	step := magnitude(high) / float32(uint(1)<<(r.levels-1)) // exact
 	var table [4]float32
 	if r.levels <= Levels2 {
 		for code := range table {
@@ -444,7 +447,8 @@ func (r *SparseReader) values(high, low uint32) {
 			}
 		} else {
 			for i := range r.value[at : at+n] {
-				r.value[at+i] = r.levels.value(byte(w&mask), high, low)
+				v := float32(w>>1&(mask>>1)+1) * step
+				r.value[at+i] = math.Float32frombits(math.Float32bits(v) | uint32(w&1)<<31)
 				w >>= r.levels
 			}
 		}

@@ -64,7 +64,7 @@ func (t *Transform) inverseFast(dst []float32, s *Scratch) bool {
 // returns how many; ok is false where the assembly cannot, or finds fewer that are not
 // zero. largest is the largest key of all.
 func candidates(dst []uint16, x []float32, k int) (n int, largest uint32, ok bool) {
-	if !hasAVX2() || k > 48 || len(x) == 0 || len(x)%64 != 0 || len(dst) < len(x) {
+	if !hasAVX2() || k > 64 || len(x) == 0 || len(x)%64 != 0 || len(dst) < len(x) {
 		return 0, 0, false
 	}
 	if hasAVX512() {
