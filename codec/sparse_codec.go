@@ -300,14 +300,10 @@ func (c *Sparse) ReadUpdate(b []byte) (*SparseUpdate, protocol.Verdict) {
 
 // Mean is the mean of the peers' gradients, in the order given; callers pass ascending uid, since the sum of floats
 // depends on order. A value that a peer did not send counts as zero. Each gradient is scaled so that its norm is at most
-// the median norm of those that are not empty (spec/sparse, "Mean"). No gradients give no update: nil. It panics for more
-// gradients than MaxPeers.
+// the median norm of those that are not empty (spec/sparse, "Mean"). No gradients give no update: nil.
 func (c *Sparse) Mean(gs []*SparseGradient) *SparseUpdate {
 	if len(gs) == 0 {
 		return nil
-	}
-	if len(gs) > c.spec.MaxPeers {
-		panic(fmt.Sprintf("codec: %d gradients, at most %d", len(gs), c.spec.MaxPeers))
 	}
 	g, scales := c.grid, clipToMedian(gs)
 	parts := make([][]byte, len(g.pieces))
@@ -319,8 +315,9 @@ func (c *Sparse) Mean(gs []*SparseGradient) *SparseUpdate {
 			}
 			for i := range g.chunksOf(g.pieces[p]) {
 				t := &g.tensors[i]
-				index, value := m.next(t, scales)
-				m.w.Add(t.chunk.Size(), c.keepUpdate(t), index, value)
+				keep := c.keepUpdate(t)
+				index, value := m.next(t, scales, keep)
+				m.w.Add(t.chunk.Size(), keep, index, value)
 			}
 			parts[p] = m.w.Piece(nil)
 		}
@@ -360,12 +357,13 @@ type sparseMean struct {
 	sent    []uint64  // a bit a value; likewise
 	index   []uint16
 	value   []float32
+	*tile
 }
 
 func newSparseMean(c *Sparse, peers int) *sparseMean {
 	m := &sparseMean{
 		w: SparseWriter{Levels: c.spec.Update}, sum: make([]float32, c.grid.largest), sent: make([]uint64, (c.grid.largest+63)/64),
-		index: make([]uint16, 0, c.grid.largest), value: make([]float32, 0, c.grid.largest),
+		index: make([]uint16, 0, c.grid.largest), value: make([]float32, 0, c.grid.largest), tile: c.grid.newTile(),
 	}
 	for range peers {
 		m.readers = append(m.readers, NewSparseReader(c.spec.Levels))
@@ -373,7 +371,7 @@ func newSparseMean(c *Sparse, peers int) *sparseMean {
 	return m
 }
 
-func (m *sparseMean) next(t *tensor, scales []float32) ([]uint16, []float32) {
+func (m *sparseMean) next(t *tensor, scales []float32, keep int) ([]uint16, []float32) {
 	size := t.chunk.Size()
 	sum, sent := m.sum[:size], m.sent[:(size+63)/64]
 	for p, r := range m.readers {
@@ -387,13 +385,17 @@ func (m *sparseMean) next(t *tensor, scales []float32) ([]uint16, []float32) {
 	m.index, m.value = m.index[:0], m.value[:0]
 	for i, word := range sent {
 		for ; word != 0; word &= word - 1 {
-			at := 64*i + bits.TrailingZeros64(word)
-			m.index = append(m.index, uint16(at))
-			m.value = append(m.value, sum[at]/float32(len(m.readers)))
-			sum[at] = 0
+			m.index = append(m.index, uint16(64*i+bits.TrailingZeros64(word)))
 		}
 		sent[i] = 0
 	}
+	if len(m.index) > keep { // of more gradients than MaxPeers
+		m.index, _ = kernel.TopK(m.index[:0], sum, keep, m.keys, m.found) // finite: see tooGreat
+	}
+	for _, at := range m.index {
+		m.value = append(m.value, sum[at]/float32(len(m.readers)))
+	}
+	clear(sum)
 	return m.index, m.value
 }
 
@@ -455,32 +457,129 @@ func (c *Sparse) Apply(params []float32, u *SparseUpdate, alpha float32) {
 // Deltas describes the trial step p <- p - size*g, as an engine takes and undoes it: the function writes what is subtracted
 // from the parameters from at on to dst. It may be called for any range, and by several goroutines at once.
 func (c *Sparse) Deltas(g *SparseGradient, size float32) func(dst []float32, at int) {
-	moves := make([][]delta, len(c.grid.pieces)) // by piece, each ascending: pieces are ranges of the flat memory
-	c.each(g.sparseBody, c.spec.Levels, keepOf, func(piece int, at []int, v []float32) {
-		for i, at := range at {
-			moves[piece] = append(moves[piece], delta{at, float32(size * v[i])})
-		}
-	})
-	c.grid.pool.Share(len(moves), func(items iter.Seq[int]) {
-		for p := range items {
-			slices.SortFunc(moves[p], func(a, b delta) int { return a.at - b.at })
-		}
-	})
-	all := slices.Concat(moves...)
+	all := c.moves(g.sparseBody, c.spec.Levels, keepOf)
 	return func(dst []float32, at int) {
 		clear(dst)
-		first, _ := slices.BinarySearchFunc(all, at, func(d delta, at int) int { return d.at - at })
-		for _, d := range all[first:] {
-			if d.at >= at+len(dst) {
+		first, _ := slices.BinarySearchFunc(all, at, func(m move, at int) int { return m.at - at })
+		for _, m := range all[first:] {
+			if m.at >= at+len(dst) {
 				break
 			}
-			dst[d.at-at] = d.value
+			dst[m.at-at] = float32(size * m.value)
 		}
 	}
 }
 
-// delta is what is subtracted from one parameter.
-type delta struct {
+// Differ counts the parameters that two updates move differently, and returns the first of them; -1 if there is none.
+// Either may be nil.
+func (c *Sparse) Differ(a, b *SparseUpdate) (count, first int) {
+	all := func(u *SparseUpdate) []move {
+		if u == nil {
+			return nil
+		}
+		return c.moves(u.sparseBody, c.spec.Update, c.keepUpdate)
+	}
+	first = -1
+	for x, y := all(a), all(b); len(x) > 0 || len(y) > 0; {
+		at := math.MaxInt
+		if len(x) > 0 {
+			at = x[0].at
+		}
+		if len(y) > 0 {
+			at = min(at, y[0].at)
+		}
+		var v, w float32
+		if len(x) > 0 && x[0].at == at {
+			v, x = x[0].value, x[1:]
+		}
+		if len(y) > 0 && y[0].at == at {
+			w, y = y[0].value, y[1:]
+		}
+		if v != w {
+			if count++; first < 0 {
+				first = at
+			}
+		}
+	}
+	return count, first
+}
+
+// move is what one parameter is moved by.
+type move struct {
 	at    int
 	value float32
+}
+
+// moves lists the values of a body in the order of the flat memory, of which pieces are ranges.
+func (c *Sparse) moves(b sparseBody, levels Levels, keep func(*tensor) int) []move {
+	pieces := make([][]move, len(c.grid.pieces))
+	c.each(b, levels, keep, func(piece int, at []int, v []float32) {
+		for i, at := range at {
+			pieces[piece] = append(pieces[piece], move{at, v[i]})
+		}
+	})
+	c.grid.pool.Share(len(pieces), func(items iter.Seq[int]) {
+		for p := range items {
+			slices.SortFunc(pieces[p], func(a, b move) int { return a.at - b.at })
+		}
+	})
+	return slices.Concat(pieces...)
+}
+
+// Each calls f for every chunk of a gradient in order. f does not keep the slices. The Tensor and Chunk of what it is
+// given are set.
+func (c *Sparse) Each(g *SparseGradient, f func(Chunk)) {
+	r := NewSparseReader(c.spec.Levels)
+	for p, piece := range c.grid.pieces {
+		r.Piece(g.piece(p))
+		for i, n := range c.grid.chunksOf(piece) {
+			t := &c.grid.tensors[i]
+			index, value, _ := r.Next(t.chunk.Size(), t.keep) // was checked by Read
+			f(Chunk{Tensor: i, Chunk: n, Index: index, Value: value})
+		}
+	}
+}
+
+// Pack makes a gradient of given values, one Chunk for each of the layout's, in order: what a test vector or another
+// compressor has.
+func (c *Sparse) Pack(chunks []Chunk) (*SparseGradient, error) {
+	if len(chunks) != c.grid.chunks {
+		return nil, fmt.Errorf("pack: %d chunks, want %d", len(chunks), c.grid.chunks)
+	}
+	w, parts := SparseWriter{Levels: c.spec.Levels}, make([][]byte, len(c.grid.pieces))
+	for p, piece := range c.grid.pieces {
+		for i, n := range c.grid.chunksOf(piece) {
+			t := &c.grid.tensors[i]
+			ch := chunks[t.first+n]
+			if err := t.check(ch); err != nil {
+				return nil, fmt.Errorf("pack: tensor %s, chunk %d: %w", t.Name, n, err)
+			}
+			for _, v := range ch.Value {
+				if abs(v) >= tooGreat {
+					return nil, fmt.Errorf("pack: tensor %s, chunk %d: a value is too large", t.Name, n)
+				}
+			}
+			w.Add(t.chunk.Size(), t.keep, ch.Index, ch.Value)
+		}
+		parts[p] = w.Piece(nil)
+	}
+	g, v := c.Read(joinSparse(parts))
+	if !v.OK() {
+		return nil, fmt.Errorf("pack: gradient is %v", v)
+	}
+	return g, nil
+}
+
+// Telling lists the chunks, numbered over all tensors, of which a gradient holds at least as many values as least, and at most a
+// quarter: in them honest gradients differ.
+func (c *Sparse) Telling(least int) (out []int) {
+	for i := range c.grid.tensors {
+		t := &c.grid.tensors[i]
+		if t.keep >= least && 4*t.keep <= t.chunk.Size() {
+			for n := range t.chunks() {
+				out = append(out, t.first+n)
+			}
+		}
+	}
+	return out
 }
