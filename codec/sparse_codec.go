@@ -41,9 +41,9 @@ func NewSparse(layout protocol.Layout, s SparseSpec) (*Sparse, error) {
 	case s.TopK < 1 || s.TopK > s.TargetChunk*s.TargetChunk:
 		return nil, fmt.Errorf("sparse: topk is %d: must lie in [1, %d]", s.TopK, s.TargetChunk*s.TargetChunk)
 	case !s.Levels.Valid():
-		return nil, fmt.Errorf("sparse: values of %d bits: must be 1, 2, 4 or 8", s.Levels)
+		return nil, fmt.Errorf("sparse: value_bits is %d: must be 1, 2, 4 or 8", s.Levels)
 	case s.Update != Levels4 && s.Update != Levels8:
-		return nil, fmt.Errorf("sparse: update values of %d bits: must be 4 or 8", s.Update)
+		return nil, fmt.Errorf("sparse: update_bits is %d: must be 4 or 8", s.Update)
 	case s.MaxPeers < 1:
 		return nil, fmt.Errorf("sparse: an update of %d peers: must be positive", s.MaxPeers)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"templar/codec"
 	"templar/internal/engine"
@@ -62,6 +63,8 @@ func (p *Params) Validate() error {
 	fault(!share(p.FinalShare), "inner_final_share", p.FinalShare, "0 to 1")
 	fault(!share(p.ErrorDecay), "error_decay", p.ErrorDecay, "0 to 1")
 	fault(!positive(p.OuterRate) || p.OuterRate > 100, "outer_rate", p.OuterRate, "more than 0, at most 100")
+	fault(!slices.Contains([]int{1, 2, 4, 8}, p.ValueBits), "value_bits", p.ValueBits, "1, 2, 4 or 8")
+	fault(!slices.Contains([]int{4, 8}, p.UpdateBits), "update_bits", p.UpdateBits, "4 or 8")
 	if err := p.adamW(0).Validate(); err != nil && positive(p.InnerRate) {
 		errs = append(errs, err)
 	}

@@ -91,12 +91,14 @@ func (l *loco) Trial(p method.Payload, step uint64) engine.Step {
 	return l.codec.Deltas(p.(*codec.SparseGradient), l.Rate(step))
 }
 
-// StepSize estimates by how much an update moves a parameter in the mean over all of them, those included that it leaves:
-// the sum of the window's learning rates, times what of it the moves of several miners leave. The factor was measured
-// (docs/learning.md).
+// StepSize estimates by how much an update moves a parameter in the mean over all of them, those included that it leaves: by
+// the sum of the window's learning rates, in the share of places that a miner sends, times what error feedback has gathered
+// there. That factor was measured (TestLearnsAndStepSize); payloads hardly overlap, so that the number of miners does
+// not matter.
 func (l *loco) StepSize(step uint64) float64 {
-	const left = 0.1
-	return left * l.params.OuterRate * l.params.InnerRateAt(step*l.steps) * float64(l.steps)
+	const gathered = 1.5
+	sent := float64(l.params.TopK) / float64(l.params.TargetChunk*l.params.TargetChunk)
+	return gathered * sent * l.params.OuterRate * l.params.InnerRateAt(step*l.steps) * float64(l.steps)
 }
 
 // Differ compares two updates bit for bit.
