@@ -1,6 +1,9 @@
 package protocol
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Default returns the run parameters of Templar v0.2.82 (the 1b preset).
 func Default() Params {
@@ -28,19 +31,73 @@ func Default() Params {
 	}
 }
 
-// Preset returns the run parameters of a name: tiny, 150m or 1b.
-func Preset(name string) (Params, error) {
-	p := Default()
-	switch name {
-	case "1b":
-	case "150m":
-		p.Model.HiddenSize, p.Model.Layers, p.Model.IntermediateSize = 768, 12, 2048
-	case "tiny":
-		p.tiny()
-	default:
-		return Params{}, fmt.Errorf("unknown preset %q: have tiny, 150m, 1b", name)
+// presets are the changes that each preset makes to Default.
+var presets = []struct {
+	name string
+	set  func(*Params)
+}{
+	{"tiny", (*Params).tiny},
+	{"tiny-loco", (*Params).tinyLoco},
+	{"150m", func(p *Params) { p.model150m() }},
+	{"150m-loco", func(p *Params) { p.model150m(); p.loco(30, 16, 2048, 25) }},
+	{"1b", func(*Params) {}},
+	{"1b-loco", func(p *Params) { p.loco(30, 192, 2048, 125) }},
+	{"70b", func(p *Params) { p.model70b(); p.loco(30, 192, 2048, 125) }},
+}
+
+// Presets lists the names that Preset knows, smallest model first.
+func Presets() []string {
+	names := make([]string, len(presets))
+	for i, p := range presets {
+		names[i] = p.name
 	}
-	return p, nil
+	return names
+}
+
+// Preset returns the run parameters of one of Presets.
+func Preset(name string) (Params, error) {
+	for _, known := range presets {
+		if known.name == name {
+			p := Default()
+			known.set(&p)
+			return p, nil
+		}
+	}
+	return Params{}, fmt.Errorf("unknown preset %q: have %s", name, strings.Join(Presets(), ", "))
+}
+
+func (p *Params) model150m() {
+	p.Model.HiddenSize, p.Model.Layers, p.Model.IntermediateSize = 768, 12, 2048
+}
+
+// model70b has the layout of Llama 2 70B (Touvron et al. 2023, table 1): 69 billion parameters.
+func (p *Params) model70b() {
+	p.Model.HiddenSize, p.Model.Layers, p.Model.Heads, p.Model.KVHeads, p.Model.IntermediateSize = 8192, 80, 64, 8, 28672
+}
+
+// loco makes the method SparseLoCo with the settings of its paper and of Covenant-72B (Sarfi et al. 2025, section 5): so many
+// local steps a window, each of a batch of so many sequences, in windows of so many blocks of 12 seconds.
+func (p *Params) loco(steps, sequences, length int, blocks uint64) {
+	p.SequenceLength, p.BatchSize, p.PageTokens, p.PagesPerWindow = length, sequences, sequences*length, steps
+	p.Method = preset("sparseloco", map[string]float64{
+		"inner_learning_rate": 1.3e-4, "inner_warmup_steps": 1500, "inner_decay_steps": 100000, "inner_final_share": 0.1,
+		"adam_beta1": 0.9, "adam_beta2": 0.95, "adam_eps": 1e-8, "weight_decay": 0.1, "clip_norm": 1,
+		"error_decay": 0.95, "outer_rate": 1, "target_chunk": 64, "topk": 64, "value_bits": 2, "update_bits": 4,
+	})
+	p.BlocksPerWindow = blocks
+	if blocks >= 100 { // payloads of 23 MB for 1.2 billion parameters, 1.3 GB for 69
+		p.DeltaSeconds, p.GatherSeconds, p.PublicationSeconds, p.PeerGatherSeconds = 120, 120, 120, 240
+	}
+}
+
+// tinyLoco is tiny with SparseLoCo.
+func (p *Params) tinyLoco() {
+	p.tiny()
+	page := p.PageTokens
+	p.loco(22, 8, 64, p.BlocksPerWindow)
+	p.PageTokens = page
+	p.Method = p.Method.With("inner_learning_rate", 8e-3).With("inner_warmup_steps", 20).With("inner_decay_steps", 700).
+		With("error_decay", 0.9).With("outer_rate", 1.1)
 }
 
 // tiny fits a byte-level model and windows of seconds on two cores of one machine.

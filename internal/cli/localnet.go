@@ -148,7 +148,7 @@ func localnetFlags(f *pflag.FlagSet, o *localnet.Options) (cheaters *string) {
 	f.IntVar(&o.Miners, "miners", 3, "miners")
 	f.IntVar(&o.Validators, "validators", 2, "validators")
 	cheaters = f.String("adversaries", "", "cheaters beside the honest miners, like lazy=1,noise=2,sybil=3 (kinds: see \"templar localnet --help\")")
-	f.StringVar(&o.Preset, "preset", "tiny", "model and run parameters: tiny, 150m or 1b")
+	f.StringVar(&o.Preset, "preset", "tiny", "model and run parameters: "+strings.Join(protocol.Presets(), ", "))
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first parameters")
 	dataDirFlag(f, o)
 	f.StringVar(&o.Corpus, "corpus", "", "text file or directory to train on (default Newton's Opticks)")

@@ -74,7 +74,7 @@ same weights everywhere.`,
 	var o form
 	o.flags(cmd, "float32")
 	f := cmd.Flags()
-	preset := f.String("preset", "tiny", "size of the model: tiny, 150m or 1b")
+	preset := f.String("preset", "tiny", "size of the model: "+strings.Join(protocol.Presets(), ", "))
 	config := f.String("config", "", "folder with a Hugging Face config.json, instead of a preset")
 	seed := f.Uint64("seed", 1, "the same seed gives the same weights")
 	from := f.String("tokenizer", "", "folder with the tokenizer's files (default the bytes', for a vocabulary of 256)")

@@ -18,6 +18,7 @@ import (
 	"templar/internal/store/s3"
 	"templar/method"
 	"templar/method/dctsign"
+	"templar/method/sparseloco"
 	"templar/protocol"
 )
 
@@ -27,7 +28,7 @@ func All() node.Backends {
 		Chains:  map[string]node.OpenChain{"cometbft": dial},
 		Engines: map[string]node.OpenEngine{"cpu": newCPU},
 		Stores:  map[string]node.OpenStore{"http": newS3, "https": newS3},
-		Methods: method.Factories{dctsign.Name: dctsign.New},
+		Methods: method.Factories{dctsign.Name: dctsign.New, sparseloco.Name: sparseloco.New},
 		Private: node.PrivateChain{Backend: "cometbft", Init: initialise, Serve: serve},
 	}
 }
