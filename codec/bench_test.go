@@ -74,6 +74,6 @@ func BenchmarkApply(b *testing.B) {
 func BenchmarkStateHash(b *testing.B) {
 	c, m := benchCodec(b, SchemeI8)
 	for b.Loop() {
-		c.StateHash(m)
+		stateHash(c, m)
 	}
 }

@@ -147,17 +147,3 @@ func layoutHash(l protocol.Layout, s Spec) protocol.Hash {
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.TopK))
 	return sha256.Sum256(state.AppendTable(b, l))
 }
-
-// StateHash and StateTree stand until callers use state.Space.
-func (c *Codec) StateHash(params []float32) protocol.Hash { return c.space().Hash(params) }
-
-// StateTree is the tree whose root is StateHash.
-func (c *Codec) StateTree(params []float32) state.Tree { return c.space().Tree(params) }
-
-func (c *Codec) space() *state.Space {
-	s, err := state.New(c.layout)
-	if err != nil {
-		panic(err) // New has checked the layout
-	}
-	return s.Parallel(c.pool.Workers, c.pool.Each)
-}

@@ -43,7 +43,7 @@ func TestGolden(t *testing.T) {
 		got := [3]string{
 			protocol.Hash(h.Sum(nil)).String(),
 			protocol.Hash(sha256.Sum256(u.Bytes())).String(),
-			c.StateHash(params).String(),
+			stateHash(c, params).String(),
 		}
 		if got != want {
 			t.Errorf("%v: gradients, update and state hash to\n%q, want\n%q", scheme, got, want)

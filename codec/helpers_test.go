@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"templar/protocol"
+	"templar/state"
 )
 
 // layoutOf names tensors a, b, c ... of the given shapes.
@@ -61,4 +62,13 @@ func gradient(t testing.TB, c *Codec, chunks []Chunk) *Gradient {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// stateHash is computed by the codec's workers.
+func stateHash(c *Codec, params []float32) protocol.Hash {
+	s, err := state.New(c.layout)
+	if err != nil {
+		panic(err)
+	}
+	return s.Parallel(c.pool.Workers, c.pool.Each).Hash(params)
 }

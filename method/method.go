@@ -27,7 +27,7 @@ type Method struct {
 	Reducer
 	Applier
 	Comparer
-	Coder
+	Coder // nil for a method without one: then cheaters that need it cannot be tested
 
 	// NewTrainer returns a miner's trainer on an engine, which it then uses alone. Its private
 	// state is that of a miner that has not trained yet.
