@@ -113,7 +113,7 @@ func TestNormalIsTheQuantile(t *testing.T) {
 		}
 	}
 	last := math.Inf(-1)
-	for k := uint64(1 << 37); k < 1<<51; k += 1<<51/100_003 {
+	for k := uint64(1 << 37); k < 1<<51; k += 1 << 51 / 100_003 {
 		check(k)
 		if v := normal(k << 12); v < last-1e-7 {
 			t.Fatalf("the quantile falls from %g to %g", last, v)
