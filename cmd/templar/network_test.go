@@ -111,6 +111,21 @@ func cheats(t *testing.T, log []record, uid string) error {
 	return nil
 }
 
+// measures holds an evaluator's log against the windows that it was to measure: the state
+// before the first, each after a window, and the last once more.
+func measures(log []record, windows int) error {
+	n := 0
+	for _, r := range log {
+		if r.Msg == "held-out" {
+			n++
+		}
+	}
+	if n != windows+2 {
+		return fmt.Errorf("the evaluator measured %d times, want %d", n, windows+2)
+	}
+	return nil
+}
+
 // limit is for tests that hang; busy machines may take minutes.
 const limit = 8 * time.Minute
 
@@ -184,7 +199,7 @@ func networkOfProcesses(ctx context.Context, t *testing.T, pace float64) error {
 			roles = append(roles, p)
 		}
 	}
-	if len(services) != 2 || len(roles) != 4 {
+	if len(services) != 2 || len(roles) != 5 {
 		t.Fatalf("%d services and %d roles in:\n%s", len(services), len(roles), commands)
 	}
 	var late []error
@@ -197,6 +212,9 @@ func networkOfProcesses(ctx context.Context, t *testing.T, pace float64) error {
 			late = append(late, cheats(t, log, "2")) // after a validator and a miner
 		} else if len(states) != windows {
 			late = append(late, fmt.Errorf("%s applied windows %v, want %d", p.name, states, windows))
+		}
+		if strings.HasPrefix(p.name, "evaluator") {
+			late = append(late, measures(log, windows))
 		}
 		for w, state := range states {
 			if seen[w] != "" && seen[w] != state {

@@ -104,7 +104,11 @@ func (l line) Checkpointed(_ telemetry.Event, b telemetry.Checkpointed) {
 }
 
 func (l line) HeldOut(_ telemetry.Event, b telemetry.HeldOut) {
-	l.log.Info("held-out", "loss", round(b.Loss), "perplexity", round(b.Perplexity()), "bits_per_byte", round(b.BitsPerByte()), "tokens", b.Tokens)
+	log := l.log
+	if bits := b.BitsPerByte(); !math.IsNaN(bits) { // which JSON has no number for
+		log = log.With("bits_per_byte", round(bits))
+	}
+	log.Info("held-out", "loss", round(b.Loss), "perplexity", round(b.Perplexity()), "tokens", b.Tokens)
 }
 
 func peerVerdicts(peers []telemetry.PeerVerdict) string {

@@ -52,7 +52,8 @@ func TestSink(t *testing.T) {
 		{telemetry.WeightsSet{Accepted: true, Block: 99}, `level=INFO msg="weights set" window=12 node=n uid=3 block=99`},
 		{telemetry.WeightsSet{Reason: "too soon"}, `level=WARN msg="weights refused" window=12 node=n uid=3 block=0 reason="too soon"`},
 		{telemetry.Checkpointed{Prefix: "checkpoint-12-v1/", Bytes: 9}, `level=INFO msg=checkpoint window=12 node=n uid=3 prefix=checkpoint-12-v1/ bytes=9`},
-		{telemetry.HeldOut{Loss: 3, Tokens: 9, Bytes: 27}, `level=INFO msg=held-out window=12 node=n uid=3 loss=3 perplexity=20.0855 bits_per_byte=1.4427 tokens=9`},
+		{telemetry.HeldOut{Loss: 3, Tokens: 9, Bytes: 27}, `level=INFO msg=held-out window=12 node=n uid=3 bits_per_byte=1.4427 loss=3 perplexity=20.0855 tokens=9`},
+		{telemetry.HeldOut{Loss: 3, Tokens: 9}, `level=INFO msg=held-out window=12 node=n uid=3 loss=3 perplexity=20.0855 tokens=9`},
 	} {
 		if got := logged(telemetry.Miner, c.body); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", telemetry.Event{Body: c.body}.Kind(), got, c.want)
