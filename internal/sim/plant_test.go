@@ -132,7 +132,7 @@ func equivocates(n *Node, _ *process, d *parts.Parts) {
 func losesWork(_ *Node, _ *process, d *parts.Parts) {
 	calls := 0
 	tuned(d, d.Run.Params.Method, workers.Pool{Workers: 1, Each: func(n int, f func(int)) {
-		if calls++; calls%20 != 0 {
+		if calls++; calls%7 != 0 {
 			for i := range n {
 				f(i)
 			}
