@@ -2,6 +2,7 @@ package sparseloco_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"templar/internal/model"
 	"templar/internal/workers"
 	"templar/method"
+	"templar/method/methodtest"
 	"templar/method/sparseloco"
 	"templar/protocol"
 )
@@ -298,5 +300,56 @@ func TestParamsRefused(t *testing.T) {
 		if _, err = sparseloco.New(&p, workers.Pool{}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// small are run parameters of a model with a few thousand parameters.
+func small(t *testing.T) protocol.Params {
+	p := params(t)
+	p.Model = protocol.Model{
+		VocabSize: 32, HiddenSize: 16, Layers: 1, Heads: 2, KVHeads: 2, IntermediateSize: 32,
+		MaxPositions: 16, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.1,
+	}
+	p.SequenceLength = 16
+	p.Method = p.Method.With("target_chunk", 16).With("topk", 16)
+	return p
+}
+
+func TestConformance(t *testing.T) {
+	for _, bits := range [][2]int{{1, 4}, {2, 4}, {4, 8}, {8, 8}} {
+		t.Run(fmt.Sprintf("%d bits and %d", bits[0], bits[1]), func(t *testing.T) {
+			p := small(t)
+			p.Method = p.Method.With("value_bits", bits[0]).With("update_bits", bits[1])
+			methodtest.Suite{Factory: sparseloco.New, Params: p, Engine: func(m protocol.Model) (engine.Engine, error) {
+				return cpu.New(m, cpu.Options{Threads: 1})
+			}}.Run(t)
+		})
+	}
+}
+
+// Every preset of the method is valid, and a window of it fits its time.
+func TestPresets(t *testing.T) {
+	found := 0
+	for _, name := range protocol.Presets() {
+		p, err := protocol.Preset(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Method.Name != sparseloco.Name {
+			continue
+		}
+		found++
+		if err := p.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		m, err := sparseloco.New(&p, workers.Pool{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		t.Logf("%s: %d parameters, payloads of at most %d bytes, updates of %d", name, p.Model.Layout().Size(), m.MaxPayload, m.MaxUpdate)
+	}
+	if found < 4 {
+		t.Errorf("%d presets", found)
 	}
 }
