@@ -10,7 +10,7 @@ import (
 const normFloor = 1e-8
 
 // Aggregate folds peers' gradients, in the order given, into one sign per parameter
-// (spec/codec, "Aggregating"); callers pass ascending uid, since the sum of floats
+// (spec/dctsign, "Aggregating"); callers pass ascending uid, since the sum of floats
 // depends on order. It streams: beside the update it holds one chunk a worker. No
 // gradients give no update: nil.
 func (c *Codec) Aggregate(gs []*Gradient) *Update {

@@ -38,7 +38,7 @@ type Codec struct {
 	pool workers.Pool
 }
 
-// tensor is a Tensor cut into chunks (spec/codec, "Chunks"). A vector is a matrix of
+// tensor is a Tensor cut into chunks (spec/dctsign, "Chunks"). A vector is a matrix of
 // one row.
 type tensor struct {
 	protocol.Tensor
@@ -140,7 +140,7 @@ func (t *tensor) rowsOf(m []float32, chunk int) kernel.Rows {
 	return kernel.Rows{X: m[at : at+(t.chunk.Rows-1)*t.cols+t.chunk.Cols], Stride: t.cols}
 }
 
-// layoutHash is specified in spec/codec, "Layout hash".
+// layoutHash is specified in spec/dctsign, "Layout hash".
 func layoutHash(l protocol.Layout, s Spec) protocol.Hash {
 	b := []byte("templar shape\x00")
 	b = binary.LittleEndian.AppendUint32(b, uint32(s.TargetChunk))

@@ -35,7 +35,7 @@ func (l *tile) forward(m []float32, t *tensor, chunk int) []float32 {
 }
 
 // Compress returns the top-k coefficients of each chunk's DCT of m, which is flat in
-// the order of the Layout, quantised by the Codec's scheme (spec/codec,
+// the order of the Layout, quantised by the Codec's scheme (spec/dctsign,
 // "Compressing"). It fails, naming the tensor, when m holds a value that is not
 // finite or so large that its coefficients are not.
 func (c *Codec) Compress(m []float32) (*Gradient, error) {

@@ -9,7 +9,7 @@ import (
 )
 
 // Gradient is a compressed momentum: up to top-k coefficients of each chunk, kept in
-// the form in which they stand on the wire (spec/codec, "Gradient body") and read a
+// the form in which they stand on the wire (spec/dctsign, "Gradient body") and read a
 // chunk at a time, so that every node sees the same quantised values and fifteen
 // peers' gradients fit in memory. It is immutable.
 type Gradient struct {

@@ -10,7 +10,7 @@ import (
 // riceBits is the width of the field that holds a chunk's Rice parameter.
 const riceBits = 4
 
-// writeIndices codes ascending indices as Rice-coded gaps (spec/codec, "Indices"):
+// writeIndices codes ascending indices as Rice-coded gaps (spec/dctsign, "Indices"):
 // what is coded is the number of positions skipped, so that neither a duplicate nor
 // disorder can be expressed.
 func writeIndices(b []byte, index []uint16) []byte {

@@ -9,7 +9,7 @@ import (
 	"templar/internal/kernel"
 )
 
-// Scheme is how values stand on the wire (spec/codec, "Values").
+// Scheme is how values stand on the wire (spec/dctsign, "Values").
 type Scheme uint8
 
 // The schemes. All but SchemeF32 have one float32 scale a chunk.

@@ -9,7 +9,7 @@ import (
 )
 
 // Update is one sign for every parameter, or none for those of chunks to which no
-// peer sent a coefficient (spec/codec, "Update body"). It is immutable.
+// peer sent a coefficient (spec/dctsign, "Update body"). It is immutable.
 //
 // A set bit means that the mean is greater than zero and the parameter goes down; a
 // clear bit, and so a mean of exactly zero, that it goes up.
@@ -98,7 +98,7 @@ func clearBits(b []byte, from, n int) bool {
 	return true
 }
 
-// Apply changes params in place by one signed step (spec/codec, "Applying"):
+// Apply changes params in place by one signed step (spec/dctsign, "Applying"):
 // p <- p*(1 - lr*wd), then p <- p - lr*sign. Parameters of empty chunks stay as they
 // are, and a nil Update changes nothing.
 func (c *Codec) Apply(params []float32, u *Update, lr, wd float32) {

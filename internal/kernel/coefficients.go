@@ -1,6 +1,6 @@
 package kernel
 
-// ReadGaps reads Rice-coded gaps (docs/spec/codec.md, "Indices") from bit at of b on,
+// ReadGaps reads Rice-coded gaps (docs/spec/dctsign.md, "Indices") from bit at of b on,
 // and writes the ascending indices that they stand for, the first not below next, to
 // dst until it is full. It returns how many, the bit after the last one, and the least
 // index that can follow. It stops early where the caller has to look closer: near the

@@ -90,7 +90,7 @@ func everyIndex(n int) []uint16 {
 	return index
 }
 
-// inverseAsSpecified is the inverse as docs/spec/codec.md words it: one vector at a
+// inverseAsSpecified is the inverse as docs/spec/dctsign.md words it: one vector at a
 // time, by the formulas, with no memory shared.
 func inverseAsSpecified(coef []float32, rows, cols int) []float32 {
 	mid, out := make([]float32, len(coef)), make([]float32, len(coef))

@@ -4,5 +4,5 @@
 // Files named *_generic.go are the specification in code: float32, one rounding an
 // operation, in a fixed order, and every product written float32(x*y) so that no
 // compiler fuses it with a sum. Whatever is faster must give the same bits.
-// docs/spec/codec.md says the same in words.
+// docs/spec/dctsign.md says the same in words.
 package kernel
