@@ -2,7 +2,6 @@ package fs
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -113,11 +112,11 @@ func (b *bucket) Delete(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return b.store.Delete(b.name, key)
+	return b.store.Delete(b.name, key, nil)
 }
 
 func info(o Object) store.Info {
-	return store.Info{Key: o.Key, Size: o.Size, LastModified: o.Modified.Truncate(time.Second), ETag: hex.EncodeToString(o.ETag)}
+	return store.Info{Key: o.Key, Size: o.Size, LastModified: o.Modified.Truncate(time.Second), ETag: o.Tag()}
 }
 
 // Section reads n bytes of f from offset on, and closes f. It copies to a network

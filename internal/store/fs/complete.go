@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 
 	"templar/internal/store"
@@ -16,7 +17,7 @@ import (
 // Complete joins the parts, of which only Number and ETag are looked at, in
 // ascending order. The object's ETag is the MD5 of the parts' ETags with the number of parts
 // behind it as two bytes: the same everywhere, and too long to be taken for the MD5
-// of the data.
+// of the data. What o.Header has is kept beside what the upload began with.
 func (s *Store) Complete(ctx context.Context, u Upload, parts []Part, o PutOptions) (Object, error) {
 	if len(parts) == 0 || len(parts) > store.MaxParts {
 		return Object{}, fmt.Errorf("%w: %d parts", ErrBadPart, len(parts))
@@ -28,7 +29,12 @@ func (s *Store) Complete(ctx context.Context, u Upload, parts []Part, o PutOptio
 		}
 		h.Write(p.ETag)
 	}
-	obj := Object{Key: u.Key, Header: u.Header, ETag: append(h.Sum(nil), byte(len(parts)>>8), byte(len(parts)))}
+	header := maps.Clone(u.Header)
+	if header == nil {
+		header = map[string]string{}
+	}
+	maps.Copy(header, o.Header)
+	obj := Object{Key: u.Key, Header: header, ETag: append(h.Sum(nil), byte(len(parts)>>8), byte(len(parts)))}
 	obj, err := s.join(ctx, u, parts, obj, o.Check)
 	if err != nil {
 		return Object{}, err

@@ -108,11 +108,11 @@ func TestCutUploadLeavesNothing(t *testing.T) {
 	if _, err := s.Put(t.Context(), "bucket", "key", &cutBody{100_000}, 200_000, fs.PutOptions{}); err == nil {
 		t.Error("half a body was stored")
 	}
-	u, err := s.CreateUpload("bucket", "key", nil)
+	u, err := s.CreateUpload("bucket", "key", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.PutPart(t.Context(), u, 1, &cutBody{100_000}, 200_000, nil); err == nil {
+	if _, err := s.PutPart(t.Context(), u, 1, &cutBody{100_000}, 200_000, fs.PartOptions{}); err == nil {
 		t.Error("half a part was stored")
 	}
 	if parts, err := s.Parts(u); err != nil || len(parts) != 0 {
@@ -144,7 +144,7 @@ func TestReopen(t *testing.T) {
 	if err := s.DeleteBucket("bucket"); err == nil {
 		t.Error("deleted a bucket that holds an object")
 	}
-	if err := s.Delete("bucket", "key"); err != nil {
+	if err := s.Delete("bucket", "key", nil); err != nil {
 		t.Error(err)
 	}
 	if err := s.DeleteBucket("bucket"); err != nil || s.HasBucket("bucket") {
@@ -158,11 +158,11 @@ func TestStaleUploadsAreDropped(t *testing.T) {
 	if err := s.CreateBucket("bucket"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateUpload("bucket", "old", nil); err != nil {
+	if _, err := s.CreateUpload("bucket", "old", nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	s = open(t, dir, fs.Options{Now: func() time.Time { return now.Add(-8 * 24 * time.Hour) }})
-	if _, err := s.CreateUpload("bucket", "old too", nil); err != nil {
+	if _, err := s.CreateUpload("bucket", "old too", nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if us, err := s.Uploads("bucket"); err != nil || len(us) != 2 {

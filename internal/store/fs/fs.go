@@ -41,6 +41,10 @@ type Options struct {
 	// Shared is for reading what another process writes: nothing is made or cleared away,
 	// and nothing must be written.
 	Shared bool
+	// BucketBytes and BucketUploads bound what each bucket may take of the disk, and its
+	// unfinished uploads; 0 is no bound.
+	BucketBytes   int64
+	BucketUploads int
 }
 
 // Store is a directory of buckets. It is safe for concurrent use.
@@ -58,6 +62,7 @@ type Store struct {
 	// buffers of bodies on their way, each a *[chunk]byte.
 	buffers sync.Pool
 	slots   slotTable
+	quota   quota
 }
 
 // staleUpload is the age at which Open drops an upload that nobody completed.
@@ -69,7 +74,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Store{dir: dir, fsync: o.Fsync, shared: o.Shared, now: o.Now, readDir: os.ReadDir, seed: maphash.MakeSeed()}
+	s := &Store{dir: dir, fsync: o.Fsync, shared: o.Shared, now: o.Now, readDir: os.ReadDir, seed: maphash.MakeSeed(), quota: quota{bytes: o.BucketBytes, uploads: o.BucketUploads}}
 	s.buffers.New = func() any { return new([chunk]byte) }
 	if o.Shared {
 		return s, nil
@@ -105,10 +110,14 @@ func (s *Store) bucketDir(name string) (string, error) {
 		return "", fmt.Errorf("%w: %w", store.ErrNotFound, err)
 	}
 	dir := s.path("buckets", name)
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Lstat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("bucket %q: %w", name, store.ErrNotFound)
-	} else if err != nil {
+	case err != nil:
 		return "", err
+	case !info.IsDir(): // a link may lead to another bucket
+		return "", fmt.Errorf("bucket %q: %w: its directory is no directory", name, store.ErrNotFound)
 	}
 	return dir, nil
 }

@@ -77,14 +77,14 @@ func TestPagesReadNoDirectory(t *testing.T) {
 		t.Errorf("%d directories were read for 43 pages, want the bucket's two", n)
 	}
 	put(t, s, "key-000a")
-	if err := s.Delete("bucket", "key-001"); err != nil {
+	if err := s.Delete("bucket", "key-001", nil); err != nil {
 		t.Fatal(err)
 	}
-	u, err := s.CreateUpload("bucket", "key-000b", nil)
+	u, err := s.CreateUpload("bucket", "key-000b", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := s.PutPart(t.Context(), u, 1, strings.NewReader("x"), 1, nil)
+	p, err := s.PutPart(t.Context(), u, 1, strings.NewReader("x"), 1, PartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ func (b *bucket) CreateUpload(ctx context.Context, key string) (store.Upload, er
 	if err := ctx.Err(); err != nil {
 		return store.Upload{}, err
 	}
-	u, err := b.store.CreateUpload(b.name, key, nil)
+	u, err := b.store.CreateUpload(b.name, key, nil, nil)
 	return upload(u), err
 }
 
@@ -50,7 +50,7 @@ func (b *bucket) PutPart(ctx context.Context, u store.Upload, number int, body i
 	if err != nil {
 		return store.Part{}, err
 	}
-	p, err := b.store.PutPart(ctx, own, number, io.NewSectionReader(body, 0, size), size, nil)
+	p, err := b.store.PutPart(ctx, own, number, io.NewSectionReader(body, 0, size), size, PartOptions{})
 	return part(p), refine(err)
 }
 

@@ -33,6 +33,11 @@ func (s *Store) Put(ctx context.Context, bucket, key string, body io.Reader, siz
 	if _, err := s.bucketDir(bucket); err != nil {
 		return Object{}, err
 	}
+	release, err := s.reserve(bucket, size)
+	if err != nil {
+		return Object{}, err
+	}
+	defer release()
 	f, err := os.CreateTemp(s.tmp(), "put-*")
 	if err != nil {
 		return Object{}, fmt.Errorf("put: %w", err)
@@ -56,7 +61,9 @@ func (s *Store) publish(f *os.File, bucket string, o Object, check func(old *Obj
 		}
 	}
 	o.Modified = s.now().UTC()
+	account := s.accountObject(bucket, o.Key)
 	err := s.seal(f, o, s.path("buckets", bucket, fileName(o.Key)))
+	account()
 	s.index.update(bucket, o.Key, true) // even then: perhaps it has its name, and is not durable
 	if err != nil {
 		return Object{}, fmt.Errorf("put %q: %w", o.Key, err)
@@ -129,10 +136,11 @@ func (s *Store) Open(bucket, key string) (*os.File, Object, error) {
 	if err := store.CheckKey(key); err != nil {
 		return nil, Object{}, err
 	}
-	if _, err := s.bucketDir(bucket); err != nil {
+	dir, err := s.bucketDir(bucket)
+	if err != nil {
 		return nil, Object{}, err
 	}
-	f, o, err := open(s.path("buckets", bucket, fileName(key)))
+	f, o, err := openObject(dir, fileName(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, Object{}, fmt.Errorf("object %q: %w", key, store.ErrNotFound)
 	}
@@ -142,12 +150,38 @@ func (s *Store) Open(bucket, key string) (*os.File, Object, error) {
 	return f, o, nil
 }
 
+// errNotRegular is wrapped when a directory, link, FIFO or the like has an object's name.
+var errNotRegular = fmt.Errorf("%w: its name is that of no regular file", store.ErrNotFound)
+
+// openObject opens an object of a bucket's directory. Another process may write there: what is
+// no regular file is no object, and no link leads out of the bucket.
+func openObject(dir, name string) (*os.File, Object, error) {
+	if filepath.Dir(name) == "." {
+		return open(filepath.Join(dir, name))
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, Object{}, err
+	}
+	defer root.Close()
+	f, err := root.OpenFile(name, os.O_RDONLY|regularOnly, 0)
+	return readObject(f, linkIsNoObject(err))
+}
+
 func open(path string) (*os.File, Object, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|regularOnly, 0)
+	return readObject(f, linkIsNoObject(err))
+}
+
+// readObject reads the record of a file that was opened, or not.
+func readObject(f *os.File, err error) (*os.File, Object, error) {
 	if err != nil {
 		return nil, Object{}, err
 	}
 	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNotRegular
+	}
 	if err == nil {
 		var o Object
 		if o, err = readRecord(f, info.Size()); err == nil {
@@ -167,8 +201,8 @@ func (s *Store) Stat(bucket, key string) (Object, error) {
 	return o, f.Close()
 }
 
-// Delete removes an object, if it is there.
-func (s *Store) Delete(bucket, key string) error {
+// Delete removes an object, if it is there. check, if set, is called as PutOptions.Check is.
+func (s *Store) Delete(bucket, key string, check func(old *Object) error) error {
 	if err := store.CheckKey(key); err != nil {
 		return err
 	}
@@ -178,8 +212,15 @@ func (s *Store) Delete(bucket, key string) error {
 	l := s.lock(bucket, key)
 	l.Lock()
 	defer l.Unlock()
+	if check != nil {
+		if err := s.check(bucket, key, check); err != nil {
+			return err
+		}
+	}
 	path := s.path("buckets", bucket, fileName(key))
+	account := s.accountObject(bucket, key)
 	err := os.Remove(path)
+	account()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete %q: %w", key, err)
 	}

@@ -1,7 +1,9 @@
 package fs
 
 import (
+	"crypto/md5"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +32,19 @@ type Object struct {
 	Modified time.Time         `json:"modified"`         // when the last byte had arrived
 	ETag     []byte            `json:"etag"`             // MD5, or of an upload in parts see Complete
 	Header   map[string]string `json:"header,omitempty"` // what else the uploader said of it
+}
+
+// Tag is the object's ETag without quotes, as S3 clients know it: the MD5 of the data or, with
+// the number of parts behind a hyphen, of the parts' MD5s. Clients take one with a hyphen for
+// no digest of the data.
+func (o Object) Tag() string { return Tag(o.ETag) }
+
+// Tag is an ETag in that form.
+func Tag(etag []byte) string {
+	if len(etag) == md5.Size+2 {
+		return fmt.Sprintf("%x-%d", etag[:md5.Size], binary.BigEndian.Uint16(etag[md5.Size:]))
+	}
+	return hex.EncodeToString(etag)
 }
 
 // appendRecord encodes what follows an object's data.

@@ -28,6 +28,7 @@ type slot struct {
 	Size     int64     `json:"size"`
 	ETag     []byte    `json:"etag"`
 	Modified time.Time `json:"modified"`
+	Checksum string    `json:"checksum,omitempty"`
 }
 
 // slotTable knows the slots of uploads that this process has seen parts of.
@@ -109,14 +110,14 @@ func exists(path string) bool {
 }
 
 // putSlot stores a part in its slot.
-func (s *Store) putSlot(ctx context.Context, u Upload, number int, width int64, body io.Reader, size int64, sum []byte) (Part, error) {
+func (s *Store) putSlot(ctx context.Context, u Upload, number int, width int64, body io.Reader, size int64, o PartOptions) (Part, error) {
 	f, err := os.OpenFile(s.dataPath(u), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return Part{}, err
 	}
 	defer f.Close()
 	have := slot{Width: width}
-	if have.Size, have.ETag, err = s.receive(ctx, f, int64(number-1)*width, body, size, sum); err != nil {
+	if have.Size, have.ETag, err = s.receive(ctx, f, int64(number-1)*width, body, size, o.MD5); err != nil {
 		return Part{}, err
 	}
 	if s.fsync {
@@ -124,7 +125,7 @@ func (s *Store) putSlot(ctx context.Context, u Upload, number int, width int64, 
 			return Part{}, err
 		}
 	}
-	have.Modified = s.now().UTC()
+	have.Modified, have.Checksum = s.now().UTC(), o.checksum()
 	if err := s.writeJSON(s.slotPath(u, number), have); err != nil {
 		return Part{}, err
 	}
@@ -132,7 +133,7 @@ func (s *Store) putSlot(ctx context.Context, u Upload, number int, width int64, 
 }
 
 func (h slot) part(number int) Part {
-	return Part{Number: number, Size: h.Size, ETag: h.ETag, Modified: h.Modified}
+	return Part{Number: number, Size: h.Size, ETag: h.ETag, Modified: h.Modified, Checksum: h.Checksum}
 }
 
 // writeJSON writes a file of its own first, so that path is whole or not there.
@@ -215,7 +216,7 @@ func (s *Store) unsealSlots(u Upload) {
 func (s *Store) openPart(u Upload, number int) (io.ReadCloser, Part, error) {
 	f, o, err := open(s.partPath(u, number))
 	if err == nil {
-		return Section(f, 0, o.Size), Part{Number: number, Size: o.Size, ETag: o.ETag, Modified: o.Modified}, nil
+		return Section(f, 0, o.Size), ownPart(o, number), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, Part{}, err

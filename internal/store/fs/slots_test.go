@@ -25,7 +25,7 @@ func slotUpload(t *testing.T) (*Store, Upload) {
 	if err := s.CreateBucket("bucket"); err != nil {
 		t.Fatal(err)
 	}
-	u, err := s.CreateUpload("bucket", "key", nil)
+	u, err := s.CreateUpload("bucket", "key", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func slotUpload(t *testing.T) (*Store, Upload) {
 
 func putPart(t *testing.T, s *Store, u Upload, number int, data []byte) Part {
 	t.Helper()
-	p, err := s.PutPart(t.Context(), u, number, bytes.NewReader(data), int64(len(data)), nil)
+	p, err := s.PutPart(t.Context(), u, number, bytes.NewReader(data), int64(len(data)), PartOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,14 +78,14 @@ func TestSlotsBecomeTheObject(t *testing.T) {
 			return []Part{putPart(t, s, u, 1, partData(1, width)), putPart(t, s, u, 10_000, partData(2, 10))}
 		}, "1 2", true},
 		{"broken off, and sent again", func(t *testing.T, s *Store, u Upload) []Part {
-			if _, err := s.PutPart(t.Context(), u, 1, io.MultiReader(strings.NewReader("half"), errReader{}), width, nil); !errors.Is(err, errCut) {
+			if _, err := s.PutPart(t.Context(), u, 1, io.MultiReader(strings.NewReader("half"), errReader{}), width, PartOptions{}); !errors.Is(err, errCut) {
 				t.Errorf("part from a broken body: %v", err)
 			}
 			return []Part{putPart(t, s, u, 1, partData(1, width)), putPart(t, s, u, 2, partData(2, 10))}
 		}, "1 2", false},
 		{"longer than announced", func(t *testing.T, s *Store, u Upload) []Part {
 			p2 := putPart(t, s, u, 2, partData(2, width))
-			if _, err := s.PutPart(t.Context(), u, 1, bytes.NewReader(partData(9, width+1)), width, nil); !errors.Is(err, store.ErrInvalid) {
+			if _, err := s.PutPart(t.Context(), u, 1, bytes.NewReader(partData(9, width+1)), width, PartOptions{}); !errors.Is(err, store.ErrInvalid) {
 				t.Errorf("part that goes on: %v", err)
 			}
 			return []Part{putPart(t, s, u, 1, partData(1, width)), p2}
@@ -148,7 +148,7 @@ func TestBusySlot(t *testing.T) {
 	r, w := io.Pipe()
 	slow := make(chan error)
 	go func() {
-		_, err := s.PutPart(t.Context(), u, 1, r, width, nil)
+		_, err := s.PutPart(t.Context(), u, 1, r, width, PartOptions{})
 		slow <- err
 	}()
 	w.Write(partData(8, 1)) // it has the slot now

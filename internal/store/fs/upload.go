@@ -30,7 +30,9 @@ type Upload struct {
 	Bucket    string            `json:"bucket"`
 	Key       string            `json:"key"`
 	Initiated time.Time         `json:"initiated"`
-	Header    map[string]string `json:"header,omitempty"`
+	Header    map[string]string `json:"header,omitempty"` // of the object that it will be
+	// Notes are the caller's: what else was asked for when the upload began.
+	Notes map[string]string `json:"notes,omitempty"`
 }
 
 // Part is an uploaded part.
@@ -39,20 +41,40 @@ type Part struct {
 	Size     int64
 	ETag     []byte
 	Modified time.Time
+	Checksum string // what PartOptions.Checksum said
+}
+
+// PartOptions of PutPart.
+type PartOptions struct {
+	// MD5, if set, must be the body's, or the error wraps ErrBadDigest.
+	MD5 []byte
+	// Checksum, if set, is called when the body is here; its result is kept with the part.
+	Checksum func() string
+}
+
+func (o PartOptions) checksum() string {
+	if o.Checksum == nil {
+		return ""
+	}
+	return o.Checksum()
 }
 
 // CreateUpload begins an upload in parts.
-func (s *Store) CreateUpload(bucket, key string, header map[string]string) (Upload, error) {
+func (s *Store) CreateUpload(bucket, key string, header, notes map[string]string) (Upload, error) {
 	if err := store.CheckKey(key); err != nil {
 		return Upload{}, err
 	}
 	if _, err := s.bucketDir(bucket); err != nil {
 		return Upload{}, err
 	}
-	u := Upload{ID: strings.ToLower(rand.Text()), Bucket: bucket, Key: key, Initiated: s.now().UTC(), Header: header}
+	if err := s.admitUpload(bucket); err != nil {
+		return Upload{}, err
+	}
+	u := Upload{ID: strings.ToLower(rand.Text()), Bucket: bucket, Key: key, Initiated: s.now().UTC(), Header: header, Notes: notes}
 	if err := s.writeUpload(u); err != nil {
 		return Upload{}, fmt.Errorf("create upload: %w", err)
 	}
+	s.accountPart(u, 0)
 	return u, nil
 }
 
@@ -118,17 +140,21 @@ func (s *Store) Uploads(bucket string) ([]Upload, error) {
 	return out, nil
 }
 
-// PutPart stores a part; one of the same number is replaced. sum, if set, is the MD5
-// that the body must have, or the error wraps ErrBadDigest.
-func (s *Store) PutPart(ctx context.Context, u Upload, number int, body io.Reader, size int64, sum []byte) (Part, error) {
+// PutPart stores a part; one of the same number is replaced.
+func (s *Store) PutPart(ctx context.Context, u Upload, number int, body io.Reader, size int64, o PartOptions) (Part, error) {
 	if number < 1 || number > store.MaxParts {
 		return Part{}, fmt.Errorf("%w: part number %d, not within 1 to %d", store.ErrInvalid, number, store.MaxParts)
 	}
+	release, err := s.reserve(u.Bucket, size)
+	if err != nil {
+		return Part{}, err
+	}
+	defer release()
 	width, ok := s.takeSlot(u, number, size)
-	put := func() (Part, error) { return s.putOwn(ctx, u, number, body, size, sum) }
+	put := func() (Part, error) { return s.putOwn(ctx, u, number, body, size, o) }
 	if ok {
 		defer s.giveBack(u, number)
-		put = func() (Part, error) { return s.putSlot(ctx, u, number, width, body, size, sum) }
+		put = func() (Part, error) { return s.putSlot(ctx, u, number, width, body, size, o) }
 	}
 	p, err := put()
 	if errors.Is(err, fs.ErrNotExist) && !exists(s.path("uploads", u.ID)) { // aborted or completed meanwhile
@@ -138,25 +164,36 @@ func (s *Store) PutPart(ctx context.Context, u Upload, number int, body io.Reade
 	if err != nil {
 		return Part{}, fmt.Errorf("put part %d: %w", number, err)
 	}
+	s.accountPart(u, p.Size)
 	return p, nil
 }
 
 // putOwn stores a part in a file of its own.
-func (s *Store) putOwn(ctx context.Context, u Upload, number int, body io.Reader, size int64, sum []byte) (Part, error) {
+func (s *Store) putOwn(ctx context.Context, u Upload, number int, body io.Reader, size int64, opts PartOptions) (Part, error) {
 	f, err := os.CreateTemp(s.tmp(), "part-*")
 	if err != nil {
 		return Part{}, err
 	}
 	defer discard(f)
 	o := Object{Key: strconv.Itoa(number)}
-	if o.Size, o.ETag, err = s.receive(ctx, f, 0, body, size, sum); err != nil {
+	if o.Size, o.ETag, err = s.receive(ctx, f, 0, body, size, opts.MD5); err != nil {
 		return Part{}, err
 	}
 	o.Modified = s.now().UTC()
+	if sum := opts.checksum(); sum != "" {
+		o.Header = map[string]string{partChecksum: sum}
+	}
 	if err := s.seal(f, o, s.partPath(u, number)); err != nil {
 		return Part{}, err
 	}
-	return Part{Number: number, Size: o.Size, ETag: o.ETag, Modified: o.Modified}, nil
+	return ownPart(o, number), nil
+}
+
+// partChecksum is where the record of a part's own file has its checksum.
+const partChecksum = "checksum"
+
+func ownPart(o Object, number int) Part {
+	return Part{Number: number, Size: o.Size, ETag: o.ETag, Modified: o.Modified, Checksum: o.Header[partChecksum]}
 }
 
 func (s *Store) partPath(u Upload, number int) string {
@@ -193,6 +230,7 @@ func (s *Store) Abort(u Upload) error {
 	if err := os.RemoveAll(s.path("uploads", u.ID)); err != nil {
 		return fmt.Errorf("drop upload: %w", err)
 	}
+	s.accountEnd(u)
 	return nil
 }
 

@@ -5,16 +5,12 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/rclone/gofakes3"
-
-	"templar/internal/store"
 )
 
 // chunkReader decodes the aws-chunked encoding of a body:
@@ -39,7 +35,7 @@ func newChunkReader(body io.ReadCloser, length int64, v *chunkVerifier, sum *che
 	return &chunkReader{Closer: body, in: bufio.NewReader(body), left: length, verify: v, sum: sum, trailed: trailed}
 }
 
-var errChunk = gofakes3.ErrorMessage(gofakes3.ErrIncompleteBody, "The body is not a sequence of intact and signed chunks.")
+var errChunk = refusef(http.StatusBadRequest, "IncompleteBody", "The body is not a sequence of intact and signed chunks.")
 
 func (c *chunkReader) Read(p []byte) (int, error) {
 	if c.chunk == 0 && !c.done {
@@ -145,32 +141,13 @@ type chunkVerifier struct {
 	signed   bool   // the trailers' signature was good
 }
 
-// newChunkVerifier takes the seed from an Authorization header that was verified.
-func newChunkVerifier(authorization, date string, secret store.Secret) (*chunkVerifier, error) {
-	_, credential, ok1 := strings.Cut(authorization, "Credential=")
-	credential, _, ok2 := strings.Cut(credential, ",")
-	_, seed, ok3 := strings.Cut(authorization, "Signature=")
-	parts := strings.Split(strings.TrimSpace(credential), "/")
-	if !ok1 || !ok2 || !ok3 || len(parts) < 5 {
-		return nil, errors.New("authorization header without credential or signature")
-	}
-	scope := parts[len(parts)-4:]
-	key := []byte("AWS4" + secret.Reveal())
-	for _, part := range scope {
-		key = sign(key, part)
-	}
+func newChunkVerifier(a *auth) *chunkVerifier {
 	return &chunkVerifier{
-		key:      key,
-		head:     fmt.Sprintf("AWS4-HMAC-SHA256-PAYLOAD\n%s\n%s\n", date, strings.Join(scope, "/")),
-		previous: strings.TrimSpace(seed),
+		key:      a.signingKey(),
+		head:     fmt.Sprintf("AWS4-HMAC-SHA256-PAYLOAD\n%s\n%s\n", a.time, strings.Join(a.scope, "/")),
+		previous: a.signature,
 		hash:     sha256.New(),
-	}, nil
-}
-
-func sign(key []byte, s string) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(s))
-	return h.Sum(nil)
+	}
 }
 
 func (v *chunkVerifier) begin(claimed string) {

@@ -1,102 +1,147 @@
 package server
 
 import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
-
-	"github.com/rclone/gofakes3/signature"
 )
 
-// target is what a request's path names; either may be empty.
-type target struct{ bucket, key string }
+const requestID = "X-Amz-Request-Id"
 
-// parseTarget splits a path as gofakes3 does: a difference would let a request pass
-// the check of one bucket and reach another.
-func parseTarget(path string) target {
-	bucket, key, _ := strings.Cut(strings.TrimLeft(path, "/"), "/")
-	return target{bucket, key}
+// call is one request, once it is known to be signed.
+type call struct {
+	w           http.ResponseWriter
+	r           *http.Request // headers that stood in the query are among the others
+	bucket, key string        // either may be empty
+	query       query
+	auth        *auth
+	sum         *checksum // that comes with the body, nil if none does
 }
 
-// serve lets a request pass on when there is room for it, and its signature, its right
-// and its form are good.
+// parseTarget splits a path: a bucket's name has no slash, and a key may begin with one.
+func parseTarget(path string) (bucket, key string) {
+	bucket, key, _ = strings.Cut(strings.TrimLeft(path, "/"), "/")
+	return bucket, key
+}
+
+func (c *call) level() level {
+	switch {
+	case c.key != "":
+		return onObject
+	case c.bucket != "":
+		return onBucket
+	}
+	return onService
+}
+
+func (c *call) has(header string) bool { _, ok := c.r.Header[header]; return ok }
+
+// get returns a header that may stand there several times, as one.
+func (c *call) get(header string) string { return strings.Join(c.r.Header[header], ",") }
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+// serve lets a request pass on when its signature, its right and its form are good, and there
+// is room for it.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	paced := s.pace(w, r)
-	w = paced
-	body, unread := r.Body, int64(maxDrainOfAnon)
-	defer func() {
-		drain(r, body, unread)
-		paced.renew() // net/http sends the rest of the answer now
-	}()
-	select {
-	case s.room <- struct{}{}:
-		defer func() { <-s.room }()
-	default:
-		w.Header().Set("Retry-After", "1")
-		refuse(w, r, errSlowDown)
+	client, r := s.attend(w, r)
+	defer client.leave()
+	client.Header().Set(requestID, rand.Text()[:16])
+	c, err := s.begin(client, r)
+	if err != nil {
+		client.Header().Set("Connection", "close") // what has no key takes up no place
+		s.refuse(client, r, err)
 		return
 	}
-	key, refused := s.authenticate(r)
-	if refused != nil {
-		refuse(w, r, *refused)
+	client.known = true
+	s.connections.know(r.Context())
+	leave, ok := s.slots.enter(c.auth.key)
+	if !ok {
+		s.refuse(client, r, errSlowDown)
 		return
 	}
-	unread = maxDrain
-	s.answer(w, r, key)
-}
-
-// answer does what a request asks for that key signed.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, key Key) {
-	t, query := parseTarget(r.URL.Path), r.URL.Query()
-	if !allowed(key, r, t) {
-		refuse(w, r, errAccessDenied)
-		return
-	}
-	sum, refused := s.checkBody(w, r, key)
-	if refused != nil {
-		refuse(w, r, *refused)
-		return
-	}
-	switch {
-	case query.Has("uploads") || query.Has("uploadId"):
-		s.multipart(w, r, t, query, sum)
-	case isPut(r, t, query):
-		if err := s.putObject(w, r, t, sum); err != nil {
-			s.fail(w, r, err)
-		}
-	case r.Method == http.MethodPost && !query.Has("delete"):
-		refuse(w, r, errNotImplemented) // uploads from a browser's form
-	default:
-		s.objects.ServeHTTP(w, r)
+	defer leave()
+	if err := s.answer(c); err != nil {
+		s.refuse(client, r, s.hint(c, err))
 	}
 }
 
-// authenticate returns the key whose secret signed the request. It takes the key
-// from the verification itself: reading it from the request a second time could
-// find another one.
-func (s *Server) authenticate(r *http.Request) (Key, *signature.APIError) {
-	var key Key
-	code := signature.V4SignVerifyWithLookup(r, func(accessKey string) (string, bool) {
-		k, ok := s.keys.Lookup(accessKey)
-		key = k
-		return k.Secret.Reveal(), ok
-	})
-	if code != signature.ErrNone {
-		e := signature.GetAPIError(code)
-		return Key{}, &e
+// begin finds out who sent a request.
+func (s *Server) begin(w *client, r *http.Request) (*call, error) {
+	q, err := parseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, err
 	}
-	return key, nil
+	a, err := s.authenticate(r, q)
+	if err != nil {
+		return nil, err
+	}
+	c := &call{w: w, r: r, query: q, auth: a}
+	c.bucket, c.key = parseTarget(r.URL.Path)
+	return c, q.hoist(r.Header)
 }
 
-// allowed applies the key's grants: who may read a bucket may read and list its
-// objects, who may write may change them. Buckets themselves are an admin's.
-func allowed(key Key, r *http.Request, t target) bool {
-	write := r.Method != http.MethodGet && r.Method != http.MethodHead
-	switch {
-	case t.bucket == "", t.key == "" && (r.Method == http.MethodPut || r.Method == http.MethodDelete):
-		return key.Admin
-	case !key.Allows(t.bucket, write):
+// answer does what the request asks for, if its key may, or says why not.
+func (s *Server) answer(c *call) error {
+	o, err := s.find(c)
+	// Who has no right learns that first.
+	if o == nil && !c.auth.key.Allows(c.bucket, false) || o != nil && !c.allowed(o.right) {
+		return errNoRight
+	}
+	if err != nil {
+		return err
+	}
+	if c.bucket != "" && o.right != toAdminister && !s.files.HasBucket(c.bucket) {
+		return noSuchBucket(c.bucket)
+	}
+	if err := s.checkBody(c, o.body); err != nil {
+		return err
+	}
+	return o.do(s, c)
+}
+
+// allowed applies the key's grants: who may read a bucket may read and list its objects, who may
+// write may change them.
+func (c *call) allowed(r right) bool {
+	if r == toAdminister {
+		return c.auth.key.Admin
+	}
+	if !c.auth.key.Allows(c.bucket, r == toWrite) {
 		return false
 	}
-	source := r.Header.Get("X-Amz-Copy-Source")
-	return source == "" || key.Allows(parseTarget(source).bucket, false)
+	if !c.has("X-Amz-Copy-Source") {
+		return true
+	}
+	bucket, _, err := c.source()
+	return err == nil && c.auth.key.Allows(bucket, false)
+}
+
+// source returns what the request copies from.
+func (c *call) source() (bucket, key string, err error) {
+	path, version, _ := strings.Cut(c.get("X-Amz-Copy-Source"), "?")
+	path, err = url.PathUnescape(path)
+	bucket, key = parseTarget(path)
+	switch {
+	case err != nil || bucket == "" || key == "":
+		return "", "", invalid("X-Amz-Copy-Source is %.80q, want /bucket/key, percent-encoded.", c.get("X-Amz-Copy-Source"))
+	case version != "" && version != "versionId=null":
+		return "", "", invalid("X-Amz-Copy-Source names a version, and this server keeps none.")
+	}
+	return bucket, key, nil
+}
+
+// hint says what may be the matter with a bucket that is not there: clients that put its name
+// into the host ask for another one.
+func (s *Server) hint(c *call, err error) error {
+	var e *refusal
+	label, rest, _ := strings.Cut(c.r.Host, ".")
+	if !errors.As(err, &e) || e.code != "NoSuchBucket" && e.code != "AccessDenied" || rest == "" || net.ParseIP(c.r.Host) != nil || !s.files.HasBucket(label) {
+		return err
+	}
+	return refusef(e.status, e.code, "%s", e.message+fmt.Sprintf(" The bucket seems to stand in the host's name: this server's addresses are %s/BUCKET/KEY (set path-style addressing).", rest))
 }

@@ -34,7 +34,7 @@ func TestStorageFaults(t *testing.T) {
 		var log bytes.Buffer
 		s := &Server{log: slog.New(slog.NewTextHandler(&log, nil))}
 		w := httptest.NewRecorder()
-		s.fail(w, httptest.NewRequest(http.MethodPut, "/", nil), fmt.Errorf("put: %w", &os.PathError{Op: "write", Path: "/secret/path", Err: c.err}))
+		s.refuse(w, httptest.NewRequest(http.MethodPut, "/", nil), fmt.Errorf("put: %w", &os.PathError{Op: "write", Path: "/secret/path", Err: c.err}))
 		body := w.Body.String()
 		if w.Code != c.status || !strings.Contains(body, c.says) || strings.Contains(body, "/secret/path") != (c.status == 400 && strings.Contains(c.says, "why")) {
 			t.Errorf("%v: %d %s", c.err, w.Code, body)

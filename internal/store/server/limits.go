@@ -1,61 +1,105 @@
 package server
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"os"
+	"strings"
+	"sync"
 	"time"
 )
 
 const (
-	// maxDrain is what is read of a refused body, so that its sender gets to read why: a
-	// connection that is closed while it sends tells it nothing.
-	maxDrain       = 64 << 20
-	maxDrainOfAnon = 1 << 20 // of one whose signature is not good
+	// maxDrain is what is read of a refused body, so that its sender gets to read why: one
+	// whose connection is closed while it sends learns nothing.
+	maxDrain           = 64 << 20
+	maxDrainOfStranger = 1 << 20 // of one whose signature is not good
 
-	// sendStep is what is sent between two looks at the clock.
-	sendStep = 4 << 20
+	strangerPatience = 10 * time.Second // for all that a request without a good signature may take
+	unaskedPatience  = time.Second      // for a body that was refused before it was sent
+
+	// leastRate is the bytes a second that a body must move at, over its whole length: a client
+	// that sends a byte a minute holds up as much as one that sends none.
+	leastRate = 4 << 10
+	// sendStep is what is sent between two looks at the clock: at the least rate, it takes a minute.
+	sendStep = 256 << 10
 )
 
-// pace gives the client of one request a deadline that moves on with each step of either
-// body: slow it may be, silent not. It replaces r.Body and returns the writer to answer to.
-func (s *Server) pace(w http.ResponseWriter, r *http.Request) *pacedWriter {
-	p := &pacedWriter{ResponseWriter: w, control: http.NewResponseController(w), patience: s.patience}
-	p.renew() // the last request's may be over
+// client is the other end of one request. It may be slow, but not silent: it has a deadline
+// that moves on with each step of either body.
+type client struct {
+	http.ResponseWriter // that moves the deadline on
+	control             *http.ResponseController
+	patience            time.Duration
+	known               bool // the signature is good
+	begun               time.Time
+	body                *pacedBody // nil when the request has none
+	sent                int64
+}
+
+// attend gives a request's client its deadlines. The request that it returns is a copy, because
+// net/http looks at the body of its own to find out whether the client still waits to be asked
+// for it.
+func (s *Server) attend(w http.ResponseWriter, r *http.Request) (*client, *http.Request) {
+	c := &client{ResponseWriter: w, control: http.NewResponseController(w), patience: s.patience, begun: time.Now()}
+	c.renew() // the last request's may be over
+	r = r.WithContext(r.Context())
+	r.Header = r.Header.Clone()
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &pacedBody{r.Body, p}
+		c.body = &pacedBody{ReadCloser: r.Body, client: c, waits: r.Header.Get("Expect") != ""}
+		r.Body = c.body
+		// Else net/http would wait for the rest of a body before it sends the answer.
+		c.control.EnableFullDuplex()
 	}
-	return p
+	return c, r
 }
 
-type pacedWriter struct {
-	http.ResponseWriter
-	control  *http.ResponseController
-	patience time.Duration
+// deadline is when a client that has moved so many bytes since it began must have moved another.
+func (c *client) deadline(since time.Time, moved int64) time.Time {
+	if !c.known {
+		return since.Add(min(c.patience, strangerPatience))
+	}
+	last := since.Add(2*c.patience + time.Duration(float64(moved)/leastRate*float64(time.Second)))
+	if next := time.Now().Add(c.patience); next.Before(last) {
+		return next
+	}
+	return last
 }
 
-func (p *pacedWriter) renew() { p.control.SetWriteDeadline(time.Now().Add(p.patience)) }
+func (c *client) renew() { c.control.SetWriteDeadline(time.Now().Add(c.patience)) }
 
-func (p *pacedWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+func (c *client) step() {
+	if c.sent == 0 {
+		c.begun = time.Now()
+	}
+	c.control.SetWriteDeadline(c.deadline(c.begun, c.sent))
+}
 
-func (p *pacedWriter) Write(b []byte) (int, error) {
-	p.renew()
-	return p.ResponseWriter.Write(b)
+// Unwrap shows net/http its own writer.
+func (c *client) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+func (c *client) Write(b []byte) (int, error) {
+	c.step()
+	n, err := c.ResponseWriter.Write(b)
+	c.sent += int64(n)
+	return n, err
 }
 
 // ReadFrom sends files within the kernel, as net/http does when it is shown a plain
 // LimitedReader of a file.
-func (p *pacedWriter) ReadFrom(r io.Reader) (sent int64, err error) {
+func (c *client) ReadFrom(r io.Reader) (sent int64, err error) {
 	limited, ok := r.(*io.LimitedReader)
 	if !ok {
-		return io.Copy(struct{ io.Writer }{p}, r)
+		return io.Copy(struct{ io.Writer }{c}, r)
 	}
 	for limited.N > 0 && err == nil {
-		p.renew()
+		c.step()
 		step := &io.LimitedReader{R: limited.R, N: min(limited.N, sendStep)}
 		want := step.N
 		var n int64
-		n, err = io.Copy(p.ResponseWriter, step)
-		sent, limited.N = sent+n, limited.N-n
+		n, err = io.Copy(c.ResponseWriter, step)
+		sent, limited.N, c.sent = sent+n, limited.N-n, c.sent+n
 		if n < want {
 			break
 		}
@@ -63,25 +107,112 @@ func (p *pacedWriter) ReadFrom(r io.Reader) (sent int64, err error) {
 	return sent, err
 }
 
+// leave sends the answer, and reads the rest of the body for as long as its sender keeps up, so
+// that it gets to read the answer.
+func (c *client) leave() {
+	defer c.renew() // net/http sends the rest of the answer now
+	b := c.body
+	if b == nil || b.ended {
+		return
+	}
+	if !b.silent && (!b.waits || b.asked) {
+		c.control.Flush()
+		limit := int64(maxDrainOfStranger)
+		if c.known {
+			limit = maxDrain
+		}
+		io.CopyN(io.Discard, b, limit)
+	}
+	if !b.ended {
+		c.hangUp()
+		// First net/http looks for the end of the body.
+		c.control.SetReadDeadline(time.Now().Add(min(c.patience, unaskedPatience)))
+	}
+}
+
+// hangUp has net/http close the connection after the answer, and not at once, so that the other
+// end gets to read it. What is left of the body must not be taken for a request.
+func (c *client) hangUp() {
+	over := http.MaxBytesReader(c.ResponseWriter, io.NopCloser(strings.NewReader("x")), 0)
+	over.Read(make([]byte, 1))
+}
+
+// pacedBody is a request's body with a deadline for each step.
 type pacedBody struct {
 	io.ReadCloser
-	pacedWriter *pacedWriter
+	client *client
+	waits  bool // to be asked for the body, with 100 Continue
+	asked  bool // by the first Read
+	silent bool // for longer than the patience
+	ended  bool // net/http watches now whether the client is still there
+	begun  time.Time
+	got    int64
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
-	control := b.pacedWriter.control
-	control.SetReadDeadline(time.Now().Add(b.pacedWriter.patience))
+	control := b.client.control
+	if !b.asked {
+		b.asked, b.begun = true, time.Now()
+	}
+	if !b.ended {
+		control.SetReadDeadline(b.client.deadline(b.begun, b.got))
+	}
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF { // from here on net/http watches whether the client is still there
+	b.got += int64(n)
+	b.silent = b.silent || errors.Is(err, os.ErrDeadlineExceeded)
+	if err == io.EOF && !b.ended {
+		b.ended = true
 		control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
 
-// drain reads what is left of a body, up to n bytes.
-func drain(r *http.Request, body io.Reader, n int64) {
-	if body == nil || r.Header.Get("Expect") != "" { // it waits to be asked
-		return
+// slots is the room for requests that run at once. No key gets all of it, and keys that cannot
+// write, which everybody may have, leave half of it to those that can.
+type slots struct {
+	max int
+	mu  struct {
+		sync.Mutex
+		all, readers int
+		of           map[string]int // by key
 	}
-	io.CopyN(io.Discard, body, n)
+}
+
+func newSlots(n int) *slots {
+	s := &slots{max: n}
+	s.mu.of = map[string]int{}
+	return s
+}
+
+// enter takes a place for a request of the key. The caller leaves it.
+func (s *slots) enter(k Key) (leave func(), ok bool) {
+	reader := !k.Admin
+	for _, g := range k.Grants {
+		reader = reader && !g.Write
+	}
+	share := s.max - s.max/4
+	if reader {
+		share = max(1, s.max/4)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.all >= s.max || s.mu.of[k.AccessKey] >= share || reader && s.mu.readers >= s.max-s.max/2 {
+		return nil, false
+	}
+	s.count(k.AccessKey, reader, 1)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.count(k.AccessKey, reader, -1)
+	}, true
+}
+
+func (s *slots) count(key string, reader bool, by int) {
+	s.mu.all += by
+	if reader {
+		s.mu.readers += by
+	}
+	if s.mu.of[key] += by; s.mu.of[key] == 0 {
+		delete(s.mu.of, key)
+	}
 }

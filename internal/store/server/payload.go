@@ -2,16 +2,15 @@ package server
 
 import (
 	"bytes"
+	"crypto/md5"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"hash"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/rclone/gofakes3"
-	"github.com/rclone/gofakes3/signature"
 )
 
 // Values of X-Amz-Content-Sha256 that are no digest.
@@ -25,100 +24,174 @@ const (
 // chunkOverhead bounds what framing adds to a body sent in chunks, of 8 KiB or more.
 func chunkOverhead(body int64) int64 { return 4096 + body/64 }
 
-// checkBody replaces r's body by one that yields plain bytes and fails, before it
-// ends, unless they are what the signature and the checksums cover. It returns the
-// checksum that came with the body, to be kept with the object.
-func (s *Server) checkBody(w http.ResponseWriter, r *http.Request, key Key) (*checksum, *signature.APIError) {
-	if r.ContentLength > s.maxBody+chunkOverhead(s.maxBody) {
-		return nil, &errTooLarge
+// checkBody replaces the request's body by one that yields plain bytes and fails, before it
+// ends, unless they are what the signature and the checksums cover. It sets the checksum that
+// comes with the body, to be kept with the object.
+func (s *Server) checkBody(c *call, kind bodyKind) error {
+	r, claimed := c.r, c.auth.payload(c.r, nil)
+	chunked := strings.HasPrefix(claimed, "STREAMING-")
+	limit := s.maxBody
+	switch kind {
+	case noBody:
+		if r.ContentLength != 0 || chunked {
+			return invalid("This request takes no body.")
+		}
+	case document, documents:
+		limit = maxXMLBody
+	case data:
+		if r.ContentLength < 0 && !chunked {
+			return errNoLength
+		}
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, s.maxBody+chunkOverhead(s.maxBody))
-	claimed := r.Header.Get("X-Amz-Content-Sha256")
-	var refused *signature.APIError
-	switch {
-	case r.Header.Get("Authorization") == "" && claimed == "", claimed == unsignedPayload: // presigned, or the client's choice
-	case strings.HasPrefix(claimed, "STREAMING-"):
-		return s.unchunk(r, key, claimed)
-	default:
-		refused = checkDigest(r, claimed)
+	if r.ContentLength > limit+chunkOverhead(limit) {
+		return errTooLarge
 	}
-	if refused == nil && r.ContentLength > s.maxBody {
-		refused = &errTooLarge
+	r.Body = http.MaxBytesReader(nil, r.Body, limit+chunkOverhead(limit))
+	sum, err := c.headerChecksum(kind)
+	if err != nil {
+		return err
 	}
-	if refused != nil {
-		return nil, refused
+	if chunked {
+		err = s.unchunk(c, claimed, sum, limit)
+	} else {
+		err = c.checkPlain(claimed, sum, limit)
 	}
-	sum, ok := headerChecksum(r)
-	if !ok {
-		return nil, &errBadRequest
+	if err != nil {
+		return err
 	}
-	if sum != nil {
-		return sum, expectDigest(r, sum.hash, sum.want)
+	if kind == document || kind == documents { // an object's is checked where it is stored
+		want, err := c.contentMD5()
+		if err != nil {
+			return err
+		}
+		if want != nil {
+			return c.expectDigest(md5.New(), want)
+		}
 	}
-	return nil, nil
+	return nil
 }
 
-// unchunk decodes an aws-chunked body, so that no one after it has to know.
-func (s *Server) unchunk(r *http.Request, key Key, claimed string) (*checksum, *signature.APIError) {
-	n, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
-	if err != nil || n < 0 {
-		return nil, &errBadRequest
+// checkPlain checks a body that comes as it is.
+func (c *call) checkPlain(claimed string, sum *checksum, limit int64) error {
+	encodings := strings.ToLower(c.get("Content-Encoding"))
+	switch {
+	case c.r.ContentLength > limit:
+		return errTooLarge
+	case c.has("X-Amz-Trailer") || c.has("X-Amz-Decoded-Content-Length"):
+		return invalid("X-Amz-Trailer and X-Amz-Decoded-Content-Length are for bodies in chunks, which X-Amz-Content-Sha256 announces with STREAMING-...")
+	case strings.Contains(encodings, "aws-chunked"):
+		return invalid("Content-Encoding says aws-chunked, and X-Amz-Content-Sha256 does not: with chunks it begins with STREAMING-.")
 	}
-	if n > s.maxBody {
-		return nil, &errTooLarge
+	if claimed != unsignedPayload {
+		want, err := hex.DecodeString(claimed)
+		if err != nil || len(want) != sha256.Size {
+			return invalid("X-Amz-Content-Sha256 is %.80q, want a SHA-256 in hexadecimal, %s or a way to stream.", claimed, unsignedPayload)
+		}
+		if err := c.expectDigest(sha256.New(), want); err != nil {
+			return err
+		}
+	}
+	if sum == nil {
+		return nil
+	}
+	c.sum = sum
+	if sum.want == nil { // to be computed
+		c.r.Body = &summedBody{c.r.Body, sum}
+		return nil
+	}
+	return c.expectDigest(sum.hash, sum.want)
+}
+
+// summedBody has a checksum computed that did not come with the body.
+type summedBody struct {
+	io.ReadCloser
+	sum *checksum
+}
+
+func (b *summedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.sum.write(p[:n])
+	return n, err
+}
+
+// unchunk decodes an aws-chunked body, so that nothing after it has to know.
+func (s *Server) unchunk(c *call, claimed string, sum *checksum, limit int64) error {
+	n, err := strconv.ParseInt(c.get("X-Amz-Decoded-Content-Length"), 10, 64)
+	if err != nil || n < 0 {
+		return invalid("X-Amz-Decoded-Content-Length is %.40q, want the length of the body without its chunks' frames.", c.get("X-Amz-Decoded-Content-Length"))
+	}
+	if n > limit {
+		return errTooLarge
 	}
 	var v *chunkVerifier
 	switch claimed {
 	case signedChunks, signedChunksTrailer:
-		if v, err = newChunkVerifier(r.Header.Get("Authorization"), r.Header.Get("X-Amz-Date"), key.Secret); err != nil {
-			return nil, &errBadRequest
-		}
+		v = newChunkVerifier(c.auth)
 	case unsignedChunks:
 	default:
-		return nil, &errNotImplemented
+		return unsupported("This server does not support bodies as X-Amz-Content-Sha256: %.60s.", claimed)
 	}
-	sum, ok := headerChecksum(r)
-	trailer := r.Header.Get("X-Amz-Trailer")
-	if trailer != "" && sum == nil && claimed != signedChunks {
-		sum = newChecksum(trailer)
-		ok = ok && sum != nil
+	trailer := c.get("X-Amz-Trailer")
+	switch {
+	case trailer == "":
+	case claimed == signedChunks:
+		return invalid("X-Amz-Trailer announces a trailer, and X-Amz-Content-Sha256 none.")
+	case sum != nil && sum.want != nil:
+		return errTwoChecksums
+	default:
+		announced := newChecksum(trailer)
+		if announced == nil {
+			return unsupported("This server does not support the trailer %.60q.", trailer)
+		}
+		if sum != nil && sum.header != announced.header {
+			return errTwoChecksums
+		}
+		sum = announced
 	}
-	if !ok {
-		return nil, &errBadRequest
+	if trailer == "" && sum != nil && sum.want == nil {
+		sum.computed = true
 	}
-	r.Body = newChunkReader(r.Body, n, v, sum, claimed != signedChunks)
-	r.ContentLength = n
-	r.Header.Set("Content-Length", strconv.FormatInt(n, 10))
-	r.Header.Del("X-Amz-Decoded-Content-Length")
-	r.Header.Set("X-Amz-Content-Sha256", unsignedPayload)
-	if encoding := strings.TrimPrefix(strings.TrimPrefix(r.Header.Get("Content-Encoding"), "aws-chunked"), ","); encoding != "" {
-		r.Header.Set("Content-Encoding", encoding)
-	} else {
-		r.Header.Del("Content-Encoding")
+	c.sum = sum
+	c.r.Body = newChunkReader(c.r.Body, n, v, sum, claimed != signedChunks)
+	c.r.ContentLength = n
+	c.setEncoding()
+	return nil
+}
+
+// setEncoding takes the chunks out of Content-Encoding, wherever they stand in the list: what
+// is stored has none.
+func (c *call) setEncoding() {
+	var rest []string
+	for encoding := range strings.SplitSeq(c.get("Content-Encoding"), ",") {
+		if encoding = strings.TrimSpace(encoding); encoding != "" && !strings.EqualFold(encoding, "aws-chunked") {
+			rest = append(rest, encoding)
+		}
+	}
+	if len(rest) == 0 {
+		c.r.Header.Del("Content-Encoding")
+		return
+	}
+	c.r.Header.Set("Content-Encoding", strings.Join(rest, ","))
+}
+
+// contentMD5 returns the digest that is sent along, nil if there is none.
+func (c *call) contentMD5() ([]byte, error) {
+	if !c.has("Content-Md5") {
+		return nil, nil
+	}
+	sum, err := base64.StdEncoding.DecodeString(c.get("Content-Md5"))
+	if err != nil || len(sum) != md5.Size {
+		return nil, refusef(http.StatusBadRequest, "InvalidDigest", "Content-MD5 is not the base64 of 16 bytes.")
 	}
 	return sum, nil
 }
 
-// checkDigest holds the body against its SHA-256. A signed request that names none
-// has signed the digest of nothing.
-func checkDigest(r *http.Request, claimed string) *signature.APIError {
-	want, err := hex.DecodeString(claimed)
-	if claimed == "" {
-		empty := sha256.Sum256(nil)
-		want = empty[:]
-	}
-	if err != nil || len(want) != sha256.Size {
-		return &errBadRequest
-	}
-	return expectDigest(r, sha256.New(), want)
-}
-
 // expectDigest makes the body fail unless its hash is want.
-func expectDigest(r *http.Request, h hash.Hash, want []byte) *signature.APIError {
-	if r.ContentLength == 0 && !bytes.Equal(h.Sum(nil), want) {
-		return &errBadDigest
+func (c *call) expectDigest(h hash.Hash, want []byte) error {
+	if c.r.ContentLength == 0 && !bytes.Equal(h.Sum(nil), want) {
+		return errBadDigest
 	}
-	r.Body = &digestBody{ReadCloser: r.Body, hash: h, want: want, left: r.ContentLength}
+	c.r.Body = &digestBody{ReadCloser: c.r.Body, hash: h, want: want, left: c.r.ContentLength}
 	return nil
 }
 
@@ -138,7 +211,7 @@ func (d *digestBody) Read(p []byte) (int, error) {
 		d.left -= int64(n)
 	}
 	if (d.left == 0 || err == io.EOF) && !bytes.Equal(d.hash.Sum(nil), d.want) {
-		return 0, gofakes3.ErrorMessage(gofakes3.ErrBadDigest, "The body does not have the digest that was sent with it.")
+		return 0, errBadDigest
 	}
 	return n, err
 }

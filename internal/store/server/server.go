@@ -2,13 +2,13 @@
 // can run side by side, each on a directory of its own.
 //
 // It speaks what S3 clients use: objects with ranges, conditions and metadata,
-// lists, multipart uploads that survive a restart, presigned addresses. Addresses
-// are path-style. Objects are kept by package fs, durably. Reading, listing, copying and
-// deleting are gofakes3's; before it stands a front of our own that checks every
-// signature, every key's right to the bucket and every body's digest and checksum
-// (front.go, payload.go, checksum.go) and bounds what clients can hold up (limits.go).
-// Uploads never reach it: it would hash each byte a second time (put.go), and forget
-// uploads in parts at a restart (multipart.go).
+// lists, copies, multipart uploads that survive a restart, presigned addresses. Addresses
+// are path-style. Objects are kept by package fs, durably.
+//
+// A request passes the check of its signature (sigv4.go), of its key's right (front.go), of
+// all that it asks for against one table (operations.go) and of its body's digests (payload.go,
+// checksum.go). What the table does not have is refused by name. How long a client may hold up
+// the server is bounded in limits.go and connections.go.
 package server
 
 import (
@@ -21,8 +21,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/rclone/gofakes3"
 
 	"templar/internal/store"
 	"templar/internal/store/fs"
@@ -39,6 +37,9 @@ const DefaultMaxBody = 5 << 30
 
 // DefaultMaxRequests that run at once: a megabyte of buffers each, at most.
 const DefaultMaxRequests = 1024
+
+// DefaultMaxConnections that are open at once.
+const DefaultMaxConnections = 4096
 
 const (
 	headerTimeout = 10 * time.Second // for a request's header to arrive
@@ -59,6 +60,13 @@ type Config struct {
 	// MaxRequests is how many requests may run at once; others are told to come again. 0
 	// is DefaultMaxRequests.
 	MaxRequests int
+	// MaxConnections is how many may be open at once. 0 is DefaultMaxConnections, and less
+	// where the process may not open so many files.
+	MaxConnections int
+	// BucketBytes and BucketUploads bound what each bucket may hold, and its unfinished
+	// uploads; 0 is no bound.
+	BucketBytes   int64
+	BucketUploads int
 	// Patience is how long a client may neither send nor take a byte in the middle of a
 	// body; 0 is a minute.
 	Patience time.Duration
@@ -67,24 +75,27 @@ type Config struct {
 
 // Server serves the buckets of a directory. It is safe for concurrent use.
 type Server struct {
-	files    *fs.Store
-	keys     store.Keyring
-	objects  http.Handler // gofakes3, for requests that the front let pass
-	maxBody  int64
-	room     chan struct{} // an element for each running request
-	patience time.Duration
-	log      *slog.Logger
+	files       *fs.Store
+	keys        store.Keyring
+	operations  []operation
+	maxBody     int64
+	slots       *slots
+	connections *connections
+	patience    time.Duration
+	log         *slog.Logger
 }
 
 // Open opens the directory, making it if need be, and readies a server for it.
 func Open(c Config) (*Server, error) {
-	files, err := fs.Open(c.Dir, fs.Options{Fsync: c.Fsync, Now: c.Now})
+	files, err := fs.Open(c.Dir, fs.Options{Fsync: c.Fsync, Now: c.Now, BucketBytes: c.BucketBytes, BucketUploads: c.BucketUploads})
 	if err != nil {
 		return nil, fmt.Errorf("s3 server: %w", err)
 	}
+	// A running request may have three files open beside its connection.
 	s := &Server{
-		files: files, maxBody: cmp.Or(c.MaxBody, DefaultMaxBody), patience: cmp.Or(c.Patience, time.Minute), log: c.Log,
-		room: make(chan struct{}, cmp.Or(c.MaxRequests, DefaultMaxRequests)),
+		files: files, operations: operations(), maxBody: cmp.Or(c.MaxBody, DefaultMaxBody), patience: cmp.Or(c.Patience, time.Minute), log: c.Log,
+		slots:       newSlots(cmp.Or(c.MaxRequests, min(DefaultMaxRequests, openFiles()/8))),
+		connections: newConnections(cmp.Or(c.MaxConnections, min(DefaultMaxConnections, openFiles()/2))),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -92,10 +103,6 @@ func Open(c Config) (*Server, error) {
 	if err := s.keys.Add(c.Keys...); err != nil {
 		return nil, fmt.Errorf("s3 server: %w", err)
 	}
-	s.objects = gofakes3.New(&backend{files: files, log: s.log},
-		gofakes3.WithLogger(libraryLog{s.log}),
-		gofakes3.WithTimeSkewLimit(0), // the signature check has its own
-	).Server()
 	return s, nil
 }
 
@@ -126,6 +133,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         s.connections.changed,
+		ConnContext:       s.connections.remember,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)
@@ -143,14 +152,4 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	<-done
 	running.Wait()
 	return nil
-}
-
-// libraryLog passes on the faults that gofakes3 logs; its account of each request
-// is dropped.
-type libraryLog struct{ log *slog.Logger }
-
-func (l libraryLog) Print(level gofakes3.LogLevel, v ...any) {
-	if level == gofakes3.LogErr {
-		l.log.Error("s3 request", "err", fmt.Sprint(v...))
-	}
 }

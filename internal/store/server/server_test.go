@@ -291,7 +291,7 @@ func TestMultipartSurvivesARestart(t *testing.T) {
 		_, err := c.CompleteMultipartUpload(t.Context(), "bucket", "big", id, parts, minio.PutObjectOptions{})
 		return err
 	}
-	wantCode(t, "parts out of order", complete([]minio.CompletePart{parts[1], parts[0]}), "InvalidPart")
+	wantCode(t, "parts out of order", complete([]minio.CompletePart{parts[1], parts[0]}), "InvalidPartOrder")
 	wantCode(t, "a part that is not there", complete([]minio.CompletePart{{PartNumber: 2, ETag: parts[0].ETag}}), "InvalidPart")
 	wantCode(t, "a part of another ETag", complete([]minio.CompletePart{{PartNumber: 1, ETag: parts[1].ETag}}), "InvalidPart")
 	wantCode(t, "no parts", complete(nil), "InvalidPart")
