@@ -14,7 +14,7 @@ import (
 // floors lists the house from the ground up. A package may import those of lower floors,
 // and those under its own folder.
 var floors = [][]string{
-	{"protocol", "internal/safetensors", "internal/tokenizer"},
+	{"protocol", "internal/safetensors", "internal/tokenizer", "internal/userfile"},
 	{"internal/clock", "internal/kernel", "internal/workers", "internal/score"},
 	{"state"},
 	{"codec", "internal/engine", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model"},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"templar/internal/userfile"
 	"templar/protocol"
 )
 
@@ -27,7 +28,7 @@ type HotkeyEntry struct {
 
 // List returns the wallets of a folder, in order of name.
 func List(path string) ([]Entry, error) {
-	root, err := expand(path)
+	root, err := userfile.Expand(path)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +64,7 @@ func List(path string) ([]Entry, error) {
 // Coldkey reads the public half of a wallet's coldkey, <path>/<name>/coldkeypub.txt.
 // The secret half, which holds funds, is never read.
 func Coldkey(path, name string) (protocol.Hotkey, error) {
-	root, err := expand(path)
+	root, err := userfile.Expand(path)
 	if err != nil {
 		return protocol.Hotkey{}, err
 	}
@@ -73,6 +74,9 @@ func Coldkey(path, name string) (protocol.Hotkey, error) {
 	b, err := os.ReadFile(filepath.Join(root, name, "coldkeypub.txt"))
 	if err != nil {
 		return protocol.Hotkey{}, fmt.Errorf("coldkey of wallet %s: %w", name, err)
+	}
+	if b, err = userfile.JSON(b); err != nil {
+		return protocol.Hotkey{}, fmt.Errorf("coldkey of wallet %s: coldkeypub.txt %w", name, err)
 	}
 	var k keyJSON
 	if err := json.Unmarshal(b, &k); err != nil {

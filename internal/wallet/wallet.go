@@ -11,12 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/oasisprotocol/curve25519-voi/primitives/sr25519"
 
+	"templar/internal/userfile"
 	"templar/protocol"
 )
 
@@ -44,6 +44,16 @@ func FromSeed(seed [32]byte) (*Wallet, error) {
 	public, err := pair.PublicKey().MarshalBinary()
 	if err != nil {
 		return nil, fmt.Errorf("expand seed: %w", err)
+	}
+	return &Wallet{hotkey: protocol.Hotkey(public), pair: pair}, nil
+}
+
+// fromPair takes a key whose mini-secret is not known.
+func fromPair(secret *sr25519.SecretKey) (*Wallet, error) {
+	pair := secret.KeyPair()
+	public, err := pair.PublicKey().MarshalBinary()
+	if err != nil {
+		return nil, err
 	}
 	return &Wallet{hotkey: protocol.Hotkey(public), pair: pair}, nil
 }
@@ -98,7 +108,7 @@ func Import(path, name, hotkey, phrase string) (*Wallet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeKey(file, w.hotkey, seed, phrase); err != nil {
+	if err := writeKey(file, w.hotkey, seed, Normal(phrase)); err != nil {
 		return nil, fmt.Errorf("create wallet %s/%s: %w", name, hotkey, err)
 	}
 	return w, nil
@@ -120,26 +130,19 @@ func Mnemonic(path, name, hotkey string) (string, error) {
 	if k.SecretPhrase == nil || *k.SecretPhrase == "" {
 		return "", fmt.Errorf("load wallet %s/%s: the key file has no mnemonic", name, hotkey)
 	}
-	return *k.SecretPhrase, nil
+	return Normal(*k.SecretPhrase), nil
 }
 
-// Load reads a hotkey. It refuses files that others may read, encrypted files, and
-// files whose address is not that of their seed.
+// Load reads a hotkey. It refuses files that others may read, encrypted files, keys of another
+// kind than sr25519, and files whose address is not that of their secret.
 func Load(path, name, hotkey string) (*Wallet, error) {
 	file, err := keyFile(path, name, hotkey)
 	if err != nil {
 		return nil, err
 	}
-	seed, claimed, err := readKey(file)
+	w, err := readKey(file)
 	if err != nil {
 		return nil, fmt.Errorf("load wallet %s/%s: %w", name, hotkey, err)
-	}
-	w, err := FromSeed(seed)
-	if err != nil {
-		return nil, fmt.Errorf("load wallet %s/%s: %w", name, hotkey, err)
-	}
-	if claimed != "" && claimed != w.String() {
-		return nil, fmt.Errorf("load wallet %s/%s: the seed belongs to %s, but the file says %s", name, hotkey, w, claimed)
 	}
 	return w, nil
 }
@@ -149,7 +152,7 @@ func keyFile(path, name, hotkey string) (string, error) {
 	if err := errors.Join(checkName(name), checkName(hotkey)); err != nil {
 		return "", err
 	}
-	root, err := expand(path)
+	root, err := userfile.Expand(path)
 	return filepath.Join(root, name, "hotkeys", hotkey), err
 }
 
@@ -160,16 +163,4 @@ func checkName(s string) error {
 		return fmt.Errorf("wallet: %q is not a name", s)
 	}
 	return nil
-}
-
-func expand(path string) (string, error) {
-	rest, ok := strings.CutPrefix(path, "~")
-	if !ok || (rest != "" && rest[0] != '/') {
-		return path, nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("wallet: %w", err)
-	}
-	return filepath.Join(home, rest), nil
 }

@@ -138,7 +138,7 @@ func TestLoadRefuses(t *testing.T) {
 		"encrypted":       {"$NACL" + good, 0o600, "encrypted"},
 		"vault":           {"$ANSIBLE_VAULT;1.1" + good, 0o600, "encrypted"},
 		"not json":        {aliceSeed, 0o600, "not a JSON key file"},
-		"no seed":         {`{"ss58Address":"` + aliceAddress + `"}`, 0o600, "no secretSeed"},
+		"no seed":         {`{"ss58Address":"` + aliceAddress + `"}`, 0o600, "no secretSeed, no secretPhrase"},
 		"mnemonic":        {`{"secretPhrase":"` + devPhrase + `","ss58Address":"` + devAddress + `"}`, 0o600, ""},
 		"bad mnemonic":    {`{"secretPhrase":"bottom drive"}`, 0o600, "12 to 24 words"},
 		"short seed":      {`{"secretSeed":"0x1234"}`, 0o600, "64 hexadecimal"},
