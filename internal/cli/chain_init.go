@@ -57,6 +57,9 @@ genesis file back, and runs "templar chain join".`,
 		}
 		keys := *with
 		if len(keys) > 0 {
+			if err := cometbft.CheckAuthorities(keys); err != nil {
+				return usagef("--with: %w", err)
+			}
 			own, err := cometbft.Keys(*home)
 			if err != nil {
 				return err

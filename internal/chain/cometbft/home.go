@@ -29,24 +29,55 @@ var ErrOtherGenesis = errors.New("the folder holds another chain")
 // zero genesis time means now. Called again with the same genesis it does nothing; the
 // time may then be zero or what it was. Any other genesis gives ErrOtherGenesis.
 func Init(home string, g ledger.Genesis, authorities ...string) error {
+	if err := CheckAuthorities(authorities); err != nil {
+		return fmt.Errorf("init chain: %w", err)
+	}
 	c := homeConfig(home)
 	existing, err := readGenesis(c)
 	if err == nil {
 		return sameGenesis(home, existing, g)
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if err := checkGenesis(home, g); err != nil {
 		return fmt.Errorf("init chain: %w", err)
 	}
 	if g.Time.IsZero() {
 		g.Time = time.Now().UTC()
 	}
-	if err := g.Validate(); err != nil {
-		return fmt.Errorf("init chain: %w", err)
-	}
 	if err := writeHome(c, g, authorities); err != nil {
 		return fmt.Errorf("init chain: %w", err)
 	}
 	return nil
+}
+
+// CheckAuthorities finds what is wrong with keys that are to stand in a genesis.
+func CheckAuthorities(keys []string) error {
+	seen := map[string]bool{}
+	for _, text := range keys {
+		k, err := authorityKey(text)
+		if err != nil {
+			return err
+		}
+		if seen[string(k)] {
+			return fmt.Errorf("authority key %q stands twice", text)
+		}
+		seen[string(k)] = true
+	}
+	return nil
+}
+
+// checkGenesis finds what is wrong with a genesis that is to be written to home.
+func checkGenesis(home string, g ledger.Genesis) error {
+	existing, err := readGenesis(homeConfig(home))
+	if err == nil {
+		return sameGenesis(home, existing, g)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if g.Time.IsZero() {
+		g.Time = time.Now().UTC()
+	}
+	return g.Validate()
 }
 
 func sameGenesis(home string, existing *types.GenesisDoc, g ledger.Genesis) error {

@@ -52,7 +52,7 @@ func TestCeremony(t *testing.T) {
 		t.Fatal(err)
 	}
 	genesis := genesisFile(t, first)
-	n := cometbft.Network{Listen: "127.0.0.1:0", Peers: []string{a.Node + "@127.0.0.1:1"}}
+	n := cometbft.Network{Listen: freeAddress(t), Peers: []string{a.Node + "@127.0.0.1:1"}}
 	for range 2 { // the second time changes nothing
 		if err := cometbft.Join(second, genesis, n); err != nil {
 			t.Fatal(err)

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cometbft/cometbft/crypto/ed25519"
@@ -54,6 +56,9 @@ func InitNetwork(homes, listen []string, g ledger.Genesis) error {
 	if len(homes) != len(listen) {
 		return fmt.Errorf("init chain: %d folders for %d addresses", len(homes), len(listen))
 	}
+	if err := checkNetwork(homes, listen, g); err != nil {
+		return fmt.Errorf("init chain: %w", err)
+	}
 	var authorities, peers []string
 	for i, home := range homes {
 		id, err := Keys(home)
@@ -77,6 +82,61 @@ func InitNetwork(homes, listen []string, g ledger.Genesis) error {
 		}
 	}
 	return nil
+}
+
+// checkNetwork finds what is wrong before a key is made: what is refused leaves nothing behind.
+func checkNetwork(homes, listen []string, g ledger.Genesis) error {
+	seen := map[string]bool{}
+	local := 0
+	for _, address := range listen {
+		host, port, err := reachable(address)
+		if err != nil {
+			return fmt.Errorf("listen address %w", err)
+		}
+		if seen[net.JoinHostPort(host, port)] {
+			return fmt.Errorf("listen address %q stands twice: each node needs one of its own", address)
+		}
+		seen[net.JoinHostPort(host, port)] = true
+		if (Network{Listen: address}).loopback() {
+			local++
+		}
+	}
+	if local > 0 && local < len(listen) {
+		return fmt.Errorf("listen addresses %s: some are of this machine only, where nodes of others cannot reach them", strings.Join(listen, ", "))
+	}
+	return checkGenesis(homes[0], g)
+}
+
+// reachable returns host and port of an address at which other nodes can reach one, in a form
+// that can be compared.
+func reachable(address string) (host, port string, err error) {
+	host, port, err = hostPort(address)
+	if err != nil {
+		return "", "", err
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		if ip.Unmap().IsUnspecified() || ip.IsMulticast() {
+			return "", "", fmt.Errorf("%q: others cannot reach %s: name the address at which they can", address, host)
+		}
+		host = ip.Unmap().String()
+	}
+	if host == "" {
+		return "", "", fmt.Errorf("%q has no host: name the address at which others reach the node", address)
+	}
+	return strings.ToLower(host), port, nil
+}
+
+// hostPort splits an address. Port 0 would be another one each time.
+func hostPort(address string) (host, port string, err error) {
+	host, port, err = net.SplitHostPort(address)
+	if err != nil || strings.ContainsAny(host, "/@ \t") {
+		return "", "", fmt.Errorf("%q: want host:port", address)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return "", "", fmt.Errorf("%q: want a port from 1 to 65535", address)
+	}
+	return host, strconv.FormatUint(n, 10), nil
 }
 
 // Join makes home the folder of a node of the chain whose genesis file is given. The
@@ -131,13 +191,28 @@ func (n Network) validate() error {
 	if n.Listen == "" && len(n.Peers) == 0 {
 		return nil
 	}
-	if _, _, err := net.SplitHostPort(n.Listen); err != nil {
-		return fmt.Errorf("listen address %q: want host:port", n.Listen)
+	if _, _, err := hostPort(n.Listen); err != nil {
+		return fmt.Errorf("listen address %w", err)
 	}
+	if n.External != "" {
+		if _, _, err := reachable(n.External); err != nil {
+			return fmt.Errorf("external address %w", err)
+		}
+	}
+	seen := map[string]bool{}
 	for _, p := range n.Peers {
 		id, address, ok := strings.Cut(p, "@")
-		if _, _, err := net.SplitHostPort(address); !ok || err != nil || len(id) != 2*p2p.IDByteLength {
+		if _, err := hex.DecodeString(id); !ok || err != nil || len(id) != 2*p2p.IDByteLength {
 			return fmt.Errorf("peer %q: want id@host:port, as \"templar chain key\" prints the id", p)
+		}
+		host, port, err := reachable(address)
+		if err != nil {
+			return fmt.Errorf("peer %w", err)
+		}
+		if at := net.JoinHostPort(host, port); seen[id] || seen[at] {
+			return fmt.Errorf("peer %q stands twice, or its address does", p)
+		} else {
+			seen[id], seen[at] = true, true
 		}
 	}
 	return nil
