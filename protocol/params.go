@@ -284,6 +284,13 @@ func (p *Params) TrustsStore(endpoint string) bool {
 	return false
 }
 
+// sharedDomains have hosts of stores and hosts that any customer of theirs serves, with a valid
+// certificate: a wildcard over them would believe the date that an owner's own server gives.
+var sharedDomains = []string{
+	"amazonaws.com", "amazonaws.com.cn", "cloudfront.net", "googleapis.com", "windows.net", "azure.com",
+	"workers.dev", "pages.dev", "oraclecloud.com", "aliyuncs.com", "myqcloud.com",
+}
+
 func checkStore(endpoint string) error {
 	if _, local := LocalStore(endpoint); local {
 		return nil
@@ -291,6 +298,9 @@ func checkStore(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("store %q: want http(s)://host[:port] and nothing behind it", endpoint)
+	}
+	if domain, wild := strings.CutPrefix(u.Host, "*."); wild && (!strings.Contains(domain, ".") || slices.Contains(sharedDomains, domain)) {
+		return fmt.Errorf("store %q: anybody can serve a host under %s: name the stores' hosts, or a domain that has none but stores", endpoint, domain)
 	}
 	return nil
 }

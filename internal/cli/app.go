@@ -12,9 +12,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"templar/internal/config"
@@ -22,6 +24,7 @@ import (
 	"templar/internal/localnet"
 	"templar/internal/node"
 	"templar/internal/telemetry"
+	"templar/internal/userfile"
 )
 
 // App is the work behind the commands. Its functions return when their context ends,
@@ -95,6 +98,7 @@ update, validators measure what every miner contributed and set weights on a cha
   templar miner --config miner.yaml     # take part in a run`
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentPreRunE = expandPaths
 	root.SetIn(std.In)
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
@@ -109,6 +113,29 @@ update, validators measure what every miner contributed and set weights on a cha
 		explainCommand(std, b), verifyCommand(std, b), evalCommand(b), modelGroup(), datasetGroup(std, b), withClocks(doctor(), b),
 	)
 	return root
+}
+
+// pathFlags name files and folders.
+var pathFlags = []string{
+	"config", "corpus", "data-dir", "file", "genesis", "gradients", "home", "json", "model", "out", "params", "plot",
+	"read-secret-file", "run", "save", "secret-file", "text", "tokenizer", "wallet.path",
+}
+
+// expandPaths reads a "~" in flags that name files, which shells leave alone in --flag=~/x.
+func expandPaths(cmd *cobra.Command, _ []string) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() != "string" || !slices.Contains(pathFlags, f.Name) {
+			return
+		}
+		path, bad := userfile.Expand(f.Value.String())
+		if bad == nil && path != f.Value.String() {
+			bad = f.Value.Set(path)
+		}
+		if bad != nil {
+			err = errors.Join(err, usagef("--%s: %w", f.Name, bad))
+		}
+	})
+	return err
 }
 
 // group is a command that only holds others.

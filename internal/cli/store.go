@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"net"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,10 @@ func storeServe(std Std) *cobra.Command {
       {"id": "alice-write", "secret": "...", "write": ["alice"]},
       {"id": "everybody", "secret": "...", "read": ["alice", "dataset"]}
     ]
-  }`,
+  }
+
+A bucket may be bounded: "bucket_bytes" is what each may hold, "bucket_uploads" how many
+unfinished uploads it may have (1000 without). "dir" may begin with ~/.`,
 		Example: `  templar store serve --config store.json --addr 127.0.0.1:9000`,
 		Args:    noArgs,
 	}
@@ -67,7 +71,7 @@ func serveStore(cmd *cobra.Command, std Std, file, addr string) error {
 		return err
 	}
 	defer unlock()
-	s, err := server.Open(server.Config{Dir: c.Dir, Keys: keys, Fsync: true, Log: log})
+	s, err := server.Open(server.Config{Dir: c.Dir, Keys: keys, Fsync: true, Log: log, BucketBytes: c.BucketBytes, BucketUploads: cmp.Or(c.BucketUploads, 1000)})
 	if err != nil {
 		return err
 	}

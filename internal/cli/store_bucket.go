@@ -17,6 +17,7 @@ import (
 	"templar/internal/node"
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/internal/userfile"
 	"templar/protocol"
 )
 
@@ -94,8 +95,8 @@ func (b *bucketFlags) fromNode(cmd *cobra.Command, std Std) (views, error) {
 		return views{read: n.Buckets.Gradients.Reading(), write: n.Buckets.Gradients.Writing()}, nil
 	case "dataset":
 		v := views{read: n.Buckets.Dataset.Location(), write: n.Buckets.Dataset.Location()}
-		v.write.AccessKey = std.getenv("R2_DATASET_WRITE_ACCESS_KEY_ID")
-		v.write.Secret = store.Secret(std.getenv("R2_DATASET_WRITE_SECRET_ACCESS_KEY"))
+		v.write.AccessKey = userfile.Trim(std.getenv("R2_DATASET_WRITE_ACCESS_KEY_ID"))
+		v.write.Secret = store.Secret(userfile.Trim(std.getenv("R2_DATASET_WRITE_SECRET_ACCESS_KEY")))
 		return v, nil
 	case "aggregator":
 		owner, _, err := config.Load(telemetry.Aggregator, sources)
@@ -149,14 +150,14 @@ func secretOf(flag, file, alternative string) (store.Secret, error) {
 		if alternative == "" {
 			return "", usagef("%s: missing: name the file that holds the key's secret", flag)
 		}
-		return store.Secret(alternative), nil
+		return store.Secret(userfile.Trim(alternative)), nil
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return "", usagef("%s: %w", flag, err)
 	}
-	secret := strings.TrimSpace(string(b))
-	if secret == "" || strings.ContainsAny(secret, " \n") {
+	secret := userfile.Trim(string(b))
+	if secret == "" || strings.ContainsAny(secret, " \t\r\n") {
 		return "", usagef("%s: %s: want a file that holds a secret and nothing else", flag, file)
 	}
 	return store.Secret(secret), nil

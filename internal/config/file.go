@@ -18,6 +18,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"templar/internal/store"
+	"templar/internal/userfile"
 )
 
 // parserOf returns the parser of a file by its extension.
@@ -49,9 +50,16 @@ func readFile(path string) (map[string]any, error) {
 }
 
 func readBytes(path string) ([]byte, error) {
-	b, err := file.Provider(path).ReadBytes()
+	expanded, err := userfile.Expand(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	b, err := file.Provider(expanded).ReadBytes()
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w: name a file that you can read with --config", err)
+	}
+	if b, err = userfile.JSON(b); err != nil { // of YAML it is as true
+		return nil, fmt.Errorf("configuration: %s %w", path, err)
 	}
 	return b, nil
 }

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"templar/internal/telemetry"
+	"templar/internal/userfile"
 )
 
 // Sources are what a Node is loaded from; a later one overrides an earlier one.
@@ -53,8 +52,8 @@ func Load(role telemetry.Role, s Sources) (n Node, warnings []string, err error)
 	for i := range n.Buckets.Mirrors {
 		n.Buckets.Mirrors[i].resolve()
 	}
-	for _, path := range []*string{&n.DataDir, &n.Run} {
-		if *path, err = expandHome(*path); err != nil {
+	for _, path := range []*string{&n.DataDir, &n.Run, &n.Wallet.Path} {
+		if *path, err = userfile.Expand(*path); err != nil {
 			return Node{}, l.warnings, err
 		}
 	}
@@ -201,16 +200,4 @@ func idle(o Options) (warnings []string) {
 		}
 	}
 	return warnings
-}
-
-func expandHome(path string) (string, error) {
-	rest, ok := strings.CutPrefix(path, "~/")
-	if !ok {
-		return path, nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	return filepath.Join(home, rest), nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"templar/internal/store"
+	"templar/internal/userfile"
 )
 
 // bucketList is the original's way to name several buckets that hold the dataset, as JSON.
@@ -61,7 +62,11 @@ func parseBucketList(text string) ([]Bucket, error) {
 	}
 	out := make([]Bucket, len(list))
 	for i, b := range list {
-		out[i] = Bucket{AccountID: b.AccountID, Endpoint: b.Endpoint, Name: b.Name, Key: Key{ID: b.Credentials.Read.ID, Secret: store.Secret(b.Credentials.Read.Secret)}}
+		read := b.Credentials.Read
+		out[i] = Bucket{
+			AccountID: userfile.Trim(b.AccountID), Endpoint: userfile.Trim(b.Endpoint), Name: userfile.Trim(b.Name),
+			Key: Key{ID: userfile.Trim(read.ID), Secret: store.Secret(userfile.Trim(read.Secret))},
+		}
 		out[i].resolve()
 	}
 	return out, nil

@@ -10,6 +10,8 @@ import (
 
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
+
+	"templar/internal/userfile"
 )
 
 // schema maps each key of the file, dotted, to the type of its value.
@@ -60,7 +62,7 @@ func typed(t reflect.Type, v any) (any, error) {
 	switch v := v.(type) {
 	case string:
 		if t.Kind() == reflect.String {
-			return v, nil
+			return userfile.Trim(v), nil
 		}
 	case bool:
 		if t.Kind() == reflect.Bool {
@@ -96,8 +98,12 @@ func typedSection(t reflect.Type, section map[string]any) (any, error) {
 		if s[key] == nil {
 			return nil, fmt.Errorf("%s: %w", key, s.unknown(key))
 		}
-		if _, err := typed(s[key], v); err != nil {
+		v, err := typed(s[key], v)
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		if err := k.Set(key, v); err != nil {
+			return nil, want(t)
 		}
 	}
 	out := reflect.New(t)
@@ -126,7 +132,7 @@ func typedList(t reflect.Type, list []any) (any, error) {
 func parse(t reflect.Type, text string) (any, error) {
 	switch t.Kind() {
 	case reflect.String:
-		return text, nil
+		return userfile.Trim(text), nil
 	case reflect.Bool:
 		if v, err := strconv.ParseBool(text); err == nil {
 			return v, nil

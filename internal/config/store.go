@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"templar/internal/store"
+	"templar/internal/userfile"
 )
 
 // StoreServer configures `templar store serve`. Its file is JSON.
@@ -17,6 +19,10 @@ type StoreServer struct {
 	// Buckets are created if they are not there.
 	Buckets []string `json:"buckets"`
 	Keys    []Access `json:"keys"`
+	// BucketBytes bounds what each bucket may hold, its unfinished uploads included, and
+	// BucketUploads how many of these it may have. 0 means no bound, and 1000.
+	BucketBytes   int64 `json:"bucket_bytes,omitempty"`
+	BucketUploads int   `json:"bucket_uploads,omitempty"`
 }
 
 // LogValue keeps the secrets out of logs.
@@ -58,7 +64,25 @@ func LoadStore(path string) (StoreServer, error) {
 	if err := dec.Decode(&s); err != nil {
 		return StoreServer{}, fmt.Errorf("%s: %w%s", path, err, where(b, err))
 	}
+	if dec.More() {
+		return StoreServer{}, fmt.Errorf("%s: something follows the configuration", path)
+	}
+	if err := s.normalise(); err != nil {
+		return StoreServer{}, fmt.Errorf("%s: %w", path, err)
+	}
 	return s, s.validate(path)
+}
+
+// normalise takes away what cannot be meant.
+func (s *StoreServer) normalise() (err error) {
+	if s.Dir, err = userfile.Expand(userfile.Trim(s.Dir)); err != nil {
+		return fmt.Errorf("dir: %w", err)
+	}
+	for i := range s.Keys {
+		k := &s.Keys[i]
+		k.ID, k.Secret = userfile.Trim(k.ID), store.Secret(userfile.Trim(k.Secret.Reveal()))
+	}
+	return nil
 }
 
 // SaveStore writes s in the form that LoadStore reads, secrets included, mode 0600.
@@ -89,10 +113,16 @@ func (s *StoreServer) validate(path string) error {
 			fault("buckets: %w", err)
 		}
 	}
+	if s.BucketBytes < 0 || s.BucketUploads < 0 {
+		fault("bucket_bytes and bucket_uploads must not be negative")
+	}
 	seen := map[string]bool{}
 	for i, k := range s.Keys {
 		if len(k.ID) < 3 || k.Secret == "" {
 			fault("keys[%d]: want an id of 3 characters or more, and a secret", i)
+		}
+		if strings.ContainsAny(k.ID, ", \t\r\n") {
+			fault("keys[%d]: id %q has a space or comma, which no signed request can carry", i, k.ID)
 		}
 		if seen[k.ID] {
 			fault("keys[%d]: id %q stands twice", i, k.ID)

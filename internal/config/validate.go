@@ -3,9 +3,11 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"templar/internal/store"
@@ -118,7 +120,19 @@ func (v *validator) url(key, value string) {
 
 func isServer(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil && u.Path == "" && u.RawQuery == "" && u.Fragment == ""
+	if err != nil || u.Hostname() == "" || !goodPort(u.Port()) {
+		return false
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.Unmap().IsUnspecified() {
+		return false // where a server may listen, and no client can reach it
+	}
+	return u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil && u.Path == "" && u.RawQuery == "" && u.Fragment == ""
+}
+
+// goodPort tells whether a URL's port, if it has one, can be connected to.
+func goodPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 func (v *validator) chain(c Chain) {
