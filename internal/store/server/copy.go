@@ -113,7 +113,7 @@ func (c *call) copiedHeader(src map[string]string, replace bool) (map[string]str
 	}
 	// S3 overlooks them; who sends them means them.
 	for name := range given {
-		if name != "Content-Type" && given[name] != src[name] && (strings.HasPrefix(name, "X-Amz-Meta-") || slices.Contains(keptHeaders, name)) {
+		if name != "Content-Type" && given[name] != src[name] && (strings.HasPrefix(name, metaPrefix) || slices.Contains(keptHeaders, name)) {
 			return nil, invalid("The copy has the source's metadata: for %s, say X-Amz-Metadata-Directive: REPLACE.", name)
 		}
 	}

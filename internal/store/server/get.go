@@ -84,7 +84,11 @@ func (c *call) choose(o *fs.Object) (*span, error) {
 func (c *call) showHeader(h http.Header, o *fs.Object, whole bool) {
 	h.Set("Content-Type", "binary/octet-stream") // as in S3, when the uploader named none
 	for name, value := range o.Header {
-		if !strings.HasPrefix(name, checksumPrefix) || whole && c.has("X-Amz-Checksum-Mode") {
+		switch {
+		case strings.HasPrefix(name, metaPrefix):
+			// In small letters, as S3 has it: to some clients these are names of their own.
+			h[strings.ToLower(name)] = []string{value}
+		case !strings.HasPrefix(name, checksumPrefix), whole && c.has("X-Amz-Checksum-Mode"):
 			h.Set(name, value)
 		}
 	}

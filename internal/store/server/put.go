@@ -54,6 +54,8 @@ func (c *call) showChecksum() {
 	}
 }
 
+const metaPrefix = "X-Amz-Meta-"
+
 // Bounds of what is kept with an object, as in S3.
 const (
 	maxMetadata = 2 << 10
@@ -66,7 +68,7 @@ var keptHeaders = []string{"Cache-Control", "Content-Disposition", "Content-Enco
 func (c *call) objectHeader() (map[string]string, error) {
 	out, metadata, all := make(map[string]string), 0, 0
 	for name := range c.r.Header {
-		meta, isMeta := strings.CutPrefix(name, "X-Amz-Meta-")
+		meta, isMeta := strings.CutPrefix(name, metaPrefix)
 		if !isMeta && !slices.Contains(keptHeaders, name) {
 			continue
 		}
