@@ -1,10 +1,12 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
 
+	"templar/internal/store"
 	"templar/internal/store/fs"
 )
 
@@ -36,7 +38,10 @@ func (s *Server) holds(c *call, check func(old *fs.Object) error) error {
 		return nil
 	}
 	old, err := s.files.Stat(c.bucket, c.key)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return check(nil)
+	case err != nil:
 		return nil // storing it finds out
 	}
 	return check(&old)

@@ -102,11 +102,6 @@ func refusalOf(log *slog.Logger, err error) *refusal {
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := refusalOf(s.log, err)
 	h := w.Header()
-	for _, name := range []string{"Content-Length", "Content-Range", "ETag"} {
-		if e.status != http.StatusNotModified {
-			h.Del(name)
-		}
-	}
 	switch {
 	case e.status == http.StatusNotModified:
 		w.WriteHeader(e.status)

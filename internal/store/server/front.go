@@ -118,7 +118,7 @@ func (c *call) allowed(r right) bool {
 		return true
 	}
 	bucket, _, err := c.source()
-	return err == nil && c.auth.key.Allows(bucket, false)
+	return err != nil || c.auth.key.Allows(bucket, false) // the operation says what is wrong with it
 }
 
 // source returns what the request copies from.

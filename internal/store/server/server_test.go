@@ -53,7 +53,12 @@ func client(t *testing.T, h *httptest.Server, key server.Key, transport http.Rou
 	if transport == nil {
 		transport = h.Client().Transport
 	}
-	c, err := minio.NewCore(strings.TrimPrefix(h.URL, "http://"), &minio.Options{
+	return dialMinio(t, strings.TrimPrefix(h.URL, "http://"), key, transport)
+}
+
+func dialMinio(t *testing.T, address string, key server.Key, transport http.RoundTripper) *minio.Core {
+	t.Helper()
+	c, err := minio.NewCore(address, &minio.Options{
 		Creds: credentials.NewStaticV4(key.AccessKey, key.Secret.Reveal(), ""), Region: "us-east-1",
 		BucketLookup: minio.BucketLookupPath, Transport: transport, MaxRetries: 1,
 	})
