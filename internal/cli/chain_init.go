@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -81,12 +82,20 @@ func initNetwork(cmd *cobra.Command, home string, listen []string, g ledger.Gene
 		homes[i] = filepath.Join(home, strconv.Itoa(i))
 	}
 	if err := cometbft.InitNetwork(homes, listen, g); err != nil {
-		return err
+		return usageIfInvalid(err)
 	}
 	for i, h := range homes {
 		fmt.Fprintf(cmd.OutOrStdout(), "templar chain start --home %q --rpc 127.0.0.1:%d\n", h, 26657+10*i)
 	}
 	return nil
+}
+
+// usageIfInvalid says that the input was wrong, if it was.
+func usageIfInvalid(err error) error {
+	if invalid := (*cometbft.InvalidError)(nil); errors.As(err, &invalid) {
+		return usageError{err}
+	}
+	return err
 }
 
 func chainKey() *cobra.Command {
@@ -142,7 +151,7 @@ key, see "templar chain key"; else it follows, and serves clients.`,
 			return usagef("--genesis: %w: name a file that you can read", err)
 		}
 		if err := cometbft.Join(*home, genesis, n); err != nil {
-			return err
+			return usageIfInvalid(err)
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "templar chain start --home %q\n", *home)
 		return nil

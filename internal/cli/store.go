@@ -65,6 +65,11 @@ func serveStore(cmd *cobra.Command, std Std, file, addr string) error {
 	for _, k := range c.Keys {
 		keys = append(keys, k.Key())
 	}
+	l, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", addr) // before anything is written
+	if err != nil {
+		return err
+	}
+	defer l.Close()
 	// First of all: opening the folder clears away what another server is writing there.
 	unlock, err := fs.Lock(c.Dir)
 	if err != nil {
@@ -79,10 +84,6 @@ func serveStore(cmd *cobra.Command, std Std, file, addr string) error {
 		if err := s.CreateBucket(b); err != nil {
 			return err
 		}
-	}
-	l, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", addr)
-	if err != nil {
-		return err
 	}
 	log.Info("store serves", "endpoint", "http://"+l.Addr().String(), "buckets", len(c.Buckets))
 	return s.Serve(cmd.Context(), l)

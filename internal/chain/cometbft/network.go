@@ -56,7 +56,10 @@ func InitNetwork(homes, listen []string, g ledger.Genesis) error {
 	if len(homes) != len(listen) {
 		return fmt.Errorf("init chain: %d folders for %d addresses", len(homes), len(listen))
 	}
-	if err := checkNetwork(homes, listen, g); err != nil {
+	if err := checkListen(listen); err != nil {
+		return fmt.Errorf("init chain: %w", &InvalidError{err})
+	}
+	if err := checkGenesis(homes[0], g); err != nil {
 		return fmt.Errorf("init chain: %w", err)
 	}
 	var authorities, peers []string
@@ -84,8 +87,16 @@ func InitNetwork(homes, listen []string, g ledger.Genesis) error {
 	return nil
 }
 
-// checkNetwork finds what is wrong before a key is made: what is refused leaves nothing behind.
-func checkNetwork(homes, listen []string, g ledger.Genesis) error {
+// InvalidError says that an address or key that was given cannot be. Nothing was written then.
+type InvalidError struct{ Err error }
+
+func (e *InvalidError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *InvalidError) Unwrap() error { return e.Err }
+
+// checkListen finds what is wrong before a key is made: what is refused leaves nothing behind.
+func checkListen(listen []string) error {
 	seen := map[string]bool{}
 	local := 0
 	for _, address := range listen {
@@ -104,7 +115,7 @@ func checkNetwork(homes, listen []string, g ledger.Genesis) error {
 	if local > 0 && local < len(listen) {
 		return fmt.Errorf("listen addresses %s: some are of this machine only, where nodes of others cannot reach them", strings.Join(listen, ", "))
 	}
-	return checkGenesis(homes[0], g)
+	return nil
 }
 
 // reachable returns host and port of an address at which other nodes can reach one, in a form
@@ -151,7 +162,7 @@ func Join(home string, genesis []byte, n Network) error {
 		return fmt.Errorf("join chain: %w", err)
 	}
 	if err := n.validate(); err != nil {
-		return fmt.Errorf("join chain: %w", err)
+		return fmt.Errorf("join chain: %w", &InvalidError{err})
 	}
 	existing, err := readGenesis(c)
 	switch {
