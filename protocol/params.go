@@ -26,7 +26,7 @@ type Params struct {
 	// Aggregators are the hotkeys whose Aggregates count, the first one first.
 	Aggregators []Hotkey `json:"aggregators"`
 	// Stores are the endpoints whose LastModified is believed, "https://host[:port]", or
-	// "https://*.domain" for every host under a domain, or "file:///directory" where all
+	// "https://*.domain" for every host under a domain that has stores only, or "file:///directory" where all
 	// nodes are on one machine. A bucket elsewhere is not read: on his own server an owner
 	// could date an upload as he likes, and a node could be sent to addresses of its own
 	// network.
