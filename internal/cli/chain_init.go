@@ -13,6 +13,7 @@ import (
 	"templar/internal/chain/cometbft"
 	"templar/internal/chain/ledger"
 	"templar/internal/config"
+	"templar/internal/userfile"
 	"templar/protocol"
 )
 
@@ -146,9 +147,9 @@ key, see "templar chain key"; else it follows, and serves clients.`,
 		if *home == "" || *file == "" {
 			return usagef("--home and --genesis: name the folder to write, and the chain's genesis file")
 		}
-		genesis, err := os.ReadFile(*file)
+		genesis, err := readGenesis(*file)
 		if err != nil {
-			return usagef("--genesis: %w: name a file that you can read", err)
+			return usageError{err}
 		}
 		if err := cometbft.Join(*home, genesis, n); err != nil {
 			return usageIfInvalid(err)
@@ -159,11 +160,22 @@ key, see "templar chain key"; else it follows, and serves clients.`,
 	return cmd
 }
 
+func readGenesis(file string) ([]byte, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--genesis: %w: name a file that you can read", err)
+	}
+	if b, err = userfile.JSON(b); err != nil {
+		return nil, fmt.Errorf("--genesis: %s %w", file, err)
+	}
+	return b, nil
+}
+
 func newGenesis(file, id string, netuid uint16, authorities []string) (ledger.Genesis, error) {
 	if file != "" {
-		b, err := os.ReadFile(file)
+		b, err := readGenesis(file)
 		if err != nil {
-			return ledger.Genesis{}, fmt.Errorf("--genesis: %w: name a file that you can read", err)
+			return ledger.Genesis{}, err
 		}
 		return ledger.DecodeGenesis(b)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"templar/internal/config"
 	"templar/internal/telemetry"
+	"templar/internal/userfile"
 	"templar/protocol"
 )
 
@@ -95,6 +96,9 @@ func checkLocal(run string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("--local: %w", err)
+	}
+	if b, err = userfile.JSON(b); err != nil {
+		return usagef("--local: %s %w", run, err)
 	}
 	p, err := protocol.DecodeParams(b)
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/internal/tokenizer"
+	"templar/internal/userfile"
 	"templar/internal/wallet"
 	"templar/protocol"
 )
@@ -138,6 +139,9 @@ func LoadParams(path string) (protocol.Params, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return protocol.Params{}, fmt.Errorf("run parameters: %w", err)
+	}
+	if b, err = userfile.JSON(b); err != nil {
+		return protocol.Params{}, fmt.Errorf("run parameters: %s %w", path, err)
 	}
 	p, err := protocol.DecodeParams(b)
 	if err != nil {

@@ -34,6 +34,8 @@ func loadBody(t *testing.T, body string) (*Wallet, error) {
 // TestForeignKeyFiles: files as other programs write them, and as editors leave them behind.
 func TestForeignKeyFiles(t *testing.T) {
 	edSeed, _ := hex.DecodeString(aliceSeed)
+	devBytes, _ := hex.DecodeString(devSeed)
+	devEd25519 := hex.EncodeToString(ed25519.NewKeyFromSeed(devBytes)[32:])
 	edPublic := hex.EncodeToString(ed25519.NewKeyFromSeed(edSeed)[32:])
 	for name, c := range map[string]struct {
 		body string
@@ -51,6 +53,7 @@ func TestForeignKeyFiles(t *testing.T) {
 		"crypto type 0":            {`{"cryptoType":0,"secretSeed":"0x` + aliceSeed + `"}`, "ed25519"},
 		"crypto type 2":            {`{"cryptoType":2,"secretSeed":"0x` + aliceSeed + `"}`, "not an sr25519 key"},
 		"an Ed25519 seed":          {`{"secretSeed":"0x` + aliceSeed + `","publicKey":"0x` + edPublic + `"}`, "ed25519"},
+		"phrase of an Ed25519 key": {`{"secretPhrase":"` + devPhrase + `","publicKey":"0x` + devEd25519 + `"}`, "ed25519"},
 		"an Ed25519 key":           {`{"privateKey":"0x` + aliceSeed + edPublic + `","publicKey":"0x` + edPublic + `"}`, "ed25519"},
 		"phrase of another key":    {`{"secretPhrase":"` + devPhrase + `","secretSeed":"0x` + aliceSeed + `","ss58Address":"` + aliceAddress + `"}`, "different keys"},
 		"browser export":           {`{"encoded":"AAAA","encoding":{"content":["pkcs8","sr25519"],"type":["scrypt"],"version":"3"},"address":"` + aliceAddress + `"}`, "browser"},

@@ -86,7 +86,7 @@ func (k *keyJSON) wallet() (*Wallet, error) {
 		if err != nil {
 			return nil, err
 		}
-		return k.expect(FromSeed(s))
+		return k.fromSeed(hex.EncodeToString(s[:]), phrase)
 	case private != "":
 		return k.fromPrivate(private)
 	}
@@ -185,7 +185,7 @@ func (k *keyJSON) fromPrivate(text string) (*Wallet, error) {
 }
 
 func readKeyJSON(file string) (k keyJSON, err error) {
-	b, err := readPrivate(file)
+	b, exposed, err := readPrivate(file)
 	if err != nil {
 		return k, err
 	}
@@ -195,6 +195,9 @@ func readKeyJSON(file string) (k keyJSON, err error) {
 	if b, err = userfile.JSON(b); err != nil {
 		return k, fmt.Errorf("%s %w", file, err)
 	}
+	if exposed != nil {
+		return k, exposed
+	}
 	if err := json.Unmarshal(b, &k); err != nil {
 		// The decoder's own message may quote the file, and so the secret.
 		return k, fmt.Errorf("%s is not a JSON key file", file)
@@ -202,25 +205,27 @@ func readKeyJSON(file string) (k keyJSON, err error) {
 	return k, nil
 }
 
-// readPrivate reads a small file that only its owner may read.
-func readPrivate(file string) ([]byte, error) {
+// readPrivate reads a small file that only its owner may read; exposed says that others may. That
+// is the lesser fault of a file that is no key at all.
+func readPrivate(file string) (b []byte, exposed, err error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w (check the wallet path, name and hotkey)", err)
+		return nil, nil, fmt.Errorf("%w (check the wallet path, name and hotkey)", err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat() // of the open file: the path may be swapped meanwhile
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", file)
+		return nil, nil, fmt.Errorf("%s is not a regular file", file)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s has mode %04o, so others can read the key: run chmod 600 %s", file, mode, file)
+		exposed = fmt.Errorf("%s has mode %04o, so others can read the key: run chmod 600 %s", file, mode, file)
 	}
-	return io.ReadAll(io.LimitReader(f, maxKeyFile))
+	b, err = io.ReadAll(io.LimitReader(f, maxKeyFile))
+	return b, exposed, err
 }
