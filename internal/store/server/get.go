@@ -94,7 +94,7 @@ func (c *call) showHeader(h http.Header, o *fs.Object, whole bool) {
 	}
 	for name, value := range c.query {
 		if kept, ok := strings.CutPrefix(name, "response-"); ok {
-			h.Set(http.CanonicalHeaderKey(kept), value)
+			h.Set(kept, value)
 		}
 	}
 }

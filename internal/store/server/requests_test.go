@@ -166,7 +166,7 @@ func TestCopyKeepsToConditions(t *testing.T) {
 	status, body, _ := s.ask(t, "PUT", "/bucket/copy", "", append(source, "If-None-Match", "*")...)
 	want(t, "copy", status, body, 200, "<ETag>")
 	_, body, header := s.ask(t, "GET", "/bucket/copy", "", "X-Amz-Checksum-Mode", "ENABLED")
-	if body != "new" || header["x-amz-meta-a"][0] != "1" || header.Get("Content-Type") != "text/x" || header.Get("X-Amz-Checksum-Crc32") != crc("new") {
+	if body != "new" || !strings.Contains(fmt.Sprint(header), "x-amz-meta-a:[1]") || header.Get("Content-Type") != "text/x" || header.Get("X-Amz-Checksum-Crc32") != crc("new") {
 		t.Errorf("the copy is %q, %v", body, header)
 	}
 	if _, _, header := s.ask(t, "GET", "/bucket/copy", "", "X-Amz-Checksum-Mode", "ENABLED", "Range", "bytes=0-1"); header.Get("X-Amz-Checksum-Crc32") != "" {
