@@ -30,7 +30,7 @@ func Example() {
 	want.Window = 18
 	_, verdict = wire.DecodeGradient(object, format, want)
 	fmt.Println(verdict)
-	object[200] ^= 1
+	object[100] ^= 1
 	_, verdict = wire.DecodeGradient(object, format, want)
 	fmt.Println(verdict)
 	// Output:
