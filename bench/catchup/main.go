@@ -1,13 +1,12 @@
 //go:build unix
 
-// Command catchup measures how fast a node that is behind gets to where the others are:
-// fetch, verify, apply and state hash, each alone and all together as replica.Follow does it,
-// on one core and on two, from an S3 server on loopback; and what that means for 100 windows
-// of 1.2 billion parameters.
+// Command catchup measures how fast a node that is behind catches up: fetch, verify, apply and
+// state hash, each alone and all together as replica.Follow does it, on one core and on two, from
+// an S3 server on loopback. It extrapolates to 100 windows of 1.2 billion parameters.
 //
 //	go run ./bench/catchup                              the 150m preset, 8 windows, about a minute
 //	go run ./bench/catchup -preset 1b -windows 4        needs 12 GiB of memory
-//	go run ./bench/catchup -cores 1 -profile cpu.out    and what binds it
+//	go run ./bench/catchup -cores 1 -profile cpu.out    with a CPU profile
 package main
 
 import (
@@ -26,7 +25,7 @@ import (
 	"templar/internal/aggregatortest"
 )
 
-// The mark: 100 windows of 1.2 billion parameters in 5 minutes, at 1 Gb/s.
+// The target: 100 windows of 1.2 billion parameters in 5 minutes, at 1 Gb/s.
 const (
 	markParameters = 1.2e9
 	markWindows    = 100
@@ -38,10 +37,10 @@ func main() {
 	var o options
 	serve := flag.String("serve", "", "only serve this folder")
 	flag.StringVar(&o.preset, "preset", "150m", "model: tiny, 150m or 1b")
-	flag.IntVar(&o.windows, "windows", 8, "windows to catch up on")
-	cores := flag.String("cores", "1,2", "how many cores, in turn")
+	flag.IntVar(&o.windows, "windows", 8, "number of windows to catch up")
+	cores := flag.String("cores", "1,2", "numbers of cores, in turn")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the catch-up")
-	flag.StringVar(&o.endpoint, "endpoint", "", "of a server that runs already")
+	flag.StringVar(&o.endpoint, "endpoint", "", "endpoint of a running server")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -84,7 +83,7 @@ func (o *options) all(ctx context.Context, cores []string) error {
 		}
 	}
 	stop()
-	_ = server.Wait() // it was told to end
+	_ = server.Wait() // it was signalled to end
 	return nil
 }
 

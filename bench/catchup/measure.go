@@ -33,7 +33,7 @@ type options struct {
 	endpoint string
 }
 
-// bench is a node that is behind, and what it has to catch up on.
+// bench is a node that is behind, and the windows that it has to catch up.
 type bench struct {
 	x      parts.Parts
 	target protocol.Window
@@ -72,11 +72,11 @@ func (b *bench) row(what string, l lap, windows int) {
 func (b *bench) extrapolate(l lap, windows int) {
 	scale := markParameters / float64(len(b.params)) * markWindows / float64(windows)
 	size := float64(b.x.Run.Method.MaxUpdate) * markParameters / float64(len(b.params))
-	fmt.Printf("100 windows of 1.2 billion parameters: %.0f s at this rate, or %.0f s of CPU time on %d core(s) with nothing else to do; %.0f s of wire at 1 Gb/s meanwhile; the mark is %d s\n",
+	fmt.Printf("100 windows of 1.2 billion parameters: %.0f s at this rate, or %.0f s of CPU time on %d idle core(s); %.0f s of transfer at 1 Gb/s meanwhile; the target is %d s\n",
 		l.wall.Seconds()*scale, l.cpu.Seconds()*scale/float64(runtime.GOMAXPROCS(0)), runtime.GOMAXPROCS(0), size*8/markBits*markWindows, markSeconds)
 }
 
-// lap is what a step took: on a busy machine the time that passed says little.
+// lap is the cost of a step: on a busy machine wall time alone is not meaningful.
 type lap struct{ wall, cpu time.Duration }
 
 func (l *lap) add(from lap) lap {
@@ -86,7 +86,7 @@ func (l *lap) add(from lap) lap {
 	return now
 }
 
-// clockNow is the process's time so far.
+// clockNow is the process's wall and CPU time so far.
 func clockNow() lap {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // it fails for a bad pointer only
@@ -95,7 +95,7 @@ func clockNow() lap {
 
 var processStart = time.Now()
 
-// prepare makes theta_0 and a chain of Aggregates after it with random signs.
+// prepare creates theta_0 and a chain of Aggregates after it with random signs.
 func (o *options) prepare(ctx context.Context) (*bench, error) {
 	p, err := protocol.Preset(o.preset)
 	if err != nil {

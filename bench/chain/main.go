@@ -1,10 +1,10 @@
 //go:build unix
 
 // Command chain measures the embedded chain at its full size: 256 neurons that commit in
-// one block and set weights on each other in one tempo; and what an idle node costs.
+// one block and set weights on each other in one tempo; and the cost of an idle node.
 //
 //	go run ./bench/chain            about two minutes
-//	go run ./bench/chain -quick     half a minute, for a look
+//	go run ./bench/chain -quick     half a minute, fewer blocks
 package main
 
 import (
@@ -54,7 +54,7 @@ func main() {
 	}
 }
 
-// table collects what is printed at the end.
+// table collects the rows that are printed at the end.
 type table struct{ *tabwriter.Writer }
 
 func (t table) row(what, format string, args ...any) {
@@ -294,7 +294,7 @@ func intervals(ctx context.Context, c *cometbft.Client, span time.Duration) (spr
 	return s, nil
 }
 
-// loaded measures while as many processes as there are cores do nothing but compute.
+// loaded measures while one process per core keeps every core busy.
 func loaded(ctx context.Context, c *cometbft.Client, span time.Duration) (spread, error) {
 	self, err := os.Executable()
 	if err != nil {

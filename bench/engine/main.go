@@ -1,11 +1,11 @@
 // Command engine measures training steps (forward and backward) of the CPU engine
 // beside PyTorch and prints a table: tokens/s, ratios, scaling from one core to two,
 // and peak memory. Contenders take turns, and the best of all their steps counts, so
-// that what else the machine does falls on all alike.
+// that other load on the machine affects all equally.
 //
 //	go run ./bench/engine -python VENV/bin/python
 //
-// The interpreter needs testkit/engine/requirements.txt; without one, PyTorch is left out.
+// The interpreter needs testkit/engine/requirements.txt; without an interpreter, PyTorch is left out.
 package main
 
 import (
@@ -29,7 +29,7 @@ type job struct {
 	BLAS    string         `json:"blas"`
 }
 
-// result is what such a process prints.
+// result is the output of such a process.
 type result struct {
 	Seconds float64 // best of a step
 	What    string
@@ -49,7 +49,7 @@ func main() {
 	python := flag.String("python", "", "interpreter that has PyTorch and transformers")
 	rounds := flag.Int("rounds", 4, "turns of each contender")
 	seconds := flag.Float64("seconds", 2, "of a turn")
-	only := flag.String("only", "", "contenders to measure, by comma (default all)")
+	only := flag.String("only", "", "contenders to measure, separated by commas (default all)")
 	worker := flag.String("job", "", "measure one job, in JSON, and print the result")
 	flag.Parse()
 	run := func() error { return compare(*python, *only, *rounds, *seconds) }

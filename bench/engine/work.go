@@ -69,12 +69,12 @@ func batch(j job, m protocol.Model) engine.Batch {
 	return b
 }
 
-// activations is the values that backward needs of forward (docs/engine.md).
+// activations is the number of forward values that backward needs (docs/engine.md).
 func activations(j job, m protocol.Model) int {
 	return j.Rows * j.Cols * m.Layers * (6*m.HiddenSize + 2*m.KVHeads*m.HeadDim() + 3*m.IntermediateSize + m.Heads + 2)
 }
 
-// peak is the most memory that this process ever had, 0 where the system does not say.
+// peak is the peak memory of this process, 0 where the system does not report it.
 func peak() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -1,10 +1,10 @@
 //go:build unix
 
 // Command gather measures one aggregator in one window with 16, 64 and 256 miners: time and
-// memory from the upload deadline until its Aggregate is out, against an S3 server on
+// memory from the upload deadline until its Aggregate is published, against an S3 server on
 // loopback in a process of its own.
 //
-//	go run ./bench/gather                       some two minutes
+//	go run ./bench/gather                       about two minutes
 //	go run ./bench/gather -miners 256 -hidden 1024
 package main
 
@@ -26,8 +26,8 @@ import (
 
 func main() {
 	serve := flag.String("serve", "", "only serve this folder")
-	miners := flag.String("miners", "16,64,256", "how many miners, in turn")
-	endpoint := flag.String("endpoint", "", "of a server that runs already")
+	miners := flag.String("miners", "16,64,256", "numbers of miners, in turn")
+	endpoint := flag.String("endpoint", "", "endpoint of a running server")
 	hidden := flag.Int("hidden", 512, "width of the model, of 4 layers")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -78,7 +78,7 @@ func one(ctx context.Context, miners string, hidden int) error {
 	}
 	defer func() {
 		stop()
-		_ = server.Wait() // it was told to end
+		_ = server.Wait() // it was signalled to end
 	}()
 	endpoint, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {

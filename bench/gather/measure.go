@@ -24,7 +24,7 @@ import (
 
 const header = "miners  included  payloads MiB  gather s  aggregate s  publish s  all s  CPU s  peak heap MiB  per miner: CPU ms  MiB"
 
-// measure runs an aggregator for one window. Everything is uploaded before it starts.
+// measure runs an aggregator for one window. All gradients are uploaded before it starts.
 func measure(ctx context.Context, endpoint string, miners, hidden int) error {
 	p, err := protocol.Preset("150m")
 	if err != nil {
@@ -89,7 +89,7 @@ func (w *watch) Emit(e telemetry.Event) {
 	}
 }
 
-// sample looks at the heap all the time until stop.
+// sample samples the heap until stop.
 func (w *watch) sample() (stop func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -1,12 +1,12 @@
 // Command kill runs a localnet as separate processes, kills them with SIGKILL at random
-// moments, starts each again, and checks all the while that no two nodes hold different
-// parameters after a window, that no window's Aggregate is ever another one, and at the
-// end that everybody has come back.
+// moments and starts each again. It checks throughout that no two nodes hold different
+// parameters after a window and that each window has one Aggregate, and at the end that
+// every node has caught up.
 //
 //	go run ./bench/kill                       20 kills, about two minutes
 //	go run ./bench/kill -kills 500            about half an hour
 //	go run ./bench/kill -standby              with two aggregators
-//	go run ./bench/kill -seed 7 -keep         the same victims again; logs are kept
+//	go run ./bench/kill -seed 7 -keep         the same victims; logs are kept
 package main
 
 import (
@@ -37,13 +37,13 @@ func main() {
 	var o options
 	flag.StringVar(&o.templar, "templar", "", "the command to test (default: built from this tree)")
 	flag.StringVar(&o.dir, "dir", "", "folder for the network (default: a temporary one)")
-	flag.IntVar(&o.kills, "kills", 20, "how many processes to kill")
+	flag.IntVar(&o.kills, "kills", 20, "number of kills")
 	flag.DurationVar(&o.every, "every", 2*time.Second, "mean time between two kills")
 	flag.IntVar(&o.miners, "miners", 2, "miners")
 	flag.IntVar(&o.validators, "validators", 2, "validators")
 	flag.BoolVar(&o.standby, "standby", false, "a second aggregator")
 	flag.Uint64Var(&o.seed, "seed", 1, "draws the victims and the moments")
-	keep := flag.Bool("keep", false, "keep the folder, with everybody's log")
+	keep := flag.Bool("keep", false, "keep the folder, with all logs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -69,7 +69,7 @@ func (o *options) run(ctx context.Context, keep bool) error {
 	fmt.Printf("network in %s\n", o.dir)
 	err := o.test(ctx)
 	if err != nil || keep {
-		fmt.Printf("everybody's log is in %s\n", filepath.Join(o.dir, "logs"))
+		fmt.Printf("all logs are in %s\n", filepath.Join(o.dir, "logs"))
 		return err
 	}
 	return os.RemoveAll(o.dir)
@@ -97,7 +97,7 @@ func (o *options) test(ctx context.Context) error {
 	return rec.fault()
 }
 
-// killAll kills at random until it is enough, or a promise was broken.
+// killAll kills random processes until o.kills is reached, or the record has a fault.
 func (o *options) killAll(ctx context.Context, net *network, rec *record) error {
 	rng := rand.New(rand.NewPCG(o.seed, 0))
 	for killed := 0; killed < o.kills; {
@@ -119,10 +119,10 @@ func (o *options) killAll(ctx context.Context, net *network, rec *record) error 
 			return fmt.Errorf("after %d kills: %w", killed, err)
 		}
 		if slow := net.lost(); slow != "" {
-			return fmt.Errorf("after %d kills: %s has told of no new window for %v", killed, slow, patience)
+			return fmt.Errorf("after %d kills: %s has reported no new window for %v", killed, slow, patience)
 		}
 	}
 	return nil
 }
 
-var errNotBack = errors.New("not everybody has come back")
+var errNotBack = errors.New("not all nodes have caught up")

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// patience is how long a role may tell of no new window, however often it is killed.
+// patience is how long a role may report no new window, however often it is killed.
 const patience = 5 * time.Minute
 
 // network is the processes of a localnet.
@@ -61,7 +61,7 @@ func prepare(ctx context.Context, o *options, rec *record) (*network, error) {
 	return n, nil
 }
 
-// addStandby gives a network that has not begun a second aggregator, as docs/ops says, and
+// addStandby adds a second aggregator to a network that has not started, as in docs/ops, and
 // returns its command.
 func addStandby(ctx context.Context, path, dir string) (string, error) {
 	address, err := exec.CommandContext(ctx, path, "wallet", "new", "--wallet.path", filepath.Join(dir, "wallets"),
@@ -86,7 +86,7 @@ func addStandby(ctx context.Context, path, dir string) (string, error) {
 	return "templar aggregator --config " + config + "\n", nil
 }
 
-// register waits for the chain, which has only just been started.
+// register retries until the chain, which was just started, accepts the registration.
 func register(ctx context.Context, path string, args []string) (err error) {
 	for range 50 {
 		if _, err = exec.CommandContext(ctx, path, args...).Output(); err == nil {
@@ -122,7 +122,7 @@ func nameOf(args []string) string {
 	return args[0]
 }
 
-// await waits until every role has told of a window.
+// await waits until every role has reported a window.
 func (n *network) await(ctx context.Context, window uint64, limit time.Duration) error {
 	for deadline := time.Now().Add(limit); ; {
 		behind := ""
@@ -148,7 +148,7 @@ func (n *network) await(ctx context.Context, window uint64, limit time.Duration)
 	}
 }
 
-// lost names a role that has told of nothing new for too long.
+// lost names a role that has reported no new window for longer than patience.
 func (n *network) lost() string {
 	for _, p := range n.processes {
 		if p.role() && time.Since(n.rec.lastNews(p.name)) > patience {
@@ -182,7 +182,7 @@ type process struct {
 		away    time.Duration // before the next start
 		started time.Time
 		kills   int
-		exits   int // that nobody asked for
+		exits   int // without a kill
 		killed  bool
 	}
 }
@@ -191,7 +191,7 @@ func (p *process) role() bool { return p.name != "store" && p.name != "chain" }
 
 func (p *process) start() { p.wg.Go(p.keepRunning) }
 
-// keepRunning is what a supervisor does.
+// keepRunning restarts the process, as a supervisor does.
 func (p *process) keepRunning() {
 	for {
 		cmd := exec.Command(p.path, p.args...)
@@ -213,7 +213,7 @@ func (p *process) keepRunning() {
 		p.mu.Lock()
 		if !p.mu.killed && !p.mu.done {
 			p.mu.exits++
-			fmt.Fprintf(p.log, "-- ended by itself: %v\n", err)
+			fmt.Fprintf(p.log, "-- exited: %v\n", err)
 		}
 		away := p.mu.away
 		p.mu.Unlock()
@@ -231,7 +231,7 @@ func (p *process) follow(r io.Reader) {
 }
 
 // kill sends SIGKILL and lets the process start again after a while. It reports false when
-// the process is away already.
+// the process is not running.
 func (p *process) kill(away time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// record holds what the nodes have told about each window, and what contradicts it.
+// record holds what the nodes have logged about each window, and the contradictions.
 type record struct {
 	mu struct {
 		sync.Mutex
@@ -18,13 +18,13 @@ type record struct {
 		filled     map[uint64]bool  // whether an Aggregate has gradients
 		window     map[string]uint64
 		news       map[string]time.Time
-		told       int
+		applied    int // log lines of applied windows
 		warnings   map[string]int
 		faults     []error
 	}
 }
 
-// claim is who said it first.
+// claim is a hash and the first node that logged it.
 type claim struct{ by, hash string }
 
 func newRecord() *record {
@@ -60,7 +60,7 @@ func (r *record) line(by string, b []byte) {
 		r.mu.filled[l.Window] = true
 	}
 	if l.Msg == "applied" {
-		r.mu.told++
+		r.mu.applied++
 		r.claim(r.mu.states, "state", by, l.Window, l.State)
 	}
 	if l.Window > r.mu.window[by] || r.mu.news[by].IsZero() {
@@ -107,12 +107,12 @@ func (r *record) lastNews(name string) time.Time {
 	return r.mu.news[name]
 }
 
-// summary is what came of it.
+// summary describes the outcome.
 func (r *record) summary(n *network) string {
 	var b strings.Builder
 	for _, p := range n.processes {
 		p.mu.Lock()
-		fmt.Fprintf(&b, "%-14s killed %3d times, ended by itself %d times", p.name, p.mu.kills, p.mu.exits)
+		fmt.Fprintf(&b, "%-14s killed %3d times, exited %d times", p.name, p.mu.kills, p.mu.exits)
 		p.mu.Unlock()
 		if p.role() {
 			fmt.Fprintf(&b, ", at window %d", r.windowOf(p.name))
@@ -121,7 +121,7 @@ func (r *record) summary(n *network) string {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fmt.Fprintf(&b, "%d windows with one state each, told %d times; %d Aggregates, %d of them with gradients\n", len(r.mu.states), r.mu.told, len(r.mu.aggregates), len(r.mu.filled))
+	fmt.Fprintf(&b, "%d windows with one state each, logged %d times; %d Aggregates, %d of them with gradients\n", len(r.mu.states), r.mu.applied, len(r.mu.aggregates), len(r.mu.filled))
 	for msg, n := range r.mu.warnings {
 		fmt.Fprintf(&b, "%6d x %s\n", n, msg)
 	}

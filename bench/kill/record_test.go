@@ -2,7 +2,7 @@ package main
 
 import "testing"
 
-// What contradicts itself is found, whoever says it; what does not is not.
+// Contradictions between nodes and within one node's log are faults; other lines are not.
 func TestRecord(t *testing.T) {
 	applied := func(state, aggregate string) string {
 		return `{"level":"INFO","msg":"applied","window":7,"state":"` + state + `","aggregate":"` + aggregate + `"}`
@@ -14,9 +14,9 @@ func TestRecord(t *testing.T) {
 		"agree":             {[]string{applied("a", "x"), applied("a", "x")}, false},
 		"other states":      {[]string{applied("a", "x"), applied("b", "x")}, true},
 		"other aggregates":  {[]string{applied("a", "x"), applied("a", "y")}, true},
-		"changed its mind":  {[]string{applied("a", "x"), `{"msg":"phase"}`, applied("b", "x")}, true},
+		"own contradiction": {[]string{applied("a", "x"), `{"msg":"phase"}`, applied("b", "x")}, true},
 		"published another": {[]string{`{"msg":"published","window":7,"aggregate":"x"}`, applied("a", "y")}, true},
-		"a torn line":       {[]string{`{"msg":"appl`}, true},
+		"a partial line":    {[]string{`{"msg":"appl`}, true},
 		"a command's error": {[]string{"templar: the chain is away"}, false},
 		"provisional":       {[]string{applied("a", "x"), `{"level":"WARN","msg":"applied provisionally","window":7}`}, false},
 	} {

@@ -6,7 +6,7 @@ import (
 	"templar/protocol"
 )
 
-// mixes has each kind at least once, those that only statistics can tell most often.
+// mixes has each kind at least once, those that only statistics can detect most often.
 var mixes = []string{
 	"noise,copycat-evasive,stale,wrong-pages,huge,lazy",
 	"flipped,copycat-perturbed,sybil=2,wrong-pages,nan",
@@ -20,7 +20,7 @@ var mixes = []string{
 	"stale,flipped,huge,wrong-pages,copycat-permuted,lazy",
 }
 
-// trio is a seed's run with cheaters, without, and with them while unpaid_evaluations is 5.
+// trio is a seed's run with adversaries, without, and with them while unpaid_evaluations is 5.
 func trio(t *testing.T, seed int) (with, without, unpaid result) {
 	t.Helper()
 	n := network{Name: "adversaries", Seed: uint64(seed), Windows: or(*windows, 40), Small: true, Mix: mixes[(seed-1)%len(mixes)], CheatersFirst: seed%2 == 0}
@@ -38,13 +38,13 @@ func trio(t *testing.T, seed int) (with, without, unpaid result) {
 // leaveOut keeps miners without weight off the peer list after five evaluations.
 func leaveOut(p *protocol.Params) { p.UnpaidEvaluations = 5 }
 
-// TestAdversaries asks who is told from honest work, by what, and what they cost the model.
+// TestAdversaries measures which adversaries are detected, and how, and their effect on the model.
 func TestAdversaries(t *testing.T) {
 	if *study != "adversaries" {
 		t.Skip("a study: -study adversaries")
 	}
 	var runs []result
-	losses := header("seed", "cheaters", "held-out loss without", "with", "ratio", "with, unpaid_evaluations 5", "ratio")
+	losses := header("seed", "adversaries", "held-out loss without", "with", "ratio", "with, unpaid_evaluations 5", "ratio")
 	var ratio, left float64
 	n := or(*seeds, len(mixes))
 	for seed := 1; seed <= n; seed++ {
@@ -55,9 +55,9 @@ func TestAdversaries(t *testing.T) {
 		ratio, left = ratio+with.HeldOut/without.HeldOut/float64(n), left+unpaid.HeldOut/without.HeldOut/float64(n)
 	}
 	losses.add("mean", "", "", "", ratio, "", left)
-	t.Logf("what it costs the model\n%s", losses)
-	t.Logf("what becomes of each kind\n%s", kindsTable(t, runs))
-	t.Logf("by other rules\n%s", rulesTable(t, runs))
+	t.Logf("effect on the model\n%s", losses)
+	t.Logf("detection by kind\n%s", kindsTable(t, runs))
+	t.Logf("other rules\n%s", rulesTable(t, runs))
 	windows, reasons := wronged(runs)
 	t.Logf("%d windows of honest miners: %v", windows, reasons)
 	if *picture != "" {

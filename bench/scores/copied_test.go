@@ -2,8 +2,8 @@ package scores
 
 import "testing"
 
-// TestCopied asks who is rated of two that store the same gradient in the same second, when the
-// copier registered first: the five windows in which its victim is a newcomer.
+// TestCopied measures which of two miners that store the same gradient in the same second is rated,
+// when the copier registered first: the five windows in which its victim is a newcomer.
 func TestCopied(t *testing.T) {
 	if *study != "copied" {
 		t.Skip("a study: -study copied")

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestHarm asks what cheaters cost the model when all of them push it the wrong way, and what
-// it brings to leave the unpaid out of the peer list.
+// TestHarm measures the effect on the model when all adversaries act in the same direction, and the
+// benefit of leaving unpaid miners out of the peer list.
 func TestHarm(t *testing.T) {
 	if *study != "harm" {
 		t.Skip("a study: -study harm")

@@ -13,11 +13,11 @@ import (
 	"templar/protocol"
 )
 
-// fate is what became of the cheaters of one kind over all runs.
-type fate struct {
+// outcome summarises the adversaries of one kind over all runs.
+type outcome struct {
 	miners  int
-	seen    map[string]int // what a window's report says of them, by how often
-	unpaid  int            // window from which on no weight of theirs is above zero, in the worst run
+	seen    map[string]int // verdicts and notes in a window's report, with their counts
+	unpaid  int            // window from which on none of them has a weight above zero, in the worst run
 	curves  []pairs        // after each window: final scores of the honest above theirs
 	ordinal float64        // mu - 3 sigma at the end, sum over miners
 	binary  float64        // binary average at the end, likewise
@@ -25,16 +25,16 @@ type fate struct {
 	working float64        // the mean share of an honest miner in the same runs, likewise
 }
 
-// fates judges the runs, scored by a rule.
-func fates(t *testing.T, runs []result, by rule) map[string]*fate {
-	out := map[string]*fate{}
+// outcomes summarises the runs, scored by a rule, by kind.
+func outcomes(t *testing.T, runs []result, by rule) map[string]*outcome {
+	out := map[string]*outcome{}
 	for i := range runs {
 		r := &runs[i]
 		books := r.books(t, by)
 		for _, m := range r.Miners {
 			f := out[m.label()]
 			if f == nil {
-				f = &fate{seen: map[string]int{}, curves: make([]pairs, len(books))}
+				f = &outcome{seen: map[string]int{}, curves: make([]pairs, len(books))}
 				out[m.label()] = f
 			}
 			f.add(r, m, books)
@@ -44,7 +44,7 @@ func fates(t *testing.T, runs []result, by rule) map[string]*fate {
 }
 
 // add counts one miner of a run.
-func (f *fate) add(r *result, m miner, books []score.Book) {
+func (f *outcome) add(r *result, m miner, books []score.Book) {
 	end := books[len(books)-1]
 	f.miners++
 	for w, b := range books {
@@ -64,7 +64,7 @@ func (f *fate) add(r *result, m miner, books []score.Book) {
 
 const (
 	honest = "honest"
-	// firstSybil does the work that the others of its kind send again.
+	// firstSybil does the work that the others of its kind resend.
 	firstSybil = "sybil, the first"
 )
 
@@ -98,7 +98,7 @@ func unpaidFrom(books []score.Book, uid protocol.UID) int {
 	return 0
 }
 
-// seen is what is held against a miner in a window.
+// seen is the verdict and the notes of a miner in a window.
 func (r *result) seen(window int, uid protocol.UID) string {
 	m := r.line(window, uid)
 	var reasons []string
@@ -113,7 +113,7 @@ func (r *result) seen(window int, uid protocol.UID) string {
 	return cmp.Or(strings.Join(reasons, ", "), "nothing")
 }
 
-// misbehaviour is what no honest miner may ever be punished for.
+// misbehaviour lists the reasons that must never apply to an honest miner.
 var misbehaviour = []score.Kind{score.KindInvalid, score.KindCopied, score.KindSync, score.KindNoSample, score.KindMissing, score.KindInactive}
 
 // wronged counts the honest miners' windows, and those that punished them or did not rate them.
@@ -137,11 +137,11 @@ func wronged(runs []result) (windows int, reasons map[score.Kind]int) {
 	return windows, reasons
 }
 
-// kindsTable shows what became of each kind.
+// kindsTable shows the outcome of each kind.
 func kindsTable(t *testing.T, runs []result) *table {
-	all := fates(t, runs, rule{})
+	all := outcomes(t, runs, rule{})
 	out := header("kind", "miners", "seen by the validator", "unpaid from window", "area under the curve", "0.95 from window",
-		"ordinal", "binary average", "pay beside an honest miner's")
+		"ordinal", "binary average", "pay relative to an honest miner")
 	for _, k := range append(adversary.Kinds(), firstSybil, honest) {
 		f := all[string(k)]
 		if f == nil {
@@ -158,18 +158,18 @@ func kindsTable(t *testing.T, runs []result) *table {
 }
 
 // unpaidFrom names the window after which no miner of the kind has a weight.
-func (f *fate) unpaidFrom(windows int) string {
+func (f *outcome) unpaidFrom(windows int) string {
 	if f.unpaid == windows {
 		return "never"
 	}
 	return fmt.Sprint(f.unpaid + 1)
 }
 
-// curve is that at the end.
-func (f *fate) curve() pairs { return f.curves[len(f.curves)-1] }
+// curve is the curve at the end.
+func (f *outcome) curve() pairs { return f.curves[len(f.curves)-1] }
 
 // settled names the window from which on the area under the curve is at least 0.95.
-func (f *fate) settled() string {
+func (f *outcome) settled() string {
 	from := "never"
 	for w := len(f.curves) - 1; w >= 0 && f.curves[w].area() >= 0.95; w-- {
 		from = fmt.Sprint(w + 1)
@@ -177,8 +177,8 @@ func (f *fate) settled() string {
 	return from
 }
 
-// mostly names what was seen in at least a tenth of the windows.
-func (f *fate) mostly() string {
+// mostly names the verdicts and notes in at least a tenth of the windows.
+func (f *outcome) mostly() string {
 	total := 0
 	for _, n := range f.seen {
 		total += n

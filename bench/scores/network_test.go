@@ -1,6 +1,6 @@
-// Package scores studies whether the scores separate who trains from who pretends: it runs
-// whole networks of the real roles in virtual time, with cheaters and without, and prints the
-// tables of docs/scores.md. See there for the commands.
+// Package scores studies whether the scores separate miners that train from adversaries. It runs
+// whole networks of the real roles in virtual time, with adversaries and without, and prints the
+// tables of docs/scores.md, which has the commands.
 package scores
 
 import (
@@ -20,7 +20,7 @@ import (
 	"templar/protocol"
 )
 
-// network is one run: what takes part, and for how long.
+// network is one run: its miners, and its length.
 type network struct {
 	Name    string `json:"name"`
 	Seed    uint64 `json:"seed"`
@@ -29,13 +29,13 @@ type network struct {
 	Mix     string `json:"adversaries"`
 	// Small takes half of the tiny preset's width and half of its batch.
 	Small bool `json:"small"`
-	// CheatersFirst gives the cheaters the lower uids.
+	// CheatersFirst gives the adversaries the lower uids.
 	CheatersFirst bool `json:"cheaters_first"`
 
 	params func(*protocol.Params) // beside the study's own, when set
 }
 
-// result is what a run left behind.
+// result is the outcome of a run.
 type result struct {
 	network
 	Miners  []miner          `json:"miners"`  // ascending by uid
@@ -43,10 +43,10 @@ type result struct {
 	HeldOut float64          `json:"held_out"`
 }
 
-// miner is one of those who upload.
+// miner is a miner of a run, honest or not.
 type miner struct {
 	Name    string       `json:"name"`
-	Kind    string       `json:"kind"` // of cheater; empty for an honest one
+	Kind    string       `json:"kind"` // of adversary; empty for an honest miner
 	UID     protocol.UID `json:"uid"`
 	Batches int          `json:"batches"`
 }
@@ -100,19 +100,19 @@ func (n network) run(t *testing.T, corpus *data.Corpus) (out result) {
 	return out
 }
 
-// miners lists who takes part, in the order of their uids.
+// miners lists the miners in the order of their uids.
 func (n network) miners(mix adversary.Mix) []miner {
-	var honest, cheaters []miner
+	var honest, adversaries []miner
 	for i, b := range n.Batches {
 		honest = append(honest, miner{Name: fmt.Sprintf("miner-%d", i), Batches: b})
 	}
 	for _, m := range mix.Members() {
-		cheaters = append(cheaters, miner{Name: m.Name(), Kind: string(m.Kind), Batches: n.Batches[0]})
+		adversaries = append(adversaries, miner{Name: m.Name(), Kind: string(m.Kind), Batches: n.Batches[0]})
 	}
 	if n.CheatersFirst {
-		return append(cheaters, honest...)
+		return append(adversaries, honest...)
 	}
-	return append(honest, cheaters...)
+	return append(honest, adversaries...)
 }
 
 func (m *miner) member() adversary.Member {
@@ -121,7 +121,7 @@ func (m *miner) member() adversary.Member {
 	return out
 }
 
-// collect reads the validator's reports, which hold all that the scores were made from.
+// collect reads the validator's reports, which hold all inputs of the scores.
 func (r *result) collect(t *testing.T, net *simnet.Network) {
 	t.Helper()
 	validator := net.Node("validator-0")

@@ -11,12 +11,12 @@ import (
 	"templar/internal/adversary"
 )
 
-// drawn are the kinds that the plot shows: the hardest to tell, and one of the others.
+// drawn are the kinds that the plot shows: the hardest to detect, and one of the others.
 var drawn = []string{
 	string(adversary.Huge), firstSybil, string(adversary.WrongPages), string(adversary.CopycatEvasive), string(adversary.Flipped),
 }
 
-// colours are told apart by most of those who see some colours badly (Okabe and Ito 2008).
+// colours are distinguishable with most colour vision deficiencies (Okabe and Ito 2008).
 var colours = []color.RGBA{{213, 94, 0, 255}, {204, 121, 167, 255}, {0, 114, 178, 255}, {0, 158, 115, 255}, {0, 0, 0, 255}}
 
 // plotAreas draws the area under the curve, honest against each kind, after each evaluation.
@@ -26,7 +26,7 @@ func plotAreas(t *testing.T, runs []result, file string) {
 	p.X.Label.Text, p.Y.Label.Text = "evaluations", "area under the curve"
 	p.Y.Min, p.Y.Max = 0, 1.02
 	p.Legend.YOffs = vg.Centimeter
-	all := fates(t, runs, rule{})
+	all := outcomes(t, runs, rule{})
 	wanted := plotter.NewFunction(func(float64) float64 { return 0.95 })
 	wanted.Color, wanted.Dashes = color.Gray{160}, []vg.Length{vg.Points(4), vg.Points(3)}
 	p.Add(wanted)

@@ -8,7 +8,7 @@ import (
 	"templar/protocol"
 )
 
-// TestRank asks whether the rating follows the work: miners of different strength, all honest.
+// TestRank measures whether the rating follows the work: miners of different strength, all honest.
 func TestRank(t *testing.T) {
 	if *study != "rank" {
 		t.Skip("a study: -study rank")

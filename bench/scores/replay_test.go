@@ -9,14 +9,14 @@ import (
 	"templar/protocol"
 )
 
-// rule is how the scores could be made, beside the described way.
+// rule is a change to the scoring rules of Templar v0.2.82.
 type rule struct {
 	name    string
 	params  func(*protocol.Params)   // changes the run parameters, when set
 	observe func(*score.Observation) // changes what a validator sees, when set
 }
 
-// books closes a run's windows again by a rule, on what the reports say was seen, and returns
+// books closes a run's windows again by a rule, on the observations in the reports, and returns
 // the book after each.
 func (r *result) books(t *testing.T, by rule) []score.Book {
 	t.Helper()
@@ -53,7 +53,7 @@ func of(b score.Book, uid protocol.UID) score.Record {
 	return score.Record{}
 }
 
-// line is what the i-th report says of a miner.
+// line is a miner's entry in the i-th report.
 func (r *result) line(i int, uid protocol.UID) *report.Miner {
 	for k := range r.Reports[i].Miners {
 		if m := &r.Reports[i].Miners[k]; m.UID == uid {
@@ -63,7 +63,7 @@ func (r *result) line(i int, uid protocol.UID) *report.Miner {
 	return &report.Miner{}
 }
 
-// requireTrue checks that the reports lead from one to the next by the described rules.
+// requireTrue checks that each report follows from the one before by the rules of Templar v0.2.82.
 func (r *result) requireTrue(t *testing.T) {
 	t.Helper()
 	for i, b := range r.books(t, rule{}) {

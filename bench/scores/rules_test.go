@@ -11,7 +11,7 @@ import (
 )
 
 var rules = []rule{
-	{name: "as it is"},
+	{name: "unchanged"},
 	{name: "binary_score_ma_alpha 0.02", params: func(p *protocol.Params) { p.BinaryScoreAlpha = 0.02 }},
 	{name: "binary_score_ma_alpha 0.1", params: func(p *protocol.Params) { p.BinaryScoreAlpha = 0.1 }},
 	{name: "binary_score_ma_alpha 0.2", params: func(p *protocol.Params) { p.BinaryScoreAlpha = 0.2 }},
@@ -33,19 +33,19 @@ var rules = []rule{
 	}},
 }
 
-// statistical are the kinds whose uploads are in order.
+// statistical are the kinds whose uploads are valid.
 var statistical = []adversary.Kind{
 	adversary.Noise, adversary.Copycat, adversary.CopycatPermuted, adversary.CopycatPerturbed, adversary.CopycatEvasive,
 	adversary.Sybil, adversary.Stale, adversary.Flipped, adversary.WrongPages, adversary.Huge,
 }
 
-// rulesTable shows what other rules would have made of the same runs: the area under the curve of
-// all kinds but huge, which does an honest miner's work; of the kind that is told worst; of huge;
-// and how the honest are paid, and the one whose gradient others sent too.
+// rulesTable shows the results of other rules on the same runs: the area under the curve of
+// all kinds but huge, which does an honest miner's work; of the kind that is detected worst; of huge;
+// and the pay of the honest miners, and of the one whose gradient others also sent.
 func rulesTable(t *testing.T, runs []result) *table {
 	out := header("rule", "area, all but huge", "worst kind", "huge", "honest without weight", "spread of honest pay", "ordinal of a sybil's first")
 	for _, by := range rules {
-		all, worst := fates(t, runs, by), 1.0
+		all, worst := outcomes(t, runs, by), 1.0
 		var sum pairs
 		for _, k := range statistical {
 			f := all[string(k)]
@@ -81,7 +81,7 @@ func unpaidHonest(t *testing.T, runs []result, by rule) (n int) {
 	return n
 }
 
-// spread is how unequal equal work is paid: the standard deviation of the honest miners' weights
+// spread is the inequality of pay for equal work: the standard deviation of the honest miners' weights
 // over their mean, mean over the runs.
 func spread(t *testing.T, runs []result, by rule) (sum float64) {
 	for i := range runs {

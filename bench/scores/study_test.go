@@ -14,13 +14,13 @@ import (
 
 var (
 	study   = flag.String("study", "", "study to run: rank or adversaries")
-	seeds   = flag.Int("seeds", 0, "seeds to run it with (0: as docs/scores.md says)")
-	windows = flag.Int("windows", 0, "windows of each run (0: as docs/scores.md says)")
-	picture = flag.String("plot", "", "file for a plot of how well the kinds are told from honest work")
-	out     = flag.String("out", "", "folder for the raw results; those that are there already are not run again")
+	seeds   = flag.Int("seeds", 0, "seeds to run it with (0: as in docs/scores.md)")
+	windows = flag.Int("windows", 0, "windows of each run (0: as in docs/scores.md)")
+	picture = flag.String("plot", "", "file for a plot of how well the kinds are separated from honest work")
+	out     = flag.String("out", "", "folder for the raw results; runs whose results exist are not repeated")
 )
 
-// book is the text that all studies learn.
+// book is the text that all studies train on.
 func book(t *testing.T) *data.Corpus {
 	t.Helper()
 	c, err := data.Opticks()
@@ -30,7 +30,7 @@ func book(t *testing.T) *data.Corpus {
 	return &c
 }
 
-// recorded runs a network, or reads what an earlier study left of it.
+// recorded runs a network, or reads the result of an earlier study.
 func recorded(t *testing.T, n network, corpus *data.Corpus) (r result) {
 	t.Helper()
 	file := filepath.Join(*out, fmt.Sprintf("%s-%d.json", n.Name, n.Seed))

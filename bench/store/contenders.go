@@ -162,7 +162,7 @@ func listen(ctx context.Context, s *server.Server, buckets ...string) (endpoint 
 	return "http://" + l.Addr().String(), func() { cancel(); running.Wait() }, nil
 }
 
-// pattern is an endless body that costs little to make.
+// pattern is an endless body that is cheap to generate.
 type pattern struct{}
 
 var block = func() []byte {

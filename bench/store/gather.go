@@ -33,8 +33,8 @@ import (
 
 const window = protocol.Window(7)
 
-// gather has one node fetch and judge the gradients of many peers, each in a bucket of
-// his own with a key of his own, in one call.
+// gather has one node fetch and check the gradients of many peers, each in a bucket of
+// its own with a key of its own, in one call.
 func gather(ctx context.Context, rounds, peers int, size int64) error {
 	dir, err := os.MkdirTemp("", "bench-gather")
 	if err != nil {
@@ -74,7 +74,7 @@ func gather(ctx context.Context, rounds, peers int, size int64) error {
 	err = errors.Join(d.Close(), stop(), ctx.Err())
 	fmt.Printf("\n%d peers x %.2f MiB in one gather: all %.2f s, a peer p50 %.2f s, p99 %.2f s (medians of %d)\n",
 		peers, float64(len(body(0)))/mib, quantile(took, 0.5).Seconds(), quantile(p50, 0.5).Seconds(), quantile(p99, 0.5).Seconds(), rounds)
-	fmt.Printf("peak heap %d MiB, client, server and what was gathered; connections %d, then %d; goroutines before %d, after %d\n",
+	fmt.Printf("peak heap %d MiB: client, server and gathered gradients; connections %d, then %d; goroutines before %d, after %d\n",
 		heap/mib, used, settle(func() int { return int(open.Load()) }, 0), before, settle(runtime.NumGoroutine, before))
 	return err
 }
@@ -117,7 +117,7 @@ func key(n int) (*wallet.Wallet, error) {
 	return wallet.FromSeed([32]byte(binary.LittleEndian.AppendUint64(make([]byte, 24), uint64(n)+1)))
 }
 
-// uploaded starts a server with everybody's bucket and gradient in it.
+// uploaded starts a server with the bucket and gradient of every peer.
 func uploaded(ctx context.Context, dir string, d *s3.Dialer, run run.Run, body func(uid int) []byte, n int, open *atomic.Int64) (peers []directory.Peer, stop func() error, err error) {
 	s, err := server.Open(server.Config{Dir: dir})
 	if err != nil {
@@ -152,7 +152,7 @@ func uploaded(ctx context.Context, dir string, d *s3.Dialer, run run.Run, body f
 	return peers, stop, nil
 }
 
-// counted tells how many of a listener's connections are open.
+// counted counts a listener's open connections.
 type counted struct {
 	net.Listener
 	open *atomic.Int64
@@ -167,7 +167,7 @@ func (c counted) Accept() (net.Conn, error) {
 	return &countedConn{TCPConn: conn.(*net.TCPConn), open: c.open}, nil
 }
 
-// countedConn keeps what a TCPConn can do: sendfile.
+// countedConn keeps TCPConn's sendfile.
 type countedConn struct {
 	*net.TCPConn
 	open   *atomic.Int64
@@ -183,7 +183,7 @@ func (c *countedConn) Close() error {
 
 var _ io.ReaderFrom = (*countedConn)(nil)
 
-// watchHeap samples the heap until the returned function is called, which tells its peak.
+// watchHeap samples the heap until the returned function is called, which returns the peak.
 func watchHeap() func() uint64 {
 	runtime.GC()
 	stop, peak := make(chan struct{}), make(chan uint64)

@@ -5,8 +5,8 @@
 //
 //	go run ./bench/store [-quick] [-rounds 5]
 //
-// Contenders take turns, and each round begins with another one, so that what else the
-// machine does falls on all alike. Figures are medians of the rounds.
+// Contenders take turns, and each round begins with another one, so that other load on the
+// machine affects all equally. Figures are medians of the rounds.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 const mib = 1 << 20
 
 func main() {
-	quick := flag.Bool("quick", false, "small objects and few peers: does it work?")
+	quick := flag.Bool("quick", false, "small objects and few peers, as a smoke test")
 	rounds := flag.Int("rounds", 5, "turns of each contender")
 	only := flag.String("only", "", `"transfer" or "gather" (default both)`)
 	flag.Parse()
@@ -51,7 +51,7 @@ func bench(ctx context.Context, quick bool, rounds int, only string) error {
 	return nil
 }
 
-// job is one object size with what is asked of us there.
+// job is one object size with its targets.
 type job struct {
 	size     int64
 	parts    bool    // ours sends it in parts
@@ -64,7 +64,7 @@ func transfers(ctx context.Context, rounds int, small, large int64) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	fmt.Println("| | plain net/http MB/s | with MD5 and fsync MB/s | ours MB/s | ours/plain | wanted | ours/MD5+fsync | wanted | CPU s/GB: plain, MD5+fsync, ours |")
+	fmt.Println("| | plain net/http MB/s | with MD5 and fsync MB/s | ours MB/s | ours/plain | target | ours/MD5+fsync | target | CPU s/GB: plain, MD5+fsync, ours |")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|")
 	for _, j := range []job{{small, false, 0.4, 0.8}, {large, true, 0.3, 0.8}} {
 		put, get, err := measure(ctx, dir, rounds, j)
@@ -97,7 +97,7 @@ func inParts(op string, j job) string {
 // cost of one transfer.
 type cost struct{ wall, cpu time.Duration }
 
-// measure returns what plain, the opponent and ours took.
+// measure returns the costs of plain, the opponent and ours.
 func measure(ctx context.Context, dir string, rounds int, j job) (put, get [3][]cost, err error) {
 	list, closeAll, err := contenders(ctx, dir, j)
 	if err != nil {
@@ -119,8 +119,8 @@ func measure(ctx context.Context, dir string, rounds int, j job) (put, get [3][]
 	return put, get, nil
 }
 
-// turn puts the object, gets it and deletes it: what a contender left unsynced must
-// not be written to disk in another's time.
+// turn puts the object, gets it and deletes it: data that a contender left unsynced must
+// not be written to disk during another's turn.
 func turn(ctx context.Context, c contender, body pattern, size int64) (put, get cost, err error) {
 	put, err = spend(func() error { return c.put(ctx, body, size) })
 	if err != nil {
