@@ -1,9 +1,10 @@
-// Package fault makes a bucket misbehave by plan, for tests and simulations: a
-// decorator over store.Bucket that is slow, fails, loses answers, damages bodies or
-// shows an old state, exactly where its Plan says so.
+// Package fault makes a bucket misbehave, for tests and simulations: the one decorator over
+// store.Bucket that is slow, fails, loses answers, damages bodies or shows an old state. A
+// Plan says which call meets which Fault (Wrap); a Carrier decides for each request when it
+// arrives, and whether it does (Carry).
 //
 // Time comes from the clock.Clock alone, and nothing is drawn but from a seed, so a
-// run repeats. What happens on a network connection is not here: it takes a proxy.
+// run repeats. Faults of a network connection need a proxy and are not here.
 package fault
 
 import (

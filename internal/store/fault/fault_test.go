@@ -20,11 +20,10 @@ import (
 
 const text = "0123456789"
 
-// open makes a bucket in memory that holds text under "old", stored an hour ago.
-func open(t *testing.T) store.Bucket {
+// empty makes a bucket in memory.
+func empty(t *testing.T, now func() time.Time) store.Bucket {
 	t.Helper()
-	ago := time.Hour
-	s := mem.New(func() time.Time { return time.Now().Add(-ago) })
+	s := mem.New(now)
 	if err := errors.Join(s.CreateBucket("bucket"), s.AddKeys(store.Key{AccessKey: "admin", Secret: "secret", Admin: true})); err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +31,14 @@ func open(t *testing.T) store.Bucket {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// open makes a bucket in memory that holds text under "old", stored an hour ago.
+func open(t *testing.T) store.Bucket {
+	t.Helper()
+	ago := time.Hour
+	b := empty(t, func() time.Time { return time.Now().Add(-ago) })
 	if err := put(t.Context(), b, "old"); err != nil {
 		t.Fatal(err)
 	}
@@ -310,15 +317,7 @@ func TestRandomRepeats(t *testing.T) {
 // under Retry, but for what only readers of whole bodies can make good.
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Fixture {
-		s := mem.New(time.Now)
-		if err := errors.Join(s.CreateBucket("bucket"), s.AddKeys(store.Key{AccessKey: "admin", Secret: "secret", Admin: true})); err != nil {
-			t.Fatal(err)
-		}
-		b, err := s.Dial(store.Location{Bucket: "bucket", AccessKey: "admin", Secret: "secret"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		flaky := fault.Wrap(b, clock.Wall{}, fault.Random(1, 0.3, fault.Fault{Err: fault.ErrReset}, fault.Fault{Err: fault.ErrReset, Persist: true}))
+		flaky := fault.Wrap(empty(t, time.Now), clock.Wall{}, fault.Random(1, 0.3, fault.Fault{Err: fault.ErrReset}, fault.Fault{Err: fault.ErrReset, Persist: true}))
 		return storetest.Fixture{LosesAnswers: true, Bucket: store.Retry(flaky, store.RetryPolicy{Base: time.Millisecond, Max: 10 * time.Millisecond, Attempts: 20}, clock.Wall{})}
 	})
 }

@@ -1,7 +1,6 @@
 package fault
 
 import (
-	"cmp"
 	"context"
 	"io"
 
@@ -9,75 +8,44 @@ import (
 )
 
 func (b *bucket) CreateUpload(ctx context.Context, key string) (store.Upload, error) {
-	f, err := b.begin(ctx, CreateUpload, key)
-	if err != nil {
-		return store.Upload{}, err
-	}
-	u, err := b.bucket.CreateUpload(ctx, key)
-	if f.Err != nil {
-		return store.Upload{}, f.Err
-	}
-	return u, err
+	return answer(ctx, b, CreateUpload, key, func(ctx context.Context, _ Fault) (store.Upload, error) {
+		return b.bucket.CreateUpload(ctx, key)
+	})
 }
 
 func (b *bucket) Uploads(ctx context.Context, prefix string) ([]store.Upload, error) {
-	f, err := b.begin(ctx, Uploads, prefix)
-	if err != nil {
-		return nil, err
-	}
-	us, err := b.bucket.Uploads(ctx, prefix)
-	if f.Err != nil {
-		return nil, f.Err
-	}
-	return us, err
+	return answer(ctx, b, Uploads, prefix, func(ctx context.Context, _ Fault) ([]store.Upload, error) {
+		return b.bucket.Uploads(ctx, prefix)
+	})
 }
 
 func (b *bucket) PutPart(ctx context.Context, u store.Upload, number int, r io.ReaderAt, size int64) (store.Part, error) {
-	f, err := b.begin(ctx, PutPart, u.Key)
-	if err != nil {
-		return store.Part{}, err
-	}
-	r, n, err := b.send(ctx, f, r, size)
-	if err != nil {
-		return store.Part{}, err
-	}
-	p, err := b.bucket.PutPart(ctx, u, number, r, n)
-	if f.Err != nil || err != nil {
-		return store.Part{}, cmp.Or(f.Err, err)
-	}
-	p.Size = size
-	return p, nil
+	return answer(ctx, b, PutPart, u.Key, func(ctx context.Context, f Fault) (store.Part, error) {
+		sent, n, err := b.send(ctx, f, r, size)
+		if err != nil {
+			return store.Part{}, err
+		}
+		p, err := b.bucket.PutPart(ctx, u, number, sent, n)
+		p.Size = size
+		return p, err
+	})
 }
 
 func (b *bucket) Parts(ctx context.Context, u store.Upload) ([]store.Part, error) {
-	f, err := b.begin(ctx, Parts, u.Key)
-	if err != nil {
-		return nil, err
-	}
-	parts, err := b.bucket.Parts(ctx, u)
-	if f.Err != nil {
-		return nil, f.Err
-	}
-	return parts, err
+	return answer(ctx, b, Parts, u.Key, func(ctx context.Context, _ Fault) ([]store.Part, error) {
+		return b.bucket.Parts(ctx, u)
+	})
 }
 
 func (b *bucket) CompleteUpload(ctx context.Context, u store.Upload, parts []store.Part, o store.PutOptions) (store.Info, error) {
-	f, err := b.begin(ctx, CompleteUpload, u.Key)
-	if err != nil {
-		return store.Info{}, err
-	}
-	info, err := b.bucket.CompleteUpload(ctx, u, parts, o)
-	if f.Err != nil {
-		return store.Info{}, f.Err
-	}
-	return info, err
+	return answer(ctx, b, CompleteUpload, u.Key, func(ctx context.Context, _ Fault) (store.Info, error) {
+		return b.bucket.CompleteUpload(ctx, u, parts, o)
+	})
 }
 
 func (b *bucket) AbortUpload(ctx context.Context, u store.Upload) error {
-	f, err := b.begin(ctx, AbortUpload, u.Key)
-	if err != nil {
-		return err
-	}
-	err = b.bucket.AbortUpload(ctx, u)
-	return cmp.Or(f.Err, err)
+	_, err := answer(ctx, b, AbortUpload, u.Key, func(ctx context.Context, _ Fault) (struct{}, error) {
+		return struct{}{}, b.bucket.AbortUpload(ctx, u)
+	})
+	return err
 }
