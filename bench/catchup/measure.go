@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -105,7 +104,7 @@ func (o *options) prepare(ctx context.Context) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := site.Parts(0, nil, nil, slog.New(slog.DiscardHandler))
+	d, err := site.Parts(ctx, 0, aggregatortest.Aggregator{})
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,9 @@ func measure(ctx context.Context, endpoint string, miners, hidden int) error {
 		return err
 	}
 	w := &watch{}
-	d, err := site.Parts(0, nil, w, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	d, err := site.Parts(ctx, 0, aggregatortest.Aggregator{
+		Sink: w, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
 	if err != nil {
 		return err
 	}

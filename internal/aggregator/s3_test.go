@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -60,8 +59,8 @@ func (p *published) by(node string) map[protocol.Window]telemetry.Published {
 }
 
 // Two aggregators race for every window on a real S3 server, over connections that lose
-// requests and, worse, answers: a Put that failed may have been stored. The one wraps its
-// bucket with retries as the commands do, the other must do without. There is one
+// requests and, worse, answers: a Put that failed may have been stored. The one
+// retries its requests as the commands do, the other must do without. There is one
 // Aggregate of each window, the chain holds, and the archive has what is named.
 func TestTwoAggregatorsOnABadS3(t *testing.T) {
 	defer goleak.VerifyNone(t)
@@ -73,16 +72,11 @@ func TestTwoAggregatorsOnABadS3(t *testing.T) {
 
 	lossy := fault.Random(7, 0.15, fault.Fault{Err: fault.ErrReset}, fault.Fault{Err: fault.ErrReset, Persist: true})
 	bad := func(b store.Bucket) store.Bucket { return fault.Wrap(b, clock.Wall{}, lossy) }
-	wraps := []func(store.Bucket) store.Bucket{
-		bad,
-		func(b store.Bucket) store.Bucket {
-			return store.Retry(bad(b), store.RetryPolicy{Base: 10 * time.Millisecond}, clock.Wall{})
-		},
-	}
+	retries := []store.RetryPolicy{{Attempts: 1}, {Base: 10 * time.Millisecond}}
 	var told published
 	var running sync.WaitGroup
-	for i, wrap := range wraps {
-		d, err := site.Parts(i, wrap, &told, slog.New(slog.DiscardHandler))
+	for i, retry := range retries {
+		d, err := site.Parts(ctx, i, aggregatortest.Aggregator{Disturb: bad, Retry: retry, Sink: &told})
 		must(t, err)
 		running.Go(func() { must(t, aggregator.New(role.Config{Windows: windows}, d.ForAggregator()).Run(ctx)) })
 	}
@@ -140,7 +134,7 @@ func prepareArchive(ctx context.Context, t *testing.T, site *aggregatortest.Site
 // checkChain reads the chain of Aggregates and holds it against what was told.
 func checkChain(ctx context.Context, t *testing.T, site *aggregatortest.Site, told *published) {
 	t.Helper()
-	x, err := site.Parts(0, nil, nil, slog.New(slog.DiscardHandler))
+	x, err := site.Parts(ctx, 0, aggregatortest.Aggregator{})
 	must(t, err)
 	previous := protocol.Hash{}
 	one, two := told.by("aggregator-0"), told.by("aggregator-1")

@@ -240,25 +240,33 @@ func (s *Site) Gradient(w protocol.Window, miner, variant int) ([]byte, error) {
 	}, s.Run.Format(), s.miners[miner])
 }
 
-// Parts are those of an aggregator, which sees its bucket through wrap, if that is set.
-func (s *Site) Parts(i int, wrap func(store.Bucket) store.Bucket, sink telemetry.Sink, log *slog.Logger) (parts.Parts, error) {
-	b, err := s.Bucket("aggregator")
-	if err != nil {
-		return parts.Parts{}, err
-	}
-	if wrap != nil {
-		b = wrap(b)
-	}
+// Aggregator says how an aggregator is built.
+type Aggregator struct {
+	Disturb func(store.Bucket) store.Bucket // what comes between it and the aggregator bucket; nil: nothing
+	Retry   store.RetryPolicy
+	Sink    telemetry.Sink
+	Log     *slog.Logger // nil: none
+}
+
+// Parts are those of the i-th aggregator.
+func (s *Site) Parts(ctx context.Context, i int, a Aggregator) (parts.Parts, error) {
 	local, err := s.disk()
 	if err != nil {
 		return parts.Parts{}, err
 	}
-	name := fmt.Sprintf("aggregator-%d", i)
-	return parts.Parts{
-		Run: s.Run, Clock: clock.Wall{}, Chain: s.Chain, Signer: s.aggregators[i],
-		Directory: directory.New(s.Run.Params, s.Chain, s.dialer), Aggregator: b, Local: local, Log: log.With("node", name),
-		Events: telemetry.Reporter{Node: name, Role: telemetry.Aggregator, Clock: clock.Wall{}, Sink: sink},
-	}, nil
+	if a.Log == nil {
+		a.Log = slog.New(slog.DiscardHandler)
+	}
+	return parts.Build(ctx, parts.Spec{
+		Name: fmt.Sprintf("aggregator-%d", i), Role: telemetry.Aggregator, Needs: parts.Of(telemetry.Aggregator),
+		Run: s.Run, Signer: s.aggregators[i], Chain: s.Chain, Clock: clock.Wall{}, Local: local, Log: a.Log, Sink: a.Sink,
+		Buckets: parts.Buckets{Dialer: s.dialer, Retry: a.Retry, Aggregator: s.location("aggregator"), Disturb: func(l store.Location, b store.Bucket) store.Bucket {
+			if a.Disturb == nil || l.Bucket != "aggregator" {
+				return b
+			}
+			return a.Disturb(b)
+		}},
+	})
 }
 
 // disk is a new folder, which Close removes.

@@ -10,6 +10,7 @@ import (
 	"templar/internal/dashboard/collect"
 	"templar/internal/evaluator"
 	"templar/internal/node"
+	"templar/internal/parts"
 	"templar/internal/telemetry"
 )
 
@@ -29,7 +30,7 @@ func (o *Options) evaluate(ctx context.Context, n *network, env node.Env, client
 		return nil, err
 	}
 	env.Sink = renewing(env.Sink, c, o.path(reportFile), env.Log)
-	nd, err := node.Open(ctx, cfg, telemetry.Evaluator, node.Of(telemetry.Evaluator), env)
+	nd, err := node.Open(ctx, cfg, telemetry.Evaluator, parts.Of(telemetry.Evaluator), env)
 	if err != nil {
 		return nil, fmt.Errorf("evaluator: %w", err)
 	}

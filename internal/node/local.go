@@ -17,9 +17,7 @@ import (
 // endpoint's scheme, or in a directory of this machine. A bucket has its directory to
 // itself, since one process at a time may write to it.
 type Buckets struct {
-	stores  map[string]StoreConn
-	traffic *store.Counters                 // nil: not counted
-	disturb func(store.Bucket) store.Bucket // nil: leave it as it is
+	stores map[string]StoreConn
 }
 
 // Buckets returns what opens buckets. Close it when they are no longer used.
@@ -77,17 +75,7 @@ func (d *Buckets) dialRemote(l store.Location) (store.Bucket, error) {
 	if !ok {
 		return nil, fmt.Errorf("bucket %q: want an endpoint that begins with %s:// or file://", l.Bucket, strings.Join(slices.Sorted(maps.Keys(d.stores)), "://, "))
 	}
-	b, err := s.Dial(l)
-	if err != nil {
-		return nil, err
-	}
-	if d.traffic != nil {
-		b = store.Meter(b, d.traffic)
-	}
-	if d.disturb != nil {
-		b = d.disturb(b)
-	}
-	return b, nil
+	return s.Dial(l)
 }
 
 // bucketDir returns the directory of a bucket of this machine, "" for any other.

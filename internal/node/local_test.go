@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -36,12 +37,21 @@ func must[T any](v T, err error) func(*testing.T) T {
 	}
 }
 
+// assemble makes a node without a model, whose buckets lie in directories.
+func assemble(t *testing.T, c config.Node, s parts.Spec) (*Node, error) {
+	t.Helper()
+	s.Name, s.Needs, s.Clock, s.Log = string(s.Role), parts.Of(s.Role), clock.Wall{}, slog.New(slog.DiscardHandler)
+	s.Needs.Model = false
+	n := &Node{}
+	if err := n.place(&s, c, new(Buckets), Env{}); err != nil {
+		return n, err
+	}
+	return n, n.build(t.Context(), s)
+}
+
 // local assembles the buckets of a node that lie in directories.
 func local(t *testing.T, run run.Run, c chain.Chain, r telemetry.Role, signer *wallet.Wallet, endpoint string) *Node {
 	t.Helper()
-	n := &Node{}
-	d := &Buckets{}
-	n.Parts = parts.Parts{Run: run, Clock: clock.Wall{}, Chain: c, Signer: signer, Directory: directory.New(run.Params, c, d)}
 	cfg := config.Default()
 	cfg.DataDir, cfg.Run = t.TempDir(), "run.json"
 	cfg.Chain.Endpoint = "http://127.0.0.1:1"
@@ -52,10 +62,11 @@ func local(t *testing.T, run run.Run, c chain.Chain, r telemetry.Role, signer *w
 	if err := cfg.Validate(r, config.Build{Chains: []string{"cometbft"}, Devices: []string{"cpu"}}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { n.Close() })
-	if err := n.openBuckets(cfg, r, Of(r), d, clock.Wall{}); err != nil {
+	n, err := assemble(t, cfg, parts.Spec{Role: r, Run: run, Chain: c, Signer: signer})
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { n.Close() })
 	return n
 }
 
@@ -147,17 +158,12 @@ func TestDatasetMirrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.DatasetHash = hash
-	n := &Node{}
-	n.Run = must(run.New(p, toy.Methods()))(t)
-	defer n.Close()
-	cfg := config.Node{Buckets: config.Buckets{
+	at := datasets(config.Buckets{
 		Dataset: config.Bucket{Endpoint: p.Stores[0], Name: "first"}, Mirrors: []config.Bucket{{Endpoint: p.Stores[0], Name: "second"}},
-	}}
-	if err := n.openDataset(t.Context(), cfg.Buckets, new(Buckets), clock.Wall{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := n.Data.Page(t.Context(), 0, p.PageTokens); err != nil {
+	})
+	sources := must(parts.Datasets(new(Buckets), at, store.RetryPolicy{}, clock.Wall{}))(t)
+	text := must(data.Open(t.Context(), sources[0], hash, sources[1:]...))(t)
+	if _, err := text.Page(t.Context(), 0, p.PageTokens); err != nil {
 		t.Error(err)
 	}
 }

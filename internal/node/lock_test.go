@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"templar/internal/clock"
 	"templar/internal/config"
+	"templar/internal/parts"
 	"templar/internal/run"
 	"templar/internal/simnet"
 	"templar/internal/store/flock"
@@ -20,11 +20,9 @@ import (
 func TestDirectoriesAreLocked(t *testing.T) {
 	run := must(run.New(simnet.Params(), toy.Methods()))(t)
 	open := func(data, bucket string) (*Node, error) {
-		n := &Node{}
-		n.Run = run
-		return n, n.openBuckets(config.Node{DataDir: data, Buckets: config.Buckets{
+		return assemble(t, config.Node{DataDir: data, Buckets: config.Buckets{
 			Aggregator: config.Bucket{Endpoint: "file://" + bucket, Name: "aggregates"},
-		}}, telemetry.Aggregator, Of(telemetry.Aggregator), new(Buckets), clock.Wall{})
+		}}, parts.Spec{Role: telemetry.Aggregator, Run: run})
 	}
 	data, bucket := t.TempDir(), t.TempDir()
 	first, err := open(data, bucket)

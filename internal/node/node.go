@@ -16,6 +16,7 @@ import (
 	"templar/internal/config"
 	"templar/internal/data"
 	"templar/internal/directory"
+	"templar/internal/engine"
 	"templar/internal/parts"
 	"templar/internal/role"
 	"templar/internal/store"
@@ -45,41 +46,21 @@ type Node struct {
 	parts.Parts
 
 	closers closers
-	traffic store.Counters // with all buckets
 }
 
 // patience is how long a node waits for the chain before it says so.
 const patience = 3 * time.Second
 
-// Needs are what is opened for a node, beside the wallet, the chain and the reading end of
-// the aggregator bucket.
-type Needs struct {
-	Member     bool // it has a uid, and a bucket of its own
-	Aggregates bool // it writes to the aggregator bucket
-	Model      bool // it computes: an engine and the dataset
-}
-
-// Of is what a role needs.
-func Of(r telemetry.Role) Needs {
-	switch r {
-	case telemetry.Miner, telemetry.Validator:
-		return Needs{Member: true, Model: true}
-	case telemetry.Aggregator:
-		return Needs{Aggregates: true}
-	}
-	return Needs{Model: true} // an evaluator
-}
-
 // Open assembles a node. Everything that can be wrong with its configuration is found here.
-func Open(ctx context.Context, c config.Node, r telemetry.Role, needs Needs, env Env) (_ *Node, err error) {
+func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Needs, env Env) (_ *Node, err error) {
 	n := &Node{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	run, err := env.LoadRun(c.Run)
-	if err != nil {
+	s := parts.Spec{Name: c.Name, Role: r, Needs: needs, Clock: env.Clock, Log: env.Log, Sink: env.Sink}
+	if s.Run, err = env.LoadRun(c.Run); err != nil {
 		return nil, err
 	}
 	hotkey, err := wallet.Load(c.Wallet.Path, c.Wallet.Name, c.Wallet.Hotkey)
@@ -91,30 +72,25 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs Needs, env
 		return nil, err
 	}
 	n.closers.add(client.Close)
-	buckets := env.Buckets()
-	buckets.traffic, buckets.disturb = &n.traffic, env.Disturb
-	n.closers.add(buckets.Close)
-	n.Parts = parts.Parts{
-		Run: run, Clock: env.Clock, Chain: client, Signer: hotkey,
-		Directory: directory.New(run.Params, client, buckets),
+	if needs.Member {
+		if s.UID, err = directory.Registered(ctx, client, hotkey.Hotkey()); err != nil {
+			return nil, err
+		}
 	}
-	if err := n.openBuckets(c, r, needs, buckets, env.Clock); err != nil {
+	if s.Name == "" {
+		s.Name = fmt.Sprintf("%s-%d", r, s.UID)
+	}
+	s.Signer = hotkey
+	s.Chain = &watched{Chain: client, blockTime: s.Run.Params.BlockTime(), endpoint: c.Chain.Endpoint, log: env.Log.With("node", s.Name)}
+	buckets := env.Buckets()
+	n.closers.add(buckets.Close)
+	if err := n.place(&s, c, buckets, env); err != nil {
 		return nil, err
 	}
-	if needs.Member {
-		if n.UID, err = directory.Registered(ctx, client, hotkey.Hotkey()); err != nil {
-			return nil, err
-		}
+	if err := n.build(ctx, s); err != nil {
+		return nil, err
 	}
-	n.identify(c, r, env)
-	n.Chain = &watched{Chain: client, blockTime: run.Params.BlockTime(), endpoint: c.Chain.Endpoint, log: n.Log}
 	if needs.Model {
-		if err := n.openEngine(c.Options, env); err != nil {
-			return nil, err
-		}
-		if err := n.openDataset(ctx, c.Buckets, buckets, env.Clock); err != nil {
-			return nil, err
-		}
 		if n.Tokenizer, err = tokenizerOf(n.Data, c.Options.Tokenizer); err != nil {
 			return nil, err
 		}
@@ -123,6 +99,48 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs Needs, env
 		n.Parts = env.Alter(n.Parts)
 	}
 	return n, nil
+}
+
+// place adds what a configuration says of buckets, directories and the engine.
+func (n *Node) place(s *parts.Spec, c config.Node, d *Buckets, env Env) (err error) {
+	s.Buckets = parts.Buckets{
+		Dialer: d, Owned: owned{d, &n.closers}, Dataset: datasets(c.Buckets),
+		Aggregator: c.Buckets.Aggregator.Location(), Own: c.Buckets.Gradients.Writing(), AsPeer: c.Buckets.Gradients.Reading(),
+	}
+	if env.Disturb != nil {
+		s.Buckets.Disturb = func(_ store.Location, b store.Bucket) store.Bucket { return env.Disturb(b) }
+	}
+	s.Engine = func(m protocol.Model) (engine.Engine, error) {
+		return env.Engine(c.Options.Device, m, EngineOptions{Threads: c.Options.Threads, BLAS: c.Options.BLAS})
+	}
+	local, release, err := openDirectory(c.DataDir, "state")
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	n.closers.add(func() error { release(); return nil })
+	s.Local, s.Scratch = local, filepath.Join(c.DataDir, "downloads")
+	return nil
+}
+
+func (n *Node) build(ctx context.Context, s parts.Spec) (err error) {
+	if n.Parts, err = parts.Build(ctx, s); err == nil {
+		n.closers.add(n.Parts.Close)
+	}
+	return err
+}
+
+// owned opens buckets to write to, which closers release.
+type owned struct {
+	buckets *Buckets
+	closers *closers
+}
+
+func (o owned) Dial(l store.Location) (store.Bucket, error) {
+	b, release, err := o.buckets.DialOwn(l)
+	if err == nil {
+		o.closers.add(func() error { release(); return nil })
+	}
+	return b, err
 }
 
 func openChain(ctx context.Context, c config.Chain, env Env) (ChainConn, error) {
@@ -150,86 +168,12 @@ func LoadParams(path string) (protocol.Params, error) {
 	return p, nil
 }
 
-// ownRequests is how many requests to one bucket a node has under way, beside a gather.
-const ownRequests = 32
-
-// openBuckets opens what the role works with. The node's own calls are limited and retried;
-// peers' buckets are not, since a gather has a deadline and retries of its own.
-func (n *Node) openBuckets(c config.Node, r telemetry.Role, needs Needs, d *Buckets, clk clock.Clock) error {
-	open := func(what string, l store.Location, dial func(store.Location) (store.Bucket, error)) (store.Bucket, error) {
-		b, err := dial(l)
-		if err != nil {
-			return nil, fmt.Errorf("%s bucket: %w", what, err)
-		}
-		return store.Retry(store.Limit(b, ownRequests), store.RetryPolicy{}, clk), nil
-	}
-	owned := func(b store.Bucket, release func(), err error) (store.Bucket, error) {
-		if err == nil {
-			n.closers.add(func() error { release(); return nil })
-		}
-		return b, err
-	}
-	dialOwn := func(l store.Location) (store.Bucket, error) { return owned(d.DialOwn(l)) }
-	dialAggregator := d.Dial
-	if needs.Aggregates {
-		dialAggregator = dialOwn
-	}
-	var err error
-	if n.Aggregator, err = open("aggregator", c.Buckets.Aggregator.Location(), dialAggregator); err != nil {
-		return err
-	}
-	if needs.Member {
-		n.Commitment = directory.Commitment{Role: r, Location: c.Buckets.Gradients.Reading()}
-		if !n.Run.Params.TrustsStore(n.Commitment.Location.Endpoint) {
-			return fmt.Errorf("own bucket: %s is not one of the run's stores %v: nobody would read it", n.Commitment.Location.Endpoint, n.Run.Params.Stores)
-		}
-		if n.Own, err = open("own", c.Buckets.Gradients.Writing(), dialOwn); err != nil {
-			return err
-		}
-		if n.OwnAsPeer, err = open("own", n.Commitment.Location, d.Dial); err != nil {
-			return err
-		}
-	}
-	if n.Local, err = owned(openDirectory(c.DataDir, "state")); err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	n.Scratch = filepath.Join(c.DataDir, "downloads")
-	return nil
-}
-
-func (n *Node) openEngine(c config.Options, env Env) error {
-	e, err := env.Engine(c.Device, n.Run.Params.Model, EngineOptions{Threads: c.Threads, BLAS: c.BLAS})
-	if err != nil {
-		return err
-	}
-	n.Engine = e
-	n.closers.add(e.Close)
-	return nil
-}
-
-func (n *Node) openDataset(ctx context.Context, c config.Buckets, d store.Dialer, clk clock.Clock) error {
-	sources, err := dialDataset(c, d, clk)
-	if err != nil {
-		return err
-	}
-	n.Data, err = data.Open(ctx, sources[0], n.Run.Params.DatasetHash, sources[1:]...)
-	return err
-}
-
-// dialDataset opens the dataset's bucket and its mirrors.
-func dialDataset(c config.Buckets, d store.Dialer, clk clock.Clock) (sources []store.Reader, err error) {
+// datasets are where the dataset is, and its mirrors.
+func datasets(c config.Buckets) (at []store.Location) {
 	for _, b := range append([]config.Bucket{c.Dataset}, c.Mirrors...) {
-		bucket, err := d.Dial(b.Location())
-		if err != nil {
-			return nil, fmt.Errorf("dataset bucket %q: %w", b.Name, err)
-		}
-		policy := store.RetryPolicy{}
-		if len(c.Mirrors) > 0 {
-			policy.Attempts = 2 // then it is another's turn
-		}
-		sources = append(sources, store.Retry(bucket, policy, clk))
+		at = append(at, b.Location())
 	}
-	return sources, nil
+	return at
 }
 
 // tokenizerOf is the tokenizer that a dataset was made with, as far as it is known: a dataset
@@ -250,15 +194,6 @@ func tokenizerOf(d *data.Dataset, file string) (data.Tokenizer, error) {
 		return nil, fmt.Errorf("%s: its tokenizer is %s, the dataset was made with %s: name the tokenizer.json of the dataset with --tokenizer", file, t.Name(), want)
 	}
 	return t, nil
-}
-
-func (n *Node) identify(c config.Node, r telemetry.Role, env Env) {
-	name := c.Name
-	if name == "" {
-		name = fmt.Sprintf("%s-%d", r, n.UID)
-	}
-	n.Log = env.Log.With("node", name)
-	n.Events = telemetry.Reporter{Node: name, Role: r, UID: n.UID, Clock: env.Clock, Sink: env.Sink}
 }
 
 // Close releases connections and memory.
@@ -301,7 +236,7 @@ func Run(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
 }
 
 func work(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
-	n, err := Open(ctx, c, r, Of(r), env)
+	n, err := Open(ctx, c, r, parts.Of(r), env)
 	if err != nil {
 		return err
 	}
@@ -309,7 +244,7 @@ func work(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
 	if err == nil {
 		err = node.Run(ctx)
 	}
-	t := n.traffic.Snapshot()
+	t := n.Traffic.Snapshot()
 	n.Log.Info("object store", "requests", t.Requests, "errors", t.Errors, "bytes_up", t.BytesUp, "bytes_down", t.BytesDown)
 	return errors.Join(err, n.Close())
 }

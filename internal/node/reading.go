@@ -8,6 +8,7 @@ import (
 	"templar/internal/chain"
 	"templar/internal/config"
 	"templar/internal/directory"
+	"templar/internal/parts"
 	"templar/internal/run"
 	"templar/internal/store"
 )
@@ -47,9 +48,9 @@ func OpenReading(ctx context.Context, c config.Node, env Env) (_ *Reading, err e
 	if err != nil {
 		return nil, fmt.Errorf("aggregator bucket: %w", err)
 	}
-	r.Aggregator = store.Retry(store.Limit(b, ownRequests), store.RetryPolicy{}, env.Clock)
+	r.Aggregator = parts.Steady(b, 0, store.RetryPolicy{}, env.Clock)
 	if c.Buckets.Dataset.Endpoint != "" {
-		r.Dataset, err = dialDataset(c.Buckets, buckets, env.Clock)
+		r.Dataset, err = parts.Datasets(buckets, datasets(c.Buckets), store.RetryPolicy{}, env.Clock)
 	}
 	return r, err
 }

@@ -1,6 +1,6 @@
-// Package parts is what a node is made of, before it has a role: values that the assembly
-// fills in once, and from which each role takes what it needs. Tests and simulators change
-// them on the way.
+// Package parts is what a node is made of, before it has a role: values that Build fills in
+// once, in production, in the simulator and in tests alike, and from which each role takes
+// what it needs. Tests change them on the way.
 package parts
 
 import (
@@ -52,8 +52,9 @@ type Parts struct {
 	Local     store.Bucket // durable private state
 	Scratch   string       // folder for downloads that outlive a crash; empty: none
 
-	Log    *slog.Logger
-	Events telemetry.Reporter
+	Traffic *store.Counters // with all buckets
+	Log     *slog.Logger
+	Events  telemetry.Reporter
 }
 
 // Schedule is the run's, by the node's chain and clock.

@@ -9,99 +9,101 @@ import (
 	"time"
 
 	"templar/internal/store"
+	"templar/internal/store/fault"
 )
-
-// bucket is a bucket of the object store as a process sees it: each request takes time on
-// the way there, has its effect at one instant, and takes time on the way back. What a
-// process asked for before it was killed may have its effect all the same. Uploads in
-// parts take no time: nothing in a simulated network is large enough for them.
-type bucket struct {
-	store.Bucket
-	name    string
-	node    *Node
-	process *process
-}
 
 var (
 	errLost    = errors.New("connection reset by peer")
 	errTimeout = errors.New("no answer in time")
 )
 
-// request carries one request out.
-func (b *bucket) request(ctx context.Context, op, key string, effect func()) error {
-	s := b.process.s
-	var fate fate
-	err := b.process.wait(ctx, func(t *task) {
-		fate = b.node.net.weather.fate(b.node, b.name, op, key)
-		answered := s.waker(t)
-		if !fate.lost {
-			s.after(fate.delay/2, effect)
-		}
-		s.after(fate.delay, answered)
-	})
-	if err != nil {
-		return err
-	}
-	return fate.err
-}
-
-// There is no context inside the store: a request that is under way arrives.
+// detached is the context of a request that has left its process: it arrives even if the
+// process is killed meanwhile.
 func detached(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
-func (b *bucket) Head(ctx context.Context, key string) (info store.Info, err error) {
-	failed := b.request(ctx, "head", key, func() { info, err = b.Bucket.Head(detached(ctx), key) })
-	if failed != nil {
-		return store.Info{}, failed
+// remote puts the network between a process and the buckets that it opens. The dataset is
+// the same for all nodes and no subject of a simulation: reading it takes no time.
+func (n *Node) remote(p *process) func(store.Location, store.Bucket) store.Bucket {
+	return func(l store.Location, b store.Bucket) store.Bucket {
+		if l.Bucket == datasetBucket {
+			return b
+		}
+		b = recorded{b, func(key string, raw []byte) { n.net.watch.stored(n, l.Bucket, key, raw) }}
+		return copying{fault.Carry(b, nodeClock{p, &n.ahead}, n.carrier(p, l.Bucket))}
 	}
-	return info, err
 }
 
-func (b *bucket) Get(ctx context.Context, key string, limit int64) (body io.ReadCloser, info store.Info, err error) {
-	failed := b.request(ctx, "get", key, func() { body, info, err = b.Bucket.Get(detached(ctx), key, limit) })
-	if failed != nil {
-		return nil, store.Info{}, failed
-	}
-	return body, info, err
+// inParts are the requests of uploads in parts. Nothing in a simulated network is large
+// enough to need one: they take no time, and scripts have no name for them.
+var inParts = map[string]bool{
+	fault.CreateUpload: true, fault.PutPart: true, fault.CompleteUpload: true, fault.AbortUpload: true,
+	fault.Uploads: true, fault.Parts: true,
 }
 
-func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64, etag string) (body io.ReadCloser, err error) {
-	failed := b.request(ctx, "get", key, func() { body, err = b.Bucket.GetRange(detached(ctx), key, offset, n, etag) })
-	if failed != nil {
-		return nil, failed
+// carrier takes requests to a bucket: each needs time on the way there, has its effect at
+// one instant, and needs time on the way back. A request of a process that was killed
+// meanwhile may still have its effect.
+func (n *Node) carrier(p *process, bucket string) fault.Carrier {
+	return func(ctx context.Context, op fault.Op, effect func(context.Context, fault.Fault)) error {
+		if inParts[op.Name] && !n.cutFrom(theStore) {
+			effect(ctx, fault.Fault{})
+			return nil
+		}
+		if op.Name == fault.Range {
+			op.Name = fault.Get // scripts make no difference
+		}
+		var fate fate
+		err := p.wait(ctx, func(t *task) {
+			fate = n.net.weather.fate(n, bucket, op.Name, op.Key)
+			answered := p.s.waker(t)
+			if !fate.lost {
+				p.s.after(fate.delay/2, func() { effect(detached(ctx), fault.Fault{}) })
+			}
+			p.s.after(fate.delay, answered)
+		})
+		if err != nil {
+			return err
+		}
+		return fate.err
 	}
-	return body, err
 }
 
-func (b *bucket) List(ctx context.Context, prefix, after string, max int) (infos []store.Info, err error) {
-	failed := b.request(ctx, "list", prefix, func() { infos, err = b.Bucket.List(detached(ctx), prefix, after, max) })
-	if failed != nil {
-		return nil, failed
-	}
-	return infos, err
+// recorded reports what it has stored.
+type recorded struct {
+	store.Bucket
+	stored func(key string, raw []byte)
 }
 
-func (b *bucket) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (info store.Info, err error) {
+func (b recorded) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (store.Info, error) {
 	raw, err := readBody(body, size)
 	if err != nil {
 		return store.Info{}, err
 	}
-	failed := b.request(ctx, "put", key, func() {
-		if info, err = b.Bucket.Put(detached(ctx), key, bytes.NewReader(raw), size, o); err == nil {
-			b.node.net.watch.stored(b.node, b.name, key, raw)
-		}
-	})
-	if failed != nil {
-		return store.Info{}, failed
+	info, err := b.Bucket.Put(ctx, key, bytes.NewReader(raw), size, o)
+	if err == nil {
+		b.stored(key, raw)
 	}
 	return info, err
 }
 
-func (b *bucket) Delete(ctx context.Context, key string) (err error) {
-	failed := b.request(ctx, "delete", key, func() { err = b.Bucket.Delete(detached(ctx), key) })
-	if failed != nil {
-		return failed
+// copying copies a body before it is sent: a request may arrive after its process has
+// ended, and has used the memory again.
+type copying struct{ store.Bucket }
+
+func (b copying) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (store.Info, error) {
+	raw, err := readBody(body, size)
+	if err != nil {
+		return store.Info{}, err
 	}
-	return err
+	return b.Bucket.Put(ctx, key, bytes.NewReader(raw), size, o)
+}
+
+func (b copying) PutPart(ctx context.Context, u store.Upload, number int, body io.ReaderAt, size int64) (store.Part, error) {
+	raw, err := readBody(body, size)
+	if err != nil {
+		return store.Part{}, err
+	}
+	return b.Bucket.PutPart(ctx, u, number, bytes.NewReader(raw), size)
 }
 
 func readBody(body io.ReaderAt, size int64) ([]byte, error) {
@@ -112,58 +114,32 @@ func readBody(body io.ReaderAt, size int64) ([]byte, error) {
 	return raw, nil
 }
 
-// dialer opens buckets for a process.
-type dialer struct {
-	node    *Node
-	process *process
-}
-
-func (d dialer) Dial(l store.Location) (store.Bucket, error) {
-	b, err := d.node.net.store.Dial(l)
-	if err != nil {
-		return nil, err
-	}
-	return &bucket{Bucket: b, name: l.Bucket, node: d.node, process: d.process}, nil
-}
-
-// disk is a node's own directory as a process sees it. What it has written is durable when
-// Put returns; a write that the process did not live to see finished did not happen.
-type disk struct {
-	store.Bucket
-	node    *Node
-	process *process
-}
-
 // diskTime is how long a write with fsync takes at most.
 const diskTime = 20 * time.Millisecond
 
-func (d *disk) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (store.Info, error) {
-	raw, err := readBody(body, size)
-	if err == nil {
-		err = d.turn(ctx)
-	}
-	if err != nil {
-		return store.Info{}, err
-	}
-	info, err := d.Bucket.Put(ctx, key, bytes.NewReader(raw), size, o)
-	if err == nil {
-		d.process.leave(func() { d.node.net.watch.wrote(d.node, key, raw) })
-	}
-	return info, err
+// disk is a node's own directory as a process sees it. Puts and deletes take time, reads take none.
+// What was written is durable when the call returns; a write that is under way when the
+// process is killed has no effect.
+func (n *Node) disk(p *process) store.Bucket {
+	b := recorded{n.files, func(key string, raw []byte) {
+		p.leave(func() { n.net.watch.wrote(n, key, raw) })
+	}}
+	return fault.Carry(b, nodeClock{p, &n.ahead}, func(ctx context.Context, op fault.Op, effect func(context.Context, fault.Fault)) error {
+		switch op.Name {
+		case fault.Put, fault.Delete:
+			if err := n.write(ctx, p); err != nil {
+				return err
+			}
+		}
+		effect(ctx, fault.Fault{})
+		return nil
+	})
 }
 
-func (d *disk) Delete(ctx context.Context, key string) error {
-	if err := d.turn(ctx); err != nil {
-		return err
-	}
-	return d.Bucket.Delete(ctx, key)
-}
-
-// turn waits until the disk has done what it was asked for.
-func (d *disk) turn(ctx context.Context) error {
-	s := d.process.s
-	return d.process.wait(ctx, func(t *task) {
-		took := time.Duration(d.node.rand.Int64N(int64(diskTime/tick)+1)) * tick
-		s.after(took+d.node.net.weather.diskDelay(d.node), s.waker(t))
+// write waits until the disk has done a write.
+func (n *Node) write(ctx context.Context, p *process) error {
+	return p.wait(ctx, func(t *task) {
+		took := time.Duration(n.rand.Int64N(int64(diskTime/tick)+1)) * tick
+		p.s.after(took+n.net.weather.diskDelay(n), p.s.waker(t))
 	})
 }

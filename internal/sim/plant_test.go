@@ -72,7 +72,7 @@ func payloads(n *Node, a *run.Aggregate) (all []method.Payload) {
 // peers wraps the buckets of the others as an aggregator sees them.
 func peers(wrap func(*Node, store.Bucket) store.Bucket) plant {
 	return only(telemetry.Aggregator, func(n *Node, p *process, d *parts.Parts) {
-		d.Directory = directory.New(d.Run.Params, d.Chain, wrapping{dialer{n, p}, func(b store.Bucket) store.Bucket { return wrap(n, b) }})
+		d.Directory = directory.New(d.Run.Params, d.Chain, wrapping{n.net.store, func(l store.Location, b store.Bucket) store.Bucket { return wrap(n, n.remote(p)(l, b)) }})
 	})
 }
 
@@ -396,7 +396,7 @@ func without(prefix string, b store.Bucket) store.Bucket {
 // wrapping is a dialer with something around its buckets.
 type wrapping struct {
 	store.Dialer
-	wrap func(store.Bucket) store.Bucket
+	wrap func(store.Location, store.Bucket) store.Bucket
 }
 
 func (w wrapping) Dial(l store.Location) (store.Bucket, error) {
@@ -404,7 +404,7 @@ func (w wrapping) Dial(l store.Location) (store.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.wrap(b), nil
+	return w.wrap(l, b), nil
 }
 
 // put is a Put of bytes.

@@ -8,9 +8,10 @@ import (
 	"sync"
 
 	"templar/internal/store"
+	"templar/internal/store/fault"
 )
 
-// Fault is asked before each request to a bucket; its error is the answer.
+// Fault is called before each request to a bucket; its error is the answer.
 type Fault func(ctx context.Context) error
 
 // Unreachable refuses every connection.
@@ -22,22 +23,20 @@ func Hanging(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Denied lets nobody read or write.
+// Denied refuses every key.
 func Denied(context.Context) error { return store.ErrDenied }
 
-// Unauthenticated knows nobody's key any more.
+// Unauthenticated knows no key any more.
 func Unauthenticated(context.Context) error { return store.ErrUnauthenticated }
 
-// Break makes a bucket fail for everyone, its owner too, until Heal.
+// Break makes every request to a bucket meet f, its owner's too, until Heal.
 func (n *Network) Break(bucket string, f Fault) { n.faults.set(bucket, f) }
 
 // Heal makes a bucket work again.
 func (n *Network) Heal(bucket string) { n.faults.set(bucket, nil) }
 
-// faults dials buckets that may fail.
+// faults are those of buckets, by name.
 type faults struct {
-	dialer store.Dialer
-
 	mu       sync.Mutex
 	byBucket map[string]Fault
 }
@@ -58,56 +57,18 @@ func (f *faults) check(ctx context.Context, bucket string) error {
 	return fault(ctx)
 }
 
-// Dial opens a bucket.
-func (f *faults) Dial(l store.Location) (store.Bucket, error) {
-	b, err := f.dialer.Dial(l)
-	if err != nil {
-		return nil, err
-	}
-	return faulty{Bucket: b, check: func(ctx context.Context) error { return f.check(ctx, l.Bucket) }}, nil
+// disturb makes a bucket meet the fault that is set for it.
+func (f *faults) disturb(l store.Location, b store.Bucket) store.Bucket {
+	return fault.Carry(b, clk, func(ctx context.Context, _ fault.Op, effect func(context.Context, fault.Fault)) error {
+		if err := f.check(ctx, l.Bucket); err != nil {
+			return err
+		}
+		effect(ctx, fault.Fault{})
+		return nil
+	})
 }
 
-type faulty struct {
-	store.Bucket
-	check func(context.Context) error
-}
-
-func (b faulty) Head(ctx context.Context, key string) (store.Info, error) {
-	if err := b.check(ctx); err != nil {
-		return store.Info{}, err
-	}
-	return b.Bucket.Head(ctx, key)
-}
-
-func (b faulty) Get(ctx context.Context, key string, limit int64) (io.ReadCloser, store.Info, error) {
-	if err := b.check(ctx); err != nil {
-		return nil, store.Info{}, err
-	}
-	return b.Bucket.Get(ctx, key, limit)
-}
-
-func (b faulty) List(ctx context.Context, prefix, after string, max int) ([]store.Info, error) {
-	if err := b.check(ctx); err != nil {
-		return nil, err
-	}
-	return b.Bucket.List(ctx, prefix, after, max)
-}
-
-func (b faulty) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (store.Info, error) {
-	if err := b.check(ctx); err != nil {
-		return store.Info{}, err
-	}
-	return b.Bucket.Put(ctx, key, body, size, o)
-}
-
-func (b faulty) Delete(ctx context.Context, key string) error {
-	if err := b.check(ctx); err != nil {
-		return err
-	}
-	return b.Bucket.Delete(ctx, key)
-}
-
-// tampering stores what a hostile node makes of its objects.
+// tampering stores a hostile node's versions of its objects.
 type tampering struct {
 	store.Bucket
 	tamper func(key string, body []byte) (string, []byte)

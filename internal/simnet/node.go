@@ -5,8 +5,8 @@ import (
 	"errors"
 	"sync"
 
-	"templar/internal/data"
 	"templar/internal/directory"
+	"templar/internal/engine"
 	"templar/internal/engine/cpu"
 	"templar/internal/parts"
 	"templar/internal/role"
@@ -78,13 +78,11 @@ func (n *Node) instance(ctx context.Context) (next context.Context) {
 }
 
 func (n *Node) work(ctx context.Context) error {
-	d, err := n.deps(ctx)
+	d, err := n.build(ctx, parts.Of(n.Role))
 	if err != nil {
 		return err
 	}
-	if d.Engine != nil {
-		defer d.Engine.Close()
-	}
+	defer d.Close()
 	if n.Alter != nil {
 		d = n.Alter(d)
 	}
@@ -147,42 +145,33 @@ func (n *Node) Commitment() directory.Commitment {
 
 // Parts returns new parts with the node's identity, but for an engine and data.
 func (n *Node) Parts() parts.Parts {
-	net := n.net
-	p := parts.Parts{
-		Run: net.Run, Clock: clk, Chain: net.Chain, Signer: n.Signer, UID: n.UID,
-		Directory:  directory.New(net.Run.Params, net.Chain, &net.faults),
-		Aggregator: n.dial("aggregator", n.Role == telemetry.Aggregator),
-		Local:      n.Local, Log: net.logger(n.Name),
-		Events: telemetry.Reporter{Node: n.Name, Role: n.Role, UID: n.UID, Clock: clk, Sink: n},
-	}
-	if n.Role != telemetry.Aggregator {
-		p.Own, p.OwnAsPeer, p.Commitment = n.dial(n.Name, true), n.dial(n.Name, false), n.Commitment()
-	}
+	n.net.t.Helper()
+	needs := parts.Of(n.Role)
+	needs.Model = false
+	p, err := n.build(n.net.ctx, needs)
+	n.net.must(err)
 	return p
 }
 
-// dial opens a bucket as package node does, with retries, and with what Tamper does.
-func (n *Node) dial(bucket string, write bool) store.Bucket {
-	n.net.t.Helper()
-	b, err := n.net.faults.Dial(Location(bucket, write))
-	n.net.must(err)
-	b = store.Retry(b, store.RetryPolicy{Rand: func() float64 { return 0.5 }}, clk)
-	if n.Tamper != nil && write {
-		b = tampering{Bucket: b, tamper: n.Tamper}
+func (n *Node) build(ctx context.Context, needs parts.Needs) (parts.Parts, error) {
+	net := n.net
+	p, err := parts.Build(ctx, parts.Spec{
+		Name: n.Name, Role: n.Role, Needs: needs, Run: net.Run, Signer: n.Signer, UID: n.UID, Chain: net.Chain, Clock: clk,
+		Engine: func(m protocol.Model) (engine.Engine, error) { return cpu.New(m, cpu.Options{Threads: 1}) },
+		Local:  n.Local, Log: net.logger(), Sink: n,
+		Buckets: parts.Buckets{
+			Dialer: net.Store, Disturb: net.faults.disturb, Retry: store.RetryPolicy{Rand: func() float64 { return 0.5 }},
+			Aggregator: Location("aggregator", n.Role == telemetry.Aggregator),
+			Own:        Location(n.Name, true), AsPeer: n.Commitment().Location, Dataset: []store.Location{Location("dataset", false)},
+		},
+	})
+	if err != nil || n.Tamper == nil {
+		return p, err
 	}
-	return b
-}
-
-func (n *Node) deps(ctx context.Context) (parts.Parts, error) {
-	d := n.Parts()
 	if n.Role == telemetry.Aggregator {
-		return d, nil
+		p.Aggregator = tampering{p.Aggregator, n.Tamper}
+	} else {
+		p.Own = tampering{p.Own, n.Tamper}
 	}
-	engine, err := cpu.New(n.net.Run.Params.Model, cpu.Options{Threads: 1})
-	if err != nil {
-		return d, err
-	}
-	d.Engine = engine
-	d.Data, err = data.Open(ctx, n.dial("dataset", false), n.net.Run.Params.DatasetHash)
-	return d, err
+	return p, nil
 }

@@ -84,7 +84,7 @@ const endpoint = "http://store.test"
 func build(t *testing.T, c Config) *Network {
 	t.Helper()
 	n := &Network{t: t, ctx: t.Context(), Store: mem.New(time.Now)}
-	n.faults.dialer, n.faults.byBucket = n.Store, make(map[string]Fault)
+	n.faults.byBucket = make(map[string]Fault)
 	for i := range c.Validators {
 		n.add(telemetry.Validator, i)
 	}
@@ -261,9 +261,7 @@ func (l *logBuffer) String() string {
 // Logs returns what the nodes have logged.
 func (n *Network) Logs() string { return n.log.String() }
 
-func (n *Network) logger(node string) *slog.Logger {
-	return slog.New(slog.NewTextHandler(&n.log, nil)).With("node", node)
-}
+func (n *Network) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&n.log, nil)) }
 
 // clk is the machine's clock, which the bubble makes virtual.
 var clk = clock.Wall{}

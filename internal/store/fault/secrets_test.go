@@ -274,7 +274,9 @@ func (s *scanner) aggregator(ctx context.Context, t *testing.T) {
 		s.value("event", e)
 		events <- e
 	}))
-	deps, err := site.Parts(0, func(b store.Bucket) store.Bucket { return fault.Wrap(b, clock.Wall{}, lossy) }, sink, s.logger())
+	deps, err := site.Parts(ctx, 0, aggregatortest.Aggregator{
+		Disturb: func(b store.Bucket) store.Bucket { return fault.Wrap(b, clock.Wall{}, lossy) }, Sink: sink, Log: s.logger(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
