@@ -152,9 +152,15 @@ func TestLoadRefuses(t *testing.T) {
 				m.Files[i].Size += 10 << 20
 			}
 		}), "larger than the model"},
-		"endless files":    {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files[1].Size = math.MaxInt64; m.Files[2].Size = math.MaxInt64 }), "larger than the model"},
-		"a negative size":  {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files[0].Size = -1 }), "-1 bytes"},
-		"a file elsewhere": {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files[0].Name = "../x" }), "../x"},
+		"endless files":      {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files[1].Size = math.MaxInt64; m.Files[2].Size = math.MaxInt64 }), "larger than the model"},
+		"a negative size":    {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files[0].Size = -1 }), "-1 bytes"},
+		"a file elsewhere":   {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files[0].Name = "../x" }), "../x"},
+		"another method":     {reseal("miner-0", func(m *checkpoint.Manifest) { m.Method = "other" }), "method"},
+		"many tensors":       {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = slices.Repeat([]checkpoint.Tensor{{Name: "a"}}, 17) }), "at most 16"},
+		"a tensor elsewhere": {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = []checkpoint.Tensor{{Name: "../a"}} }), "names no tensor"},
+		"a tensor twice":     {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = []checkpoint.Tensor{{Name: "a"}, {Name: "a"}} }), "two tensors"},
+		"a tensor of both":   {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = []checkpoint.Tensor{{Name: "a", Vector: true, Scalar: 1}} }), "both"},
+		"a vector left out":  {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = []checkpoint.Tensor{{Name: "a", Vector: true}} }), "no file of a"},
 		"an old manifest": {func(t *testing.T, net *simnet.Network, prefix string) {
 			b, err := wire.Seal("templar checkpoint", struct {
 				Run   protocol.Hash     `json:"run"`
