@@ -14,7 +14,8 @@ import (
 // floors lists the house from the ground up. A package may import those of lower floors,
 // and those under its own folder.
 var floors = [][]string{
-	{"protocol", "internal/safetensors", "internal/tokenizer", "internal/userfile"},
+	{"protocol", "internal/strictjson", "internal/userfile"},
+	{"internal/safetensors", "internal/tokenizer"},
 	{"internal/clock", "internal/kernel", "internal/workers", "internal/score"},
 	{"state"},
 	{"codec", "internal/engine", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model"},
