@@ -4,41 +4,97 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
-	"unicode"
 	"unicode/utf8"
+
+	"templar/internal/tokenizer/ucd"
 )
 
-// added is a token that is cut out of the text before BPE sees it.
+// added is a token that is cut out of the text before BPE sees it. The id that stands
+// beside it in the file is not looked at.
 type added struct {
-	ID         int32  `json:"id"`
 	Content    string `json:"content"`
 	SingleWord bool   `json:"single_word"`
 	LeftStrip  bool   `json:"lstrip"`
 	RightStrip bool   `json:"rstrip"`
 	Normalized bool   `json:"normalized"`
 	Special    bool   `json:"special"`
+
+	id int32
+}
+
+// addedTokens numbers tokens as they are added: one that the vocabulary has keeps its id,
+// others get the next ones behind the number of words in the vocabulary and behind those
+// added before.
+type addedTokens struct {
+	vocab          map[string]int32
+	ids            map[string]int32
+	byID           map[int32]added
+	special, plain []added // in order; of special ones with the same text, the first
+	specials       map[string]bool
+	last           int32 // the largest id, -1 for none
+}
+
+func newAddedTokens(vocab map[string]int32) *addedTokens {
+	return &addedTokens{vocab: vocab, ids: map[string]int32{}, byID: map[int32]added{}, specials: map[string]bool{}, last: -1}
+}
+
+func (s *addedTokens) id(content string) (int32, bool) {
+	if id, ok := s.ids[content]; ok {
+		return id, true
+	}
+	id, ok := s.vocab[content]
+	return id, ok
+}
+
+// add takes a batch, special ones first.
+func (s *addedTokens) add(tokens []added) {
+	for _, a := range tokens {
+		if a.Special && a.Content != "" && !s.specials[a.Content] {
+			s.specials[a.Content] = true
+			s.special = append(s.special, a)
+		}
+	}
+	for _, a := range tokens {
+		id, known := s.id(a.Content)
+		if !known {
+			id = max(int32(len(s.vocab)), s.last+1)
+		}
+		if a.id = id; a.Content == "" || s.byID[id] == a {
+			continue
+		}
+		s.ids[a.Content], s.byID[id], s.last = id, a, max(s.last, id)
+		if !s.specials[a.Content] {
+			s.plain = append(s.plain, a)
+		}
+	}
 }
 
 // addedSet finds added tokens, the longest where several begin.
 type addedSet struct {
-	byFirst [256][]added
-	count   int
+	byFirst     [256][]added
+	count       int
+	word, space ucd.Set
 }
 
-// addTokens sorts added tokens into the sets.
-func (t *Tokenizer) addTokens(tokens []added) {
-	for _, a := range tokens {
-		t.size = max(t.size, int(a.ID)+1)
-		if a.Normalized && len(t.norms) > 0 {
-			content := []byte(a.Content)
-			for _, n := range t.norms {
-				content = n(content)
-			}
-			a.Content = string(content)
-			t.normal.add(a)
-		} else {
+// setAdded sorts added tokens into the sets.
+func (t *Tokenizer) setAdded(s *addedTokens) {
+	t.added = s
+	for _, set := range []*addedSet{&t.raw, &t.normal} {
+		set.word, set.space = ucd.MustLookup("rust:word"), ucd.MustLookup("rust:space")
+	}
+	for _, a := range slices.Concat(s.special, s.plain) {
+		a = s.byID[s.ids[a.Content]] // the flags of the one that came last count
+		t.size = max(t.size, int(a.id)+1)
+		if !a.Normalized {
 			t.raw.add(a)
+			continue
 		}
+		text := []byte(a.Content)
+		for _, n := range t.norms {
+			text = n(text)
+		}
+		a.Content = string(text)
+		t.normal.add(a)
 	}
 }
 
@@ -52,18 +108,6 @@ func (s *addedSet) add(a added) {
 	s.count++
 }
 
-func (s *addedSet) find(content string) (int32, bool) {
-	if content == "" {
-		return 0, false
-	}
-	for _, a := range s.byFirst[content[0]] {
-		if a.Content == content {
-			return a.ID, true
-		}
-	}
-	return 0, false
-}
-
 // cut yields the parts of text: those that are added tokens with their id, the others
 // with -1. Empty parts are left out.
 func (s *addedSet) cut(text []byte, yield func(part []byte, id int32)) {
@@ -75,40 +119,43 @@ func (s *addedSet) cut(text []byte, yield func(part []byte, id int32)) {
 			continue
 		}
 		lo, hi := i, i+len(a.Content)
+		if i = hi; a.SingleWord && !s.alone(text, lo, hi) {
+			continue // passed over whole: what else begins within it is not looked for
+		}
 		if a.LeftStrip {
-			lo = from + len(bytes.TrimRightFunc(text[from:lo], unicode.IsSpace))
+			lo = max(from, len(bytes.TrimRightFunc(text[:lo], s.space.Contains)))
 		}
 		if a.RightStrip {
-			hi = len(text) - len(bytes.TrimLeftFunc(text[hi:], unicode.IsSpace))
+			hi = len(text) - len(bytes.TrimLeftFunc(text[hi:], s.space.Contains))
 		}
 		if lo > from {
 			yield(text[from:lo], -1)
 		}
-		yield(text[lo:hi], a.ID)
-		from, i = hi, hi
+		if hi > lo { // the token before may have stripped all of it
+			yield(text[lo:hi], a.id)
+		}
+		from = hi
 	}
 	if from < len(text) {
 		yield(text[from:], -1)
 	}
 }
 
-// at is the token that begins at text[i], nil for none.
+// at is the longest token that begins at text[i], nil for none.
 func (s *addedSet) at(text []byte, i int) *added {
 	list := s.byFirst[text[i]]
 	for k := range list {
 		a := &list[k]
-		if len(a.Content) <= len(text)-i && string(text[i:i+len(a.Content)]) == a.Content && (!a.SingleWord || alone(text, i, i+len(a.Content))) {
+		if len(a.Content) <= len(text)-i && string(text[i:i+len(a.Content)]) == a.Content {
 			return a
 		}
 	}
 	return nil
 }
 
-// alone tells whether text[lo:hi] has no letter, digit or underscore next to it.
-func alone(text []byte, lo, hi int) bool {
-	before, _ := utf8.DecodeLastRune(text[:lo])
-	after, _ := utf8.DecodeRune(text[hi:])
-	return !wordRune(before) && !wordRune(after)
+// alone tells whether text[lo:hi] has no word character next to it.
+func (s *addedSet) alone(text []byte, lo, hi int) bool {
+	before, n := utf8.DecodeLastRune(text[:lo])
+	after, m := utf8.DecodeRune(text[hi:])
+	return (n == 0 || !s.word.Contains(before)) && (m == 0 || !s.word.Contains(after))
 }
-
-func wordRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r) }

@@ -34,6 +34,11 @@ func newBPE(m *modelFile, byteLevel bool) (bpe, error) {
 		merges: make(map[uint64]merge, len(m.Merges)), byteLevel: byteLevel, unknown: -1,
 		byteFallback: m.ByteFallback && !byteLevel, fuse: m.FuseUnknown,
 	}
+	for v := range b.bytes {
+		if _, known := m.Vocab[string(byteRune(byte(v)))]; m.ByteFallback && byteLevel && !known {
+			return b, fmt.Errorf("byte_fallback behind ByteLevel is not supported where the vocabulary lacks a byte (%#02x)", v)
+		}
+	}
 	if m.Unknown != "" {
 		id, ok := m.Vocab[m.Unknown]
 		if !ok {
@@ -51,9 +56,7 @@ func newBPE(m *modelFile, byteLevel bool) (bpe, error) {
 		if !okLeft || !okRight || !ok {
 			return b, fmt.Errorf("merge %d of %q and %q: a part or the whole is not in the vocabulary", rank, p[0], p[1])
 		}
-		if _, twice := b.merges[pair(left, right)]; !twice {
-			b.merges[pair(left, right)] = merge{int32(rank), id}
-		}
+		b.merges[pair(left, right)] = merge{int32(rank), id} // of two of a pair, the last counts
 		if !strings.HasSuffix(p[0], space) && strings.HasPrefix(p[1], space) {
 			b.separable = false
 		}
@@ -78,7 +81,9 @@ func (b *bpe) symbols(m *modelFile) {
 			b.bytes[v] = id
 		}
 		if b.whole != nil {
-			b.whole[string(b.text(word))] = id
+			if text, ok := b.text(word); ok {
+				b.whole[string(text)] = id
+			}
 		}
 	}
 	if b.byteLevel {
@@ -90,14 +95,12 @@ func (b *bpe) symbols(m *modelFile) {
 	}
 }
 
-// text is what a word of the vocabulary looks like to encode.
-func (b *bpe) text(word string) []byte {
+// text is the text that a word of the vocabulary stands for, if any can.
+func (b *bpe) text(word string) ([]byte, bool) {
 	if b.byteLevel {
-		if raw, ok := levelBytes(word); ok {
-			return raw
-		}
+		return levelBytes(word)
 	}
-	return []byte(word)
+	return []byte(word), true
 }
 
 // encode appends the ids of a word.

@@ -7,26 +7,37 @@ import (
 
 // template reads what the post-processor puts around a text.
 func (t *Tokenizer) template(s *stage) error {
+	templates := 0
 	for _, part := range s.parts() {
 		if part.Type == "ByteLevel" { // only offsets, which we do not have
 			continue
 		}
-		if part.Type != "TemplateProcessing" {
-			return fmt.Errorf("post-processor %q is not supported", part.Type)
+		if templates++; part.Type != "TemplateProcessing" || templates > 1 {
+			return fmt.Errorf("post-processor %q is not supported (%d in a row)", part.Type, templates)
 		}
-		to := &t.prefix
-		for _, item := range part.Single {
-			if item.SpecialToken == nil {
-				to = &t.suffix
-				continue
-			}
-			for _, id := range part.Special[item.SpecialToken.ID].IDs {
-				if id < 0 || int(id) >= t.size {
-					return fmt.Errorf("post-processor: token %q has id %d", item.SpecialToken.ID, id)
-				}
-				*to = append(*to, id)
-			}
+		if err := t.around(&part); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (t *Tokenizer) around(s *stage) error {
+	to, texts := &t.prefix, 0
+	for _, item := range s.Single {
+		if item.SpecialToken == nil {
+			to, texts = &t.suffix, texts+1
+			continue
+		}
+		for _, id := range s.Special[item.SpecialToken.ID].IDs {
+			if id < 0 || int(id) >= t.size {
+				return fmt.Errorf("post-processor: token %q has id %d", item.SpecialToken.ID, id)
+			}
+			*to = append(*to, id)
+		}
+	}
+	if texts != 1 {
+		return fmt.Errorf("post-processor: a template with the text %d times is not supported", texts)
 	}
 	return nil
 }
@@ -39,10 +50,10 @@ func (t *Tokenizer) decoder(f *file, byteLevel bool) error {
 		switch part.Type {
 		case "ByteLevel", "ByteFallback", "Fuse":
 		case "Replace":
-			if part.Pattern == nil || part.Pattern.String == "" {
+			if part.Pattern == nil || part.Pattern.String == nil || *part.Pattern.String == "" {
 				return fmt.Errorf("decoder Replace without a String is not supported")
 			}
-			marks = append(marks, [2]string{part.Pattern.String, part.Content})
+			marks = append(marks, [2]string{*part.Pattern.String, part.Content})
 		case "Metaspace":
 			marks = append(marks, [2]string{space, " "})
 			t.strip = t.strip || part.PrependScheme != "never"
@@ -56,8 +67,8 @@ func (t *Tokenizer) decoder(f *file, byteLevel bool) error {
 	for word, id := range t.vocab {
 		t.pieces[id] = pieceOf(word, marks, byteLevel, f.Model.ByteFallback)
 	}
-	for _, a := range f.Added {
-		t.pieces[a.ID] = []byte(a.Content)
+	for id, a := range t.added.byID {
+		t.pieces[id] = []byte(a.Content)
 	}
 	return nil
 }

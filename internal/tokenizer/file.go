@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
+
+	"templar/internal/strictjson"
 )
 
 const (
@@ -59,14 +59,17 @@ type stage struct {
 	PrependScheme  string   `json:"prepend_scheme"`
 	Split          *bool    `json:"split"`
 	Individual     bool     `json:"individual_digits"`
+	Delimiter      string   `json:"delimiter"`
+	StripLeft      *bool    `json:"strip_left"`
+	StripRight     *bool    `json:"strip_right"`
 
 	Single  []templateItem             `json:"single"`
 	Special map[string]templateSpecial `json:"special_tokens"`
 }
 
 type pattern struct {
-	String string `json:"String"`
-	Regex  string `json:"Regex"`
+	String *string `json:"String"`
+	Regex  *string `json:"Regex"`
 }
 
 // templateItem is a special token or, when that is nil, the text.
@@ -127,12 +130,7 @@ func (p *pairText) UnmarshalJSON(b []byte) error {
 
 // Load reads a tokenizer.json.
 func Load(path string) (*Tokenizer, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	text, err := readBounded(path)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
@@ -145,19 +143,27 @@ func Load(path string) (*Tokenizer, error) {
 
 // Parse reads the contents of a tokenizer.json.
 func Parse(text []byte) (*Tokenizer, error) {
-	if len(text) > MaxFile {
-		return nil, fmt.Errorf("tokenizer: file is over %d bytes", MaxFile)
+	f, err := parse(text)
+	if err != nil {
+		return nil, err
 	}
-	var f file
-	if err := json.Unmarshal(text, &f); err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
-	}
-	t, err := compile(&f)
+	t, err := compile(f, nil)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
 	t.name(text)
 	return t, nil
+}
+
+func parse(text []byte) (*file, error) {
+	if len(text) > MaxFile {
+		return nil, fmt.Errorf("tokenizer: file is over %d bytes", MaxFile)
+	}
+	f := new(file)
+	if err := strictjson.Unmarshal(text, f); err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	return f, nil
 }
 
 // check refuses what this package does not compute.
@@ -177,11 +183,6 @@ func (f *file) check() error {
 	for word, id := range m.Vocab {
 		if id < 0 || id >= limit {
 			return fmt.Errorf("token %q has id %d: want 0 to %d", word, id, limit-1)
-		}
-	}
-	for _, a := range f.Added {
-		if a.Content == "" || a.ID < 0 || a.ID >= limit {
-			return fmt.Errorf("added token %q has id %d: want some text and 0 to %d", a.Content, a.ID, limit-1)
 		}
 	}
 	return nil

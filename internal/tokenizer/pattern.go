@@ -1,11 +1,13 @@
 package tokenizer
 
 import (
-	"fmt"
-	"regexp"
+	"bytes"
 	"strings"
-	"unicode"
+	"sync"
 	"unicode/utf8"
+
+	"templar/internal/tokenizer/onig"
+	"templar/internal/tokenizer/ucd"
 )
 
 // The patterns that most files have. They match everywhere, so that each match begins
@@ -16,82 +18,62 @@ const (
 	qwen2  = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 )
 
-// finder returns the first match in text, which is not empty; lo == hi means none.
-type finder func(text []byte) (lo, hi int)
+// finder yields the matches of a pattern in text, from left to right.
+type finder func(text []byte, yield func(lo, hi int) bool)
 
 func newFinder(expr string) (finder, error) {
 	switch expr {
 	case gpt2:
-		return scanGPT2, nil
+		return scanner(scanGPT2), nil
 	case llama3:
-		return func(text []byte) (int, int) { return scanLlama3(text, 3) }, nil
+		return scanner(func(text []byte) int { return scanLlama3(text, 3) }), nil
 	case qwen2:
-		return func(text []byte) (int, int) { return scanLlama3(text, 1) }, nil
+		return scanner(func(text []byte) int { return scanLlama3(text, 1) }), nil
 	}
-	return expressionFinder(expr)
-}
-
-const (
-	lookahead = `\s+(?!\S)|\s+`                      // the one that these patterns use
-	spaces    = `\t-\r \x{85}\p{Zs}\x{2028}\x{2029}` // Unicode's White_Space: Go's \s is ASCII
-	window    = 256                                  // bytes looked at first: Go's matcher costs by what it is shown
-)
-
-// expressionFinder translates a pattern to Go's syntax. Go has no lookahead: at the end of
-// a pattern, `\s+(?!\S)|\s+` becomes one group of spaces, of which the last is given back
-// when something else follows and it is not the only one.
-func expressionFinder(expr string) (finder, error) {
-	const group = "spaces"
-	translated, found := strings.CutSuffix(expr, lookahead)
-	if found {
-		translated += `(?P<` + group + `>\s+)`
-	}
-	re, err := regexp.Compile(unicodeSpaces(translated))
+	p, err := onig.Compile(expr)
 	if err != nil {
-		return nil, fmt.Errorf("pattern %q is not supported: %w", expr, err)
+		return nil, err
 	}
-	at := re.SubexpIndex(group)
-	return func(text []byte) (int, int) {
-		for n := min(len(text), window); ; n = min(len(text), 4*n) {
-			m := re.FindSubmatchIndex(text[:n])
-			if n < len(text) && (m == nil || m[1]+utf8.UTFMax >= n) {
-				continue // what lies behind the window may change the match
-			}
-			if m == nil {
-				return 0, 0
-			}
-			if at > 0 && m[2*at] >= 0 && m[1] < len(text) {
-				return m[0], giveBack(text, m[0], m[1])
-			}
-			return m[0], m[1]
-		}
-	}, nil
+	return p.All, nil
 }
 
-// unicodeSpaces writes \s out, within classes and without.
-func unicodeSpaces(expr string) string {
-	var b strings.Builder
-	class := false
-	for i := 0; i < len(expr); i++ {
-		switch c := expr[i]; {
-		case c == '\\' && i+1 < len(expr):
-			i++
-			switch {
-			case expr[i] == 's' && class:
-				b.WriteString(spaces)
-			case expr[i] == 's':
-				b.WriteString("[" + spaces + "]")
-			case expr[i] == 'S' && !class:
-				b.WriteString("[^" + spaces + "]")
-			default:
-				b.WriteString(expr[i-1 : i+1])
+// scanner repeats a scan for the match that begins a text.
+func scanner(scan func(text []byte) int) finder {
+	return func(text []byte, yield func(lo, hi int) bool) {
+		for at := 0; at < len(text); {
+			lo := at
+			at += scan(text[at:])
+			if !yield(lo, at) {
+				return
 			}
-		default:
-			class = c == '[' || class && c != ']'
-			b.WriteByte(c)
 		}
 	}
-	return b.String()
+}
+
+// newLiteral finds a string.
+func newLiteral(want string) finder {
+	return func(text []byte, yield func(lo, hi int) bool) {
+		for at := 0; ; {
+			n := bytes.Index(text[at:], []byte(want))
+			if n < 0 || !yield(at+n, at+n+len(want)) {
+				return
+			}
+			at += n + len(want)
+		}
+	}
+}
+
+// newRunes finds single characters of a set.
+func newRunes(set ucd.Set) finder {
+	return func(text []byte, yield func(lo, hi int) bool) {
+		for at := 0; at < len(text); {
+			r, n := utf8.DecodeRune(text[at:])
+			if set.Contains(r) && !yield(at, at+n) {
+				return
+			}
+			at += n
+		}
+	}
 }
 
 // giveBack ends a run of spaces text[lo:hi], followed by something else, before its
@@ -127,16 +109,34 @@ func classOf(text []byte) (c class, size int) {
 		return other, 1
 	}
 	r, n := utf8.DecodeRune(text)
-	switch {
-	case unicode.IsLetter(r):
-		return letter, n
-	case unicode.IsNumber(r):
-		return number, n
-	case unicode.IsSpace(r):
-		return blank, n
-	}
-	return other, n
+	return classes().of(r), n
 }
+
+// classTable classifies all characters, in pages of 256 that many share.
+type classTable [(ucd.MaxRune + 1) >> 8]*[256]class
+
+func (t *classTable) of(r rune) class { return t[r>>8][r&0xff] }
+
+var classes = sync.OnceValue(func() *classTable {
+	t := new(classTable)
+	shared := make(map[[256]class]*[256]class)
+	sets := map[class]ucd.Set{letter: ucd.MustLookup("l"), number: ucd.MustLookup("n"), blank: ucd.MustLookup(`\s`)}
+	for i := range t {
+		var page [256]class
+		for c, set := range sets {
+			for _, r := range set {
+				for k := max(r.Lo, rune(i)<<8); k <= min(r.Hi, rune(i)<<8+255); k++ {
+					page[k&0xff] = c
+				}
+			}
+		}
+		if shared[page] == nil {
+			shared[page] = &page
+		}
+		t[i] = shared[page]
+	}
+	return t
+})
 
 // run is the end of the characters of a class from i on, at most limit of them (0: all).
 func run(text []byte, i int, want class, limit int) int {
@@ -150,9 +150,9 @@ func run(text []byte, i int, want class, limit int) int {
 	return i
 }
 
-func scanGPT2(text []byte) (int, int) {
+func scanGPT2(text []byte) int {
 	if n := contraction(text, false); n > 0 {
-		return 0, n
+		return n
 	}
 	c, size := classOf(text)
 	i := 0
@@ -162,25 +162,25 @@ func scanGPT2(text []byte) (int, int) {
 		}
 	}
 	if c != blank {
-		return 0, run(text, i+size, c, 0)
+		return run(text, i+size, c, 0)
 	}
-	return 0, blanks(text)
+	return blanks(text)
 }
 
-func scanLlama3(text []byte, digits int) (int, int) {
+func scanLlama3(text []byte, digits int) int {
 	if n := contraction(text, true); n > 0 {
-		return 0, n
+		return n
 	}
 	c, size := classOf(text)
 	if c == letter {
-		return 0, run(text, size, letter, 0)
+		return run(text, size, letter, 0)
 	}
 	if c == number {
-		return 0, run(text, 0, number, digits)
+		return run(text, 0, number, digits)
 	}
 	if text[0] != '\r' && text[0] != '\n' {
 		if end := run(text, size, letter, 0); end > size {
-			return 0, end
+			return end
 		}
 	}
 	i := 0
@@ -188,15 +188,15 @@ func scanLlama3(text []byte, digits int) (int, int) {
 		i = 1
 	}
 	if end := run(text, i, other, 0); end > i {
-		return 0, newlines(text, end)
+		return newlines(text, end)
 	}
 	end := run(text, 0, blank, 0)
 	for i := end; i > 0; i-- {
 		if text[i-1] == '\r' || text[i-1] == '\n' {
-			return 0, i
+			return i
 		}
 	}
-	return 0, blanks(text)
+	return blanks(text)
 }
 
 // blanks is the end of the match of \s+(?!\S)|\s+.

@@ -2,13 +2,19 @@ package tokenizer
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"templar/internal/tokenizer/ucd"
 )
 
 // splitter is a pre-tokenizer: it cuts text into parts that BPE does not merge across.
-// start says that the text begins the document.
+// start says that the text begins the document; at is where a part begins in text.
 type splitter interface {
-	split(text []byte, start bool, yield func([]byte))
+	split(text []byte, start bool, yield func(part []byte, at int))
 }
 
 // splitters compiles the pre-tokenizer of a file and tells whether BPE works on bytes.
@@ -31,11 +37,19 @@ func splitters(s *stage) (out []splitter, byteLevel bool, err error) {
 		case "Split":
 			next, err = newSplit(&part)
 		case "Digits":
-			expr := `\p{N}+`
+			behavior := "Contiguous"
 			if part.Individual {
-				expr = `\p{N}`
+				behavior = "Isolated"
 			}
-			next, err = newIsolate(expr)
+			next, err = newSplitter(newRunes(ucd.MustLookup("rust:numeric")), behavior, false)
+		case "Punctuation":
+			next, err = newSplitter(newRunes(ucd.MustLookup("rust:punctuation")), cmp.Or(part.Behavior, "Isolated"), false)
+		case "Whitespace":
+			next = newWords()
+		case "WhitespaceSplit":
+			next, err = newSplitter(newRunes(ucd.MustLookup("rust:space")), "Removed", false)
+		case "CharDelimiterSplit":
+			next, err = newSplitter(newLiteral(part.Delimiter), "Removed", false)
 		case "Metaspace":
 			next, err = newMetaspace(&part)
 		default:
@@ -59,11 +73,11 @@ func isTrue(b *bool, otherwise bool) bool {
 // prefixSpace puts a space before text that has none.
 type prefixSpace struct{}
 
-func (prefixSpace) split(text []byte, _ bool, yield func([]byte)) {
+func (prefixSpace) split(text []byte, _ bool, yield func(part []byte, at int)) {
 	if text[0] != ' ' {
 		text = append([]byte{' '}, text...)
 	}
-	yield(text)
+	yield(text, 0)
 }
 
 // isolate makes each match of a pattern a part, and what lies between matches.
@@ -77,31 +91,149 @@ func newIsolate(expr string) (splitter, error) {
 	return isolate{find: f}, err
 }
 
-func newSplit(s *stage) (splitter, error) {
-	if s.Pattern == nil || s.Pattern.Regex == "" {
-		return nil, fmt.Errorf("pre-tokenizer Split without a Regex is not supported")
-	}
-	isolated, removed := s.Behavior == "Isolated" && !s.Invert, s.Behavior == "Removed" && s.Invert
-	if !isolated && !removed {
-		return nil, fmt.Errorf("pre-tokenizer Split with behavior %q and invert %v is not supported", s.Behavior, s.Invert)
-	}
-	f, err := newFinder(s.Pattern.Regex)
-	return isolate{find: f, drops: removed}, err
-}
-
-func (p isolate) split(text []byte, _ bool, yield func([]byte)) {
-	for len(text) > 0 {
-		lo, hi := p.find(text)
-		if hi == lo { // no match, or one of nothing: none follows
-			lo, hi = len(text), len(text)
-		}
-		if lo > 0 && !p.drops {
-			yield(text[:lo])
+func (p isolate) split(text []byte, _ bool, yield func(part []byte, at int)) {
+	at := 0
+	p.find(text, func(lo, hi int) bool {
+		if lo > at && !p.drops {
+			yield(text[at:lo], at)
 		}
 		if hi > lo {
-			yield(text[lo:hi])
+			yield(text[lo:hi], lo)
 		}
-		text = text[hi:]
+		at = hi
+		return true
+	})
+	if at < len(text) && !p.drops {
+		yield(text[at:], at)
+	}
+}
+
+func newSplit(s *stage) (splitter, error) {
+	var f finder
+	var err error
+	switch {
+	case s.Pattern == nil:
+		return nil, errors.New("pre-tokenizer Split without a pattern")
+	case s.Pattern.Regex != nil:
+		f, err = newFinder(*s.Pattern.Regex)
+	case s.Pattern.String != nil && *s.Pattern.String != "":
+		f = newLiteral(*s.Pattern.String)
+	default:
+		return nil, errors.New("pre-tokenizer Split on an empty string is not supported")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newSplitter(f, s.Behavior, s.Invert)
+}
+
+// newSplitter splits at the matches of a finder, or at what they leave when inverted.
+func newSplitter(f finder, behavior string, invert bool) (splitter, error) {
+	switch behavior {
+	case "Isolated":
+		return isolate{find: f}, nil
+	case "Removed":
+		if invert {
+			return isolate{find: f, drops: true}, nil
+		}
+		return merging{f, behavior, invert}, nil
+	case "MergedWithPrevious", "MergedWithNext", "Contiguous":
+		return merging{f, behavior, invert}, nil
+	}
+	return nil, fmt.Errorf("pre-tokenizer behavior %q is not supported", behavior)
+}
+
+// merging splits where parts are joined or removed.
+type merging struct {
+	find     finder
+	behavior string
+	invert   bool
+}
+
+// span is a part of a text, and whether it is a match.
+type span struct {
+	lo, hi int
+	match  bool
+}
+
+func (p merging) split(text []byte, _ bool, yield func(part []byte, at int)) {
+	for _, s := range p.join(p.spans(text)) {
+		if s.hi > s.lo {
+			yield(text[s.lo:s.hi], s.lo)
+		}
+	}
+}
+
+func (p merging) spans(text []byte) (out []span) {
+	at := 0
+	p.find(text, func(lo, hi int) bool {
+		if lo > at {
+			out = append(out, span{at, lo, p.invert})
+		}
+		out = append(out, span{lo, hi, !p.invert})
+		at = hi
+		return true
+	})
+	if at < len(text) {
+		out = append(out, span{at, len(text), p.invert})
+	}
+	return out
+}
+
+// join applies the behaviour to spans, which come in order.
+func (p merging) join(spans []span) (out []span) {
+	if p.behavior == "MergedWithNext" {
+		slices.Reverse(spans)
+	}
+	before := false
+	for _, s := range spans {
+		joins := s.match && !before
+		if p.behavior == "Contiguous" {
+			joins = s.match == before
+		}
+		switch last := len(out) - 1; {
+		case p.behavior == "Removed":
+			if !s.match {
+				out = append(out, s)
+			}
+		case joins && last >= 0:
+			out[last].lo, out[last].hi = min(out[last].lo, s.lo), max(out[last].hi, s.hi)
+		default:
+			out = append(out, s)
+		}
+		before = s.match
+	}
+	if p.behavior == "MergedWithNext" {
+		slices.Reverse(out)
+	}
+	return out
+}
+
+// words keeps runs of word characters and runs of others that are no space.
+type words struct{ word, space ucd.Set }
+
+func newWords() splitter { return words{ucd.MustLookup("rust:word"), ucd.MustLookup("rust:space")} }
+
+func (w words) split(text []byte, _ bool, yield func(part []byte, at int)) {
+	from, kind := 0, 0 // 0 for spaces, 1 for words, 2 for others
+	for at := 0; at < len(text); {
+		r, n := utf8.DecodeRune(text[at:])
+		next := 2
+		if w.word.Contains(r) {
+			next = 1
+		} else if w.space.Contains(r) {
+			next = 0
+		}
+		if next != kind {
+			if kind > 0 {
+				yield(text[from:at], from)
+			}
+			from, kind = at, next
+		}
+		at += n
+	}
+	if kind > 0 {
+		yield(text[from:], from)
 	}
 }
 
@@ -132,18 +264,36 @@ func newMetaspace(s *stage) (splitter, error) {
 	return m, nil
 }
 
-func (m metaspace) split(text []byte, start bool, yield func([]byte)) {
+func (m metaspace) split(text []byte, start bool, yield func(part []byte, at int)) {
 	text = bytes.ReplaceAll(text, []byte(" "), m.replacement)
 	if (m.always || m.first && start) && !bytes.HasPrefix(text, m.replacement) {
 		text = append(m.replacement[:len(m.replacement):len(m.replacement)], text...)
 	}
+	at := 0
 	for m.splits {
-		n := bytes.Index(text[1:], m.replacement) // any byte but the first: a match there is this part's own
+		n := bytes.Index(text[at+1:], m.replacement) // any byte but the first: a match there is this part's own
 		if n < 0 {
 			break
 		}
-		yield(text[:n+1])
-		text = text[n+1:]
+		yield(text[at:at+1+n], at)
+		at += n + 1
 	}
-	yield(text)
+	yield(text[at:], at)
+}
+
+// needsOffsets tells whether a normaliser makes it hard to say which part begins where the
+// document began: the original asks that of its table of offsets.
+func needsOffsets(s *stage) (string, bool) {
+	for _, part := range s.parts() {
+		switch part.Type {
+		case "NFC", "Lowercase", "Prepend":
+		case "Replace":
+			if part.Content == "" || part.Pattern == nil || part.Pattern.Regex != nil {
+				return part.Type, true
+			}
+		default:
+			return part.Type, true
+		}
+	}
+	return "", false
 }

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -11,15 +12,17 @@ type Tokenizer struct {
 	id     string
 	size   int
 	vocab  map[string]int32
+	added  *addedTokens
 	raw    addedSet // matched in the text as it stands
 	normal addedSet // matched after normalisation
 	norms  []func([]byte) []byte
 	splits []splitter
 	bpe    bpe
 
-	prefix, suffix []int32  // of the post-processor's template
-	pieces         [][]byte // text of each id
-	strip          bool     // decoding drops one space at the start
+	ends           map[string]int32 // ids of the tokens that a folder names
+	prefix, suffix []int32          // of the post-processor's template
+	pieces         [][]byte         // text of each id
+	strip          bool             // decoding drops one space at the start
 
 	scratch sync.Pool // *scratch
 }
@@ -36,11 +39,11 @@ const (
 	cacheWordSize = 64
 )
 
-func compile(f *file) (*Tokenizer, error) {
+func compile(f *file, more []added) (*Tokenizer, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	t := &Tokenizer{vocab: f.Model.Vocab}
+	t := &Tokenizer{vocab: f.Model.Vocab, ends: make(map[string]int32)}
 	t.scratch.New = func() any { return &scratch{cache: make(map[string][]int32)} }
 	for _, id := range t.vocab {
 		t.size = max(t.size, int(id)+1)
@@ -53,7 +56,13 @@ func compile(f *file) (*Tokenizer, error) {
 	if t.splits, byteLevel, err = splitters(f.PreTokenizer); err != nil {
 		return nil, err
 	}
-	t.addTokens(f.Added)
+	if name, hard := needsOffsets(f.Normalizer); hard && slices.ContainsFunc(t.splits, func(s splitter) bool { m, ok := s.(metaspace); return ok && m.first }) {
+		return nil, fmt.Errorf("pre-tokenizer Metaspace with prepend_scheme first behind normalizer %q is not supported", name)
+	}
+	tokens := newAddedTokens(f.Model.Vocab)
+	tokens.add(f.Added)
+	tokens.add(more)
+	t.setAdded(tokens)
 	if err := t.template(f.PostProcessor); err != nil {
 		return nil, err
 	}
@@ -76,15 +85,7 @@ func (t *Tokenizer) VocabSize() int { return t.size }
 
 // ID is the id of a token by its text in the file.
 func (t *Tokenizer) ID(token string) (id int32, ok bool) {
-	if id, ok = t.vocab[token]; ok {
-		return id, true
-	}
-	for _, set := range []addedSet{t.raw, t.normal} {
-		if id, ok = set.find(token); ok {
-			return id, true
-		}
-	}
-	return 0, false
+	return t.added.id(token)
 }
 
 // Around is what the file's template puts before and after a text, such as the
@@ -131,9 +132,8 @@ func (t *Tokenizer) words(dst []int32, s *scratch, from int, text []byte, start 
 	if from == len(t.splits) {
 		return t.word(dst, s, text)
 	}
-	t.splits[from].split(text, start, func(part []byte) {
-		dst = t.words(dst, s, from+1, part, start)
-		start = false
+	t.splits[from].split(text, start, func(part []byte, at int) {
+		dst = t.words(dst, s, from+1, part, start && at == 0)
 	})
 	return dst
 }

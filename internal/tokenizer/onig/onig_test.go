@@ -1,0 +1,124 @@
+package onig
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// vectors are patterns with the parts that the original splits texts into; another file
+// may be named in TEMPLAR_ONIG_VECTORS.
+func vectors(tb testing.TB) (out []vector) {
+	tb.Helper()
+	name := os.Getenv("TEMPLAR_ONIG_VECTORS")
+	if name == "" {
+		name = "../../../testkit/hf/testdata/patterns.jsonl"
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		var v vector
+		if err := json.Unmarshal(s.Bytes(), &v); err != nil {
+			tb.Fatal(err)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+type vector struct {
+	Pattern string   `json:"pattern"`
+	Cases   [][2]any `json:"cases"`
+}
+
+// split cuts text at the matches, as the pre-tokenizer Split with Isolated does.
+func split(p *Pattern, text string) (out []string) {
+	at := 0
+	add := func(s string) {
+		if s != "" {
+			out = append(out, s)
+		}
+	}
+	p.All([]byte(text), func(lo, hi int) bool {
+		add(text[at:lo])
+		add(text[lo:hi])
+		at = hi
+		return true
+	})
+	add(text[at:])
+	return out
+}
+
+func TestSplitsAsTheOriginal(t *testing.T) {
+	refused, cases := 0, 0
+	for _, v := range vectors(t) {
+		p, err := Compile(v.Pattern)
+		if err != nil {
+			if refused++; !strings.Contains(err.Error(), "not supported") && !strings.Contains(err.Error(), "quantifier") {
+				t.Errorf("%s: %v", v.Pattern, err)
+			}
+			continue
+		}
+		for _, c := range v.Cases {
+			var want []string
+			for _, s := range c[1].([]any) {
+				want = append(want, s.(string))
+			}
+			cases++
+			if got := split(p, c[0].(string)); !slices.Equal(got, want) {
+				t.Errorf("%s on %+q:\n got %+q\nwant %+q", v.Pattern, c[0], got, want)
+			}
+		}
+	}
+	t.Logf("%d cases, %d patterns refused", cases, refused)
+}
+
+func TestRefusesByName(t *testing.T) {
+	for pattern, want := range map[string]string{
+		`(?~a)`: "absent", `\X`: `\X`, `\Ka`: `\K`, `(?<n>a)\g<n>`: `\g`, `(a)(?(1)b)`: "conditional", `(?W:a)`: "option", `(?s:.)`: "option",
+		`\p{Age=6.0}`: "Age=6.0", `\p{IsAlpha}`: "IsAlpha", `(*FAIL)`: "callout", `\xe9`: "byte", `\cA`: `\c`, `[a-\d]`: "range", `a{5,3}`: "bounds",
+		`(`: "unmatched (", `)`: "unmatched )", `[a`: "class", `*a`: "nothing to repeat", `(?:a?){2}`: "match nothing", `\b+`: "anchor", `\k<x>`: "group", `a{100001}`: "more than",
+		`(?:(?:a{1000}){1000}){1000}`: "too many", `(?:(?:ab){1000}){1000}`: "too many", `(?:(?:ab){100}c){10000}`: "steps", strings.Repeat("(?:", 300) + "a" + strings.Repeat(")", 300): "deep", "a\xff": "UTF-8",
+	} {
+		if _, err := Compile(pattern); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40s: error %v, want %q", pattern, err, want)
+		}
+	}
+}
+
+// A pattern that goes back and back ends.
+func TestStepsAreBounded(t *testing.T) {
+	p, err := Compile(`(?:a|a)*b`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := split(p, strings.Repeat("a", 64)); len(got) != 1 {
+		t.Errorf("%d parts", len(got))
+	}
+}
+
+func FuzzCompile(f *testing.F) {
+	for _, v := range vectors(f)[:60] {
+		f.Add(v.Pattern, v.Cases[0][0].(string))
+	}
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		if len(pattern) > 60 || len(text) > 60 {
+			return
+		}
+		p, err := Compile(pattern)
+		if err != nil {
+			return
+		}
+		if got := strings.Join(split(p, text), ""); got != text {
+			t.Fatalf("%q on %q gives %q", pattern, text, got)
+		}
+	})
+}
