@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,9 +38,11 @@ func datasetBuild(std Std, back *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "build FILES...", Short: "Turn text into a dataset",
 		Long: `Tokenize files, and the files of folders, into shards with a manifest, and print the hash
-that a run's parameters announce. JSON lines (.jsonl, .ndjson) and .parquet give their field
-"text"; other files are text. Every tenth document is held out, up to 262144 tokens. A build
-that was interrupted goes on where it was when it is started again.
+that a run's parameters announce. JSON lines, JSON arrays of objects and parquet give their
+field "text"; other files must be text in UTF-8. What a file is, its content says, also within
+gzip, zstd, xz and bzip2. Every tenth document is held out, up to 262144 tokens. A build that
+was interrupted goes on where it was when it is started again. Of a folder, files that are not
+read are named at the end.
 
 --out is a folder, which "templar store serve" serves as bucket "dataset", or s3://BUCKET with
 --endpoint and the key in R2_DATASET_WRITE_ACCESS_KEY_ID and R2_DATASET_WRITE_SECRET_ACCESS_KEY.`,
@@ -81,7 +85,7 @@ func buildDataset(cmd *cobra.Command, std Std, back *node.Backends, o datasetFla
 	if err != nil {
 		return err
 	}
-	inputs, err := data.Inputs(files)
+	inputs, left, err := data.Inputs(files)
 	if err != nil {
 		return err
 	}
@@ -101,9 +105,39 @@ func buildDataset(cmd *cobra.Command, std Std, back *node.Backends, o datasetFla
 	if err != nil {
 		return err
 	}
+	summarize(std.Err, inputs, left, progress.last.Skipped)
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "dataset_hash  %s\ntokens        %d in %d shard(s), %d held out\nfiles         %d, %.1f MB of text in %.1f s\n",
 		hash, m.Tokens, len(m.Shards), m.HeldOut.Tokens, len(inputs), float64(progress.last.Bytes)/1e6, time.Since(progress.begin).Seconds())
 	return err
+}
+
+// maxNamed is how many files that were left out are named.
+const maxNamed = 20
+
+// summarize says what was read as what, when that is not plain text, and what was not.
+func summarize(w io.Writer, inputs []data.Input, left []data.Left, skipped map[string]int) {
+	kinds, packed := make(map[string]int), false
+	for _, in := range inputs {
+		kinds[in.Kind.String()]++
+		packed = packed || in.Kind.Pack != ""
+	}
+	if len(kinds) > 1 || packed {
+		var parts []string
+		for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+			parts = append(parts, fmt.Sprintf("%d %s", kinds[kind], kind))
+		}
+		fmt.Fprintf(w, "read as: %s\n", strings.Join(parts, ", "))
+	}
+	for i, l := range left {
+		if i == maxNamed {
+			fmt.Fprintf(w, "left out: %d more files\n", len(left)-i)
+			break
+		}
+		fmt.Fprintf(w, "left out: %s\n", l)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(skipped)) {
+		fmt.Fprintf(w, "left out: %d documents: %s\n", skipped[reason], reason)
+	}
 }
 
 // separatorOf is the id of the token between documents, -1 for none.

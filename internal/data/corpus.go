@@ -25,6 +25,7 @@ type Corpus struct {
 	Name  string // for people and for object keys
 	Text  []byte
 	Files int
+	Left  []Left // what is not in it, and why
 }
 
 // Opticks returns the corpus that the program carries: Isaac Newton's "Opticks", in
@@ -38,7 +39,7 @@ func Opticks() (Corpus, error) {
 }
 
 // ReadCorpus reads a text file, or every text file under a directory, in the order of
-// their paths. include, when not empty, is a glob that a file's name must match, or
+// their paths; JSON lines and parquet give their field "text". include, when not empty, is a glob that a file's name must match, or
 // its path below the directory when the glob has a slash. Hidden files and binary
 // files of a directory are left out, symbolic links are not followed.
 func ReadCorpus(root, include string) (Corpus, error) {
@@ -80,7 +81,9 @@ func (c *Corpus) addTree(root, include string) error {
 		if !e.Type().IsRegular() || !included(root, name, include) {
 			return nil
 		}
-		if err := c.addFile(name); !errors.Is(err, errBinary) {
+		if err := c.addFile(name); errors.Is(err, ErrUnread) {
+			c.Left = append(c.Left, Left{name, err})
+		} else if err != nil {
 			return err
 		}
 		return nil
@@ -103,28 +106,27 @@ func included(root, name, include string) bool {
 	return ok
 }
 
-var errBinary = errors.New("not a text file")
-
-// addFile appends a file, with a line end where it lacks one.
+// addFile appends a file's documents, with a line end where one lacks it.
 func (c *Corpus) addFile(name string) error {
-	f, err := os.Open(name)
+	in, err := newInput(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxCorpus+1-int64(len(c.Text))))
-	if err != nil {
-		return err
-	}
-	if len(c.Text)+len(text) > maxCorpus {
-		return fmt.Errorf("more than %d MiB of text: choose less, for example with --include", maxCorpus>>20)
-	}
-	if bytes.IndexByte(text[:min(len(text), 8192)], 0) >= 0 {
-		return fmt.Errorf("%s: %w", name, errBinary)
-	}
-	c.Text = append(c.Text, text...)
-	if n := len(c.Text); n > 0 && len(text) > 0 && c.Text[n-1] != '\n' {
-		c.Text = append(c.Text, '\n')
+	for d, err := range in.documents() {
+		if err != nil {
+			return err
+		}
+		if d.skip != "" {
+			c.Left = append(c.Left, Left{name, errors.New(d.skip)})
+			continue
+		}
+		if len(c.Text)+len(d.text) > maxCorpus {
+			return fmt.Errorf("more than %d MiB of text: choose less, for example with --include", maxCorpus>>20)
+		}
+		c.Text = append(c.Text, d.text...)
+		if n := len(c.Text); !d.continued && len(d.text) > 0 && c.Text[n-1] != '\n' {
+			c.Text = append(c.Text, '\n')
+		}
 	}
 	c.Files++
 	return nil

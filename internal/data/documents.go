@@ -3,7 +3,6 @@ package data
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"templar/internal/strictjson"
 )
 
 const (
@@ -19,20 +23,27 @@ const (
 	maxLine     = 64 << 20 // of a file of JSON lines
 )
 
-// Input is a file to read documents from, by its extension: .jsonl and .ndjson hold an
-// object a line, .parquet rows; their documents are the field, or column, "text". Any
-// other file is text, cut into documents at line ends.
+// Input is a file to read documents from. JSON lines and arrays, and parquet, give their
+// field, or column, "text"; any other text is cut into documents at line ends.
 type Input struct {
 	Path string
 	Size int64
+	Kind Kind
 	time int64
 }
 
+// Left is a file that is not read, and why.
+type Left struct {
+	Path   string
+	Reason error
+}
+
+func (l Left) String() string { return l.Path + ": " + l.Reason.Error() }
+
 // Inputs lists files in the order given, those of directories in the order of their
-// paths. Hidden files, and of a directory binary ones, are left out; symbolic links in
-// a directory are not followed.
-func Inputs(paths []string) ([]Input, error) {
-	var out []Input
+// paths. A file that is named and cannot be read is an error; of a directory, it is among
+// those left out. Hidden files are passed over.
+func Inputs(paths []string) (out []Input, left []Left, err error) {
 	for _, root := range paths {
 		err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 			switch {
@@ -44,84 +55,104 @@ func Inputs(paths []string) ([]Input, error) {
 					return filepath.SkipDir
 				}
 				return nil
+			case e.IsDir():
+				return nil
 			case !e.Type().IsRegular():
+				left = append(left, Left{path, errors.New("a symbolic link or special file: name it to have it read")})
 				return nil
 			}
-			info, err := os.Stat(path)
+			in, err := newInput(path)
+			if errors.Is(err, ErrUnread) && path != root {
+				left = append(left, Left{path, err})
+				return nil
+			}
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w", path, err)
 			}
-			if info.IsDir() {
-				return fmt.Errorf("%s: a symbolic link to a directory: name the directory", path)
-			}
-			if path != root && isText(path) {
-				if binary, err := isBinary(path); err != nil || binary {
-					return err
-				}
-			}
-			out = append(out, Input{Path: path, Size: info.Size(), time: info.ModTime().UnixNano()})
+			out = append(out, in)
 			return nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("inputs: %w", err)
+			return nil, nil, fmt.Errorf("inputs: %w", err)
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("inputs: no file under %s", strings.Join(paths, ", "))
+		err = fmt.Errorf("inputs: no file to read under %s", strings.Join(paths, ", "))
+		if len(left) > 0 {
+			err = fmt.Errorf("%w: %d left out, first %s", err, len(left), left[0])
+		}
+		return nil, nil, err
 	}
-	return out, nil
+	return out, left, nil
 }
 
-func isText(path string) bool {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".jsonl", ".ndjson", ".parquet":
-		return false
-	}
-	return true
-}
-
-func isBinary(path string) (bool, error) {
-	f, err := os.Open(path)
+func newInput(path string) (in Input, err error) {
+	info, err := os.Stat(path)
 	if err != nil {
-		return false, err
+		return in, err
 	}
-	defer f.Close()
-	head, err := io.ReadAll(io.LimitReader(f, 8192))
-	return bytes.IndexByte(head, 0) >= 0, err
+	if info.IsDir() {
+		return in, errors.New("a symbolic link to a directory: name the directory")
+	}
+	in = Input{Path: path, Size: info.Size(), time: info.ModTime().UnixNano()}
+	in.Kind, err = kindOf(path)
+	return in, err
 }
 
 // document is a text and whether the next one belongs to it.
 type document struct {
 	text      []byte
 	continued bool
+	skip      string // why it is left out
 }
 
 // documents yields a file's documents. An error ends it.
 func (in Input) documents() iter.Seq2[document, error] {
-	read := readText
-	switch strings.ToLower(filepath.Ext(in.Path)) {
-	case ".jsonl", ".ndjson":
-		read = readLines
-	case ".parquet":
-		read = readParquet
-	}
 	return func(yield func(document, error) bool) {
-		f, err := os.Open(in.Path)
-		if err == nil {
-			defer f.Close()
-			err = read(f, func(d document) bool { return yield(d, nil) })
-		}
+		err := in.read(func(d document) bool { return yield(d, nil) })
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(document{}, fmt.Errorf("%s: %w", in.Path, err))
 		}
 	}
 }
 
+func (in Input) read(yield func(document) bool) error {
+	f, err := os.Open(in.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if in.Kind.Form == formParquet {
+		return readParquet(f, yield)
+	}
+	r, release, err := unpack(f, in.Kind.Pack)
+	if err != nil {
+		return err
+	}
+	defer release()
+	b := bufio.NewReaderSize(r, 2*pieceOfText)
+	if head, _ := b.Peek(len(bom)); string(head) == bom {
+		b.Discard(len(bom)) // it was peeked at
+	}
+	switch in.Kind.Form {
+	case formLines:
+		return readLines(b, yield)
+	case formArray:
+		return readArray(b, yield)
+	}
+	return readText(b, yield)
+}
+
 // errStopped ends a reader whose documents are not wanted any more.
 var errStopped = errors.New("stopped")
 
-func readText(f *os.File, yield func(document) bool) error {
-	r := bufio.NewReaderSize(f, 2*pieceOfText)
+// Reasons why a document is left out.
+const (
+	skipNull    = `"text" is null`
+	skipInvalid = "not UTF-8"
+)
+
+func readText(r *bufio.Reader, yield func(document) bool) error {
 	for {
 		next, err := r.Peek(2 * pieceOfText)
 		last := errors.Is(err, io.EOF)
@@ -134,9 +165,13 @@ func readText(f *os.File, yield func(document) bool) error {
 		n := len(next)
 		if !last || n > pieceOfText {
 			last = false
-			n = lineEnd(next, min(n, pieceOfText), pieceOfText/2)
+			n = runeEnd(next, lineEnd(next, min(n, pieceOfText), pieceOfText/2))
 		}
-		if !yield(document{text: bytes.Clone(next[:n]), continued: !last}) {
+		d := document{text: bytes.Clone(next[:n]), continued: !last}
+		if !utf8.Valid(d.text) {
+			d.skip = skipInvalid
+		}
+		if !yield(d) {
 			return errStopped
 		}
 		if _, err := r.Discard(n); err != nil {
@@ -145,25 +180,84 @@ func readText(f *os.File, yield func(document) bool) error {
 	}
 }
 
-func readLines(f *os.File, yield func(document) bool) error {
-	s := bufio.NewScanner(f)
+// runeEnd moves a cut before the character that it would split.
+func runeEnd(text []byte, at int) int {
+	for i := at; i > 0 && at-i < utf8.UTFMax; i-- {
+		if i == len(text) || utf8.RuneStart(text[i]) {
+			return i
+		}
+	}
+	return at
+}
+
+// row is an object of JSON.
+type row struct {
+	Text jsontext.Value `json:"text"`
+}
+
+// document is the row's text.
+func (r row) document() (d document, err error) {
+	switch {
+	case r.Text == nil:
+		return d, errors.New(`no field "text"`)
+	case string(r.Text) == "null":
+		return document{skip: skipNull}, nil
+	}
+	var text string
+	if err := strictjson.Unmarshal(r.Text, &text); err != nil {
+		return d, fmt.Errorf(`field "text": %w`, err)
+	}
+	return document{text: []byte(text)}, nil
+}
+
+func readLines(r *bufio.Reader, yield func(document) bool) error {
+	s := bufio.NewScanner(r)
 	s.Buffer(nil, maxLine)
-	for line := 1; s.Scan(); line++ {
+	line := 1
+	for ; s.Scan(); line++ {
 		if len(bytes.TrimSpace(s.Bytes())) == 0 {
 			continue
 		}
-		var row struct {
-			Text *string `json:"text"`
-		}
-		if err := json.Unmarshal(s.Bytes(), &row); err != nil {
+		d, err := parseRow(s.Bytes())
+		if err != nil {
 			return fmt.Errorf("line %d: %w", line, err)
 		}
-		if row.Text == nil {
-			return fmt.Errorf(`line %d has no field "text"`, line)
-		}
-		if !yield(document{text: []byte(*row.Text)}) {
+		if !yield(d) {
 			return errStopped
 		}
 	}
+	if errors.Is(s.Err(), bufio.ErrTooLong) {
+		return fmt.Errorf("line %d is longer than %d MiB", line, maxLine>>20)
+	}
 	return s.Err()
+}
+
+func parseRow(line []byte) (document, error) {
+	var r row
+	if err := strictjson.Unmarshal(line, &r); err != nil {
+		return document{}, err
+	}
+	return r.document()
+}
+
+// readArray reads the objects of one array, one at a time.
+func readArray(r *bufio.Reader, yield func(document) bool) error {
+	dec := jsontext.NewDecoder(r)
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for i := 0; dec.PeekKind() != ']'; i++ {
+		value, err := dec.ReadValue()
+		if err != nil {
+			return fmt.Errorf("element %d: %w", i, err)
+		}
+		d, err := parseRow(value)
+		if err != nil {
+			return fmt.Errorf("element %d: %w", i, err)
+		}
+		if !yield(d) {
+			return errStopped
+		}
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -37,7 +38,8 @@ type Progress struct {
 	Bytes, AllBytes int64 // bytes of text that are tokenized, of files in all
 	Tokens          uint64
 	Shards          int
-	Resumed         bool // what an earlier build left was taken up
+	Resumed         bool           // what an earlier build left was taken up
+	Skipped         map[string]int // documents left out, by reason
 }
 
 // fileBuild is a build under way. What stands in its exported fields is stored after
@@ -50,6 +52,7 @@ type fileBuild struct {
 	Record   int     // documents of it that are done
 	Count    int     // documents in all
 	Bytes    int64
+	Skipped  map[string]int // documents left out, by reason
 
 	bucket  store.Bucket
 	t       Tokenizer
@@ -98,7 +101,7 @@ func newFileBuild(ctx context.Context, bucket store.Bucket, inputs []Input, t To
 	sum := sha256.New()
 	fmt.Fprintln(sum, manifestVersion, o.Name, t.Name(), o.ShardTokens, o.BlockTokens, o.Separator)
 	for _, in := range inputs {
-		fmt.Fprintf(sum, "%q %d %d\n", in.Path, in.Size, in.time)
+		fmt.Fprintf(sum, "%q %d %d %s\n", in.Path, in.Size, in.time, in.Kind)
 	}
 	b.key = "building-" + hex.EncodeToString(sum.Sum(nil)[:8]) + ".json"
 	return b, b.resume(ctx)
@@ -151,6 +154,14 @@ func (b *fileBuild) run(ctx context.Context) error {
 
 // add takes a tokenized document in.
 func (b *fileBuild) add(p *parcel) {
+	b.File, b.Record, b.Bytes = p.file, p.record+1, b.Bytes+int64(len(p.text))
+	if p.skip != "" {
+		if b.Skipped == nil {
+			b.Skipped = make(map[string]int)
+		}
+		b.Skipped[p.skip]++
+		return
+	}
 	tokens := p.tokens
 	if b.o.Separator >= 0 && !p.continued {
 		tokens = append(tokens, b.o.Separator)
@@ -160,7 +171,6 @@ func (b *fileBuild) add(p *parcel) {
 	} else {
 		b.Left = append(b.Left, tokens...)
 	}
-	b.File, b.Record, b.Bytes = p.file, p.record+1, b.Bytes+int64(len(p.text))
 	b.Count++
 }
 
@@ -169,7 +179,7 @@ func (b *fileBuild) report() {
 		return
 	}
 	p := Progress{
-		Files: b.File + 1, AllFiles: len(b.inputs), Bytes: b.Bytes, Resumed: b.resumed,
+		Files: b.File + 1, AllFiles: len(b.inputs), Bytes: b.Bytes, Resumed: b.resumed, Skipped: maps.Clone(b.Skipped),
 		Tokens: b.Manifest.Tokens + uint64(len(b.Left)+len(b.Out)), Shards: len(b.Manifest.Shards),
 	}
 	for _, in := range b.inputs {

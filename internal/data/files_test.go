@@ -80,7 +80,7 @@ func (spread) Encode(dst []int32, text []byte) []int32 {
 
 func buildFiles(ctx context.Context, t *testing.T, b store.Bucket, dir string, tok Tokenizer, workers int, progress func(Progress)) (*Dataset, Manifest, error) {
 	t.Helper()
-	inputs, err := Inputs([]string{dir})
+	inputs, _, err := Inputs([]string{dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestBuildFilesResumes(t *testing.T) {
 
 func TestBuildFilesRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ file, content, want string }{
-		"no text":        {"a.jsonl", `{"txt": "x"}`, `line 1 has no field "text"`},
+		"no text":        {"a.jsonl", `{"txt": "x"}`, `line 1: no field "text"`},
 		"no JSON":        {"a.jsonl", "{\"text\": \"x\"}\n{", "line 2"},
 		"damaged table":  {"a.parquet", "PAR1....PAR1", "a.parquet"},
 		"too few":        {"a.txt", "one\n", "too few"},
@@ -185,7 +185,7 @@ func TestBuildFilesRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
-	if _, err := Inputs([]string{t.TempDir()}); err == nil {
+	if _, _, err := Inputs([]string{t.TempDir()}); err == nil {
 		t.Error("an empty directory is taken")
 	}
 }

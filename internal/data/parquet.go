@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -61,7 +62,13 @@ func readPage(values parquet.ValueReader, yield func(document) bool) error {
 	for {
 		n, err := values.ReadValues(buf)
 		for _, v := range buf[:n] {
-			if !v.IsNull() && !yield(document{text: append([]byte(nil), v.ByteArray()...)}) {
+			d := document{text: append([]byte(nil), v.ByteArray()...)}
+			if v.IsNull() {
+				d = document{skip: skipNull}
+			} else if !utf8.Valid(d.text) {
+				d.skip = skipInvalid
+			}
+			if !yield(d) {
 				return errStopped
 			}
 		}

@@ -61,7 +61,9 @@ func tokenize(ctx context.Context, documents iter.Seq2[*parcel, error], t Tokeni
 	for range workers {
 		g.Go(func() error {
 			for p := range work {
-				p.tokens = t.Encode(nil, p.text)
+				if p.skip == "" {
+					p.tokens = t.Encode(nil, p.text)
+				}
 				close(p.ready)
 			}
 			return nil
