@@ -135,8 +135,12 @@ func readBatches(cmd *cobra.Command, o evalFlags, m *protocol.Model) ([]engine.B
 	if length == 0 {
 		length = min(m.MaxPositions, 1024)
 	}
-	before, _ := t.Around()
-	batches := data.Batches(t.Encode(append([]int32(nil), before...), text), length, o.batch)
+	before, after := t.Around()
+	ids, err := encodeFor(t, before, text, m.VocabSize)
+	if err != nil {
+		return nil, err
+	}
+	batches := data.Batches(append(ids, after...), length, o.batch)
 	if batches == nil {
 		return nil, fmt.Errorf("%s: the text is less than two tokens", o.text)
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +60,7 @@ func continueText(cmd *cobra.Command, b *node.Backends, dir, prompt string, n in
 	if err != nil {
 		return err
 	}
-	end, ends, err := c.EndOfText(m.VocabSize)
+	ends, err := c.StopIDs()
 	if err != nil {
 		return err
 	}
@@ -78,9 +79,12 @@ func continueText(cmd *cobra.Command, b *node.Backends, dir, prompt string, n in
 	s.Context = m.MaxPositions
 	out := &textWriter{w: cmd.OutOrStdout()}
 	before, _ := t.Around()
-	tokens := t.Encode(append([]int32(nil), before...), []byte(prompt))
+	tokens, err := encodeFor(t, before, []byte(prompt), m.VocabSize)
+	if err != nil {
+		return err
+	}
 	err = model.Generate(cmd.Context(), scorer, tokens, n, s, func(token int32) error {
-		if ends && token == end {
+		if slices.Contains(ends, token) {
 			return errEnd
 		}
 		_, err := out.Write(t.Piece(token))

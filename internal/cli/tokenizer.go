@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"slices"
 
 	"templar/internal/data"
 	"templar/internal/model"
@@ -33,7 +33,7 @@ func openTokenizer(name string) (speller, error) {
 		return byteSpeller{}, nil
 	}
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		name = filepath.Join(name, model.TokenizerFile)
+		return tokenizer.LoadFolder(name)
 	}
 	return tokenizer.Load(name)
 }
@@ -50,10 +50,19 @@ func tokenizerOf(dir string, vocabulary int) (speller, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.VocabSize() > vocabulary {
-		return nil, fmt.Errorf("model %s has a vocabulary of %d, its tokenizer has %d ids", dir, vocabulary, t.VocabSize())
-	}
 	return t, nil
+}
+
+// encodeFor encodes a text for a model of a vocabulary: a tokenizer may have ids that the
+// model has no embedding for.
+func encodeFor(t speller, before []int32, text []byte, vocabulary int) ([]int32, error) {
+	ids := t.Encode(slices.Clone(before), text)
+	for _, id := range ids {
+		if int(id) >= vocabulary {
+			return nil, fmt.Errorf("the text has the token %q, id %d: the model has embeddings for %d only", t.Piece(id), id, vocabulary)
+		}
+	}
+	return ids, nil
 }
 
 // loadModel reads a folder and says what one is when there is none.

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,20 +10,18 @@ import (
 )
 
 // TokenizerFile is the file of a folder that makes text of ids.
-const TokenizerFile = "tokenizer.json"
+const TokenizerFile = tokenizer.File
 
-const tokenizerConfigFile = "tokenizer_config.json"
-
-// Companions are the files of a folder that are no weights, by name: the tokenizer's and
-// the generation defaults.
+// Companions are the files of a folder that are no weights, by name: the tokenizer's, the
+// generation defaults, and config.json, of which only the ids of Ends are taken over.
 type Companions map[string][]byte
 
 // ReadCompanions reads those that a folder has.
 func ReadCompanions(dir string) (Companions, error) {
 	c := make(Companions)
 	for _, name := range []string{
-		TokenizerFile, tokenizerConfigFile, "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
-		"chat_template.jinja", generationFile,
+		TokenizerFile, tokenizer.ConfigFile, tokenizer.SpecialsFile, tokenizer.AddedFile, "tokenizer.model",
+		"chat_template.jinja", generationFile, configFile,
 	} {
 		b, err := readBounded(filepath.Join(dir, name), tokenizer.MaxFile)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -41,58 +38,79 @@ func ReadCompanions(dir string) (Companions, error) {
 // BytesCompanions are the files of the tokenizer whose ids are the bytes themselves.
 func BytesCompanions() Companions {
 	return Companions{
-		TokenizerFile:       tokenizer.BytesFile(),
-		tokenizerConfigFile: []byte("{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n  \"clean_up_tokenization_spaces\": false\n}\n"),
+		TokenizerFile:        tokenizer.BytesFile(),
+		tokenizer.ConfigFile: []byte("{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n  \"clean_up_tokenization_spaces\": false\n}\n"),
 	}
 }
 
-// specials are the ids that begin and end a text, nil for none.
-type specials struct{ bos, eos *int32 }
-
-// specials reads the tokenizer and checks that the model has all of its ids.
-func (c Companions) specials(vocabulary int) (s specials, err error) {
+// Tokenizer is the folder's, nil for none. It may have more ids than the model: a text
+// that needs one of these cannot be computed with.
+func (c Companions) Tokenizer() (*tokenizer.Tokenizer, error) {
 	if c[TokenizerFile] == nil {
-		return s, nil
-	}
-	t, err := tokenizer.Parse(c[TokenizerFile])
-	if err != nil {
-		return s, err
-	}
-	if t.VocabSize() > vocabulary {
-		return s, fmt.Errorf("the tokenizer has %d ids, the model %d", t.VocabSize(), vocabulary)
-	}
-	if s.bos, err = c.special(t, "bos_token"); err != nil {
-		return s, err
-	}
-	s.eos, err = c.special(t, "eos_token")
-	return s, err
-}
-
-// special is the id of a token that tokenizer_config.json names, as text or in an object.
-func (c Companions) special(t *tokenizer.Tokenizer, key string) (*int32, error) {
-	if c[tokenizerConfigFile] == nil {
 		return nil, nil
 	}
-	var config map[string]json.RawMessage
-	if err := json.Unmarshal(c[tokenizerConfigFile], &config); err != nil {
-		return nil, fmt.Errorf("%s: %w", tokenizerConfigFile, err)
-	}
-	var name string
-	var object struct{ Content string }
-	if json.Unmarshal(config[key], &name) != nil && json.Unmarshal(config[key], &object) == nil {
-		name = object.Content
-	}
-	if id, ok := t.ID(name); ok && name != "" {
-		return &id, nil
-	}
-	return nil, nil
+	return tokenizer.ParseFolder(c)
 }
 
-// EndOfText is the id that ends a text, false for none.
-func (c Companions) EndOfText(vocabulary int) (int32, bool, error) {
-	s, err := c.specials(vocabulary)
-	if err != nil || s.eos == nil {
-		return 0, false, err
+// Ends returns the ids that config.json names, then generation_config.json, then the
+// tokenizer. A config.json that does not mention them means 1 and 2, as transformers'
+// LlamaConfig does.
+func (c Companions) Ends() (e Ends, err error) {
+	if c[configFile] != nil {
+		if e, err = decodeEnds(c[configFile]); err != nil {
+			return e, fmt.Errorf("%s: %w", configFile, err)
+		}
 	}
-	return *s.eos, true, nil
+	g, err := c.generationEnds()
+	if err != nil {
+		return e, err
+	}
+	named := e
+	t, err := c.Tokenizer()
+	if err != nil {
+		return e, err
+	}
+	e = e.or(g)
+	if t != nil {
+		e = e.or(tokenizerEnds(t))
+	}
+	if c[configFile] != nil {
+		if len(e.BOS.List) == 0 && !named.BOS.set {
+			e.BOS = oneID(1)
+		}
+		if len(e.EOS.List) == 0 && !named.EOS.set {
+			e.EOS = oneID(2)
+		}
+	}
+	return e, nil
+}
+
+func tokenizerEnds(t *tokenizer.Tokenizer) (e Ends) {
+	for key, to := range map[string]*IDs{"bos_token": &e.BOS, "eos_token": &e.EOS} {
+		if id, ok := t.End(key); ok {
+			*to = oneID(id)
+		}
+	}
+	return e
+}
+
+func (c Companions) generationEnds() (e Ends, err error) {
+	if c[generationFile] == nil {
+		return e, nil
+	}
+	if e, err = decodeEnds(c[generationFile]); err != nil {
+		return e, fmt.Errorf("%s: %w", generationFile, err)
+	}
+	return e, nil
+}
+
+// StopIDs are the ids that end a text: those of generation_config.json, else those of
+// Ends.
+func (c Companions) StopIDs() ([]int32, error) {
+	g, err := c.generationEnds()
+	if err != nil || len(g.EOS.List) > 0 {
+		return g.EOS.List, err
+	}
+	e, err := c.Ends()
+	return e.EOS.List, err
 }

@@ -25,6 +25,9 @@ const (
 // DefaultShardBytes is the size above which Save cuts weights, as transformers does.
 const DefaultShardBytes = 5_000_000_000
 
+// IsZero reports whether there is no id.
+func (i IDs) IsZero() bool { return len(i.List) == 0 }
+
 // SaveOptions say in which form a folder is written.
 type SaveOptions struct {
 	DType      safetensors.DType // F32, also when empty, or BF16
@@ -57,7 +60,7 @@ func save(dir string, m protocol.Model, params []float32, o SaveOptions) error {
 	if o.ShardBytes <= 0 {
 		o.ShardBytes = DefaultShardBytes
 	}
-	ids, err := o.Companions.specials(m.VocabSize)
+	ids, err := o.Companions.Ends()
 	if err != nil {
 		return err
 	}
@@ -73,10 +76,22 @@ func save(dir string, m protocol.Model, params []float32, o SaveOptions) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Companions)) {
+		if name == configFile {
+			continue // written anew
+		}
 		files = append(files, file{name, writeBytes(o.Companions[name])})
 	}
 	if o.Companions[generationFile] == nil {
-		files = append(files, file{generationFile, writeBytes([]byte("{\n  \"_from_model_config\": true\n}\n"))})
+		generation, err := encodeJSON(struct {
+			FromModel bool `json:"_from_model_config"`
+			BOS       IDs  `json:"bos_token_id,omitzero"`
+			EOS       IDs  `json:"eos_token_id,omitzero"`
+			Pad       IDs  `json:"pad_token_id,omitzero"`
+		}{true, ids.BOS, ids.EOS, ids.Pad})
+		if err != nil {
+			return err
+		}
+		files = append(files, file{generationFile, writeBytes(generation)})
 	}
 	for _, f := range append(files, file{configFile, writeBytes(text)}) {
 		if err := replace(filepath.Join(dir, f.name), f.write); err != nil {

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"slices"
 
 	"templar/internal/safetensors"
+	"templar/internal/strictjson"
 	"templar/protocol"
 )
 
@@ -74,6 +74,8 @@ func openWeights(dir string) (parts []*part, err error) {
 	if _, err := os.Stat(filepath.Join(dir, weightsFile)); errors.Is(err, fs.ErrNotExist) {
 		if listed, e := shardNames(dir); e == nil {
 			names = listed
+		} else if pickled, _ := filepath.Glob(filepath.Join(dir, "pytorch_model*.bin")); len(pickled) > 0 {
+			return nil, fmt.Errorf("weights are in %s, a Python pickle, which is not read: save the model as safetensors", filepath.Base(pickled[0]))
 		} else if !errors.Is(e, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%s: %w", shardsFile, e)
 		}
@@ -102,8 +104,10 @@ func shardNames(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var index shardIndex
-	if err := json.Unmarshal(text, &index); err != nil {
+	var index struct { // the size in bytes, which is there too, is not needed
+		WeightMap map[string]string `json:"weight_map"`
+	}
+	if err := strictjson.Unmarshal(text, &index); err != nil {
 		return nil, err
 	}
 	var names []string

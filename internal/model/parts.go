@@ -33,7 +33,7 @@ func Parts(m protocol.Model, params []float32, shardBytes int64) ([]Part, error)
 		}
 		parts = append(parts, bytesPart(shardsFile, text))
 	}
-	text, err := encodeConfig(m, safetensors.F32, specials{})
+	text, err := encodeConfig(m, safetensors.F32, Ends{})
 	return append(parts, bytesPart(configFile, text)), err
 }
 

@@ -10,10 +10,15 @@ import (
 	"io"
 	"math"
 	"slices"
+
+	"templar/internal/strictjson"
 )
 
 // MaxHeader bounds the JSON header in bytes: room for some 100,000 tensors.
 const MaxHeader = 16 << 20
+
+// maxPointer bounds the stand-in for a file that Git LFS holds.
+const maxPointer = 1024
 
 // maxRank bounds a shape's dimensions.
 const maxRank = 8
@@ -71,6 +76,9 @@ func readHeader(r io.Reader, size int64) (Header, error) {
 	}
 	if _, err := io.ReadFull(r, length[:]); err != nil {
 		return Header{}, fmt.Errorf("header length: %w", noEOF(err))
+	}
+	if string(length[:]) == "version " && size < maxPointer {
+		return Header{}, strictjson.ErrLFS
 	}
 	n, rest := binary.LittleEndian.Uint64(length[:]), size-int64(len(length))
 	if n > MaxHeader || int64(n) > rest {
