@@ -22,14 +22,14 @@ var floors = [][]string{
 	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config", "method"},
 	{"internal/copies", "internal/run"},
 	{"internal/directory", "internal/schedule"},
-	{"internal/mailbox", "internal/bulletin", "internal/evaluation", "internal/report", "internal/toy"},
+	{"internal/mailbox", "internal/bulletin", "internal/evaluation", "internal/report", "internal/harness"},
 	{"internal/attest"},
 	{"internal/checkpoint", "internal/replica"},
 	{"internal/role", "internal/resume", "internal/audit"},
 	{"internal/miner", "internal/validator", "internal/aggregator", "internal/evaluator"},
 	{"internal/parts"},
 	{"internal/adversary"},
-	{"internal/node", "internal/sim", "internal/simnet", "internal/aggregatortest"},
+	{"internal/node", "internal/sim", "internal/harness/testnet", "internal/harness/s3site"},
 	{"internal/localnet"},
 	{"internal/cli"},
 	{"cmd/templar", "bench"},
@@ -47,12 +47,12 @@ var backEnds = []string{"internal/chain/cometbft", "internal/engine/cpu", "inter
 
 // chooses lists what may import a back end beside its own folder, and why.
 var chooses = map[string]string{
-	"cmd/templar/backends":    "fills node.Backends",
-	"bench":                   "measures implementations",
-	"internal/cli":            "chain: the commands that make and administer nodes of our own chain",
-	"internal/store/check":    "s3: reads its errors to explain them",
-	"internal/simnet":         "support of tests",
-	"internal/aggregatortest": "support of tests",
+	"cmd/templar/backends":     "fills node.Backends",
+	"bench":                    "measures implementations",
+	"internal/cli":             "chain: the commands that make and administer nodes of our own chain",
+	"internal/store/check":     "s3: reads its errors to explain them",
+	"internal/harness/testnet": "support of tests",
+	"internal/harness/s3site":  "support of tests",
 }
 
 type goPackage struct {
@@ -86,14 +86,15 @@ func packages(t *testing.T) []goPackage {
 // place returns the room of the house that a package is in, and its floor.
 func place(importPath string) (room string, floor int) {
 	path := strings.TrimPrefix(importPath, "templar/")
+	floor = -1
 	for i, rooms := range floors {
 		for _, r := range rooms {
-			if path == r || strings.HasPrefix(path, r+"/") {
-				return r, i
+			if (path == r || strings.HasPrefix(path, r+"/")) && len(r) > len(room) {
+				room, floor = r, i
 			}
 		}
 	}
-	return "", -1
+	return room, floor
 }
 
 func TestImportsPointDown(t *testing.T) {

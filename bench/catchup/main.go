@@ -22,7 +22,7 @@ import (
 	"strconv"
 	"strings"
 
-	"templar/internal/aggregatortest"
+	"templar/internal/harness/s3site"
 )
 
 // The target: 100 windows of 1.2 billion parameters in 5 minutes, at 1 Gb/s.
@@ -47,7 +47,7 @@ func main() {
 	var err error
 	switch {
 	case *serve != "":
-		err = aggregatortest.Serve(ctx, *serve, 0, func(endpoint string) { fmt.Println(endpoint) })
+		err = s3site.Serve(ctx, *serve, 0, func(endpoint string) { fmt.Println(endpoint) })
 	case o.endpoint != "":
 		err = o.measure(ctx)
 	default:

@@ -15,7 +15,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"templar/internal/aggregatortest"
+	"templar/internal/harness/s3site"
 	"templar/internal/model"
 	"templar/internal/parts"
 	"templar/internal/replica"
@@ -100,20 +100,20 @@ func (o *options) prepare(ctx context.Context) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	site, err := aggregatortest.New(ctx, aggregatortest.Config{Endpoint: o.endpoint, Aggregators: 1, Params: p})
+	site, err := s3site.New(ctx, s3site.Config{Endpoint: o.endpoint, Aggregators: 1, Params: p})
 	if err != nil {
 		return nil, err
 	}
-	d, err := site.Parts(ctx, 0, aggregatortest.Aggregator{})
+	d, err := site.Parts(ctx, 0, s3site.Aggregator{})
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{x: d, target: aggregatortest.Start + protocol.Window(o.windows), params: model.Init(p.Model, 1)}
+	b := &bench{x: d, target: s3site.Start + protocol.Window(o.windows), params: model.Init(p.Model, 1)}
 	if err := site.AdvanceTo(b.target + 1); err != nil {
 		return nil, err
 	}
 	var previous protocol.Hash
-	for w := aggregatortest.Start; w < b.target; w++ {
+	for w := s3site.Start; w < b.target; w++ {
 		if previous, err = b.publish(ctx, w, previous); err != nil {
 			return nil, err
 		}
@@ -124,8 +124,8 @@ func (o *options) prepare(ctx context.Context) (*bench, error) {
 func (b *bench) publish(ctx context.Context, w protocol.Window, previous protocol.Hash) (protocol.Hash, error) {
 	x := b.x
 	raw, err := wire.EncodeAggregate(&wire.Aggregate{
-		Run: x.Run.Hash, Window: w, Start: aggregatortest.Start, UploadFrom: time.Now(), Delta: x.Run.Params.Delta(),
-		LearningRate: x.Run.Method.Rate(x.Run.Params.Step(aggregatortest.Start, w)), Previous: previous,
+		Run: x.Run.Hash, Window: w, Start: s3site.Start, UploadFrom: time.Now(), Delta: x.Run.Params.Delta(),
+		LearningRate: x.Run.Method.Rate(x.Run.Params.Step(s3site.Start, w)), Previous: previous,
 		Included: []wire.Included{{UID: 1}}, Aggregator: x.Signer.Hotkey(), Body: signs(x.Run, uint64(w)),
 	}, x.Run.Format(), x.Signer)
 	if err != nil {
@@ -151,7 +151,7 @@ func signs(r run.Run, seed uint64) []byte {
 func (b *bench) steps(ctx context.Context, windows int) error {
 	var fetch, verify, apply, hash lap
 	state := append([]float32(nil), b.params...)
-	for w := aggregatortest.Start; w < b.target; w++ {
+	for w := s3site.Start; w < b.target; w++ {
 		at := clockNow()
 		raw, err := get(ctx, b.x.Aggregator, protocol.AggregateKey(w))
 		if err != nil {
@@ -199,7 +199,7 @@ func (b *bench) follow(ctx context.Context, profile string) (took lap, err error
 		}
 		defer pprof.StopCPUProfile()
 	}
-	r := replica.New(b.x.Run, aggregatortest.Start, aggregatortest.Start, protocol.Hash{}, b.params)
+	r := replica.New(b.x.Run, s3site.Start, s3site.Start, protocol.Hash{}, b.params)
 	began := clockNow()
 	done, err := r.Follow(ctx, b.x.Source(), b.target, time.Now().Add(time.Minute), func(*run.Aggregate, protocol.Hash, int64) error {
 		r.StateHash()

@@ -21,7 +21,7 @@ import (
 	"strconv"
 	"strings"
 
-	"templar/internal/aggregatortest"
+	"templar/internal/harness/s3site"
 )
 
 func main() {
@@ -43,7 +43,7 @@ func run(ctx context.Context, serve, endpoint string, miners []string, hidden in
 	case err != nil:
 		return fmt.Errorf("-miners: %w", err)
 	case serve != "":
-		return aggregatortest.Serve(ctx, serve, n, func(endpoint string) { fmt.Println(endpoint) })
+		return s3site.Serve(ctx, serve, n, func(endpoint string) { fmt.Println(endpoint) })
 	case endpoint != "":
 		return measure(ctx, endpoint, n, hidden)
 	}

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"templar/internal/aggregator"
-	"templar/internal/aggregatortest"
+	"templar/internal/harness/s3site"
 	"templar/internal/role"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -33,23 +33,23 @@ func measure(ctx context.Context, endpoint string, miners, hidden int) error {
 	p.Model.HiddenSize, p.Model.IntermediateSize, p.Model.Layers, p.Model.VocabSize = hidden, 4*hidden, 4, 4096
 	p.SlackSeconds = 30 // for the uploads, on a busy machine
 	p.DeltaSeconds, p.GatherSeconds = 5, 30
-	site, err := aggregatortest.New(ctx, aggregatortest.Config{Endpoint: endpoint, Miners: miners, Aggregators: 1, Params: p})
+	site, err := s3site.New(ctx, s3site.Config{Endpoint: endpoint, Miners: miners, Aggregators: 1, Params: p})
 	if err != nil {
 		return err
 	}
 	defer site.Close()
-	if err := site.AdvanceTo(aggregatortest.Start); err != nil {
+	if err := site.AdvanceTo(s3site.Start); err != nil {
 		return err
 	}
-	size, err := site.Upload(ctx, aggregatortest.Start)
+	size, err := site.Upload(ctx, s3site.Start)
 	if err != nil {
 		return err
 	}
-	if err := site.AdvanceTo(aggregatortest.Start + 1); err != nil {
+	if err := site.AdvanceTo(s3site.Start + 1); err != nil {
 		return err
 	}
 	w := &watch{}
-	d, err := site.Parts(ctx, 0, aggregatortest.Aggregator{
+	d, err := site.Parts(ctx, 0, s3site.Aggregator{
 		Sink: w, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

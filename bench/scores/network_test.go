@@ -15,8 +15,8 @@ import (
 	"templar/internal/data"
 	"templar/internal/engine"
 	"templar/internal/engine/cpu"
+	"templar/internal/harness/testnet"
 	"templar/internal/report"
-	"templar/internal/simnet"
 	"templar/protocol"
 )
 
@@ -81,8 +81,8 @@ func (n network) run(t *testing.T, corpus *data.Corpus) (out result) {
 		t.Fatal(err)
 	}
 	out = result{network: n, Miners: n.miners(mix)}
-	cfg := simnet.Config{Miners: len(out.Miners), Validators: 1, Corpus: corpus, Params: func(p *protocol.Params) { studied(t, &n, p) }}
-	simnet.Test(t, cfg, func(net *simnet.Network) {
+	cfg := testnet.Config{Miners: len(out.Miners), Validators: 1, Corpus: corpus, Params: func(p *protocol.Params) { studied(t, &n, p) }}
+	testnet.Test(t, cfg, func(net *testnet.Network) {
 		for i := range out.Miners {
 			m := &out.Miners[i]
 			node := net.Node(fmt.Sprintf("miner-%d", i))
@@ -122,7 +122,7 @@ func (m *miner) member() adversary.Member {
 }
 
 // collect reads the validator's reports, which hold all inputs of the scores.
-func (r *result) collect(t *testing.T, net *simnet.Network) {
+func (r *result) collect(t *testing.T, net *testnet.Network) {
 	t.Helper()
 	validator := net.Node("validator-0")
 	for i := range r.Windows {
@@ -144,7 +144,7 @@ func (r *result) collect(t *testing.T, net *simnet.Network) {
 }
 
 // heldOut is the model's loss at the end, in nats a token.
-func heldOut(t *testing.T, net *simnet.Network) float64 {
+func heldOut(t *testing.T, net *testnet.Network) float64 {
 	t.Helper()
 	w := net.Window(0)
 	for at := range net.States("miner-0") {

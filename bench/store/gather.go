@@ -18,6 +18,7 @@ import (
 	"templar/internal/chain"
 	"templar/internal/clock"
 	"templar/internal/directory"
+	"templar/internal/harness"
 	"templar/internal/mailbox"
 	"templar/internal/model"
 	"templar/internal/run"
@@ -25,7 +26,6 @@ import (
 	"templar/internal/store"
 	"templar/internal/store/s3"
 	"templar/internal/store/server"
-	"templar/internal/toy"
 	"templar/internal/wallet"
 	"templar/protocol"
 	"templar/wire"
@@ -93,7 +93,7 @@ func runOf(size int64) (run.Run, func(uid int) []byte, error) {
 	p.Aggregators, p.Stores = []protocol.Hotkey{signer.Hotkey()}, []string{"http://127.0.0.1:1"}
 	for ; ; p.Model.HiddenSize += 64 {
 		p.Model.IntermediateSize = 3 * p.Model.HiddenSize
-		run, err := run.New(p, toy.Methods())
+		run, err := run.New(p, harness.Methods())
 		if err != nil {
 			return run, nil, err
 		}

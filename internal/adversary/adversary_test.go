@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"templar/internal/adversary"
+	"templar/internal/harness/testnet"
 	"templar/internal/report"
-	"templar/internal/simnet"
 	"templar/internal/telemetry"
 	"templar/method"
 	"templar/protocol"
@@ -19,7 +19,7 @@ import (
 const honest = 3 // miners before the cheaters
 
 // network runs honest miners and, after them, the members of mix.
-func network(t *testing.T, mix string, windows int, f func(net *simnet.Network, node func(name string) *simnet.Node)) {
+func network(t *testing.T, mix string, windows int, f func(net *testnet.Network, node func(name string) *testnet.Node)) {
 	t.Helper()
 	m, err := adversary.Parse(mix)
 	if err != nil {
@@ -27,8 +27,8 @@ func network(t *testing.T, mix string, windows int, f func(net *simnet.Network, 
 	}
 	members := m.Members()
 	params := func(p *protocol.Params) { p.MaxTopKPeers, p.UIDsPerWindow = 64, 64 }
-	simnet.Test(t, simnet.Config{Miners: honest + len(members), Validators: 1, Params: params}, func(net *simnet.Network) {
-		nodes := map[string]*simnet.Node{}
+	testnet.Test(t, testnet.Config{Miners: honest + len(members), Validators: 1, Params: params}, func(net *testnet.Network) {
+		nodes := map[string]*testnet.Node{}
 		for i, member := range members {
 			n := net.Node(fmt.Sprintf("miner-%d", honest+i))
 			n.Alter = member.Corrupt
@@ -37,7 +37,7 @@ func network(t *testing.T, mix string, windows int, f func(net *simnet.Network, 
 		net.Start()
 		net.RunWindows(windows)
 		net.RequireSameState()
-		f(net, func(name string) *simnet.Node {
+		f(net, func(name string) *testnet.Node {
 			if n := nodes[name]; n != nil {
 				return n
 			}
@@ -47,7 +47,7 @@ func network(t *testing.T, mix string, windows int, f func(net *simnet.Network, 
 }
 
 // sent returns what a node uploaded as its gradient of w.
-func sent(t *testing.T, net *simnet.Network, n *simnet.Node, w protocol.Window) method.Payload {
+func sent(t *testing.T, net *testnet.Network, n *testnet.Node, w protocol.Window) method.Payload {
 	t.Helper()
 	body, _, err := net.Bucket(n.Name).Get(net.Context(), protocol.GradientKey(w, n.UID), -1)
 	if err != nil {
@@ -74,13 +74,13 @@ func TestVerdicts(t *testing.T) {
 		adversary.Impostor: protocol.VerdictWrongContext,
 	}
 	for _, mix := range []string{"lazy,nan,inf,early,late", "oversized,truncated,wrong-signature,impostor"} {
-		network(t, mix, 3, func(net *simnet.Network, node func(string) *simnet.Node) {
-			last := simnet.Of[telemetry.Applied](net, "validator-0")[net.Window(2)]
+		network(t, mix, 3, func(net *testnet.Network, node func(string) *testnet.Node) {
+			last := testnet.Of[telemetry.Applied](net, "validator-0")[net.Window(2)]
 			if len(last.Included) != honest {
 				t.Errorf("%s: included %v, want the %d honest miners", mix, last.Included, honest)
 			}
 			verdicts := map[protocol.UID]protocol.Verdict{}
-			for _, v := range simnet.Of[telemetry.Gathered](net, "validator-0")[net.Window(2)].Verdicts {
+			for _, v := range testnet.Of[telemetry.Gathered](net, "validator-0")[net.Window(2)].Verdicts {
 				verdicts[v.UID] = v.Verdict
 			}
 			for _, kind := range strings.Split(mix, ",") {
@@ -97,12 +97,12 @@ func TestVerdicts(t *testing.T) {
 func TestValues(t *testing.T) {
 	const mix = "flipped,huge,stale,wrong-pages,noise"
 	var would []method.Payload
-	honestly(t, func(net *simnet.Network) {
+	honestly(t, func(net *testnet.Network) {
 		for i := range 5 {
 			would = append(would, sent(t, net, net.Node("miner-"+string(rune('0'+honest+i))), net.Window(0)))
 		}
 	})
-	network(t, mix, 2, func(net *simnet.Network, node func(string) *simnet.Node) {
+	network(t, mix, 2, func(net *testnet.Network, node func(string) *testnet.Node) {
 		c := net.Run.Method
 		for i, check := range []func(got, would []float32, raw method.Payload) bool{
 			func(got, would []float32, _ method.Payload) bool { return slices.Equal(got, times(would, -1)) },
@@ -124,10 +124,10 @@ func TestValues(t *testing.T) {
 }
 
 // honestly runs as many miners as TestValues has, all honest.
-func honestly(t *testing.T, f func(*simnet.Network)) {
+func honestly(t *testing.T, f func(*testnet.Network)) {
 	t.Helper()
 	params := func(p *protocol.Params) { p.MaxTopKPeers, p.UIDsPerWindow = 64, 64 }
-	simnet.Test(t, simnet.Config{Miners: honest + 5, Validators: 1, Params: params}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: honest + 5, Validators: 1, Params: params}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(1)
 		f(net)
@@ -155,7 +155,7 @@ func near(a, b []float32) bool {
 
 // Copies arrive in time and under the copier's name, and are those of the best paid or first.
 func TestCopies(t *testing.T) {
-	network(t, "copycat,copycat-permuted,copycat-perturbed,sybil=3", 2, func(net *simnet.Network, node func(string) *simnet.Node) {
+	network(t, "copycat,copycat-permuted,copycat-perturbed,sybil=3", 2, func(net *testnet.Network, node func(string) *testnet.Node) {
 		w, c := net.Window(1), net.Run.Method
 		original := sent(t, net, node("miner-0"), w)
 		if got := sent(t, net, node("copycat-0"), w); !slices.Equal(got.Bytes(), original.Bytes()) {
@@ -186,14 +186,14 @@ func TestCopies(t *testing.T) {
 
 // A model that is off shows in its sync sample, and in the report.
 func TestDesync(t *testing.T) {
-	network(t, "desync", 3, func(net *simnet.Network, node func(string) *simnet.Node) {
+	network(t, "desync", 3, func(net *testnet.Network, node func(string) *testnet.Node) {
 		for _, m := range reported(t, net, net.Window(2)).Miners {
 			off := m.UID == node("desync-0").UID
 			if m.Sync == nil || m.Sync.Same == off {
 				t.Errorf("uid %d: sync %+v, desync: %v", m.UID, m.Sync, off)
 			}
 		}
-		for _, m := range simnet.Of[telemetry.Scored](net, "validator-0")[net.Window(2)].Miners {
+		for _, m := range testnet.Of[telemetry.Scored](net, "validator-0")[net.Window(2)].Miners {
 			off := m.UID == node("desync-0").UID
 			if off != (m.After.SyncScore == 0) {
 				t.Errorf("uid %d: sync score %v, desync: %v", m.UID, m.After.SyncScore, off)
@@ -203,7 +203,7 @@ func TestDesync(t *testing.T) {
 }
 
 // reported is validator-0's report on a window.
-func reported(t *testing.T, net *simnet.Network, w protocol.Window) *report.Report {
+func reported(t *testing.T, net *testnet.Network, w protocol.Window) *report.Report {
 	t.Helper()
 	body, _, err := net.Bucket("validator-0").Get(net.Context(), protocol.ReportKey(w, net.Node("validator-0").UID), -1)
 	if err != nil {
@@ -221,8 +221,8 @@ func reported(t *testing.T, net *simnet.Network, w protocol.Window) *report.Repo
 }
 
 func TestHonestThenLazy(t *testing.T) {
-	network(t, "honest-then-lazy", 16, func(net *simnet.Network, node func(string) *simnet.Node) {
-		uid, applied := node("honest-then-lazy-0").UID, simnet.Of[telemetry.Applied](net, "validator-0")
+	network(t, "honest-then-lazy", 16, func(net *testnet.Network, node func(string) *testnet.Node) {
+		uid, applied := node("honest-then-lazy-0").UID, testnet.Of[telemetry.Applied](net, "validator-0")
 		if got := applied[net.Window(1)]; !slices.Contains(got.Included, uid) {
 			t.Errorf("not honest at first: skipped as %v", got.Skipped[uid])
 		}

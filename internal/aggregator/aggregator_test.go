@@ -9,8 +9,8 @@ import (
 
 	"templar/internal/aggregator"
 	"templar/internal/chain"
+	"templar/internal/harness/testnet"
 	"templar/internal/role"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -19,7 +19,7 @@ import (
 
 // A hotkey that the run does not list is refused at once.
 func TestUnlistedAggregator(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		a := aggregator.New(role.Config{}, net.Node("miner-0").Parts().ForAggregator())
 		if err := a.Run(net.Context()); err == nil || !strings.Contains(err.Error(), "not among the run's aggregators") {
 			t.Error(err)
@@ -29,7 +29,7 @@ func TestUnlistedAggregator(t *testing.T) {
 
 // What an earlier run left in the bucket does not stop this one.
 func TestEarlierRun(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
 		if _, err := net.Bucket("aggregator").Put(net.Context(), protocol.AggregateKey(0), strings.NewReader("x"), 1, store.PutOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -40,10 +40,10 @@ func TestEarlierRun(t *testing.T) {
 
 // The archive holds exactly the gradients that each Aggregate names, restart or not.
 func TestArchive(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(1)
-		net.Node("aggregator-0").KillWhen(simnet.InPhase(net.Window(4), "publishing"))
+		net.Node("aggregator-0").KillWhen(testnet.InPhase(net.Window(4), "publishing"))
 		net.RunWindows(5)
 		net.RequireSameState()
 		x := net.Node("aggregator-0").Parts()
@@ -63,14 +63,14 @@ func TestArchive(t *testing.T) {
 				t.Errorf("window %d: a gradient that is not named is %v", w, v)
 			}
 		}
-		if s := simnet.Of[telemetry.Published](net, "aggregator-0"); len(s) < 6 {
+		if s := testnet.Of[telemetry.Published](net, "aggregator-0"); len(s) < 6 {
 			t.Errorf("%d windows were published", len(s))
 		}
 	})
 }
 
 // alone runs aggregator-0 with another view of the chain beside a network without one.
-func alone(net *simnet.Network, look func(chain.Chain) chain.Chain) {
+func alone(net *testnet.Network, look func(chain.Chain) chain.Chain) {
 	x := net.Node("aggregator-0").Parts()
 	x.Chain = look(x.Chain)
 	a := aggregator.New(role.Config{}, x.ForAggregator())
@@ -86,7 +86,7 @@ func TestChainThatTellsLittle(t *testing.T) {
 		"no peers": func(c chain.Chain) chain.Chain { return peerless{c} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 				net.Start("aggregator-0")
 				alone(net, look)
 				net.RunWindows(4)
@@ -149,8 +149,8 @@ func (c peerless) Metagraph(ctx context.Context) (chain.Metagraph, error) {
 
 // An aggregator that starts while its store is away begins when it is back.
 func TestStartsWithoutItsStore(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
-		net.Break("aggregator", simnet.Unreachable)
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
+		net.Break("aggregator", testnet.Unreachable)
 		net.Start()
 		net.Wait(3 * net.Run.Params.WindowTime())
 		net.Heal("aggregator")

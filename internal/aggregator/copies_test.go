@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"templar/internal/harness/testnet"
 	"templar/internal/run"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -15,9 +15,9 @@ import (
 // What the store forgets is there again a window later, bit for bit, and can be recomputed:
 // whether the aggregator runs meanwhile, is away, or has just begun to publish.
 func TestStoreForgets(t *testing.T) {
-	for name, meanwhile := range map[string]func(net *simnet.Network, forget func()){
-		"running": func(_ *simnet.Network, forget func()) { forget() },
-		"away": func(net *simnet.Network, forget func()) {
+	for name, meanwhile := range map[string]func(net *testnet.Network, forget func()){
+		"running": func(_ *testnet.Network, forget func()) { forget() },
+		"away": func(net *testnet.Network, forget func()) {
 			net.Node("aggregator-0").Stop()
 			forget()
 			net.Wait(2 * net.Run.Params.WindowTime())
@@ -25,7 +25,7 @@ func TestStoreForgets(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 				net.Start()
 				net.RunWindows(5)
 				before := contents(t, net)
@@ -52,7 +52,7 @@ func TestStoreForgets(t *testing.T) {
 // An aggregator that has signed an Aggregate signs no other one of that window, though nobody
 // has seen the first.
 func TestSignedOnce(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(2)
 		node := net.Node("aggregator-0")
@@ -78,14 +78,14 @@ func TestSignedOnce(t *testing.T) {
 
 // Copies that are not on the chain, or are none, are not put back, and the operator is told.
 func TestNothingToPutBack(t *testing.T) {
-	for name, local := range map[string]func(*testing.T, *simnet.Network, protocol.Window) []byte{
-		"torn": func(*testing.T, *simnet.Network, protocol.Window) []byte { return []byte("x") },
-		"another": func(t *testing.T, net *simnet.Network, w protocol.Window) []byte {
+	for name, local := range map[string]func(*testing.T, *testnet.Network, protocol.Window) []byte{
+		"torn": func(*testing.T, *testnet.Network, protocol.Window) []byte { return []byte("x") },
+		"another": func(t *testing.T, net *testnet.Network, w protocol.Window) []byte {
 			return resigned(t, net, w, func(a *run.Aggregate) { a.GatherTime++ })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
 				node := net.Node("aggregator-0")
 				net.Start()
 				net.RunWindows(4)
@@ -112,7 +112,7 @@ func TestNothingToPutBack(t *testing.T) {
 func TestCopiesAreBounded(t *testing.T) {
 	for name, away := range map[string]bool{"running": false, "away": true} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
 				net.Start()
 				net.RunWindows(12)
 				node := net.Node("aggregator-0")
@@ -146,7 +146,7 @@ func TestCopiesAreBounded(t *testing.T) {
 }
 
 // newest is the last window that has an Aggregate.
-func newest(t *testing.T, net *simnet.Network) protocol.Window {
+func newest(t *testing.T, net *testnet.Network) protocol.Window {
 	t.Helper()
 	w, _, err := store.NewestWindow(net.Context(), net.Bucket("aggregator"), protocol.KindAggregate.Prefix())
 	must(t, err)
@@ -154,7 +154,7 @@ func newest(t *testing.T, net *simnet.Network) protocol.Window {
 }
 
 // contents are the objects of the aggregator bucket.
-func contents(t *testing.T, net *simnet.Network) map[string][]byte {
+func contents(t *testing.T, net *testnet.Network) map[string][]byte {
 	t.Helper()
 	b := net.Bucket("aggregator")
 	all, err := b.List(net.Context(), "", "", 1000)
@@ -167,7 +167,7 @@ func contents(t *testing.T, net *simnet.Network) map[string][]byte {
 }
 
 // resigned returns the published Aggregate of w, changed and signed by aggregator-0.
-func resigned(t *testing.T, net *simnet.Network, w protocol.Window, change func(*run.Aggregate)) []byte {
+func resigned(t *testing.T, net *testnet.Network, w protocol.Window, change func(*run.Aggregate)) []byte {
 	t.Helper()
 	x := net.Node("aggregator-0").Parts()
 	a, _, _, verdict := x.Aggregates().Fetch(net.Context(), w, x.Clock.Now().Add(x.Run.Params.Gather()))

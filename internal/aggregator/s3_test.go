@@ -12,10 +12,10 @@ import (
 	"go.uber.org/goleak"
 
 	"templar/internal/aggregator"
-	"templar/internal/aggregatortest"
 	"templar/internal/clock"
+	"templar/internal/harness/s3site"
+	"templar/internal/harness/testnet"
 	"templar/internal/role"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/store/fault"
 	"templar/internal/telemetry"
@@ -26,7 +26,7 @@ const windows = 4
 
 // quick are run parameters with short waits, and with patience for a busy machine.
 func quick() protocol.Params {
-	p := simnet.Params()
+	p := testnet.Params()
 	p.BlockSeconds, p.BlocksPerWindow = 0.2, 60
 	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds = 0.2, 5, 4, 1
 	return p
@@ -76,16 +76,16 @@ func TestTwoAggregatorsOnABadS3(t *testing.T) {
 	var told published
 	var running sync.WaitGroup
 	for i, retry := range retries {
-		d, err := site.Parts(ctx, i, aggregatortest.Aggregator{Disturb: bad, Retry: retry, Sink: &told})
+		d, err := site.Parts(ctx, i, s3site.Aggregator{Disturb: bad, Retry: retry, Sink: &told})
 		must(t, err)
 		running.Go(func() { must(t, aggregator.New(role.Config{Windows: windows}, d.ForAggregator()).Run(ctx)) })
 	}
-	for w := aggregatortest.Start; w < aggregatortest.Start+windows; w++ {
+	for w := s3site.Start; w < s3site.Start+windows; w++ {
 		must(t, site.AdvanceTo(w))
 		_, err := site.Upload(ctx, w)
 		must(t, err)
 		must(t, site.AdvanceTo(w+1))
-		for len(told.by("aggregator-0")) <= int(w-aggregatortest.Start) && ctx.Err() == nil {
+		for len(told.by("aggregator-0")) <= int(w-s3site.Start) && ctx.Err() == nil {
 			must(t, clock.Wall{}.Sleep(ctx, 20*time.Millisecond))
 		}
 	}
@@ -93,18 +93,18 @@ func TestTwoAggregatorsOnABadS3(t *testing.T) {
 	checkChain(ctx, t, site, &told)
 }
 
-func newSite(ctx context.Context, t *testing.T, miners, aggregators int) (*aggregatortest.Site, func()) {
+func newSite(ctx context.Context, t *testing.T, miners, aggregators int) (*s3site.Site, func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	endpoint, done := make(chan string, 1), make(chan error, 1)
 	dir := t.TempDir()
-	go func() { done <- aggregatortest.Serve(ctx, dir, miners, func(e string) { endpoint <- e }) }()
+	go func() { done <- s3site.Serve(ctx, dir, miners, func(e string) { endpoint <- e }) }()
 	select {
 	case err := <-done:
 		t.Fatal(err)
 		return nil, nil
 	case e := <-endpoint:
-		site, err := aggregatortest.New(ctx, aggregatortest.Config{Endpoint: e, Miners: miners, Aggregators: aggregators, Params: quick()})
+		site, err := s3site.New(ctx, s3site.Config{Endpoint: e, Miners: miners, Aggregators: aggregators, Params: quick()})
 		must(t, err)
 		return site, func() {
 			must(t, site.Close())
@@ -116,15 +116,15 @@ func newSite(ctx context.Context, t *testing.T, miners, aggregators int) (*aggre
 
 // prepareArchive leaves behind what an aggregator before may have: another gradient of a
 // miner, and something that is no gradient.
-func prepareArchive(ctx context.Context, t *testing.T, site *aggregatortest.Site) {
+func prepareArchive(ctx context.Context, t *testing.T, site *s3site.Site) {
 	t.Helper()
 	b, err := site.Bucket("aggregator")
 	must(t, err)
-	other, err := site.Gradient(aggregatortest.Start+1, 1, 2)
+	other, err := site.Gradient(s3site.Start+1, 1, 2)
 	must(t, err)
 	for key, body := range map[string][]byte{
-		protocol.ArchiveKey(aggregatortest.Start+1, site.UID(1)): other,
-		protocol.ArchiveKey(aggregatortest.Start+1, site.UID(2)): []byte("torn"),
+		protocol.ArchiveKey(s3site.Start+1, site.UID(1)): other,
+		protocol.ArchiveKey(s3site.Start+1, site.UID(2)): []byte("torn"),
 	} {
 		_, err := b.Put(ctx, key, bytes.NewReader(body), int64(len(body)), store.PutOptions{})
 		must(t, err)
@@ -132,13 +132,13 @@ func prepareArchive(ctx context.Context, t *testing.T, site *aggregatortest.Site
 }
 
 // checkChain reads the chain of Aggregates and holds it against what was told.
-func checkChain(ctx context.Context, t *testing.T, site *aggregatortest.Site, told *published) {
+func checkChain(ctx context.Context, t *testing.T, site *s3site.Site, told *published) {
 	t.Helper()
-	x, err := site.Parts(ctx, 0, aggregatortest.Aggregator{})
+	x, err := site.Parts(ctx, 0, s3site.Aggregator{})
 	must(t, err)
 	previous := protocol.Hash{}
 	one, two := told.by("aggregator-0"), told.by("aggregator-1")
-	for w := aggregatortest.Start; w < aggregatortest.Start+windows; w++ {
+	for w := s3site.Start; w < s3site.Start+windows; w++ {
 		a, hash, _, verdict := x.Aggregates().Fetch(ctx, w, time.Now().Add(time.Minute))
 		if !verdict.OK() {
 			t.Fatalf("window %d: %v", w, verdict)
@@ -161,7 +161,7 @@ func checkChain(ctx context.Context, t *testing.T, site *aggregatortest.Site, to
 				t.Errorf("window %d: %s says that ours is %v", w, name, p.Ours)
 			}
 		}
-		if w == aggregatortest.Start+1 {
+		if w == s3site.Start+1 {
 			other, err := site.Gradient(w, 1, 2) // signatures are random, contents are not
 			must(t, err)
 			raw := object(ctx, t, x.Aggregator, protocol.ArchiveKey(w, site.UID(1)))
@@ -170,7 +170,7 @@ func checkChain(ctx context.Context, t *testing.T, site *aggregatortest.Site, to
 			}
 		}
 	}
-	if got := one[aggregatortest.Start]; got.SuccessRate() != 1 || got.Gather <= 0 || got.Publish <= 0 {
+	if got := one[s3site.Start]; got.SuccessRate() != 1 || got.Gather <= 0 || got.Publish <= 0 {
 		t.Errorf("success rate %v, gather %v, publish %v", got.SuccessRate(), got.Gather, got.Publish)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"templar/internal/attest"
+	"templar/internal/harness"
+	"templar/internal/harness/testnet"
 	"templar/internal/model"
-	"templar/internal/simnet"
-	"templar/internal/toy"
 	"templar/internal/workers"
 	"templar/protocol"
 )
@@ -29,8 +29,8 @@ func TestAttest(t *testing.T) {
 			s.Params[i] += 2e-2
 		}
 	}
-	p := simnet.Params()
-	m, err := toy.Methods().New(&p, workers.Pool{})
+	p := testnet.Params()
+	m, err := harness.Methods().New(&p, workers.Pool{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestAttest(t *testing.T) {
 		"copied, no chain":       {says: copied, unasked: true, agree: true}, // nobody can tell
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 1, Validators: 2}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 1, Validators: 2}, func(net *testnet.Network) {
 				net.CommitAll()
 				for range 8 * net.Run.Params.BlocksPerWindow {
 					if _, err := net.Chain.Advance(time.Now()); err != nil {
@@ -78,7 +78,7 @@ func TestAttest(t *testing.T) {
 					t.Fatal(err)
 				}
 				if c.broken {
-					net.Break(v.Name, simnet.Unreachable)
+					net.Break(v.Name, testnet.Unreachable)
 				}
 				holder := protocol.Hotkey{}
 				if c.holder {

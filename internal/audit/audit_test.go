@@ -11,10 +11,10 @@ import (
 
 	"templar/internal/audit"
 	"templar/internal/engine/cpu"
+	"templar/internal/harness/testnet"
 	"templar/internal/report"
 	"templar/internal/run"
 	"templar/internal/score"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -23,7 +23,7 @@ import (
 const windows = 7
 
 // records is what anyone can read of the network.
-func records(net *simnet.Network, validators ...string) *audit.Records {
+func records(net *testnet.Network, validators ...string) *audit.Records {
 	x := net.Node("miner-0").Parts()
 	r := &audit.Records{Run: x.Run, Clock: x.Clock, Chain: x.Chain, Aggregator: x.Aggregator, Dataset: []store.Reader{net.Bucket("dataset")}}
 	party := func(name string) audit.Party {
@@ -41,7 +41,7 @@ func records(net *simnet.Network, validators ...string) *audit.Records {
 	return r
 }
 
-func verify(t *testing.T, net *simnet.Network, r *audit.Records, w protocol.Window) audit.Result {
+func verify(t *testing.T, net *testnet.Network, r *audit.Records, w protocol.Window) audit.Result {
 	t.Helper()
 	e, err := cpu.New(net.Run.Params.Model, cpu.Options{Threads: 1})
 	if err != nil {
@@ -76,7 +76,7 @@ func faults(r audit.Result) (out []string) {
 // Every window of an honest run comes out as its nodes say, and nothing is unknown but
 // whether anything stood before the first.
 func TestVerifyHonestRun(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(windows)
 		r := records(net, "validator-0", "validator-1")
@@ -121,7 +121,7 @@ func (d down) Get(ctx context.Context, key string, limit int64) (io.ReadCloser, 
 
 // What cannot be read is unknown: silence is no lie.
 func TestSilenceIsNoLie(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(windows)
 		r := records(net, "validator-0", "validator-1")
@@ -141,7 +141,7 @@ func TestSilenceIsNoLie(t *testing.T) {
 
 // Each lie is named, with who told it.
 func TestVerifyNamesLies(t *testing.T) {
-	type network = *simnet.Network
+	type network = *testnet.Network
 	rewrite := func(change func(*report.Report)) func(*testing.T, network, protocol.Window) {
 		return func(t *testing.T, net network, w protocol.Window) {
 			v := net.Node("validator-1")
@@ -216,7 +216,7 @@ func TestVerifyNamesLies(t *testing.T) {
 			resign(t, net, "miner-1", w, func(s *wire.Sample) { s.State[0]++ })
 		}, "state: uid 3 signed the state"},
 	}
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(windows)
 		w, r := net.Window(5), records(net, "validator-0", "validator-1")
@@ -255,7 +255,7 @@ func TestSamplePutAgain(t *testing.T) {
 		"uid 3 signed our state hash: true in the report": func(s *wire.Sample) { s.State[0]++ },
 		"steps from our parameters; in the report 0":      func(s *wire.Sample) { s.Values[7]++ },
 	} {
-		simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+		testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 			net.Start()
 			net.RunWindows(windows)
 			resign(t, net, "miner-1", 5, change)
@@ -276,7 +276,7 @@ func TestSamplePutAgain(t *testing.T) {
 type object struct{ bucket, key string }
 
 // objects reads everything of window w that a lie changes.
-func objects(t *testing.T, net *simnet.Network, w protocol.Window) map[object][]byte {
+func objects(t *testing.T, net *testnet.Network, w protocol.Window) map[object][]byte {
 	t.Helper()
 	out := make(map[object][]byte)
 	for _, at := range []object{
@@ -289,7 +289,7 @@ func objects(t *testing.T, net *simnet.Network, w protocol.Window) map[object][]
 }
 
 // resign changes a node's sync sample of window w.
-func resign(t *testing.T, net *simnet.Network, node string, w protocol.Window, change func(*wire.Sample)) {
+func resign(t *testing.T, net *testnet.Network, node string, w protocol.Window, change func(*wire.Sample)) {
 	t.Helper()
 	n := net.Node(node)
 	s, verdict := wire.DecodeSample(get(t, net, n.Name, protocol.SampleKey(w, n.UID)),
@@ -306,7 +306,7 @@ func resign(t *testing.T, net *simnet.Network, node string, w protocol.Window, c
 }
 
 // forge changes an Aggregate and signs it again.
-func forge(t *testing.T, net *simnet.Network, w protocol.Window, change func(*run.Aggregate)) {
+func forge(t *testing.T, net *testnet.Network, w protocol.Window, change func(*run.Aggregate)) {
 	t.Helper()
 	key := protocol.AggregateKey(w)
 	a, _, verdict := net.Run.Aggregate(get(t, net, "aggregator", key), w)
@@ -321,7 +321,7 @@ func forge(t *testing.T, net *simnet.Network, w protocol.Window, change func(*ru
 	put(t, net, "aggregator", key, b)
 }
 
-func get(t *testing.T, net *simnet.Network, bucket, key string) []byte {
+func get(t *testing.T, net *testnet.Network, bucket, key string) []byte {
 	t.Helper()
 	body, _, err := net.Bucket(bucket).Get(net.Context(), key, -1)
 	if err != nil {
@@ -335,7 +335,7 @@ func get(t *testing.T, net *simnet.Network, bucket, key string) []byte {
 	return b
 }
 
-func put(t *testing.T, net *simnet.Network, bucket, key string, body []byte) {
+func put(t *testing.T, net *testnet.Network, bucket, key string, body []byte) {
 	t.Helper()
 	if _, err := net.Bucket(bucket).Put(net.Context(), key, bytes.NewReader(body), int64(len(body)), store.PutOptions{}); err != nil {
 		t.Fatal(err)

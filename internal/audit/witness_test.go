@@ -8,7 +8,7 @@ import (
 
 	"templar/internal/audit"
 	"templar/internal/checkpoint"
-	"templar/internal/simnet"
+	"templar/internal/harness/testnet"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -17,7 +17,7 @@ import (
 // A checkpoint that its owner made up is named and passed over: what was computed is still the
 // network's state.
 func TestLyingCheckpoint(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(windows)
 		x := net.Node("validator-0").Parts()
@@ -49,7 +49,7 @@ func TestLyingCheckpoint(t *testing.T) {
 // The owner of a checkpoint stands behind it, unless its own sample says otherwise.
 func TestStakeDecides(t *testing.T) {
 	const ok, differs, unknown = audit.OK, audit.Differs, audit.Unknown
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 3}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 3}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(windows)
 		names := []string{"validator-0", "validator-1", "validator-2"}
@@ -106,7 +106,7 @@ func TestStakeDecides(t *testing.T) {
 
 // A checkpoint that counts its steps from another start is not started from.
 func TestCheckpointOfAnotherStart(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(windows)
 		x := net.Node("validator-0").Parts()
@@ -137,14 +137,14 @@ type hanging struct {
 
 func (h hanging) Get(ctx context.Context, key string, limit int64) (io.ReadCloser, store.Info, error) {
 	if strings.HasPrefix(key, "checkpoint-") {
-		return nil, store.Info{}, simnet.Hanging(ctx)
+		return nil, store.Info{}, testnet.Hanging(ctx)
 	}
 	return h.Reader.Get(ctx, key, limit)
 }
 
 func (h hanging) List(ctx context.Context, prefix, after string, max int) ([]store.Info, error) {
 	if h.list && strings.HasPrefix(prefix, "checkpoint-") {
-		return nil, simnet.Hanging(ctx)
+		return nil, testnet.Hanging(ctx)
 	}
 	return h.Reader.List(ctx, prefix, after, max)
 }
@@ -152,7 +152,7 @@ func (h hanging) List(ctx context.Context, prefix, after string, max int) ([]sto
 // Whose store hangs keeps nobody from the next checkpoint, and who has a thousand is not
 // asked for all of them.
 func TestCheckpointsThatTakeTime(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(windows)
 		r := records(net, "validator-0", "validator-1")
@@ -183,7 +183,7 @@ func TestCheckpointsThatTakeTime(t *testing.T) {
 
 // What nobody but the checkpoint's owner has signed is its owner's word, and is said to be.
 func TestOwnersWord(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(windows)
 		r := records(net, "validator-0", "validator-1")
@@ -210,7 +210,7 @@ func TestOwnersWord(t *testing.T) {
 // does not.
 func TestReplayIsWitnessed(t *testing.T) {
 	for liar, want := range map[string]audit.Outcome{"validator-0": audit.Differs, "validator-1": audit.OK} {
-		simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+		testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 			net.Start()
 			net.RunWindows(windows)
 			resign(t, net, liar, 5, func(s *wire.Sample) { s.State[0]++ })

@@ -4,14 +4,14 @@ import (
 	"slices"
 	"testing"
 
-	"templar/internal/simnet"
+	"templar/internal/harness/testnet"
 	"templar/protocol"
 	"templar/wire"
 )
 
 // Where the highest stake selects no more, the next one does, and gives way when it returns.
 func TestNextStakeTakesOver(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 3}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 3}, func(net *testnet.Network) {
 		net.CommitAll()
 		miner := net.Refreshed("miner-0").Board()
 		leads := func(name string, w protocol.Window, want bool) {
@@ -44,7 +44,7 @@ func TestNextStakeTakesOver(t *testing.T) {
 		leads("validator-2", 5+rest, true) // neither of those above it has posted
 		inForce(5+rest, 3, 4)              // an old list is better than none
 
-		net.Break("validator-0", simnet.Unreachable)
+		net.Break("validator-0", testnet.Unreachable)
 		post("validator-1", 5+rest, 4, 5)
 		inForce(5+rest, 4, 5)
 		leads("validator-2", 5+rest, false)

@@ -7,7 +7,7 @@ import (
 
 	"templar/internal/bulletin"
 	"templar/internal/directory"
-	"templar/internal/simnet"
+	"templar/internal/harness/testnet"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -22,12 +22,12 @@ func uids(peers []directory.Peer) (out []protocol.UID) {
 	return out
 }
 
-func start(net *simnet.Network) wire.StartWindow {
+func start(net *testnet.Network) wire.StartWindow {
 	return wire.StartWindow{Run: net.Run.Hash, StartWindow: 3, StateHash: protocol.Hash{1}}
 }
 
 // seal signs a document as a node.
-func seal(t *testing.T, net *simnet.Network, node, domain string, payload any) []byte {
+func seal(t *testing.T, net *testnet.Network, node, domain string, payload any) []byte {
 	t.Helper()
 	b, err := wire.Seal(domain, payload, net.Node(node).Signer)
 	if err != nil {
@@ -37,29 +37,29 @@ func seal(t *testing.T, net *simnet.Network, node, domain string, payload any) [
 }
 
 func TestFetchStart(t *testing.T) {
-	other := func(net *simnet.Network) wire.StartWindow {
+	other := func(net *testnet.Network) wire.StartWindow {
 		s := start(net)
 		s.Run[0]++
 		return s
 	}
-	announce := func(bucket, by string, s func(*simnet.Network) wire.StartWindow) func(*testing.T, *simnet.Network) {
-		return func(t *testing.T, net *simnet.Network) {
+	announce := func(bucket, by string, s func(*testnet.Network) wire.StartWindow) func(*testing.T, *testnet.Network) {
+		return func(t *testing.T, net *testnet.Network) {
 			net.Upload(bucket, protocol.StartWindowKey(), seal(t, net, by, wire.DomainStartWindow, s(net)))
 		}
 	}
-	both := func(fs ...func(*testing.T, *simnet.Network)) func(*testing.T, *simnet.Network) {
-		return func(t *testing.T, net *simnet.Network) {
+	both := func(fs ...func(*testing.T, *testnet.Network)) func(*testing.T, *testnet.Network) {
+		return func(t *testing.T, net *testnet.Network) {
 			for _, f := range fs {
 				f(t, net)
 			}
 		}
 	}
-	fault := func(f simnet.Fault) func(*testing.T, *simnet.Network) {
-		return func(_ *testing.T, net *simnet.Network) { net.Break("validator-0", f) }
+	fault := func(f testnet.Fault) func(*testing.T, *testnet.Network) {
+		return func(_ *testing.T, net *testnet.Network) { net.Break("validator-0", f) }
 	}
 	lead, second := announce("validator-0", "validator-0", start), announce("validator-1", "validator-1", start)
 	for name, c := range map[string]struct {
-		setup func(*testing.T, *simnet.Network)
+		setup func(*testing.T, *testnet.Network)
 		by    protocol.UID // of the announcement, when err is nil
 		err   error        // errAny: any but ErrNotFound
 	}{
@@ -67,24 +67,24 @@ func TestFetchStart(t *testing.T) {
 		"the lead":               {setup: lead, by: 0},
 		"the lead first":         {setup: both(lead, second), by: 0},
 		"the lead has none":      {setup: second, by: 1},
-		"the lead is away":       {setup: both(lead, second, fault(simnet.Unreachable)), by: 1},
-		"the lead hangs":         {setup: both(lead, second, fault(simnet.Hanging)), by: 1},
-		"only the lead, away":    {setup: both(lead, fault(simnet.Unreachable)), err: errAny},
+		"the lead is away":       {setup: both(lead, second, fault(testnet.Unreachable)), by: 1},
+		"the lead hangs":         {setup: both(lead, second, fault(testnet.Hanging)), by: 1},
+		"only the lead, away":    {setup: both(lead, fault(testnet.Unreachable)), err: errAny},
 		"another's signature":    {setup: announce("validator-0", "miner-0", start), err: errAny},
 		"a lower stake's":        {setup: announce("validator-0", "validator-1", start), err: errAny},
 		"another run":            {setup: announce("validator-0", "validator-0", other), err: bulletin.ErrOtherRun},
 		"another run, lower":     {setup: announce("validator-1", "validator-1", other), err: store.ErrNotFound},
 		"a miner's announcement": {setup: announce("miner-0", "miner-0", start), err: store.ErrNotFound},
-		"another document": {setup: func(t *testing.T, net *simnet.Network) {
+		"another document": {setup: func(t *testing.T, net *testnet.Network) {
 			net.Upload("validator-0", protocol.StartWindowKey(), seal(t, net, "validator-0", wire.DomainPeers, start(net)))
 		}, err: errAny},
-		"garbage, then ours": {setup: func(t *testing.T, net *simnet.Network) {
+		"garbage, then ours": {setup: func(t *testing.T, net *testnet.Network) {
 			net.Upload("validator-0", protocol.StartWindowKey(), []byte("{}"))
 			second(t, net)
 		}, by: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 1, Validators: 2}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 1, Validators: 2}, func(net *testnet.Network) {
 				net.CommitAll()
 				c.setup(t, net)
 				s, by, err := net.Refreshed("miner-0").Board().FetchStart(net.Context())
@@ -102,17 +102,17 @@ func TestFetchStart(t *testing.T) {
 var errAny = errors.New("any error")
 
 func TestSelected(t *testing.T) {
-	list := func(net *simnet.Network, from protocol.Window, peers ...protocol.UID) wire.PeerList {
+	list := func(net *testnet.Network, from protocol.Window, peers ...protocol.UID) wire.PeerList {
 		return wire.PeerList{Run: net.Run.Hash, EffectiveFrom: from, Peers: peers}
 	}
-	post := func(by string, from protocol.Window, peers ...protocol.UID) func(*testing.T, *simnet.Network) {
-		return func(t *testing.T, net *simnet.Network) {
+	post := func(by string, from protocol.Window, peers ...protocol.UID) func(*testing.T, *testnet.Network) {
+		return func(t *testing.T, net *testnet.Network) {
 			net.Upload("validator-0", protocol.PeersKey(from), seal(t, net, by, wire.DomainPeers, list(net, from, peers...)))
 		}
 	}
 	bootstrap := []protocol.UID{2, 3, 4} // miner-0 to miner-2 of four
 	for name, c := range map[string]struct {
-		setup func(*testing.T, *simnet.Network)
+		setup func(*testing.T, *testnet.Network)
 		all   bool
 		only  []protocol.UID
 		want  []protocol.UID
@@ -124,27 +124,27 @@ func TestSelected(t *testing.T) {
 		"unknown peers":    {setup: post("validator-0", 5, 0, 3, 99), want: []protocol.UID{3}}, // 0 is a validator
 		"another's":        {setup: post("validator-1", 5, 3), want: bootstrap, fails: true},
 		"too long":         {setup: post("validator-0", 5, 2, 3, 4, 5), want: bootstrap, fails: true},
-		"the lead is away": {setup: func(_ *testing.T, net *simnet.Network) { net.Break("validator-0", simnet.Unreachable) }, want: bootstrap, fails: true},
-		"the lead hangs":   {setup: func(_ *testing.T, net *simnet.Network) { net.Break("validator-0", simnet.Hanging) }, want: bootstrap, fails: true},
+		"the lead is away": {setup: func(_ *testing.T, net *testnet.Network) { net.Break("validator-0", testnet.Unreachable) }, want: bootstrap, fails: true},
+		"the lead hangs":   {setup: func(_ *testing.T, net *testnet.Network) { net.Break("validator-0", testnet.Hanging) }, want: bootstrap, fails: true},
 		"all (--test)":     {setup: post("validator-0", 5, 3), all: true, want: []protocol.UID{2, 3, 4, 5}},
 		"only some":        {setup: post("validator-0", 5, 3), only: []protocol.UID{5, 77}, want: []protocol.UID{5}},
 		"another window's": {setup: misplaced, want: bootstrap, fails: true},
-		"the newest cannot be read": {setup: func(t *testing.T, net *simnet.Network) {
+		"the newest cannot be read": {setup: func(t *testing.T, net *testnet.Network) {
 			post("validator-0", 4, 2)(t, net)
 			net.Upload("validator-0", protocol.PeersKey(6), []byte("{}"))
 		}, want: []protocol.UID{2}},
-		"the two newest cannot": {setup: func(t *testing.T, net *simnet.Network) {
+		"the two newest cannot": {setup: func(t *testing.T, net *testnet.Network) {
 			post("validator-0", 4, 2)(t, net)
 			net.Upload("validator-0", protocol.PeersKey(5), []byte("{}"))
 			net.Upload("validator-0", protocol.PeersKey(6), []byte("{}"))
 		}, want: bootstrap, fails: true},
-		"the newest counts": {setup: func(t *testing.T, net *simnet.Network) {
+		"the newest counts": {setup: func(t *testing.T, net *testnet.Network) {
 			post("validator-0", 4, 2)(t, net)
 			post("validator-0", 6, 3)(t, net)
 		}, want: []protocol.UID{3}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 4, Validators: 2, Params: func(p *protocol.Params) { p.MaxTopKPeers = 3 }}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 4, Validators: 2, Params: func(p *protocol.Params) { p.MaxTopKPeers = 3 }}, func(net *testnet.Network) {
 				net.CommitAll()
 				if c.setup != nil {
 					c.setup(t, net)
@@ -161,7 +161,7 @@ func TestSelected(t *testing.T) {
 // A list that was read once serves until its successor is overdue, whatever becomes of the
 // lead validator meanwhile.
 func TestSelectedRemembers(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
 		net.CommitAll()
 		x, lead := net.Refreshed("aggregator-0").Board(), net.Node("validator-0").Parts().Board()
 		list := wire.PeerList{Run: net.Run.Hash, EffectiveFrom: 5, Peers: []protocol.UID{2, 3}}
@@ -175,7 +175,7 @@ func TestSelectedRemembers(t *testing.T) {
 			}
 		}
 		select5(6, list.Peers, false)
-		net.Break("validator-0", simnet.Unreachable)
+		net.Break("validator-0", testnet.Unreachable)
 		select5(7, list.Peers, true)
 		select5(4, []protocol.UID{1, 2, 3}, true) // it was not in force yet
 		net.Heal("validator-0")
@@ -189,7 +189,7 @@ func TestSelectedRemembers(t *testing.T) {
 
 // A list is posted once: what others may have read stands. Another run's does not.
 func TestPostPeersOnce(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 		net.CommitAll()
 		x := net.Refreshed("validator-0").Board()
 		list := wire.PeerList{Run: net.Run.Hash, EffectiveFrom: 5, Peers: []protocol.UID{1}}
@@ -213,7 +213,7 @@ func TestPostPeersOnce(t *testing.T) {
 }
 
 // misplaced is a list that stands under another window than it names.
-func misplaced(t *testing.T, net *simnet.Network) {
+func misplaced(t *testing.T, net *testnet.Network) {
 	l := wire.PeerList{Run: net.Run.Hash, EffectiveFrom: 4, Peers: []protocol.UID{3}}
 	net.Upload("validator-0", protocol.PeersKey(5), seal(t, net, "validator-0", wire.DomainPeers, l))
 }

@@ -17,8 +17,8 @@ import (
 	"templar/internal/attest"
 	"templar/internal/checkpoint"
 	"templar/internal/clock"
+	"templar/internal/harness/testnet"
 	"templar/internal/model"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/store/fs"
 	"templar/method"
@@ -32,7 +32,7 @@ const start = protocol.Window(2)
 const shardBytes = 20_000
 
 // state is a state before a window; seed tells parameters apart.
-func state(net *simnet.Network, next protocol.Window, seed uint64) checkpoint.State {
+func state(net *testnet.Network, next protocol.Window, seed uint64) checkpoint.State {
 	s := checkpoint.State{Start: start, Next: next, Params: model.Init(net.Run.Params.Model, seed)}
 	if next > start {
 		s.Previous = protocol.Hash{byte(next)}
@@ -41,12 +41,12 @@ func state(net *simnet.Network, next protocol.Window, seed uint64) checkpoint.St
 }
 
 // private adds a miner's private state.
-func private(net *simnet.Network, s checkpoint.State) checkpoint.State {
+func private(net *testnet.Network, s checkpoint.State) checkpoint.State {
 	s.Private = []method.Tensor{{Name: "momentum", Values: model.Init(net.Run.Params.Model, 99)}, {Name: "iteration", Scalar: 42}}
 	return s
 }
 
-func save(t *testing.T, net *simnet.Network, b store.Bucket, s checkpoint.State, by string) string {
+func save(t *testing.T, net *testnet.Network, b store.Bucket, s checkpoint.State, by string) string {
 	t.Helper()
 	prefix, size, err := net.Node(by).Parts().Saver().SaveWith(net.Context(), b, s, checkpoint.Options{ShardBytes: shardBytes})
 	if err != nil || size < 4*int64(len(s.Params)) {
@@ -63,7 +63,7 @@ func equal(a, b checkpoint.State) bool {
 }
 
 func TestSaveAndLoad(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		for _, want := range []checkpoint.State{state(net, start, 1), private(net, state(net, 9, 2))} {
 			save(t, net, net.Bucket("miner-0"), want, "miner-0")
 			got, err := checkpoint.LoadOwn(net.Context(), net.Bucket("miner-0"), net.Run, want.Next, net.Node("miner-0").Signer.Hotkey())
@@ -81,14 +81,14 @@ const (
 
 // Whatever is wrong with a checkpoint, Load says so instead of returning it.
 func TestLoadRefuses(t *testing.T) {
-	put := func(t *testing.T, net *simnet.Network, key string, body []byte) {
+	put := func(t *testing.T, net *testnet.Network, key string, body []byte) {
 		t.Helper()
 		if _, err := net.Bucket("miner-0").Put(net.Context(), key, bytes.NewReader(body), int64(len(body)), store.PutOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	reseal := func(by string, change func(*checkpoint.Manifest)) func(*testing.T, *simnet.Network, string) {
-		return func(t *testing.T, net *simnet.Network, prefix string) {
+	reseal := func(by string, change func(*checkpoint.Manifest)) func(*testing.T, *testnet.Network, string) {
+		return func(t *testing.T, net *testnet.Network, prefix string) {
 			var m checkpoint.Manifest
 			if _, err := wire.Open("templar checkpoint", get(t, net, prefix+"manifest.json"), &m); err != nil {
 				t.Fatal(err)
@@ -101,21 +101,21 @@ func TestLoadRefuses(t *testing.T) {
 			put(t, net, prefix+"manifest.json", b)
 		}
 	}
-	remove := func(name string) func(*testing.T, *simnet.Network, string) {
-		return func(t *testing.T, net *simnet.Network, prefix string) {
+	remove := func(name string) func(*testing.T, *testnet.Network, string) {
+		return func(t *testing.T, net *testnet.Network, prefix string) {
 			if err := net.Bucket("miner-0").Delete(net.Context(), prefix+name); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	shard := func(change func([]byte) []byte) func(*testing.T, *simnet.Network, string) {
-		return func(t *testing.T, net *simnet.Network, prefix string) {
+	shard := func(change func([]byte) []byte) func(*testing.T, *testnet.Network, string) {
+		return func(t *testing.T, net *testnet.Network, prefix string) {
 			put(t, net, prefix+shard2, change(get(t, net, prefix+shard2)))
 		}
 	}
 	nothing := func(*checkpoint.Manifest) {}
 	for name, c := range map[string]struct {
-		spoil func(*testing.T, *simnet.Network, string)
+		spoil func(*testing.T, *testnet.Network, string)
 		says  string
 	}{
 		"torn: no manifest": {remove("manifest.json"), "no such object"},
@@ -125,7 +125,7 @@ func TestLoadRefuses(t *testing.T) {
 		"cut short":         {shard(func(b []byte) []byte { return b[:len(b)-4] }), "damaged"},
 		"too large":         {shard(func(b []byte) []byte { return append(b, make([]byte, 20<<20)...) }), "damaged"},
 		"empty":             {shard(func([]byte) []byte { return nil }), "damaged"},
-		"another's shard": {func(t *testing.T, net *simnet.Network, prefix string) {
+		"another's shard": {func(t *testing.T, net *testnet.Network, prefix string) {
 			put(t, net, prefix+shard2, get(t, net, prefix+shard1))
 		}, "damaged"},
 		"another owner":    {reseal("validator-0", nothing), "signed by"},
@@ -161,7 +161,7 @@ func TestLoadRefuses(t *testing.T) {
 		"a tensor twice":     {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = []checkpoint.Tensor{{Name: "a"}, {Name: "a"}} }), "two tensors"},
 		"a tensor of both":   {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = []checkpoint.Tensor{{Name: "a", Vector: true, Scalar: 1}} }), "both"},
 		"a vector left out":  {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = []checkpoint.Tensor{{Name: "a", Vector: true}} }), "no file of a"},
-		"an old manifest": {func(t *testing.T, net *simnet.Network, prefix string) {
+		"an old manifest": {func(t *testing.T, net *testnet.Network, prefix string) {
 			b, err := wire.Seal("templar checkpoint", struct {
 				Run   protocol.Hash     `json:"run"`
 				Next  protocol.Window   `json:"next_window"`
@@ -172,17 +172,17 @@ func TestLoadRefuses(t *testing.T) {
 			}
 			put(t, net, prefix+"manifest.json", b)
 		}, "canonical"},
-		"another signature": {func(t *testing.T, net *simnet.Network, prefix string) {
+		"another signature": {func(t *testing.T, net *testnet.Network, prefix string) {
 			b := get(t, net, prefix+"manifest.json")
 			b[len(b)-10] ^= 1
 			put(t, net, prefix+"manifest.json", b)
 		}, "manifest"},
-		"not even a sealing": {func(t *testing.T, net *simnet.Network, prefix string) {
+		"not even a sealing": {func(t *testing.T, net *testnet.Network, prefix string) {
 			put(t, net, prefix+"manifest.json", []byte("{}"))
 		}, "manifest"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
 				c.spoil(t, net, save(t, net, net.Bucket("miner-0"), state(net, 9, 1), "miner-0"))
 				_, err := checkpoint.LoadOwn(net.Context(), net.Bucket("miner-0"), net.Run, 9, net.Node("miner-0").Signer.Hotkey())
 				if err == nil || !strings.Contains(err.Error(), c.says) {
@@ -193,7 +193,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, net *simnet.Network, key string) []byte {
+func get(t *testing.T, net *testnet.Network, key string) []byte {
 	t.Helper()
 	body, _, err := net.Bucket("miner-0").Get(net.Context(), key, -1)
 	if err != nil {
@@ -209,7 +209,7 @@ func get(t *testing.T, net *simnet.Network, key string) []byte {
 
 // Save keeps the last three; a checkpoint is complete before an older one goes.
 func TestSavePrunes(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		b := net.Bucket("miner-0")
 		for _, w := range []protocol.Window{4, 8, 9, 10, 100} {
 			save(t, net, b, state(net, w, 1), "miner-0")
@@ -246,7 +246,7 @@ func TestSavePrunes(t *testing.T) {
 
 // A checkpoint in a bucket is a folder that Hugging Face's transformers loads.
 func TestSaveIsAModelFolder(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		want := private(net, state(net, 9, 3))
 		prefix, dir := save(t, net, net.Bucket("miner-0"), want, "miner-0"), t.TempDir()
 		objects, err := net.Bucket("miner-0").List(net.Context(), prefix, "", 100)
@@ -267,7 +267,7 @@ func TestSaveIsAModelFolder(t *testing.T) {
 
 // A checkpoint that was saved counts, also when the older ones cannot be removed.
 func TestSaveThatCannotPrune(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		b, x := net.Bucket("miner-0"), net.Node("miner-0").Parts()
 		prefix, size, err := x.Saver().Save(net.Context(), noUploads{b}, state(net, 9, 1))
 		if !strings.Contains(net.Logs(), "old checkpoints not removed") {
@@ -302,7 +302,7 @@ func (f full) Put(ctx context.Context, key string, body io.ReaderAt, size int64,
 // Beside the state itself, saving and loading take a few buffers.
 func TestMemory(t *testing.T) {
 	wide := func(p *protocol.Params) { p.Model.HiddenSize, p.Model.IntermediateSize, p.Model.Layers = 256, 1024, 4 }
-	simnet.Test(t, simnet.Config{Miners: 1, Params: wide}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1, Params: wide}, func(net *testnet.Network) {
 		files, err := fs.Open(t.TempDir(), fs.Options{})
 		if err != nil || files.CreateBucket("state") != nil {
 			t.Fatal(err)
@@ -335,7 +335,7 @@ func allocated(f func()) uint64 {
 
 // An interrupted Save is gone on with: what has been stored is not sent again.
 func TestSaveGoesOn(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		b, x, want := net.Bucket("miner-0"), net.Node("miner-0").Parts(), state(net, 9, 1)
 		o := checkpoint.Options{ShardBytes: shardBytes, Large: 1}
 		c := &counting{Bucket: b, fail: shard2}
@@ -384,7 +384,7 @@ func (c *counting) CompleteUpload(ctx context.Context, u store.Upload, parts []s
 
 // A download that was interrupted goes on at the next start, and leaves nothing behind.
 func TestRestoreGoesOn(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
 		want, scratch := state(net, 9, 2), filepath.Join(t.TempDir(), "downloads")
 		save(t, net, net.Bucket("validator-0"), want, "validator-0")
 		net.CommitAll()
@@ -430,7 +430,7 @@ func TestRestoreGoesOn(t *testing.T) {
 }
 
 // restore is Restore as miner-0, in window 20.
-func restore(t *testing.T, net *simnet.Network) (checkpoint.State, error) {
+func restore(t *testing.T, net *testnet.Network) (checkpoint.State, error) {
 	t.Helper()
 	net.CommitAll()
 	advance(t, net)
@@ -443,7 +443,7 @@ func restore(t *testing.T, net *simnet.Network) (checkpoint.State, error) {
 }
 
 // advance makes blocks until window 20.
-func advance(t *testing.T, net *simnet.Network) {
+func advance(t *testing.T, net *testnet.Network) {
 	t.Helper()
 	for {
 		b, err := net.Chain.Advance(time.Now())
@@ -458,8 +458,8 @@ func advance(t *testing.T, net *simnet.Network) {
 
 // sample uploads a validator's sync sample of a window, after which it holds the
 // parameters of seed.
-func sample(name string, w protocol.Window, seed uint64) func(*testing.T, *simnet.Network) {
-	return func(t *testing.T, net *simnet.Network) {
+func sample(name string, w protocol.Window, seed uint64) func(*testing.T, *testnet.Network) {
+	return func(t *testing.T, net *testnet.Network) {
 		advance(t, net)
 		s := state(net, w+1, seed)
 		x := net.Node(name).Parts()
@@ -471,8 +471,8 @@ func sample(name string, w protocol.Window, seed uint64) func(*testing.T, *simne
 }
 
 // stubs makes a validator's bucket name checkpoints that it does not hold.
-func stubs(name string, from, to protocol.Window) func(*testing.T, *simnet.Network) {
-	return func(t *testing.T, net *simnet.Network) {
+func stubs(name string, from, to protocol.Window) func(*testing.T, *testnet.Network) {
+	return func(t *testing.T, net *testnet.Network) {
 		for w := from; w < to; w++ {
 			key := protocol.CheckpointPrefix(w) + "manifest.json"
 			if _, err := net.Bucket(name).Put(net.Context(), key, strings.NewReader("x"), 1, store.PutOptions{}); err != nil {
@@ -484,14 +484,14 @@ func stubs(name string, from, to protocol.Window) func(*testing.T, *simnet.Netwo
 
 // Restore takes the newest usable state: seeds tell whose it was.
 func TestRestore(t *testing.T) {
-	type setup func(*testing.T, *simnet.Network)
+	type setup func(*testing.T, *testnet.Network)
 	validator := func(name string, next protocol.Window, seed uint64) setup {
-		return func(t *testing.T, net *simnet.Network) {
+		return func(t *testing.T, net *testnet.Network) {
 			save(t, net, net.Bucket(name), state(net, next, seed), name)
 		}
 	}
 	own := func(next protocol.Window, seed uint64) setup {
-		return func(t *testing.T, net *simnet.Network) {
+		return func(t *testing.T, net *testnet.Network) {
 			save(t, net, net.Node("miner-0").Local, private(net, state(net, next, seed)), "miner-0")
 		}
 	}
@@ -513,31 +513,31 @@ func TestRestore(t *testing.T) {
 		"another, then the true": {setup: []setup{validator("validator-0", start, 5), validator("validator-1", start, 1)}, next: start, seed: 1},
 		"from the future":        {setup: []setup{theta0, validator("validator-1", 5000, 6)}, next: start, seed: 1},
 		"hidden by the future":   {setup: []setup{theta0, validator("validator-1", 9, 6), stubs("validator-1", 5000, 5003)}, next: 9, seed: 6},
-		"another start": {setup: []setup{theta0, func(t *testing.T, net *simnet.Network) {
+		"another start": {setup: []setup{theta0, func(t *testing.T, net *testnet.Network) {
 			s := state(net, 9, 7)
 			s.Start++
 			save(t, net, net.Bucket("validator-1"), s, "validator-1")
 		}}, next: start, seed: 1},
-		"another's momentum": {setup: []setup{own(8, 2), func(t *testing.T, net *simnet.Network) {
+		"another's momentum": {setup: []setup{own(8, 2), func(t *testing.T, net *testnet.Network) {
 			s := private(net, state(net, 9, 3))
 			s.Private = []method.Tensor{{Name: "momentum", Values: slices.Repeat([]float32{7}, len(s.Params))}, {Name: "iteration", Scalar: 1}}
 			save(t, net, net.Bucket("validator-0"), s, "validator-0")
 		}}, next: 9, seed: 3, private: true},
-		"signed by another": {setup: []setup{theta0, func(t *testing.T, net *simnet.Network) {
+		"signed by another": {setup: []setup{theta0, func(t *testing.T, net *testnet.Network) {
 			save(t, net, net.Bucket("validator-1"), state(net, 9, 8), "miner-0")
 		}}, next: start, seed: 1},
-		"unreachable": {setup: []setup{theta0, validator("validator-1", 9, 2), func(_ *testing.T, net *simnet.Network) {
-			net.Break("validator-1", simnet.Unreachable)
+		"unreachable": {setup: []setup{theta0, validator("validator-1", 9, 2), func(_ *testing.T, net *testnet.Network) {
+			net.Break("validator-1", testnet.Unreachable)
 		}}, next: start, seed: 1},
-		"hanging": {setup: []setup{theta0, validator("validator-1", 9, 2), func(_ *testing.T, net *simnet.Network) {
-			net.Break("validator-1", simnet.Hanging)
+		"hanging": {setup: []setup{theta0, validator("validator-1", 9, 2), func(_ *testing.T, net *testnet.Network) {
+			net.Break("validator-1", testnet.Hanging)
 		}}, next: start, seed: 1},
-		"torn, then the older": {setup: []setup{theta0, validator("validator-1", 9, 6), validator("validator-1", 12, 7), func(t *testing.T, net *simnet.Network) {
+		"torn, then the older": {setup: []setup{theta0, validator("validator-1", 9, 6), validator("validator-1", 12, 7), func(t *testing.T, net *testnet.Network) {
 			if err := net.Bucket("validator-1").Delete(net.Context(), protocol.CheckpointPrefix(12)+shard2); err != nil {
 				t.Fatal(err)
 			}
 		}}, next: 9, seed: 6},
-		"lying, then the older": {setup: []setup{theta0, own(9, 6), validator("validator-0", 12, 7), func(t *testing.T, net *simnet.Network) {
+		"lying, then the older": {setup: []setup{theta0, own(9, 6), validator("validator-0", 12, 7), func(t *testing.T, net *testnet.Network) {
 			key := protocol.CheckpointPrefix(12) + shard1
 			if _, err := net.Bucket("validator-0").Put(net.Context(), key, bytes.NewReader(make([]byte, 100)), 100, store.PutOptions{}); err != nil {
 				t.Fatal(err)
@@ -546,7 +546,7 @@ func TestRestore(t *testing.T) {
 		"own state outvoted":      {setup: []setup{theta0, own(9, 2), sample("validator-0", 8, 3)}, next: start, seed: 1, private: true},
 		"own too light to refuse": {setup: []setup{theta0, own(9, 2), sample("validator-1", 8, 3)}, next: 9, seed: 2, private: true},
 		"outvoted":                {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 3)}, next: start, seed: 1},
-		"outvoted at the last moment": {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 3), func(t *testing.T, net *simnet.Network) {
+		"outvoted at the last moment": {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 3), func(t *testing.T, net *testnet.Network) {
 			net.Break("validator-1", func(ctx context.Context) error { // as slow as it may be
 				deadline, ok := ctx.Deadline()
 				if wait := time.Until(deadline) - time.Millisecond; ok && wait > 0 {
@@ -558,7 +558,7 @@ func TestRestore(t *testing.T) {
 		}}, next: start, seed: 1},
 		"too light to contradict": {setup: []setup{theta0, validator("validator-0", 9, 2), sample("validator-1", 8, 3)}, next: 9, seed: 2},
 		"confirmed":               {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 2)}, next: 9, seed: 2},
-		"a thousand lies": {setup: []setup{theta0, stubs("validator-1", 0, 1500), func(t *testing.T, net *simnet.Network) {
+		"a thousand lies": {setup: []setup{theta0, stubs("validator-1", 0, 1500), func(t *testing.T, net *testnet.Network) {
 			requests := 0
 			net.Break("validator-1", func(context.Context) error {
 				if requests++; requests > 20 {
@@ -569,7 +569,7 @@ func TestRestore(t *testing.T) {
 		}}, next: start, seed: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 1, Validators: 2}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 1, Validators: 2}, func(net *testnet.Network) {
 				for _, f := range c.setup {
 					f(t, net)
 				}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"templar/internal/toy"
+	"templar/internal/harness"
 	"templar/internal/workers"
 	"templar/method"
 	"templar/protocol"
@@ -19,7 +19,7 @@ func setup(t testing.TB) (*method.Method, *protocol.Params) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := toy.Methods().New(&p, workers.Pool{})
+	c, err := harness.Methods().New(&p, workers.Pool{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,10 +11,10 @@ import (
 
 	"templar/internal/data"
 	"templar/internal/engine/cpu"
+	"templar/internal/harness"
 	"templar/internal/model"
 	"templar/internal/run"
 	"templar/internal/store/fs"
-	"templar/internal/toy"
 	"templar/internal/workers"
 	"templar/method"
 	"templar/protocol"
@@ -75,7 +75,7 @@ func open(t *testing.T) (*protocol.Params, *method.Method, *fs.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := toy.Methods().New(&p, workers.Pool{})
+	c, err := harness.Methods().New(&p, workers.Pool{})
 	if err != nil {
 		t.Fatal(err)
 	}

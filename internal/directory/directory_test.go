@@ -7,7 +7,7 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/directory"
-	"templar/internal/simnet"
+	"templar/internal/harness/testnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -21,7 +21,7 @@ func uids(peers []directory.Peer) (out []protocol.UID) {
 }
 
 func TestDirectory(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 2}, func(net *testnet.Network) {
 		net.CommitAll()
 		d := net.Refreshed("miner-0").Directory
 		if got := uids(d.Candidates()); !slices.Equal(got, []protocol.UID{2, 3}) {
@@ -54,7 +54,7 @@ func (c counting) Commitments(ctx context.Context) ([]chain.Commitment, error) {
 
 // Commitments are read when there is a block that may have changed them, not at each call.
 func TestDirectoryReadsCommitmentsOnceABlock(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 		net.CommitAll()
 		read := 0
 		d := directory.New(net.Run.Params, counting{net.Chain, &read}, net.Store)
@@ -91,7 +91,7 @@ func TestDirectoryHostileCommitments(t *testing.T) {
 		"bad bucket name": func(c directory.Commitment) []byte { return encode(t, climbing(c)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 3, Validators: 1}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
 				net.CommitAll()
 				net.Commit("miner-1", data(net.Node("miner-1").Commitment()))
 				d := net.Refreshed("validator-0").Directory

@@ -4,12 +4,12 @@ import (
 	"testing"
 
 	"templar/internal/directory"
-	"templar/internal/simnet"
+	"templar/internal/harness/testnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 )
 
-func keys(t *testing.T, net *simnet.Network, bucket string) (out []string) {
+func keys(t *testing.T, net *testnet.Network, bucket string) (out []string) {
 	t.Helper()
 	objects, err := net.Bucket(bucket).List(net.Context(), "", "", 1000)
 	if err != nil {
@@ -22,10 +22,10 @@ func keys(t *testing.T, net *simnet.Network, bucket string) (out []string) {
 }
 
 func TestCheckOwnAndCommit(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2}, func(net *testnet.Network) {
 		x := net.Node("miner-0").Parts()
 		reads := func(bucket string) store.Reader {
-			b, err := net.Store.Dial(simnet.Location(bucket, false))
+			b, err := net.Store.Dial(testnet.Location(bucket, false))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,7 +45,7 @@ func TestCheckOwnAndCommit(t *testing.T) {
 			t.Error("a write key that cannot write was accepted")
 		}
 		net.Start("miner-0", "miner-1", "aggregator-0") // blocks
-		c := directory.Commitment{Role: telemetry.Miner, Location: simnet.Location("miner-0", false)}
+		c := directory.Commitment{Role: telemetry.Miner, Location: testnet.Location("miner-0", false)}
 		for range 2 { // the second time it stands there already
 			if err := directory.Commit(net.Context(), x.Chain, x.Signer, c); err != nil {
 				t.Error(err)

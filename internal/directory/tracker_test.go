@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"templar/internal/directory"
+	"templar/internal/harness/testnet"
 	"templar/internal/parts"
-	"templar/internal/simnet"
 	"templar/protocol"
 )
 
@@ -31,9 +31,9 @@ func standings(t *directory.Tracker) string {
 }
 
 // The windows of simnet last 12 s; here one look is due in each, and recent is five.
-func tracking(t *testing.T, miners int, f func(net *simnet.Network, tr *directory.Tracker, x parts.Parts)) {
+func tracking(t *testing.T, miners int, f func(net *testnet.Network, tr *directory.Tracker, x parts.Parts)) {
 	params := func(p *protocol.Params) { p.ActiveCheckSeconds = 10 }
-	simnet.Test(t, simnet.Config{Miners: miners, Validators: 1, Params: params}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: miners, Validators: 1, Params: params}, func(net *testnet.Network) {
 		net.CommitAll()
 		x := net.Refreshed("validator-0")
 		f(net, directory.NewTracker(x.Directory, x.Clock), x)
@@ -41,7 +41,7 @@ func tracking(t *testing.T, miners int, f func(net *simnet.Network, tr *director
 }
 
 func TestTracker(t *testing.T) {
-	tracking(t, 5, func(net *simnet.Network, tr *directory.Tracker, x parts.Parts) {
+	tracking(t, 5, func(net *testnet.Network, tr *directory.Tracker, x parts.Parts) {
 		stores := func(w protocol.Window, miners ...int) {
 			for _, i := range miners {
 				node := fmt.Sprintf("miner-%d", i)
@@ -59,14 +59,14 @@ func TestTracker(t *testing.T) {
 			}
 		}
 		stores(9, 0, 1, 2)
-		net.Break("miner-3", simnet.Hanging)
-		net.Break("miner-4", simnet.Denied)
+		net.Break("miner-3", testnet.Hanging)
+		net.Break("miner-4", testnet.Denied)
 		look(10, 5, "1:active since 10, ok; 2:active since 10, ok; 3:active since 10, ok; 4:active since 10, unreachable; 5:inactive since 10, denied")
 		if tr.IsActive(net.Node("miner-4").Signer.Hotkey()) || !tr.IsActive(net.Node("miner-0").Signer.Hotkey()) {
 			t.Error("IsActive is not what the sets say")
 		}
 		// What was active stays so while a gradient is recent, or its store silent.
-		net.Break("miner-2", simnet.Unreachable)
+		net.Break("miner-2", testnet.Unreachable)
 		net.Heal("miner-4")
 		stores(13, 0, 4)
 		look(14, 1, "1:active since 10, ok; 2:active since 10, ok; 3:active since 10, unreachable; 4:active since 10, unreachable; 5:active since 14, ok")
@@ -81,14 +81,14 @@ func TestTracker(t *testing.T) {
 		stores(16, 2)
 		look(17, 1, "1:inactive since 17, no-bucket; 2:inactive since 15, missing; 3:active since 10, ok; 4:inactive since 15, missing; 5:active since 14, ok")
 		// A store that refuses is told apart by what it refuses: the right, or the key itself.
-		net.Break("miner-2", simnet.Denied)
-		net.Break("miner-3", simnet.Unauthenticated)
+		net.Break("miner-2", testnet.Denied)
+		net.Break("miner-3", testnet.Unauthenticated)
 		look(18, 1, "1:inactive since 17, no-bucket; 2:inactive since 15, missing; 3:inactive since 18, denied; 4:inactive since 15, unauthenticated; 5:active since 14, ok")
 	})
 }
 
 func TestTrackerKeepsItsInterval(t *testing.T) {
-	tracking(t, 2, func(net *simnet.Network, tr *directory.Tracker, _ parts.Parts) {
+	tracking(t, 2, func(net *testnet.Network, tr *directory.Tracker, _ parts.Parts) {
 		tr.Update(net.Context(), 10)
 		net.Upload("miner-0", protocol.GradientKey(9, 1), nil)
 		net.Wait(9 * time.Second)
@@ -104,12 +104,12 @@ func TestTrackerKeepsItsInterval(t *testing.T) {
 
 // When nobody can be reached, it is we who are cut off.
 func TestTrackerBlamesItselfFirst(t *testing.T) {
-	tracking(t, 2, func(net *simnet.Network, tr *directory.Tracker, _ parts.Parts) {
+	tracking(t, 2, func(net *testnet.Network, tr *directory.Tracker, _ parts.Parts) {
 		net.Upload("miner-0", protocol.GradientKey(9, 1), nil)
 		tr.Update(net.Context(), 10)
 		before := standings(tr)
 		for _, node := range []string{"miner-0", "miner-1"} {
-			net.Break(node, simnet.Unreachable)
+			net.Break(node, testnet.Unreachable)
 		}
 		for w := range protocol.Window(10) {
 			net.Wait(10 * time.Second)
@@ -122,7 +122,7 @@ func TestTrackerBlamesItselfFirst(t *testing.T) {
 
 // A gradient counts for recent_windows, in its owner's name, once its window is over.
 func TestTrackerCountsRecentWindows(t *testing.T) {
-	tracking(t, 3, func(net *simnet.Network, tr *directory.Tracker, x parts.Parts) {
+	tracking(t, 3, func(net *testnet.Network, tr *directory.Tracker, x parts.Parts) {
 		recent := protocol.Window(x.Run.Params.RecentWindows)
 		net.Upload("miner-0", protocol.GradientKey(window-1, 1), nil)
 		net.Upload("miner-1", protocol.GradientKey(window-recent, 2), nil)
@@ -143,9 +143,9 @@ func TestTrackerCountsRecentWindows(t *testing.T) {
 // Stores that hang cost the miner behind them nothing, and the check no more than its time.
 func TestTrackerIsNotHeldUp(t *testing.T) {
 	const miners = 70
-	tracking(t, miners, func(net *simnet.Network, tr *directory.Tracker, x parts.Parts) {
+	tracking(t, miners, func(net *testnet.Network, tr *directory.Tracker, x parts.Parts) {
 		for i := range miners - 1 {
-			net.Break(fmt.Sprintf("miner-%d", i), simnet.Hanging)
+			net.Break(fmt.Sprintf("miner-%d", i), testnet.Hanging)
 		}
 		net.Upload(fmt.Sprintf("miner-%d", miners-1), protocol.GradientKey(9, miners), nil)
 		began := time.Now()

@@ -12,12 +12,12 @@ import (
 	"templar/internal/engine"
 	"templar/internal/engine/cpu"
 	"templar/internal/evaluation"
+	"templar/internal/harness"
+	"templar/internal/harness/testnet"
 	"templar/internal/model"
 	"templar/internal/score"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/store/mem"
-	"templar/internal/toy"
 	"templar/internal/workers"
 	"templar/protocol"
 )
@@ -36,7 +36,7 @@ func (c *counting) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error
 // setup makes a bench on the embedded book, and n miners' gradients.
 func setup(t testing.TB, p protocol.Params, threads, n int) (*evaluation.Bench, *counting, []float32, []evaluation.Subject) {
 	t.Helper()
-	c, err := toy.Methods().New(&p, workers.Pool{})
+	c, err := harness.Methods().New(&p, workers.Pool{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func measure(t testing.TB, b *evaluation.Bench, params []float32, subjects []eva
 // The same losses, to the last bit, with one thread and with many, for a miner alone and
 // among others, and in any order; and the parameters are as they were.
 func TestMeasure(t *testing.T) {
-	b, _, params, subjects := setup(t, simnet.Params(), 1, 3)
+	b, _, params, subjects := setup(t, testnet.Params(), 1, 3)
 	before := slices.Clone(params)
 	want := measure(t, b, params, subjects)
 	for i := range params {
@@ -109,7 +109,7 @@ func TestMeasure(t *testing.T) {
 			t.Fatalf("parameter %d was %v and is %v", i, before[i], params[i])
 		}
 	}
-	many, _, _, _ := setup(t, simnet.Params(), 3, 0)
+	many, _, _, _ := setup(t, testnet.Params(), 3, 0)
 	if got := measure(t, many, params, subjects); !slices.Equal(got, want) {
 		t.Errorf("with three threads %v, with one %v", got, want)
 	}
@@ -135,7 +135,7 @@ func TestMeasure(t *testing.T) {
 
 // Each miner costs three losses, and the window one more: a quarter less than four a miner.
 func TestCost(t *testing.T) {
-	b, counter, params, subjects := setup(t, simnet.Params(), 1, 4)
+	b, counter, params, subjects := setup(t, testnet.Params(), 1, 4)
 	measure(t, b, params, subjects)
 	p := b.Params
 	batches := len(data.SampleBatches(plan.Seed, p.PagesPerWindow*p.PageTokens/(p.SequenceLength*p.BatchSize), p.ValidatorSampleRate))
@@ -146,7 +146,7 @@ func TestCost(t *testing.T) {
 
 // Whoever cannot be measured stops the window, with what was missing.
 func TestMeasureFails(t *testing.T) {
-	b, _, params, subjects := setup(t, simnet.Params(), 1, 2)
+	b, _, params, subjects := setup(t, testnet.Params(), 1, 2)
 	ctx, cancel := context.WithCancel(t.Context())
 	before := slices.Clone(params)
 	_, err := b.Measure(ctx, plan, params, subjects, func(i int) {

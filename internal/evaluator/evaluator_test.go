@@ -12,14 +12,14 @@ import (
 	"templar/internal/engine"
 	"templar/internal/engine/cpu"
 	"templar/internal/evaluator"
-	"templar/internal/simnet"
+	"templar/internal/harness/testnet"
 	"templar/internal/telemetry"
 	"templar/protocol"
 )
 
 // watched runs an evaluator on a spare node's parts, and returns what it measured, by window,
 // and how it ended.
-func watched(t *testing.T, net *simnet.Network, cfg evaluator.Config, before func(*evaluator.Deps)) (e *evaluator.Evaluator, heldOut func() map[protocol.Window][]telemetry.HeldOut, done <-chan error) {
+func watched(t *testing.T, net *testnet.Network, cfg evaluator.Config, before func(*evaluator.Deps)) (e *evaluator.Evaluator, heldOut func() map[protocol.Window][]telemetry.HeldOut, done <-chan error) {
 	t.Helper()
 	p := net.Node("miner-2").Parts()
 	computes, err := cpu.New(p.Run.Params.Model, cpu.Options{Threads: 1})
@@ -56,7 +56,7 @@ func watched(t *testing.T, net *simnet.Network, cfg evaluator.Config, before fun
 // An evaluator measures theta_0 and each state that follows, and ends with the parameters of
 // everybody else.
 func TestMeasuresEachWindow(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
 		net.Start("miner-2")
 		const windows = 6
 		e, heldOut, done := watched(t, net, evaluator.Config{Windows: windows, Batches: 2}, nil)
@@ -84,7 +84,7 @@ func TestMeasuresEachWindow(t *testing.T) {
 // One that joins late goes on from the newest checkpoint, of step 5, and measures what it is
 // asked to, and the last state.
 func TestMeasuresEveryOther(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
 		net.Start("miner-2")
 		net.RunWindows(5)
 		_, heldOut, done := watched(t, net, evaluator.Config{Windows: 9, Every: 4}, nil)
@@ -120,7 +120,7 @@ func (b *broken) Loss(ctx context.Context, batch engine.Batch) (engine.Loss, err
 // Without the dataset's tokenizer there are no bits a byte, and an engine that fails is
 // reported.
 func TestFaults(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
 		net.Start("miner-2")
 		net.RunWindows(2)
 		_, heldOut, done := watched(t, net, evaluator.Config{Windows: 4, Batches: 1}, func(d *evaluator.Deps) { d.Tokenizer = nil })

@@ -15,14 +15,14 @@ import (
 
 	"templar/internal/clock"
 	"templar/internal/directory"
-	"templar/internal/simnet"
+	"templar/internal/harness/testnet"
 	"templar/protocol"
 	"templar/wire"
 )
 
 // many has gradients of about 1 MiB.
 func many() protocol.Params {
-	p := simnet.Params()
+	p := testnet.Params()
 	p.Model.HiddenSize, p.Model.IntermediateSize, p.Model.Layers, p.Model.VocabSize = 512, 1536, 2, 1664
 	return p
 }

@@ -8,9 +8,9 @@ import (
 
 	"templar/internal/clock"
 	"templar/internal/directory"
+	"templar/internal/harness/testnet"
 	"templar/internal/mailbox"
 	"templar/internal/model"
-	"templar/internal/simnet"
 	"templar/internal/store/fault"
 	"templar/protocol"
 	"templar/wire"
@@ -19,7 +19,7 @@ import (
 const window = protocol.Window(7)
 
 // gradient encodes a gradient of a node after change has had its way with it.
-func gradient(t *testing.T, net *simnet.Network, node string, change func(*wire.Gradient)) []byte {
+func gradient(t *testing.T, net *testnet.Network, node string, change func(*wire.Gradient)) []byte {
 	t.Helper()
 	n := net.Node(node)
 	body, err := net.Run.Method.Encode(model.Init(net.Run.Params.Model, uint64(n.UID)))
@@ -38,7 +38,7 @@ func gradient(t *testing.T, net *simnet.Network, node string, change func(*wire.
 }
 
 // slow is a store that takes its time and then answers.
-func slow(d time.Duration) simnet.Fault {
+func slow(d time.Duration) testnet.Fault {
 	return func(ctx context.Context) error {
 		select {
 		case <-time.After(d):
@@ -52,26 +52,26 @@ func slow(d time.Duration) simnet.Fault {
 // One odd miner between two honest ones: its verdict is exact, and theirs is ok.
 func TestGather(t *testing.T) {
 	const odd = "miner-1"
-	put := func(change func(*wire.Gradient)) func(*testing.T, *simnet.Network) {
-		return func(t *testing.T, net *simnet.Network) {
+	put := func(change func(*wire.Gradient)) func(*testing.T, *testnet.Network) {
+		return func(t *testing.T, net *testnet.Network) {
 			net.Upload(odd, protocol.GradientKey(window, net.Node(odd).UID), gradient(t, net, odd, change))
 		}
 	}
-	raw := func(change func([]byte) []byte) func(*testing.T, *simnet.Network) {
-		return func(t *testing.T, net *simnet.Network) {
+	raw := func(change func([]byte) []byte) func(*testing.T, *testnet.Network) {
+		return func(t *testing.T, net *testnet.Network) {
 			net.Upload(odd, protocol.GradientKey(window, net.Node(odd).UID), change(gradient(t, net, odd, nil)))
 		}
 	}
-	broken := func(f simnet.Fault) func(*testing.T, *simnet.Network) {
-		return func(t *testing.T, net *simnet.Network) {
+	broken := func(f testnet.Fault) func(*testing.T, *testnet.Network) {
+		return func(t *testing.T, net *testnet.Network) {
 			put(nil)(t, net)
 			net.Break(odd, f)
 		}
 	}
-	nothing := func(*testing.T, *simnet.Network) {}
+	nothing := func(*testing.T, *testnet.Network) {}
 	for name, c := range map[string]struct {
-		store func(*testing.T, *simnet.Network) // what the odd miner does
-		after time.Duration                     // T; zero means a second
+		store func(*testing.T, *testnet.Network) // what the odd miner does
+		after time.Duration                      // T; zero means a second
 		want  protocol.Verdict
 	}{
 		"in time":       {store: put(nil), want: protocol.VerdictOK},
@@ -89,21 +89,21 @@ func TestGather(t *testing.T) {
 		"wrong window":  {store: put(func(g *wire.Gradient) { g.Window-- }), want: protocol.VerdictWrongContext},
 		"wrong uid":     {store: put(func(g *wire.Gradient) { g.UID++ }), want: protocol.VerdictWrongContext},
 		"wrong run":     {store: put(func(g *wire.Gradient) { g.Run[0]++ }), want: protocol.VerdictWrongContext},
-		"another's": {store: func(t *testing.T, net *simnet.Network) {
+		"another's": {store: func(t *testing.T, net *testnet.Network) {
 			net.Upload(odd, protocol.GradientKey(window, net.Node(odd).UID), gradient(t, net, "miner-0", nil))
 		}, want: protocol.VerdictWrongContext},
-		"denied":      {store: broken(simnet.Denied), want: protocol.VerdictDenied},
-		"unknown key": {store: broken(simnet.Unauthenticated), want: protocol.VerdictUnauthenticated},
-		"unreachable": {store: broken(simnet.Unreachable), want: protocol.VerdictUnreachable},
-		"hanging":     {store: broken(simnet.Hanging), want: protocol.VerdictUnreachable},
+		"denied":      {store: broken(testnet.Denied), want: protocol.VerdictDenied},
+		"unknown key": {store: broken(testnet.Unauthenticated), want: protocol.VerdictUnauthenticated},
+		"unreachable": {store: broken(testnet.Unreachable), want: protocol.VerdictUnreachable},
+		"hanging":     {store: broken(testnet.Hanging), want: protocol.VerdictUnreachable},
 		"slow":        {store: broken(slow(900 * time.Millisecond)), want: protocol.VerdictOK},
 		"too slow":    {store: broken(slow(5 * time.Second)), want: protocol.VerdictUnreachable},
-		"no bucket": {store: func(t *testing.T, net *simnet.Network) {
+		"no bucket": {store: func(t *testing.T, net *testnet.Network) {
 			net.Commit(odd, []byte("nothing"))
 		}, want: protocol.VerdictNoBucket},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 3}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 3}, func(net *testnet.Network) {
 				net.CommitAll()
 				end := time.Now().Add(10 * time.Second) // T
 				at := func(d time.Duration) { net.Wait(time.Until(end.Add(d))) }
@@ -132,7 +132,7 @@ func TestGather(t *testing.T) {
 	}
 }
 
-func requireVerdicts(t *testing.T, net *simnet.Network, end time.Time, want protocol.Verdict) {
+func requireVerdicts(t *testing.T, net *testnet.Network, end time.Time, want protocol.Verdict) {
 	t.Helper()
 	x := net.Refreshed("aggregator-0")
 	deadline := time.Now().Add(x.Run.Params.Gather())
@@ -163,11 +163,11 @@ func requireVerdicts(t *testing.T, net *simnet.Network, end time.Time, want prot
 // A missing object may still come: the gather waits for it until the upload deadline,
 // and takes a store that comes back.
 func TestGatherWaits(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2}, func(net *testnet.Network) {
 		net.CommitAll()
 		x := net.Refreshed("aggregator-0")
 		end := time.Now()
-		net.Break("miner-1", simnet.Unreachable)
+		net.Break("miner-1", testnet.Unreachable)
 		go func() {
 			time.Sleep(1500 * time.Millisecond)
 			for _, name := range []string{"miner-0", "miner-1"} {
@@ -197,7 +197,7 @@ func TestGatherDoubtsDamage(t *testing.T) {
 		"always": {100, protocol.VerdictMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 				net.CommitAll()
 				x := net.Refreshed("aggregator-0")
 				net.Upload("miner-0", protocol.GradientKey(window, 0), gradient(t, net, "miner-0", nil))

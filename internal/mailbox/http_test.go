@@ -22,15 +22,15 @@ import (
 	"templar/internal/chain"
 	"templar/internal/clock"
 	"templar/internal/directory"
+	"templar/internal/harness"
+	"templar/internal/harness/testnet"
 	"templar/internal/mailbox"
 	"templar/internal/model"
 	"templar/internal/run"
 	"templar/internal/schedule"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/store/s3"
 	"templar/internal/store/server"
-	"templar/internal/toy"
 	"templar/method"
 	"templar/protocol"
 	"templar/wire"
@@ -54,7 +54,7 @@ type site struct {
 
 func newSite(t testing.TB, p protocol.Params) *site {
 	t.Helper()
-	run, err := run.New(p, toy.Methods())
+	run, err := run.New(p, harness.Methods())
 	must(t, err)
 	s := &site{
 		t: t, x: mailbox.Gatherer{Run: run, Schedule: schedule.Schedule{Params: run.Params, Clock: clock.Wall{}}}, dialer: s3.NewDialer(s3.Options{}),
@@ -99,7 +99,7 @@ func bucketOf(uid protocol.UID) string { return fmt.Sprintf("peer-%03d", uid) }
 // encode is a peer's gradient.
 func (s *site) encode(uid protocol.UID) []byte {
 	s.t.Helper()
-	signer := simnet.Key(s.t, uint64(uid))
+	signer := testnet.Key(s.t, uint64(uid))
 	b, err := wire.EncodeGradient(&wire.Gradient{
 		Run: s.x.Run.Hash, Window: window, UID: uid, Hotkey: signer.Hotkey(), Pages: []uint64{1}, Tokens: 64, Body: s.body.Bytes(),
 	}, s.x.Run.Format(), signer)
@@ -112,7 +112,7 @@ func (s *site) peer(uid protocol.UID, endpoint string) directory.Peer {
 	s.t.Helper()
 	b, err := s.dialer.Dial(store.Location{Endpoint: endpoint, Bucket: bucketOf(uid), AccessKey: s.key.AccessKey, Secret: s.key.Secret})
 	must(s.t, err)
-	return directory.Peer{Neuron: chain.Neuron{UID: uid, Hotkey: simnet.Key(s.t, uint64(uid)).Hotkey()}, Bucket: store.ReadOnly(b)}
+	return directory.Peer{Neuron: chain.Neuron{UID: uid, Hotkey: testnet.Key(s.t, uint64(uid)).Hotkey()}, Bucket: store.ReadOnly(b)}
 }
 
 // honest is a peer whose gradient is there; size is the object's.
@@ -262,7 +262,7 @@ func TestGatherUnderFaults(t *testing.T) {
 func gatherUnderFaults(t *testing.T, total time.Duration) error {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	const honest = 12
-	s := newSite(t, simnet.Params())
+	s := newSite(t, testnet.Params())
 	inner := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") }))
 	defer inner.Close()
 	gone := httptest.NewServer(nil)

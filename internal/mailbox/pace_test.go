@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"templar/internal/directory"
-	"templar/internal/simnet"
+	"templar/internal/harness/testnet"
 	"templar/internal/store"
 	"templar/protocol"
 )
@@ -101,7 +101,7 @@ func TestGatherKeepsPace(t *testing.T) {
 		"hangs": {func(int, int, int) time.Duration { return never }, protocol.VerdictUnreachable, 3, total},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 				net.CommitAll()
 				x := net.Refreshed("aggregator-0")
 				body := gradient(t, net, "miner-0", nil)
@@ -125,7 +125,7 @@ func TestGatherKeepsPace(t *testing.T) {
 // However many peers hang, drip, or ask for a large buffer and send nothing, those
 // behind them are served at once.
 func TestGatherStarvesNobody(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3}, func(net *testnet.Network) {
 		net.CommitAll()
 		for _, name := range []string{"miner-0", "miner-1", "miner-2"} {
 			net.Upload(name, protocol.GradientKey(window, net.Node(name).UID), gradient(t, net, name, nil))

@@ -8,14 +8,14 @@ import (
 	"templar/internal/chain"
 	"templar/internal/clock"
 	"templar/internal/directory"
+	"templar/internal/harness/testnet"
 	"templar/internal/mailbox"
 	"templar/internal/schedule"
-	"templar/internal/simnet"
 	"templar/protocol"
 	"templar/wire"
 )
 
-func keys(t *testing.T, net *simnet.Network, bucket string) (out []string) {
+func keys(t *testing.T, net *testnet.Network, bucket string) (out []string) {
 	t.Helper()
 	objects, err := net.Bucket(bucket).List(net.Context(), "", "", 1000)
 	if err != nil {
@@ -28,7 +28,7 @@ func keys(t *testing.T, net *simnet.Network, bucket string) (out []string) {
 }
 
 func TestPruneKeepsWhatIsNotOurs(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
 		x := net.Node("miner-0").Parts()
 		own := x.Outbox()
 		next := 2*schedule.Retention(x.Run.Params) + 4
@@ -72,7 +72,7 @@ func TestPruneKeepsWhatIsNotOurs(t *testing.T) {
 }
 
 // sealed is a report's form, signed by a node, with so many bytes of anything in it.
-func sealed(t *testing.T, net *simnet.Network, node string, size int) []byte {
+func sealed(t *testing.T, net *testnet.Network, node string, size int) []byte {
 	t.Helper()
 	b, err := wire.SealWithin(4*wire.MaxSealedSize, "report", map[string]any{"run": net.Run.Hash, "more": strings.Repeat("x", size)}, net.Node(node).Signer)
 	if err != nil {
@@ -83,7 +83,7 @@ func sealed(t *testing.T, net *simnet.Network, node string, size int) []byte {
 
 // Whatever windows a node skips, it sweeps every checkpoint_frequency windows.
 func TestPruneIsRegular(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		x := net.Node("miner-0").Parts()
 		own := x.Outbox()
 		frequency := protocol.Window(x.Run.Params.CheckpointFrequency)
@@ -104,7 +104,7 @@ func TestPruneIsRegular(t *testing.T) {
 }
 
 func TestStoredGathersAreFew(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		g := &mailbox.Gathers{Clock: clock.Wall{}, Bucket: net.Node("miner-0").Local, Windows: 3}
 		for w := range protocol.Window(12) {
 			payloads := []mailbox.Payload{

@@ -12,10 +12,10 @@ import (
 	"templar/internal/checkpoint"
 	"templar/internal/clock"
 	"templar/internal/data"
+	"templar/internal/harness/testnet"
 	"templar/internal/miner"
 	"templar/internal/parts"
 	"templar/internal/run"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/method"
@@ -29,15 +29,15 @@ import (
 func trained(t *testing.T, warmup int, fail bool) (s checkpoint.State, sent method.Payload, run run.Run) {
 	t.Helper()
 	params := func(p *protocol.Params) { p.Method = p.Method.With("momentum_warmup", warmup) }
-	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1, Params: params}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1, Params: params}, func(net *testnet.Network) {
 		m := net.Node("miner-0")
 		net.Start()
-		for len(simnet.Of[telemetry.Trained](net, m.Name)) == 0 {
+		for len(testnet.Of[telemetry.Trained](net, m.Name)) == 0 {
 			net.Wait(time.Second)
 		}
 		w := net.Window(0)
 		if fail {
-			net.Break(m.Name, simnet.Unreachable)
+			net.Break(m.Name, testnet.Unreachable)
 			net.Wait(2 * net.Run.Params.WindowTime())
 			net.Heal(m.Name)
 		}
@@ -55,7 +55,7 @@ func trained(t *testing.T, warmup int, fail bool) (s checkpoint.State, sent meth
 	return s, sent, run
 }
 
-func payload(t *testing.T, net *simnet.Network, w protocol.Window) method.Payload {
+func payload(t *testing.T, net *testnet.Network, w protocol.Window) method.Payload {
 	t.Helper()
 	m := net.Node("miner-0")
 	body, _, err := net.Bucket(m.Name).Get(net.Context(), protocol.GradientKey(w, m.UID), -1)
@@ -157,7 +157,7 @@ func TestSavePause(t *testing.T) {
 // While a late joiner catches up the network goes on: it follows until it is there.
 func TestCatchesUpWithAMovingTarget(t *testing.T) {
 	rare := func(p *protocol.Params) { p.CheckpointFrequency = 100 }
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1, Params: rare}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1, Params: rare}, func(net *testnet.Network) {
 		net.Start("miner-1")
 		net.RunWindows(20)
 		// Its own bucket is so slow that the samples alone cost windows.
@@ -176,7 +176,7 @@ func TestCatchesUpWithAMovingTarget(t *testing.T) {
 		if told < 2 {
 			t.Errorf("miner-1 caught up %d times: the target did not move", told)
 		}
-		if _, ok := simnet.Of[telemetry.Uploaded](net, "miner-1")[net.Window(31)]; !ok {
+		if _, ok := testnet.Of[telemetry.Uploaded](net, "miner-1")[net.Window(31)]; !ok {
 			t.Error("miner-1 does not train")
 		}
 	})
@@ -184,11 +184,11 @@ func TestCatchesUpWithAMovingTarget(t *testing.T) {
 
 // An operator may train on less than what is assigned; what is not trained on is not claimed.
 func TestBatches(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
 		net.Node("miner-0").Config.Batches = 1
 		net.Start()
 		net.RunWindows(2)
-		for w, trained := range simnet.Of[telemetry.Trained](net, "miner-0") {
+		for w, trained := range testnet.Of[telemetry.Trained](net, "miner-0") {
 			if trained.Batches != 1 || len(trained.Pages) != 1 {
 				t.Errorf("window %d: %d batches of pages %v, want one of one", w, trained.Batches, trained.Pages)
 			}
@@ -198,10 +198,10 @@ func TestBatches(t *testing.T) {
 
 // A gradient that stands is not replaced: its date says who was first.
 func TestUploadsOnce(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
 		m := net.Node("miner-0")
 		net.Start()
-		for len(simnet.Of[telemetry.Trained](net, m.Name)) == 0 {
+		for len(testnet.Of[telemetry.Trained](net, m.Name)) == 0 {
 			net.Wait(time.Second)
 		}
 		key, before := protocol.GradientKey(net.Window(0), m.UID), "from before a restart"
@@ -217,7 +217,7 @@ func TestUploadsOnce(t *testing.T) {
 		if got, err := io.ReadAll(body); err != nil || string(got) != before {
 			t.Errorf("%d bytes stand there now, %v", len(got), err)
 		}
-		if len(simnet.Of[telemetry.Uploaded](net, m.Name)) == 0 {
+		if len(testnet.Of[telemetry.Uploaded](net, m.Name)) == 0 {
 			t.Error("no later window was uploaded")
 		}
 	})
@@ -238,8 +238,8 @@ func (r onRead) GetRange(ctx context.Context, key string, offset, n int64, etag 
 // after the first window, training waits for no store.
 func TestReadsAhead(t *testing.T) {
 	const windows = 6
-	shards := simnet.Params().PageTokens // so that each page is read by itself
-	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1, ShardTokens: shards}, func(net *simnet.Network) {
+	shards := testnet.Params().PageTokens // so that each page is read by itself
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1, ShardTokens: shards}, func(net *testnet.Network) {
 		m, during := net.Node("miner-0"), map[string]int{}
 		read := func() {
 			var now telemetry.Phase
@@ -251,7 +251,7 @@ func TestReadsAhead(t *testing.T) {
 			during[now.Name]++
 		}
 		m.Alter = func(d parts.Parts) parts.Parts {
-			text, err := net.Store.Dial(simnet.Location("dataset", false))
+			text, err := net.Store.Dial(testnet.Location("dataset", false))
 			if err == nil {
 				d.Data, err = data.Open(net.Context(), onRead{text, read}, net.Run.Params.DatasetHash)
 			}

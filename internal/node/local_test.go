@@ -15,13 +15,13 @@ import (
 	"templar/internal/config"
 	"templar/internal/data"
 	"templar/internal/directory"
+	"templar/internal/harness"
+	"templar/internal/harness/testnet"
 	"templar/internal/model"
 	"templar/internal/parts"
 	"templar/internal/run"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
-	"templar/internal/toy"
 	"templar/internal/wallet"
 	"templar/protocol"
 	"templar/wire"
@@ -76,15 +76,15 @@ func TestLocalBuckets(t *testing.T) {
 	ctx := t.Context()
 	root := t.TempDir()
 	endpoint := "file://" + root
-	p := simnet.Params()
+	p := testnet.Params()
 	p.Stores = []string{endpoint}
-	run := must(run.New(p, toy.Methods()))(t)
-	signer := simnet.Key(t, 1)
+	run := must(run.New(p, harness.Methods()))(t)
+	signer := testnet.Key(t, 1)
 	g := ledger.DefaultGenesis("local")
 	g.CommitRateLimit, g.Founders = 0, []ledger.Founder{{Hotkey: signer.Hotkey()}}
 	c := must(manual.New(g, time.Now()))(t)
 
-	aggregator := local(t, run, c, telemetry.Aggregator, simnet.Key(t, 2), endpoint)
+	aggregator := local(t, run, c, telemetry.Aggregator, testnet.Key(t, 2), endpoint)
 	miner := local(t, run, c, telemetry.Miner, signer, endpoint)
 	if _, err := directory.CheckOwn(ctx, miner.Clock, miner.Own, miner.OwnAsPeer); err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func TestLocalBucketsStayInside(t *testing.T) {
 // What the dataset bucket lacks comes from a mirror.
 func TestDatasetMirrors(t *testing.T) {
 	root := t.TempDir()
-	p := simnet.Params()
+	p := testnet.Params()
 	p.Stores = []string{"file://" + root}
 	mirror, release, err := openDirectory(filepath.Join(root, "second"), "second")
 	if err != nil {

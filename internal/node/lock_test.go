@@ -8,17 +8,17 @@ import (
 	"testing"
 
 	"templar/internal/config"
+	"templar/internal/harness"
+	"templar/internal/harness/testnet"
 	"templar/internal/parts"
 	"templar/internal/run"
-	"templar/internal/simnet"
 	"templar/internal/store/flock"
 	"templar/internal/telemetry"
-	"templar/internal/toy"
 )
 
 // A data directory has one node at a time, and so has a bucket that is a directory.
 func TestDirectoriesAreLocked(t *testing.T) {
-	run := must(run.New(simnet.Params(), toy.Methods()))(t)
+	run := must(run.New(testnet.Params(), harness.Methods()))(t)
 	open := func(data, bucket string) (*Node, error) {
 		return assemble(t, config.Node{DataDir: data, Buckets: config.Buckets{
 			Aggregator: config.Bucket{Endpoint: "file://" + bucket, Name: "aggregates"},

@@ -12,10 +12,10 @@ import (
 
 	"templar/internal/attest"
 	"templar/internal/clock"
+	"templar/internal/harness/testnet"
 	"templar/internal/model"
 	"templar/internal/replica"
 	"templar/internal/run"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/method"
 	"templar/protocol"
@@ -24,12 +24,12 @@ import (
 
 const start = protocol.Window(3)
 
-func newReplica(net *simnet.Network) *replica.Replica {
+func newReplica(net *testnet.Network) *replica.Replica {
 	return replica.New(net.Run, start, start, protocol.Hash{}, model.Init(net.Run.Params.Model, 1))
 }
 
 // update is some Update; seeds tell them apart.
-func update(t *testing.T, net *simnet.Network, seed uint64) method.Update {
+func update(t *testing.T, net *testnet.Network, seed uint64) method.Update {
 	t.Helper()
 	g, err := net.Run.Method.Encode(model.Init(net.Run.Params.Model, seed))
 	if err != nil {
@@ -39,7 +39,7 @@ func update(t *testing.T, net *simnet.Network, seed uint64) method.Update {
 }
 
 // successor is an Aggregate that r accepts.
-func successor(t *testing.T, net *simnet.Network, r *replica.Replica, seed uint64) *run.Aggregate {
+func successor(t *testing.T, net *testnet.Network, r *replica.Replica, seed uint64) *run.Aggregate {
 	t.Helper()
 	a := &run.Aggregate{Aggregate: wire.Aggregate{
 		Run: net.Run.Hash, Window: r.Next(), Start: start, Previous: r.Previous(), UploadFrom: time.Now(), Delta: time.Second,
@@ -51,7 +51,7 @@ func successor(t *testing.T, net *simnet.Network, r *replica.Replica, seed uint6
 }
 
 func TestCommitChecksEachField(t *testing.T) {
-	simnet.Test(t, simnet.Config{}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{}, func(net *testnet.Network) {
 		for says, change := range map[string]func(*run.Aggregate){
 			"is next":              func(a *run.Aggregate) { a.Window++ },
 			"where 3 is next":      func(a *run.Aggregate) { a.Window-- },
@@ -74,7 +74,7 @@ func TestCommitChecksEachField(t *testing.T) {
 }
 
 func TestCommit(t *testing.T) {
-	simnet.Test(t, simnet.Config{}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{}, func(net *testnet.Network) {
 		r := newReplica(net)
 		want := slices.Clone(r.Params())
 		for i := range 3 {
@@ -99,7 +99,7 @@ func TestCommit(t *testing.T) {
 
 // Guesses move only the working state, and the Aggregates put it right to the last bit.
 func TestGuessThenCommit(t *testing.T) {
-	simnet.Test(t, simnet.Config{}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{}, func(net *testnet.Network) {
 		guessing, sure := newReplica(net), newReplica(net)
 		theta0 := guessing.StateHash()
 		for seed := range uint64(3) {
@@ -130,7 +130,7 @@ func TestGuessThenCommit(t *testing.T) {
 func slow(ctx context.Context) error { return clock.Wall{}.Sleep(ctx, time.Second) }
 
 // publish signs an Aggregate and stores it under its window, or under another's.
-func publish(t *testing.T, net *simnet.Network, by string, at protocol.Window, a *run.Aggregate) protocol.Hash {
+func publish(t *testing.T, net *testnet.Network, by string, at protocol.Window, a *run.Aggregate) protocol.Hash {
 	t.Helper()
 	a.Aggregator = net.Node(by).Signer.Hotkey()
 	b, err := wire.EncodeAggregate(&a.Aggregate, net.Run.Format(), net.Node(by).Signer)
@@ -144,7 +144,7 @@ func publish(t *testing.T, net *simnet.Network, by string, at protocol.Window, a
 }
 
 // chain publishes so many good Aggregates and returns the replica that applied them.
-func chain(t *testing.T, net *simnet.Network, n int) *replica.Replica {
+func chain(t *testing.T, net *testnet.Network, n int) *replica.Replica {
 	t.Helper()
 	r := newReplica(net)
 	for i := range n {
@@ -158,7 +158,7 @@ func chain(t *testing.T, net *simnet.Network, n int) *replica.Replica {
 
 // Far behind, Aggregates are fetched while others are applied, and never too many.
 func TestFollowFetchesAhead(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		const windows = 64
 		chain(t, net, windows)
 		r := newReplica(net)
@@ -188,7 +188,7 @@ func TestFollowFetchesAhead(t *testing.T) {
 
 // What was fetched ahead of a hole is of no use, and waiting for the hole is bounded.
 func TestFollowStopsAtAHole(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		chain(t, net, 40)
 		if err := net.Bucket("aggregator").Delete(net.Context(), protocol.AggregateKey(start+30)); err != nil {
 			t.Fatal(err)
@@ -204,7 +204,7 @@ func TestFollowStopsAtAHole(t *testing.T) {
 
 // Behind what is kept there is no way on, and Follow says so.
 func TestFollowBehindWhatIsKept(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		chain(t, net, 40)
 		for w := start + 5; w < start+20; w++ {
 			if err := net.Bucket("aggregator").Delete(net.Context(), protocol.AggregateKey(w)); err != nil {
@@ -249,7 +249,7 @@ func TestFollowCompares(t *testing.T) {
 		"the lighter lies and the heavier hangs": {liars: []string{"validator-1"}, lie: step, hangs: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 1, Validators: 2}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 1, Validators: 2}, func(net *testnet.Network) {
 				net.CommitAll()
 				for range 2 * windows * net.Run.Params.BlocksPerWindow {
 					if _, err := net.Chain.Advance(time.Now()); err != nil {
@@ -273,7 +273,7 @@ func TestFollowCompares(t *testing.T) {
 					}
 				}
 				if c.hangs {
-					net.Break("validator-0", simnet.Hanging)
+					net.Break("validator-0", testnet.Hanging)
 				}
 				r, x := newReplica(net), net.Node("miner-0").Parts()
 				if err := x.Directory.Refresh(net.Context()); err != nil {
@@ -301,7 +301,7 @@ func TestFollowCompares(t *testing.T) {
 // The state hash is computed once a window, however often it is asked for, and follows the
 // parameters.
 func TestStateHashIsComputedOnce(t *testing.T) {
-	simnet.Test(t, simnet.Config{}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{}, func(net *testnet.Network) {
 		var hashed atomic.Int64
 		run := net.Run
 		run.Space = run.Space.Parallel(2, func(n int, f func(int)) {
@@ -331,7 +331,7 @@ func TestStateHashIsComputedOnce(t *testing.T) {
 }
 
 func TestFollow(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		want := chain(t, net, 30)
 		r := newReplica(net)
 		var seen []protocol.Window
@@ -351,24 +351,24 @@ func TestFollow(t *testing.T) {
 }
 
 func TestFollowStops(t *testing.T) {
-	none := func(*testing.T, *simnet.Network, *run.Aggregate) {}
-	as := func(by string, shift protocol.Window, change func(*run.Aggregate)) func(*testing.T, *simnet.Network, *run.Aggregate) {
-		return func(t *testing.T, net *simnet.Network, a *run.Aggregate) {
+	none := func(*testing.T, *testnet.Network, *run.Aggregate) {}
+	as := func(by string, shift protocol.Window, change func(*run.Aggregate)) func(*testing.T, *testnet.Network, *run.Aggregate) {
+		return func(t *testing.T, net *testnet.Network, a *run.Aggregate) {
 			change(a)
 			publish(t, net, by, a.Window+shift, a)
 		}
 	}
 	nothing := func(*run.Aggregate) {}
 	for name, c := range map[string]struct {
-		third func(*testing.T, *simnet.Network, *run.Aggregate) // after two good ones
-		says  string                                            // empty: no error
+		third func(*testing.T, *testnet.Network, *run.Aggregate) // after two good ones
+		says  string                                             // empty: no error
 	}{
 		"missing": {none, ""},
-		"unreachable": {func(_ *testing.T, net *simnet.Network, _ *run.Aggregate) {
-			net.Break("aggregator", simnet.Unreachable)
+		"unreachable": {func(_ *testing.T, net *testnet.Network, _ *run.Aggregate) {
+			net.Break("aggregator", testnet.Unreachable)
 		}, ""},
-		"hanging":         {func(_ *testing.T, net *simnet.Network, _ *run.Aggregate) { net.Break("aggregator", simnet.Hanging) }, ""},
-		"denied":          {func(_ *testing.T, net *simnet.Network, _ *run.Aggregate) { net.Break("aggregator", simnet.Denied) }, "denied"},
+		"hanging":         {func(_ *testing.T, net *testnet.Network, _ *run.Aggregate) { net.Break("aggregator", testnet.Hanging) }, ""},
+		"denied":          {func(_ *testing.T, net *testnet.Network, _ *run.Aggregate) { net.Break("aggregator", testnet.Denied) }, "denied"},
 		"not its place":   {as("aggregator-0", 0, func(a *run.Aggregate) { a.Run[0]++ }), "wrong-context"},
 		"not its signer":  {as("miner-0", 0, nothing), "wrong-context"},
 		"wrong rate":      {as("aggregator-0", 0, func(a *run.Aggregate) { a.LearningRate *= 2 }), "learning rate"},
@@ -376,7 +376,7 @@ func TestFollowStops(t *testing.T) {
 		"another's start": {as("aggregator-0", 0, func(a *run.Aggregate) { a.Start-- }), "starts at"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 				two := chain(t, net, 2)
 				c.third(t, net, successor(t, net, two, 7))
 				r, began := two, time.Now()
@@ -396,7 +396,7 @@ func TestFollowStops(t *testing.T) {
 }
 
 func TestFollowEndsWithItsContextAndCaller(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		chain(t, net, 3)
 		stop := errors.New("stop")
 		r := newReplica(net)
@@ -408,7 +408,7 @@ func TestFollowEndsWithItsContextAndCaller(t *testing.T) {
 }
 
 // post uploads a validator's sync sample of a state.
-func post(net *simnet.Network, node string, s attest.State) error {
+func post(net *testnet.Network, node string, s attest.State) error {
 	p := net.Node(node).Parts()
 	return p.Samples().Post(net.Context(), p.Outbox(), s)
 }

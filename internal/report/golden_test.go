@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"templar/internal/clock"
+	"templar/internal/harness/testnet"
 	"templar/internal/report"
 	"templar/internal/score"
-	"templar/internal/simnet"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -61,7 +61,7 @@ func TestGoldenWindows(t *testing.T) {
 }
 
 func params() protocol.Params {
-	p := simnet.Params()
+	p := testnet.Params()
 	change(&p)
 	return p
 }
@@ -97,7 +97,7 @@ func recorded(t testing.TB) (out []*report.Report) {
 
 // record runs the network and writes down its reports.
 func record(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 5, Validators: 1, Params: change}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 5, Validators: 1, Params: change}, func(net *testnet.Network) {
 		net.Node("miner-2").Tamper = unreliable(net)
 		net.Node("miner-3").Tamper = copycat(t, net)
 		net.Node("miner-4").Tamper = drifted(t, net)
@@ -122,7 +122,7 @@ func record(t *testing.T) {
 	})
 }
 
-func get(t *testing.T, net *simnet.Network, bucket, key string) []byte {
+func get(t *testing.T, net *testnet.Network, bucket, key string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	body, _, err := net.Bucket(bucket).Get(net.Context(), key, -1)
@@ -139,7 +139,7 @@ func get(t *testing.T, net *simnet.Network, bucket, key string) []byte {
 type tamper = func(key string, body []byte) (string, []byte)
 
 // unreliable uploads nothing in some windows, and half an object in others.
-func unreliable(*simnet.Network) tamper {
+func unreliable(*testnet.Network) tamper {
 	return func(key string, body []byte) (string, []byte) {
 		w, _ := protocol.KeyWindow(key)
 		switch {
@@ -154,7 +154,7 @@ func unreliable(*simnet.Network) tamper {
 }
 
 // copycat uploads miner-0's gradient as its own in every third window, a second later.
-func copycat(t *testing.T, net *simnet.Network) tamper {
+func copycat(t *testing.T, net *testnet.Network) tamper {
 	return func(key string, body []byte) (string, []byte) {
 		w, _ := protocol.KeyWindow(key)
 		if !strings.HasPrefix(key, "gradient-") || w%3 != 1 {
@@ -180,7 +180,7 @@ func copycat(t *testing.T, net *simnet.Network) tamper {
 }
 
 // drifted tells of a model that is four steps off, in every fourth window.
-func drifted(t *testing.T, net *simnet.Network) tamper {
+func drifted(t *testing.T, net *testnet.Network) tamper {
 	return func(key string, body []byte) (string, []byte) {
 		w, _ := protocol.KeyWindow(key)
 		if !strings.HasPrefix(key, "debug-") || w%4 != 0 {

@@ -11,15 +11,15 @@ import (
 	"strings"
 	"testing"
 
+	"templar/internal/harness/testnet"
 	"templar/internal/report"
 	"templar/internal/score"
-	"templar/internal/simnet"
 	"templar/protocol"
 	"templar/wire"
 )
 
 func TestEncodeAndDecode(t *testing.T) {
-	signer, p := simnet.Key(t, 1), params()
+	signer, p := testnet.Key(t, 1), params()
 	for _, want := range recorded(t) {
 		b, err := want.Encode(signer, &p)
 		if err != nil {
@@ -72,7 +72,7 @@ func TestMaxSizeFits(t *testing.T) {
 		m.Before, m.After, m.UID, m.Hotkey = record, record, record.UID, record.Hotkey
 		r.Miners = append(r.Miners, m)
 	}
-	b, err := r.Encode(simnet.Key(t, 1), &p)
+	b, err := r.Encode(testnet.Key(t, 1), &p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want an error that says %q", name, err, c.says)
 		}
 	}
-	b, err := wire.Seal(wire.DomainPeers, recorded(t)[0], simnet.Key(t, 1))
+	b, err := wire.Seal(wire.DomainPeers, recorded(t)[0], testnet.Key(t, 1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,21 +10,21 @@ import (
 
 	"templar/internal/checkpoint"
 	"templar/internal/clock"
+	"templar/internal/harness/testnet"
 	"templar/internal/model"
 	"templar/internal/replica"
 	"templar/internal/resume"
 	"templar/internal/role"
-	"templar/internal/simnet"
 	"templar/wire"
 )
 
 // Who holds other parameters than the network restores once more, and no more than that;
 // who has fallen behind what is kept, as often as need be.
 func TestRecover(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) { testRecover(t, net) })
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) { testRecover(t, net) })
 }
 
-func testRecover(t *testing.T, net *simnet.Network) {
+func testRecover(t *testing.T, net *testnet.Network) {
 	pruned := fmt.Errorf("window 7: %w", replica.ErrPruned)
 	contradicted := fmt.Errorf("after window 7: %w", replica.ErrContradicted)
 	other := errors.New("another fault")
@@ -64,7 +64,7 @@ func TestRepeatEndsWhenContradicted(t *testing.T) {
 func TestRestoreIsPatient(t *testing.T) {
 	for name, late := range map[string]int{"comes": 2, "never comes": 100} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
 				net.CommitAll()
 				v, x := net.Node("validator-0").Parts(), net.Node("miner-0").Parts()
 				if err := x.Directory.Refresh(net.Context()); err != nil {

@@ -10,20 +10,20 @@ import (
 	"time"
 
 	"templar/internal/clock"
+	"templar/internal/harness/testnet"
 	"templar/internal/role"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 )
 
 // loop is one that nothing ends but its context.
-func loop(net *simnet.Network) role.Loop {
+func loop(net *testnet.Network) role.Loop {
 	return role.Loop{Schedule: net.Node("miner-0").Parts().Schedule(), Log: slog.New(slog.DiscardHandler), Fatal: func(error) bool { return false }}
 }
 
 // A window that fails costs a pause of a block, and ends nothing.
 func TestRepeat(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		d := loop(net)
 		began, calls := time.Now(), 0
 		err := d.Repeat(net.Context(), func() bool { return calls < 5 }, func(context.Context) error {
@@ -39,7 +39,7 @@ func TestRepeat(t *testing.T) {
 }
 
 func TestRepeatEndsWithItsContext(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		d := loop(net)
 		for name, pause := range map[string]time.Duration{"in a window": 0, "in a pause": time.Second} {
 			ctx, cancel := context.WithCancel(net.Context())
@@ -83,7 +83,7 @@ func (c fast) Now() time.Time { return c.Wall.Now().Add(c.by) }
 // whose clock is right hears nothing.
 func TestEnterWarnsOfSkew(t *testing.T) {
 	for by, want := range map[time.Duration]int{0: 0, time.Minute: 2, -time.Minute: 2} {
-		simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+		testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 			net.Start("miner-0")
 			x := net.Node("miner-0").Parts()
 			x.Clock = fast{by: by}

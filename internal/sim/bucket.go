@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"templar/internal/harness"
 	"templar/internal/store"
 	"templar/internal/store/fault"
 )
@@ -25,7 +26,7 @@ func detached(ctx context.Context) context.Context { return context.WithoutCance
 // the same for all nodes and no subject of a simulation: reading it takes no time.
 func (n *Node) remote(p *process) func(store.Location, store.Bucket) store.Bucket {
 	return func(l store.Location, b store.Bucket) store.Bucket {
-		if l.Bucket == datasetBucket {
+		if l.Bucket == harness.DatasetBucket {
 			return b
 		}
 		b = recorded{b, func(key string, raw []byte) { n.net.watch.stored(n, l.Bucket, key, raw) }}

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"templar/internal/chain/ledger"
+	"templar/internal/harness"
 	"templar/internal/store"
-	"templar/internal/toy"
 )
 
 // panicked takes note of a role that panicked: its process has ended.
@@ -36,7 +36,7 @@ func (n *Network) reorganise(depth int) {
 func (n *Network) promote(name string) {
 	for _, node := range n.nodes {
 		if node.Name == name {
-			amount := uint64(toy.Stake * n.config.Validators * (1 + n.window))
+			amount := uint64(harness.Stake * n.config.Validators * (1 + n.window))
 			if _, err := n.blocks.chain.Send(n.owner, ledger.Stake{Hotkey: node.signer.Hotkey(), Amount: amount}); err != nil {
 				n.fail(err)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/cpu"
 
+	"templar/internal/harness"
 	"templar/internal/store"
 	"templar/internal/store/fs"
 	"templar/internal/store/s3"
@@ -23,10 +24,10 @@ func TestSameStateEverywhere(t *testing.T) {
 	base.Faults = parse(t, "window 2: miner-1 crash at training\nwindow 3..4: aggregator-0 down\nwindow 4: validator-1 cut from store")
 	variants := map[string]func(*testing.T, *Config){
 		"store: directory": func(t *testing.T, c *Config) {
-			c.open = func(now func() time.Time) (objectStore, error) { return openFiles(t, now) }
+			c.open = func(now func() time.Time) (harness.Store, error) { return openFiles(t, now) }
 		},
 		"store: S3": func(t *testing.T, c *Config) {
-			c.open = func(now func() time.Time) (objectStore, error) { return serveS3(t, now) }
+			c.open = func(now func() time.Time) (harness.Store, error) { return serveS3(t, now) }
 		},
 		"kernel: reference": func(t *testing.T, _ *Config) { withoutVectors(t) },
 		"threads: 4":        func(_ *testing.T, c *Config) { c.Threads = 4 },
@@ -72,7 +73,7 @@ func withoutVectors(t *testing.T) {
 // files is a directory as an object store. Everybody may do everything.
 type files struct{ *fs.Store }
 
-func openFiles(t *testing.T, now func() time.Time) (objectStore, error) {
+func openFiles(t *testing.T, now func() time.Time) (harness.Store, error) {
 	s, err := fs.Open(t.TempDir(), fs.Options{Now: now})
 	return files{s}, err
 }
@@ -88,7 +89,7 @@ type overHTTP struct {
 	endpoint string
 }
 
-func serveS3(t *testing.T, now func() time.Time) (objectStore, error) {
+func serveS3(t *testing.T, now func() time.Time) (harness.Store, error) {
 	s, err := server.Open(server.Config{Dir: t.TempDir(), Now: now})
 	if err != nil {
 		return nil, err

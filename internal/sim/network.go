@@ -2,19 +2,17 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"templar/internal/chain"
-	"templar/internal/chain/manual"
+	"templar/internal/chain/ledger"
 	"templar/internal/data"
+	"templar/internal/harness"
 	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/store/mem"
 	"templar/internal/telemetry"
-	"templar/internal/toy"
 	"templar/internal/workers"
-	"templar/method"
 	"templar/protocol"
 )
 
@@ -26,7 +24,7 @@ type Network struct {
 	run    run.Run
 	best   []float32 // of the cheap engine
 	owner  *signer   // of the chain: it may give stake
-	store  objectStore
+	store  harness.Store
 	blocks *blocks
 	nodes  []*Node // validators, miners, aggregators
 
@@ -46,21 +44,12 @@ type Network struct {
 	replaced map[uint64]bool // blocks whose hashes have changed since nodes drew from them
 }
 
-// objectStore is where all public buckets are.
-type objectStore interface {
-	store.Dialer
-	CreateBucket(name string) error
-	AddKeys(keys ...store.Key) error
-}
-
-const (
-	endpoint         = "http://store.sim"
-	aggregatorBucket = "aggregator"
-	datasetBucket    = "dataset"
-)
+const endpoint = "http://store.sim"
 
 // location is where a bucket lies, with the key that reads it or the one that writes.
-func location(bucket string, write bool) store.Location { return toy.Location(endpoint, bucket, write) }
+func location(bucket string, write bool) store.Location {
+	return harness.Location(endpoint, bucket, write)
+}
 
 func newNetwork(ctx context.Context, c Config) (*Network, error) {
 	n := &Network{config: c, ctx: ctx, s: newScheduler(c.Seed+c.ties, c.Threads), window: -1, replaced: make(map[uint64]bool)}
@@ -69,7 +58,7 @@ func newNetwork(ctx context.Context, c Config) (*Network, error) {
 	if n.store, err = c.store(n.s.time); err != nil {
 		return nil, err
 	}
-	for _, create := range []func() error{n.createNodes, n.createBuckets, n.createRun, n.createChain} {
+	for _, create := range []func() error{n.createNodes, n.createSite} {
 		if err := create(); err != nil {
 			return nil, err
 		}
@@ -80,7 +69,7 @@ func newNetwork(ctx context.Context, c Config) (*Network, error) {
 	return n, nil
 }
 
-func (c *Config) store(now func() time.Time) (objectStore, error) {
+func (c *Config) store(now func() time.Time) (harness.Store, error) {
 	if c.open != nil {
 		return c.open(now)
 	}
@@ -104,68 +93,26 @@ func (n *Network) createNodes() error {
 	return nil
 }
 
-func (n *Network) createBuckets() error {
-	names := []string{datasetBucket, aggregatorBucket}
-	for _, node := range n.nodes {
-		if node.Role != telemetry.Aggregator {
-			names = append(names, node.Name)
-		}
-	}
-	var errs []error
-	for _, name := range names {
-		errs = append(errs, toy.CreateBucket(n.store, name))
-	}
-	return errors.Join(errs...)
-}
-
-func (n *Network) createRun() error {
-	p := params(n.config.Engine)
-	for _, node := range n.nodes {
-		if node.Role == telemetry.Aggregator {
-			p.Aggregators = append(p.Aggregators, node.signer.Hotkey())
-		}
-	}
-	bucket, err := n.store.Dial(location(datasetBucket, true))
-	if err != nil {
-		return err
-	}
-	corpus := data.Corpus{Name: "text", Text: toy.Text("sim text"), Files: 1}
-	if _, p.DatasetHash, err = data.Build(n.ctx, bucket, corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens}); err != nil {
-		return err
-	}
-	if n.config.tune != nil {
-		n.config.tune(&p)
-	}
-	if n.run, err = run.NewWith(p, n.methods(), workers.Pool{}); err != nil { // processes already compute at once
-		return err
-	}
-	n.best = newBest(p.Seed, n.run.Space.Size())
-	return nil
-}
-
-func (n *Network) methods() method.Factories {
-	if n.config.Methods != nil {
-		return n.config.Methods
-	}
-	return toy.Methods()
-}
-
-func (n *Network) createChain() (err error) {
+// createSite makes what the nodes share.
+func (n *Network) createSite() (err error) {
 	if n.owner, err = newSigner(len(n.nodes)); err != nil {
 		return err
 	}
-	var members []toy.Member
-	for _, node := range n.nodes {
-		members = append(members, toy.Member{Role: node.Role, Hotkey: node.signer.Hotkey()})
+	c := harness.Config{
+		Params: params(n.config.Engine), Tune: n.config.tune, Methods: n.config.Methods, Pool: new(workers.Pool), // processes already compute at once
+		Store: n.store, Text: data.Corpus{Name: "text", Text: harness.Text("sim text"), Files: 1}, Now: n.s.time(),
+		Genesis: func(g *ledger.Genesis) { g.Authorities = []protocol.Hotkey{n.owner.Hotkey()} },
 	}
-	g := toy.Genesis("sim", n.run.Params, members)
-	g.Authorities = []protocol.Hotkey{n.owner.Hotkey()}
-	c, err := manual.New(g, n.s.time())
+	for _, node := range n.nodes {
+		c.Members = append(c.Members, harness.Member{Name: node.Name, Role: node.Role, Hotkey: node.signer.Hotkey()})
+	}
+	site, err := harness.Build(n.ctx, c)
 	if err != nil {
 		return err
 	}
-	n.blocks = &blocks{net: n, chain: c}
-	n.blocks.graph, err = c.Metagraph(n.ctx)
+	n.run, n.best = site.Run, newBest(site.Run.Params.Seed, site.Run.Space.Size())
+	n.blocks = &blocks{net: n, chain: site.Chain}
+	n.blocks.graph, err = site.Chain.Metagraph(n.ctx)
 	return err
 }
 

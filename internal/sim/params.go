@@ -1,13 +1,13 @@
 package sim
 
 import (
-	"templar/internal/toy"
+	"templar/internal/harness"
 	"templar/protocol"
 )
 
 // params are toy's, or for the cheap engine those of a model with some 3000 parameters.
 func params(e Engine) protocol.Params {
-	p := toy.Params("sim", endpoint)
+	p := harness.Params("sim", endpoint)
 	p.WindowsPerWeights, p.CheckpointFrequency, p.ActiveCheckSeconds = 4, 5, 6
 	if e == Cheap {
 		p.Model.HiddenSize, p.Model.IntermediateSize, p.Model.TieEmbeddings = 8, 16, true

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"templar/internal/engine"
+	"templar/internal/harness"
 	"templar/internal/parts"
 	"templar/internal/role"
 	"templar/internal/store"
@@ -37,8 +38,8 @@ func (n *Node) parts(p *process) (parts.Parts, error) {
 		Log: slog.New(slog.DiscardHandler), Sink: &sink{node: n, process: p},
 		Buckets: parts.Buckets{
 			Dialer: net.store, Disturb: n.remote(p), Retry: store.RetryPolicy{Rand: n.rand.Float64}, Requests: manyRequests,
-			Aggregator: location(aggregatorBucket, n.Role == telemetry.Aggregator),
-			Own:        location(n.Name, true), AsPeer: location(n.Name, false), Dataset: []store.Location{location(datasetBucket, false)},
+			Aggregator: location(harness.AggregatorBucket, n.Role == telemetry.Aggregator),
+			Own:        location(n.Name, true), AsPeer: location(n.Name, false), Dataset: []store.Location{location(harness.DatasetBucket, false)},
 		},
 	})
 	if err != nil {

@@ -13,12 +13,12 @@ import (
 	"templar/internal/checkpoint"
 	"templar/internal/directory"
 	"templar/internal/engine"
+	"templar/internal/harness"
 	"templar/internal/parts"
 	"templar/internal/run"
 	"templar/internal/score"
 	"templar/internal/store"
 	"templar/internal/telemetry"
-	"templar/internal/toy"
 	"templar/internal/workers"
 	"templar/method"
 	"templar/protocol"
@@ -145,7 +145,7 @@ func tuned(d *parts.Parts, m protocol.Method, pool workers.Pool) {
 	own := *d.Run.Params
 	own.Method = m
 	var err error
-	if d.Run.Method, err = toy.Methods().New(&own, pool); err != nil {
+	if d.Run.Method, err = harness.Methods().New(&own, pool); err != nil {
 		panic(err)
 	}
 }

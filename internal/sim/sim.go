@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"templar/internal/engine"
+	"templar/internal/harness"
 	"templar/internal/parts"
 	"templar/method"
 	"templar/protocol"
@@ -37,7 +38,7 @@ type Config struct {
 	NewEngine   func(protocol.Model) (engine.Engine, error) // of one thread, for Engine Real
 	Faults      Script
 	Threads     int              // nodes that compute at once
-	Methods     method.Factories // nil: toy.Methods
+	Methods     method.Factories // nil: harness.Methods
 
 	Trace    io.Writer        // the story, when set
 	Progress func(window int) // called when a window begins, when set
@@ -47,7 +48,7 @@ type Config struct {
 	// tune changes the run parameters.
 	tune func(*protocol.Params)
 	// open makes the store, when it is not to be in memory.
-	open func(now func() time.Time) (objectStore, error)
+	open func(now func() time.Time) (harness.Store, error)
 	// ties is added to the seed that orders what happens at the same instant.
 	ties uint64
 }

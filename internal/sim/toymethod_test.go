@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"templar/internal/engine"
+	"templar/internal/harness"
 	"templar/internal/parts"
-	"templar/internal/toy"
 	"templar/internal/workers"
 	"templar/method"
 	"templar/method/methodtest"
@@ -223,7 +223,7 @@ func textLoss(t *testing.T, theta []float32) float64 {
 		t.Fatal(err)
 	}
 	var tokens []int32
-	for _, c := range toy.Text("sim text")[:1+64*p.SequenceLength] {
+	for _, c := range harness.Text("sim text")[:1+64*p.SequenceLength] {
 		tokens = append(tokens, int32(c))
 	}
 	n := len(tokens) - 1

@@ -10,6 +10,7 @@ import (
 
 	"templar/internal/attest"
 	"templar/internal/checkpoint"
+	"templar/internal/harness"
 	"templar/internal/run"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -37,7 +38,7 @@ func (w *watch) stored(n *Node, bucket, key string, raw []byte) {
 		return
 	}
 	switch {
-	case strings.HasPrefix(key, objects["aggregate"]) && bucket == aggregatorBucket:
+	case strings.HasPrefix(key, objects["aggregate"]) && bucket == harness.AggregatorBucket:
 		w.publishes(n, window, raw)
 	case strings.HasPrefix(key, objects["gradient"]) && bucket == n.Name:
 		w.uploaded(n, window, raw)
@@ -165,10 +166,10 @@ func (w *watch) judge(n *Node, i int, a *run.Aggregate) {
 // archived tells whether the aggregator bucket holds a copy of a gradient that counts. One
 // that it has just forgotten comes back with the Aggregates that it forgot with it.
 func (w *watch) archived(window protocol.Window, in wire.Included) bool {
-	if w.net.weather.forgets(aggregatorBucket) {
+	if w.net.weather.forgets(harness.AggregatorBucket) {
 		return true
 	}
-	b, err := w.net.store.Dial(location(aggregatorBucket, false))
+	b, err := w.net.store.Dial(location(harness.AggregatorBucket, false))
 	if err == nil {
 		_, err = b.Head(w.net.ctx, protocol.ArchiveKey(window, in.UID))
 	}

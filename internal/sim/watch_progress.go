@@ -3,6 +3,7 @@ package sim
 import (
 	"slices"
 
+	"templar/internal/harness"
 	"templar/internal/telemetry"
 )
 
@@ -45,9 +46,9 @@ func (n *Network) trouble(window int) bool {
 		case theChain, "nodes", "aggregators":
 			return true
 		case theStore:
-			return f.Of == "" || bucketOf(f.Of) == aggregatorBucket
+			return f.Of == "" || bucketOf(f.Of) == harness.AggregatorBucket
 		}
-		return bucketOf(f.Who) == aggregatorBucket
+		return bucketOf(f.Who) == harness.AggregatorBucket
 	})
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"templar/internal/harness"
 )
 
 // weather is what the script says of the present window.
@@ -79,7 +81,7 @@ func (f *forecast) meets(bucket, op, key string) bool {
 // bucketOf names a node's bucket: aggregators share one.
 func bucketOf(node string) string {
 	if strings.HasPrefix(node, "aggregator-") {
-		return aggregatorBucket
+		return harness.AggregatorBucket
 	}
 	return node
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"templar/internal/simnet"
+	"templar/internal/harness/testnet"
 	"templar/internal/store"
 	"templar/protocol"
 )
@@ -26,7 +26,7 @@ func (e endless) List(_ context.Context, prefix, _ string, max int) ([]store.Inf
 }
 
 func TestNewestWindow(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		b := net.Bucket("aggregator")
 		if _, found, err := store.NewestWindow(net.Context(), b, "aggregator-"); found || err != nil {
 			t.Errorf("found %v, %v in an empty bucket", found, err)
@@ -43,7 +43,7 @@ func TestNewestWindow(t *testing.T) {
 
 // A store without an end costs no more than a while.
 func TestEndlessListing(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 1, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
 		calls := 0
 		err := store.EachKey(net.Context(), endless{calls: &calls}, protocol.PeersPrefix, func(string, protocol.Key) {})
 		if err == nil || calls > 1000 {

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"templar/internal/clock"
+	"templar/internal/harness/testnet"
 	"templar/internal/report"
-	"templar/internal/simnet"
 	"templar/protocol"
 )
 
 // reports returns a validator's reports of the first windows.
-func reports(t *testing.T, net *simnet.Network, name string, windows int) (out []*report.Report) {
+func reports(t *testing.T, net *testnet.Network, name string, windows int) (out []*report.Report) {
 	t.Helper()
 	v := net.Node(name)
 	for i := range windows {
@@ -27,7 +27,7 @@ func reports(t *testing.T, net *simnet.Network, name string, windows int) (out [
 	return out
 }
 
-func miner(t *testing.T, net *simnet.Network, r *report.Report, name string) *report.Miner {
+func miner(t *testing.T, net *testnet.Network, r *report.Report, name string) *report.Miner {
 	t.Helper()
 	i := slices.IndexFunc(r.Miners, func(m report.Miner) bool { return m.UID == net.Node(name).UID })
 	if i < 0 {
@@ -37,7 +37,7 @@ func miner(t *testing.T, net *simnet.Network, r *report.Report, name string) *re
 }
 
 // uneven answers each request after another time, up to most.
-func uneven(most time.Duration) simnet.Fault {
+func uneven(most time.Duration) testnet.Fault {
 	var n atomic.Uint64
 	return func(ctx context.Context) error {
 		wait := time.Duration(n.Add(1)*7919%97) * most / 97
@@ -50,7 +50,7 @@ func uneven(most time.Duration) simnet.Fault {
 // what each could still read.
 func TestValidatorsAgree(t *testing.T) {
 	const windows = 8
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		for i, name := range []string{"miner-0", "miner-1", "miner-2"} {
 			net.Break(name, uneven(time.Duration(i+1)*time.Second/2))
 		}
@@ -84,7 +84,7 @@ func TestValidatorsAgree(t *testing.T) {
 // A store that fails after the aggregator has read it costs its miner nothing: the archive
 // has the gradient.
 func TestArchiveStandsIn(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(3)
 		vanish(net, "miner-1", net.Window(8))
@@ -98,7 +98,7 @@ func TestArchiveStandsIn(t *testing.T) {
 }
 
 // vanish deletes a miner's gradient of w as soon as the Aggregate of w is out.
-func vanish(net *simnet.Network, node string, w protocol.Window) {
+func vanish(net *testnet.Network, node string, w protocol.Window) {
 	go func() {
 		for (clock.Wall{}).Sleep(net.Context(), time.Second/4) == nil {
 			if _, err := net.Bucket("aggregator").Head(net.Context(), protocol.AggregateKey(w)); err == nil {
@@ -111,7 +111,7 @@ func vanish(net *simnet.Network, node string, w protocol.Window) {
 
 // Without an Aggregate a validator judges by its own gather, and says so.
 func TestOwnGatherIsTheFallback(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(2)
 		net.Node("aggregator-0").Stop()

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"templar/internal/checkpoint"
+	"templar/internal/harness/testnet"
 	"templar/internal/model"
 	"templar/internal/replica"
-	"templar/internal/simnet"
 	"templar/internal/telemetry"
 	"templar/internal/validator"
 	"templar/protocol"
@@ -19,10 +19,10 @@ import (
 func TestSettle(t *testing.T) {
 	for name, away := range map[string]time.Duration{"back in time": 5 * time.Second, "gone": time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Validators: 1}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Validators: 1}, func(net *testnet.Network) {
 				x := net.Node("validator-0").Parts()
 				m := replica.New(net.Run, 3, 9, protocol.Hash{1}, model.Init(net.Run.Params.Model, 1))
-				net.Break("validator-0", simnet.Unreachable)
+				net.Break("validator-0", testnet.Unreachable)
 				time.AfterFunc(away, func() { net.Heal("validator-0") })
 				err := validator.Settle(net.Context(), x.ForValidator(), m)
 				if gone := away == time.Hour; gone != (err != nil) || gone && !strings.Contains(err.Error(), "last checkpoint not saved") {
@@ -42,7 +42,7 @@ func TestSettle(t *testing.T) {
 // A validator that comes back after a long time catches up in one go, and judges again.
 func TestComesBackAfterLong(t *testing.T) {
 	rare := func(p *protocol.Params) { p.CheckpointFrequency = 12 }
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 2, Params: rare}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 2, Params: rare}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(2)
 		net.Node("validator-1").Stop()
@@ -53,7 +53,7 @@ func TestComesBackAfterLong(t *testing.T) {
 		if !strings.Contains(net.Logs(), "catching up") {
 			t.Error("nobody was told of the catch-up")
 		}
-		scored := simnet.Of[telemetry.Scored](net, "validator-1")
+		scored := testnet.Of[telemetry.Scored](net, "validator-1")
 		if _, ok := scored[net.Window(28)]; !ok {
 			t.Errorf("validator-1 scored %d windows, not the last", len(scored))
 		}

@@ -13,9 +13,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"templar/internal/harness/testnet"
 	"templar/internal/parts"
 	"templar/internal/report"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/internal/validator"
@@ -28,7 +28,7 @@ func TestReportsOutliveAnOutage(t *testing.T) {
 	for name, kill := range map[string]string{"": "", "killed while judging": "comparing", "killed while applying": "applying"} {
 		t.Run(name, func(t *testing.T) {
 			change := func(p *protocol.Params) { p.CheckpointFrequency = 10 } // keeps all reports
-			simnet.Test(t, simnet.Config{Miners: 2, Validators: 2, Params: change}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 2, Validators: 2, Params: change}, func(net *testnet.Network) {
 				v := net.Node("validator-1")
 				var away atomic.Bool
 				v.Alter = func(d parts.Parts) parts.Parts {
@@ -39,7 +39,7 @@ func TestReportsOutliveAnOutage(t *testing.T) {
 				net.Start()
 				net.RunWindows(3)
 				if kill == "" {
-					net.Break(v.Name, simnet.Unreachable)
+					net.Break(v.Name, testnet.Unreachable)
 				} else {
 					away.Store(true)
 					v.KillWhen(func(e telemetry.Event) bool { return e.Window >= 6 && phase(e) == kill })
@@ -80,7 +80,7 @@ func (b noReports) Put(ctx context.Context, key string, body io.ReaderAt, size i
 
 // triedReports returns a function that lists the windows of the reports that a validator has
 // tried to store so far.
-func triedReports(v *simnet.Node) func() []protocol.Window {
+func triedReports(v *testnet.Node) func() []protocol.Window {
 	var mu sync.Mutex
 	var all []protocol.Window
 	v.Tamper = func(key string, body []byte) (string, []byte) {
@@ -98,7 +98,7 @@ func triedReports(v *simnet.Node) func() []protocol.Window {
 	}
 }
 
-func reportsIn(t *testing.T, net *simnet.Network, b store.Reader) (keys []string) {
+func reportsIn(t *testing.T, net *testnet.Network, b store.Reader) (keys []string) {
 	t.Helper()
 	all, err := b.List(net.Context(), "report-", "", 100)
 	if err != nil {
@@ -113,8 +113,8 @@ func reportsIn(t *testing.T, net *simnet.Network, b store.Reader) (keys []string
 // desk is a validator's files and bucket, for tests that run none.
 type desk struct {
 	*testing.T
-	net *simnet.Network
-	v   *simnet.Node
+	net *testnet.Network
+	v   *testnet.Node
 	log bytes.Buffer
 }
 
@@ -149,7 +149,7 @@ func (d *desk) send(next protocol.Window) {
 // A report is stored once, also when nobody knows whether it was: what stands there stays,
 // unless it is another run's, or damaged. What the bucket would not keep is not sent.
 func TestReportsAreSentOnce(t *testing.T) {
-	simnet.Test(t, simnet.Config{Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Validators: 1}, func(net *testnet.Network) {
 		d := &desk{T: t, net: net, v: net.Node("validator-0")}
 		own, local := net.Bucket("validator-0"), d.v.Local
 		stranger := func(r *report.Report) { r.Run[0]++ }
@@ -192,12 +192,12 @@ func TestReportsAreSentOnce(t *testing.T) {
 
 // A bucket that hangs costs the sender its patience and no more, and the reports stay.
 func TestSendingIsBounded(t *testing.T) {
-	simnet.Test(t, simnet.Config{Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Validators: 1}, func(net *testnet.Network) {
 		d := &desk{T: t, net: net, v: net.Node("validator-0")}
 		for w := protocol.Window(9); w < 12; w++ {
 			d.put(d.v.Local, d.key(w), d.report(w, nil))
 		}
-		net.Break(d.v.Name, simnet.Hanging)
+		net.Break(d.v.Name, testnet.Hanging)
 		x := d.v.Parts()
 		began := x.Clock.Now()
 		d.send(12)

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"templar/internal/harness/testnet"
 	"templar/internal/report"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -53,7 +53,7 @@ func TestRestarts(t *testing.T) {
 	for name, kill := range runs {
 		t.Run(name, func(t *testing.T) {
 			change := func(p *protocol.Params) { p.CheckpointFrequency = 10 } // keeps all reports
-			simnet.Test(t, simnet.Config{Miners: 3, Validators: 2, Params: change}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 3, Validators: 2, Params: change}, func(net *testnet.Network) {
 				kills := restarting(net, windows, kill)
 				t.Logf("%d restarts", kills)
 				if kills < windows/7 {
@@ -67,7 +67,7 @@ func TestRestarts(t *testing.T) {
 
 // restarting runs the network for some windows, kills validator-0 where kill says so, once
 // a window, and returns how often that was.
-func restarting(net *simnet.Network, windows int, kill func(protocol.Window, string) bool) int {
+func restarting(net *testnet.Network, windows int, kill func(protocol.Window, string) bool) int {
 	v, killed := net.Node("validator-0"), make(map[protocol.Window]bool)
 	var fired atomic.Bool
 	fits := func(e telemetry.Event) bool {
@@ -97,7 +97,7 @@ func restarting(net *simnet.Network, windows int, kill func(protocol.Window, str
 }
 
 // applied is the newest window that a node has applied; the run starts at window 1.
-func applied(net *simnet.Network, node string) (newest int) {
+func applied(net *testnet.Network, node string) (newest int) {
 	for w := range net.States(node) {
 		newest = max(newest, int(w))
 	}
@@ -105,7 +105,7 @@ func applied(net *simnet.Network, node string) (newest int) {
 }
 
 // requireSameBooks compares what the validators have written, and what the chain took.
-func requireSameBooks(t *testing.T, net *simnet.Network, windows int) {
+func requireSameBooks(t *testing.T, net *testnet.Network, windows int) {
 	t.Helper()
 	net.RunWindows(windows + 1)
 	net.RequireSameState()
@@ -119,14 +119,14 @@ func requireSameBooks(t *testing.T, net *simnet.Network, windows int) {
 			t.Errorf("window %d: the report is\n%s\nwithout restarts\n%s", w, a, b)
 		}
 	}
-	a, b := simnet.Of[telemetry.WeightsSet](net, killed.Name), simnet.Of[telemetry.WeightsSet](net, other.Name)
+	a, b := testnet.Of[telemetry.WeightsSet](net, killed.Name), testnet.Of[telemetry.WeightsSet](net, other.Name)
 	if len(b) == 0 || !maps.EqualFunc(a, b, func(a, b telemetry.WeightsSet) bool { return a.Accepted && b.Accepted }) {
 		t.Errorf("weights were set in windows %v, without restarts %v", a, b)
 	}
 }
 
 // written is a report but for whose it is.
-func written(t *testing.T, net *simnet.Network, v *simnet.Node, w protocol.Window) []byte {
+func written(t *testing.T, net *testnet.Network, v *testnet.Node, w protocol.Window) []byte {
 	t.Helper()
 	r, by, err := report.Decode(read(t, net, net.Bucket(v.Name), protocol.ReportKey(w, v.UID)), net.Run.Params)
 	if err != nil || by != v.Signer.Hotkey() {
@@ -140,7 +140,7 @@ func written(t *testing.T, net *simnet.Network, v *simnet.Node, w protocol.Windo
 	return b
 }
 
-func read(t *testing.T, net *simnet.Network, b store.Reader, key string) []byte {
+func read(t *testing.T, net *testnet.Network, b store.Reader, key string) []byte {
 	t.Helper()
 	body, _, err := b.Get(net.Context(), key, -1)
 	if err != nil {

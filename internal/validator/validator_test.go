@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"templar/internal/chain"
+	"templar/internal/harness/testnet"
 	"templar/internal/run"
-	"templar/internal/simnet"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -16,7 +16,7 @@ import (
 // An aggregator that publishes another update than the gradients give, under its own
 // valid signature, moves everybody alike, and is found out by every validator.
 func TestLyingAggregator(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 2}, func(net *testnet.Network) {
 		liar := net.Node("aggregator-0")
 		liar.Tamper = func(key string, body []byte) (string, []byte) {
 			w, _ := protocol.KeyWindow(key)
@@ -29,12 +29,12 @@ func TestLyingAggregator(t *testing.T) {
 		net.RunWindows(6)
 		net.RequireSameState()
 		for _, name := range []string{"validator-0", "validator-1"} {
-			for w, audit := range simnet.Of[telemetry.Audited](net, name) {
+			for w, audit := range testnet.Of[telemetry.Audited](net, name) {
 				if audit.Honest != (w != net.Window(3)) {
 					t.Errorf("%s finds the Aggregate of window %d honest: %v", name, w, audit.Honest)
 				}
 			}
-			if n := len(simnet.Of[telemetry.Audited](net, name)); n < 6 {
+			if n := len(testnet.Of[telemetry.Audited](net, name)); n < 6 {
 				t.Errorf("%s audited %d of 6 windows", name, n)
 			}
 		}
@@ -43,7 +43,7 @@ func TestLyingAggregator(t *testing.T) {
 
 // Nor can it make up a gradient that nobody sent.
 func TestAggregatorNamesWhatIsNot(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 		net.Node("aggregator-0").Tamper = func(key string, body []byte) (string, []byte) {
 			w, _ := protocol.KeyWindow(key)
 			if strings.HasPrefix(key, "aggregator-") && w == net.Window(3) {
@@ -53,7 +53,7 @@ func TestAggregatorNamesWhatIsNot(t *testing.T) {
 		}
 		net.Start()
 		net.RunWindows(5)
-		audits := simnet.Of[telemetry.Audited](net, "validator-0")
+		audits := testnet.Of[telemetry.Audited](net, "validator-0")
 		if len(audits) < 5 {
 			t.Errorf("%d of 5 windows were audited", len(audits))
 		}
@@ -66,7 +66,7 @@ func TestAggregatorNamesWhatIsNot(t *testing.T) {
 }
 
 // lie changes the update.
-func lie(t *testing.T, net *simnet.Network, w protocol.Window, body []byte) []byte {
+func lie(t *testing.T, net *testnet.Network, w protocol.Window, body []byte) []byte {
 	return forge(t, net, w, body, func(a *run.Aggregate) {
 		for i := range 8 * len(a.Body) { // to the first bit that gives another update
 			raw := slices.Clone(a.Body)
@@ -81,7 +81,7 @@ func lie(t *testing.T, net *simnet.Network, w protocol.Window, body []byte) []by
 }
 
 // forge changes an Aggregate and signs it again.
-func forge(t *testing.T, net *simnet.Network, w protocol.Window, body []byte, change func(*run.Aggregate)) []byte {
+func forge(t *testing.T, net *testnet.Network, w protocol.Window, body []byte, change func(*run.Aggregate)) []byte {
 	a, _, verdict := net.Run.Aggregate(body, w)
 	if !verdict.OK() {
 		t.Fatal(verdict)
@@ -97,7 +97,7 @@ func forge(t *testing.T, net *simnet.Network, w protocol.Window, body []byte, ch
 // An honest miner's sample is equal to the validator's parameters, so its sync score is
 // 1; one whose model differs by two steps everywhere loses by the formula.
 func TestSyncSamples(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 		drifted := net.Node("miner-1")
 		drifted.Tamper = func(key string, body []byte) (string, []byte) {
 			if strings.HasPrefix(key, "debug-") {
@@ -107,7 +107,7 @@ func TestSyncSamples(t *testing.T) {
 		}
 		net.Start()
 		net.RunWindows(4)
-		scores := simnet.Of[telemetry.Scored](net, "validator-0")[net.Window(3)].Miners
+		scores := testnet.Of[telemetry.Scored](net, "validator-0")[net.Window(3)].Miners
 		if len(scores) != 2 {
 			t.Fatalf("%d miners were scored, want 2", len(scores))
 		}
@@ -120,7 +120,7 @@ func TestSyncSamples(t *testing.T) {
 	})
 }
 
-func drift(t *testing.T, net *simnet.Network, node *simnet.Node, key string, body []byte) []byte {
+func drift(t *testing.T, net *testnet.Network, node *testnet.Node, key string, body []byte) []byte {
 	w, _ := protocol.KeyWindow(key)
 	x := node.Parts()
 	s, verdict := wire.DecodeSample(body, wire.Expect{Run: x.Run.Hash, Window: w, UID: node.UID, Hotkey: node.Signer.Hotkey()}, x.Samples().Size())
@@ -141,7 +141,7 @@ func drift(t *testing.T, net *simnet.Network, node *simnet.Node, key string, bod
 // A miner that has earned a score and then takes its bucket away loses it like one that
 // stops uploading.
 func TestMinerHidesItsBucket(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 1}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(3)
 		hiding := net.Node("miner-1")
@@ -149,14 +149,14 @@ func TestMinerHidesItsBucket(t *testing.T) {
 			t.Fatal(r, err)
 		}
 		net.RunWindows(6)
-		for _, m := range simnet.Of[telemetry.Scored](net, "validator-0")[net.Window(8)].Miners {
+		for _, m := range testnet.Of[telemetry.Scored](net, "validator-0")[net.Window(8)].Miners {
 			if notes := strings.Join(m.Notes(), " "); m.UID == hiding.UID && !strings.Contains(notes, "inactive") {
 				t.Errorf("the miner that hides has %+v", m)
 			} else if m.UID != hiding.UID && notes != "" {
 				t.Errorf("uid %d: %s", m.UID, notes)
 			}
 		}
-		if n := len(simnet.Of[telemetry.Scored](net, "validator-0")[net.Window(8)].Miners); n != 3 {
+		if n := len(testnet.Of[telemetry.Scored](net, "validator-0")[net.Window(8)].Miners); n != 3 {
 			t.Errorf("%d miners were scored, want 3", n)
 		}
 	})

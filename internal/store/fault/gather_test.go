@@ -8,14 +8,14 @@ import (
 	"templar/internal/chain"
 	"templar/internal/clock"
 	"templar/internal/directory"
+	"templar/internal/harness"
+	"templar/internal/harness/testnet"
 	"templar/internal/mailbox"
 	"templar/internal/model"
 	"templar/internal/run"
 	"templar/internal/schedule"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/store/fault"
-	"templar/internal/toy"
 	"templar/internal/wallet"
 	"templar/protocol"
 	"templar/wire"
@@ -26,7 +26,7 @@ import (
 // in the digest that stands in each message. It is asked for once more; what is damaged
 // still ends in a verdict, and costs no other peer anything.
 func TestGatherFindsDamage(t *testing.T) {
-	run, err := run.New(simnet.Params(), toy.Methods())
+	run, err := run.New(testnet.Params(), harness.Methods())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,10 +25,10 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"templar/internal/aggregator"
-	"templar/internal/aggregatortest"
 	"templar/internal/clock"
+	"templar/internal/harness/s3site"
+	"templar/internal/harness/testnet"
 	"templar/internal/role"
-	"templar/internal/simnet"
 	"templar/internal/store"
 	"templar/internal/store/fault"
 	"templar/internal/store/s3"
@@ -251,13 +251,13 @@ func (s *scanner) aggregator(ctx context.Context, t *testing.T) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	const windows, miners = 2, 3
-	p := simnet.Params()
+	p := testnet.Params()
 	p.BlockSeconds, p.BlocksPerWindow = 0.3, 8
 	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds = 0.2, 1, 0.6, 0.3
 	serving, stop := context.WithCancel(ctx)
 	endpoint, done := make(chan string, 1), make(chan error, 1)
-	go func() { done <- aggregatortest.Serve(serving, t.TempDir(), miners, func(e string) { endpoint <- e }) }()
-	site, err := aggregatortest.New(ctx, aggregatortest.Config{Endpoint: <-endpoint, Miners: miners, Aggregators: 1, Params: p})
+	go func() { done <- s3site.Serve(serving, t.TempDir(), miners, func(e string) { endpoint <- e }) }()
+	site, err := s3site.New(ctx, s3site.Config{Endpoint: <-endpoint, Miners: miners, Aggregators: 1, Params: p})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func (s *scanner) aggregator(ctx context.Context, t *testing.T) {
 		s.value("event", e)
 		events <- e
 	}))
-	deps, err := site.Parts(ctx, 0, aggregatortest.Aggregator{
+	deps, err := site.Parts(ctx, 0, s3site.Aggregator{
 		Disturb: func(b store.Bucket) store.Bucket { return fault.Wrap(b, clock.Wall{}, lossy) }, Sink: sink, Log: s.logger(),
 	})
 	if err != nil {
@@ -283,7 +283,7 @@ func (s *scanner) aggregator(ctx context.Context, t *testing.T) {
 	a := aggregator.New(role.Config{Windows: windows}, deps.ForAggregator())
 	ran := make(chan error, 1)
 	go func() { ran <- a.Run(ctx) }()
-	for w := aggregatortest.Start; w < aggregatortest.Start+windows; w++ {
+	for w := s3site.Start; w < s3site.Start+windows; w++ {
 		err := site.AdvanceTo(w)
 		if _, uploaded := site.Upload(ctx, w); err != nil || uploaded != nil {
 			t.Fatal(err, uploaded)

@@ -1,4 +1,4 @@
-package simnet
+package testnet
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"templar/internal/directory"
 	"templar/internal/engine"
 	"templar/internal/engine/cpu"
+	"templar/internal/harness"
 	"templar/internal/parts"
 	"templar/internal/role"
 	"templar/internal/store"
@@ -161,8 +162,8 @@ func (n *Node) build(ctx context.Context, needs parts.Needs) (parts.Parts, error
 		Local:  n.Local, Log: net.logger(), Sink: n,
 		Buckets: parts.Buckets{
 			Dialer: net.Store, Disturb: net.faults.disturb, Retry: store.RetryPolicy{Rand: func() float64 { return 0.5 }},
-			Aggregator: Location("aggregator", n.Role == telemetry.Aggregator),
-			Own:        Location(n.Name, true), AsPeer: n.Commitment().Location, Dataset: []store.Location{Location("dataset", false)},
+			Aggregator: Location(harness.AggregatorBucket, n.Role == telemetry.Aggregator),
+			Own:        Location(n.Name, true), AsPeer: n.Commitment().Location, Dataset: []store.Location{Location(harness.DatasetBucket, false)},
 		},
 	})
 	if err != nil || n.Tamper == nil {

@@ -1,21 +1,20 @@
-// Package simnet runs a whole network in memory for tests: the real roles, codec, wire
+// Package testnet runs a whole network in memory for tests: the real roles, codec, wire
 // formats and signatures, a tiny real model on the real engine, blocks made on time by a
 // driver, and buckets that can be made to fail.
 //
 // A network lives in a testing/synctest bubble, where the wall clock is virtual: waiting
 // costs nothing, computing takes no time, and nothing sleeps for real. Test makes both:
 //
-//	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+//	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 //		net.Start()
 //		net.RunWindows(6)
 //		net.RequireSameState()
 //	})
-package simnet
+package testnet
 
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,12 +28,12 @@ import (
 	"templar/internal/chain/manual"
 	"templar/internal/clock"
 	"templar/internal/data"
+	"templar/internal/harness"
 	"templar/internal/parts"
 	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/store/mem"
 	"templar/internal/telemetry"
-	"templar/internal/toy"
 	"templar/internal/wallet"
 	"templar/protocol"
 )
@@ -94,9 +93,7 @@ func build(t *testing.T, c Config) *Network {
 	for i := range max(c.Aggregators, 1) {
 		n.add(telemetry.Aggregator, i)
 	}
-	n.createBuckets()
-	n.createRun(c)
-	n.createChain()
+	n.create(c)
 	return n
 }
 
@@ -117,7 +114,7 @@ func (n *Network) add(r telemetry.Role, i int) {
 // Key returns the n-th of a fixed list of hotkeys.
 func Key(t testing.TB, n uint64) *wallet.Wallet {
 	t.Helper()
-	w, err := wallet.FromSeed([32]byte(binary.LittleEndian.AppendUint64(make([]byte, 24), n)))
+	w, err := harness.Key(n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,52 +122,28 @@ func Key(t testing.TB, n uint64) *wallet.Wallet {
 }
 
 // Location is where a bucket lies, with the key that reads it or the one that writes.
-func Location(bucket string, write bool) store.Location { return toy.Location(endpoint, bucket, write) }
-
-func (n *Network) createBuckets() {
-	names := []string{"dataset", "aggregator"}
-	for _, node := range n.nodes {
-		if node.Role != telemetry.Aggregator {
-			names = append(names, node.Name)
-		}
-	}
-	for _, name := range names {
-		n.must(toy.CreateBucket(n.Store, name))
-	}
+func Location(bucket string, write bool) store.Location {
+	return harness.Location(endpoint, bucket, write)
 }
 
-func (n *Network) createRun(c Config) {
-	p := Params()
+func (n *Network) create(c Config) {
+	site := harness.Config{
+		Params: Params(), Tune: c.Params, Store: n.Store, ShardTokens: c.ShardTokens, Now: time.Now(),
+		Text: data.Corpus{Name: "text", Text: harness.Text("simnet text"), Files: 1},
+	}
+	if c.Corpus != nil {
+		site.Text = *c.Corpus
+	}
 	for _, node := range n.nodes {
-		if node.Role == telemetry.Aggregator {
-			p.Aggregators = append(p.Aggregators, node.Signer.Hotkey())
-		}
+		site.Members = append(site.Members, harness.Member{Name: node.Name, Role: node.Role, Hotkey: node.Signer.Hotkey()})
 	}
-	if c.Params != nil {
-		c.Params(&p)
-	}
-	if c.Corpus == nil {
-		c.Corpus = &data.Corpus{Name: "text", Text: toy.Text("simnet text"), Files: 1}
-	}
-	_, hash, err := data.Build(n.ctx, n.Bucket("dataset"), *c.Corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens, ShardTokens: c.ShardTokens})
+	built, err := harness.Build(n.ctx, site)
 	n.must(err)
-	p.DatasetHash = hash
-	n.Run, err = run.New(p, toy.Methods())
-	n.must(err)
+	n.Run, n.Chain = built.Run, built.Chain
 }
 
 // Params are those of the networks, but for the aggregators and the dataset.
-func Params() protocol.Params { return toy.Params("simnet", endpoint) }
-
-func (n *Network) createChain() {
-	var members []toy.Member
-	for _, node := range n.nodes {
-		members = append(members, toy.Member{Role: node.Role, Hotkey: node.Signer.Hotkey()})
-	}
-	var err error
-	n.Chain, err = manual.New(toy.Genesis(n.Run.Params.Run, n.Run.Params, members), time.Now())
-	n.must(err)
-}
+func Params() protocol.Params { return harness.Params("simnet", endpoint) }
 
 // Commit puts a commitment on the chain, in a block of its own.
 func (n *Network) Commit(node string, data []byte) {

@@ -1,10 +1,10 @@
-package simnet_test
+package testnet_test
 
 import (
 	"strings"
 	"testing"
 
-	"templar/internal/simnet"
+	"templar/internal/harness/testnet"
 	"templar/internal/telemetry"
 	"templar/protocol"
 )
@@ -22,7 +22,7 @@ func gradients(f func(key string, body []byte) (string, []byte)) func(string, []
 // Whatever miners and their stores do, the others are aggregated, and the verdict is
 // named.
 func TestHostileMiners(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 10, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 10, Validators: 2}, func(net *testnet.Network) {
 		var last []byte
 		tampers := map[string]func(string, []byte) (string, []byte){
 			"miner-2": func(key string, body []byte) (string, []byte) { return key, body[:len(body)/2] },
@@ -43,8 +43,8 @@ func TestHostileMiners(t *testing.T) {
 		}
 		net.Start()
 		net.RunWindows(2)
-		net.Break("miner-8", simnet.Denied)
-		net.Break("miner-9", simnet.Hanging)
+		net.Break("miner-8", testnet.Denied)
+		net.Break("miner-9", testnet.Hanging)
 		net.Node("miner-8").Stop()
 		net.Node("miner-9").Stop()
 		net.RunWindows(5)
@@ -55,7 +55,7 @@ func TestHostileMiners(t *testing.T) {
 			"miner-5": protocol.VerdictTooLarge, "miner-6": protocol.VerdictEarly, "miner-7": protocol.VerdictMissing,
 			"miner-8": protocol.VerdictDenied, "miner-9": protocol.VerdictUnreachable,
 		}
-		applied := simnet.Of[telemetry.Applied](net, "miner-0")
+		applied := testnet.Of[telemetry.Applied](net, "miner-0")
 		last5 := applied[net.Window(5)]
 		if len(last5.Included) != 2 {
 			t.Errorf("window %d includes %v, want the two honest miners", net.Window(5), last5.Included)
@@ -72,8 +72,8 @@ func TestHostileMiners(t *testing.T) {
 		}
 		// The validators, too, have looked at everybody in time.
 		for _, name := range []string{"validator-0", "validator-1"} {
-			if len(simnet.Of[telemetry.Scored](net, name)) < 7 {
-				t.Errorf("%s scored %d of 7 windows", name, len(simnet.Of[telemetry.Scored](net, name)))
+			if len(testnet.Of[telemetry.Scored](net, name)) < 7 {
+				t.Errorf("%s scored %d of 7 windows", name, len(testnet.Of[telemetry.Scored](net, name)))
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-package simnet_test
+package testnet_test
 
 import (
 	"maps"
@@ -7,17 +7,17 @@ import (
 	"testing"
 
 	"templar/internal/checkpoint"
-	"templar/internal/simnet"
+	"templar/internal/harness/testnet"
 	"templar/internal/telemetry"
 	"templar/protocol"
 )
 
 func TestEveryNodeHoldsTheSameModel(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(6)
 		net.RequireSameState()
-		for w, a := range simnet.Of[telemetry.Applied](net, "validator-1") {
+		for w, a := range testnet.Of[telemetry.Applied](net, "validator-1") {
 			if len(a.Included) != 3 || len(a.Skipped) != 0 {
 				t.Errorf("window %d: included %v, skipped %v", w, a.Included, a.Skipped)
 			}
@@ -29,18 +29,18 @@ func TestEveryNodeHoldsTheSameModel(t *testing.T) {
 	})
 }
 
-func trained(net *simnet.Network, i int) telemetry.Trained {
-	return simnet.Of[telemetry.Trained](net, "miner-0")[net.Window(i)]
+func trained(net *testnet.Network, i int) telemetry.Trained {
+	return testnet.Of[telemetry.Trained](net, "miner-0")[net.Window(i)]
 }
 
 // What happens depends on nothing but the configuration: signatures are random, and
 // goroutines run in any order.
 func TestRunsRepeat(t *testing.T) {
 	run := func() (states map[protocol.Window]protocol.Hash, scores map[protocol.Window]telemetry.Scored) {
-		simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+		testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 			net.Start()
 			net.RunWindows(5)
-			states, scores = net.States("validator-1"), simnet.Of[telemetry.Scored](net, "validator-1")
+			states, scores = net.States("validator-1"), testnet.Of[telemetry.Scored](net, "validator-1")
 		})
 		return states, scores
 	}
@@ -65,28 +65,28 @@ func requireSameScores(t *testing.T, a, b map[protocol.Window]telemetry.Scored) 
 }
 
 func TestMinerJoinsLate(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start("miner-2")
 		net.RunWindows(6)
 		net.Node("miner-2").Start()
 		net.RunWindows(9) // until the next peer list is in force
 		net.RequireSameState()
 		uid := net.Node("miner-2").UID
-		if a := simnet.Of[telemetry.Applied](net, "validator-0")[net.Window(14)]; !slices.Contains(a.Included, uid) {
+		if a := testnet.Of[telemetry.Applied](net, "validator-0")[net.Window(14)]; !slices.Contains(a.Included, uid) {
 			t.Errorf("window %d: included %v, not the uid %d that joined late", net.Window(14), a.Included, uid)
 		}
 	})
 }
 
 func TestNoGradients(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(3)
 		net.Node("miner-0").Stop()
 		net.Node("miner-1").Stop()
 		net.RunWindows(6)
 		net.RequireSameState()
-		applied := simnet.Of[telemetry.Applied](net, "validator-1")
+		applied := testnet.Of[telemetry.Applied](net, "validator-1")
 		before, last := applied[net.Window(7)], applied[net.Window(8)]
 		if len(last.Included) != 0 || last.Aggregate.IsZero() {
 			t.Errorf("included %v in %s, want an empty Aggregate", last.Included, last.Aggregate.Short())
@@ -99,11 +99,11 @@ func TestNoGradients(t *testing.T) {
 }
 
 func TestWeightsReachTheChain(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(8)
 		for _, name := range []string{"validator-0", "validator-1"} {
-			set := simnet.Of[telemetry.WeightsSet](net, name)
+			set := testnet.Of[telemetry.WeightsSet](net, name)
 			if len(set) == 0 {
 				t.Errorf("%s set no weights", name)
 			}
@@ -130,12 +130,12 @@ func TestWeightsReachTheChain(t *testing.T) {
 // --test gathers from more peers than the run selects, and the Aggregate still fits.
 func TestAllPeers(t *testing.T) {
 	few := func(p *protocol.Params) { p.MaxTopKPeers = 1 }
-	simnet.Test(t, simnet.Config{Miners: 4, Validators: 1, Params: few}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 4, Validators: 1, Params: few}, func(net *testnet.Network) {
 		net.Node("aggregator-0").Config.AllPeers = true
 		net.Start()
 		net.RunWindows(3)
 		net.RequireSameState()
-		if a := simnet.Of[telemetry.Applied](net, "miner-0")[net.Window(2)]; len(a.Included) != 4 {
+		if a := testnet.Of[telemetry.Applied](net, "miner-0")[net.Window(2)]; len(a.Included) != 4 {
 			t.Errorf("included %v, want all four", a.Included)
 		}
 	})
@@ -144,7 +144,7 @@ func TestAllPeers(t *testing.T) {
 // Asked for three windows, every node ends by itself after them. The validators leave
 // the result behind, and gathers where they were asked to.
 func TestEndOfRun(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 2}, func(net *testnet.Network) {
 		names := []string{"miner-0", "miner-1", "validator-0", "validator-1", "aggregator-0"}
 		for _, name := range names {
 			net.Node(name).Config.Windows = 3

@@ -1,14 +1,18 @@
-// Package toy has what a network needs that is to train hundreds of windows in a test: run
-// parameters, a text, keys for its buckets and a genesis, all small.
-package toy
+// Package harness has what a network is made of that trains hundreds of windows in a test or
+// in the simulator: run parameters, a text, hotkeys, buckets and a genesis, all small, and
+// Build, which makes the site of a network of them. Package parts builds its nodes.
+//
+// Package testnet has the network for tests, in a bubble of virtual time; package s3site
+// aggregators at an S3 server. The simulator (package sim) has a scheduler of its own.
+package harness
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 
-	"templar/internal/chain/ledger"
 	"templar/internal/store"
-	"templar/internal/telemetry"
+	"templar/internal/wallet"
 	"templar/method"
 	"templar/method/dctsign"
 	"templar/protocol"
@@ -57,11 +61,15 @@ func Location(endpoint, bucket string, write bool) store.Location {
 	return l
 }
 
-// CreateBucket makes a bucket with a key that reads it and one that writes.
-func CreateBucket(s interface {
+// Store is a store whose buckets a harness makes.
+type Store interface {
+	store.Dialer
 	CreateBucket(name string) error
 	AddKeys(keys ...store.Key) error
-}, name string) error {
+}
+
+// CreateBucket makes a bucket with a key that reads it and one that writes.
+func CreateBucket(s Store, name string) error {
 	key := func(write bool) store.Key {
 		l := Location("", name, write)
 		return store.Key{AccessKey: l.AccessKey, Secret: l.Secret, Grants: []store.Grant{{Bucket: name, Write: write}}}
@@ -69,35 +77,7 @@ func CreateBucket(s interface {
 	return errors.Join(s.CreateBucket(name), s.AddKeys(key(false), key(true)))
 }
 
-// Member is a node with a role on the chain.
-type Member struct {
-	Role   telemetry.Role
-	Hotkey protocol.Hotkey
-}
-
-// Stake is that of the validator that has the least.
-const Stake = 1000
-
-// Genesis is a chain, named so that other runs have other block hashes, on which the
-// validators and miners among the members are registered, in order. Of the validators the
-// first has the highest stake.
-func Genesis(name string, p *protocol.Params, members []Member) ledger.Genesis {
-	g := ledger.DefaultGenesis(name)
-	g.Tempo, g.WeightsRateLimit, g.CommitRateLimit = p.BlocksPerWindow, 1, 0
-	above := uint64(0)
-	for _, m := range members {
-		if m.Role == telemetry.Validator {
-			above++
-		}
-	}
-	for _, m := range members {
-		switch m.Role {
-		case telemetry.Validator:
-			g.Founders = append(g.Founders, ledger.Founder{Hotkey: m.Hotkey, Stake: Stake * above})
-			above--
-		case telemetry.Miner:
-			g.Founders = append(g.Founders, ledger.Founder{Hotkey: m.Hotkey})
-		}
-	}
-	return g
+// Key returns the n-th of a fixed list of hotkeys.
+func Key(n uint64) (*wallet.Wallet, error) {
+	return wallet.FromSeed([32]byte(binary.LittleEndian.AppendUint64(make([]byte, 24), n)))
 }

@@ -1,12 +1,11 @@
-// Package aggregatortest puts aggregators among real parts: an S3 server on loopback, a
+// Package s3site puts aggregators among real parts: an S3 server on loopback, a
 // chain whose blocks the caller makes, and as many miners as wanted, which do nothing but
 // upload. Tests and benches share it.
-package aggregatortest
+package s3site
 
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 	"templar/internal/chain/manual"
 	"templar/internal/clock"
 	"templar/internal/directory"
+	"templar/internal/harness"
 	"templar/internal/model"
 	"templar/internal/parts"
 	"templar/internal/run"
@@ -27,7 +27,6 @@ import (
 	"templar/internal/store/s3"
 	"templar/internal/store/server"
 	"templar/internal/telemetry"
-	"templar/internal/toy"
 	"templar/internal/wallet"
 	"templar/method"
 	"templar/protocol"
@@ -63,7 +62,7 @@ type Site struct {
 
 // Buckets are the buckets of a site with so many miners.
 func Buckets(miners int) []string {
-	names := []string{"aggregator", "validator"}
+	names := []string{harness.AggregatorBucket, "validator"}
 	for i := range miners {
 		names = append(names, bucketOf(i))
 	}
@@ -96,7 +95,7 @@ func Serve(ctx context.Context, dir string, miners int, ready func(endpoint stri
 // before Start.
 func New(ctx context.Context, c Config) (*Site, error) {
 	s := &Site{config: c, dialer: s3.NewDialer(s3.Options{IdlePerHost: c.Miners})}
-	for _, f := range []func(context.Context) error{s.createRun, s.createChain, s.commit, s.announce} {
+	for _, f := range []func(context.Context) error{s.createRun, s.createPayloads, s.commit, s.announce} {
 		if err := f(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -113,37 +112,53 @@ func (s *Site) Close() error {
 	return errors.Join(errs...)
 }
 
-func key(kind, n uint64) (*wallet.Wallet, error) {
-	seed := binary.LittleEndian.AppendUint64(make([]byte, 16), kind)
-	return wallet.FromSeed([32]byte(binary.LittleEndian.AppendUint64(seed, n)))
+// Kinds of hotkeys.
+const (
+	minerKeys      = 1 << 32
+	aggregatorKeys = 2 << 32
+)
+
+// createRun makes the run and its chain.
+func (s *Site) createRun(ctx context.Context) (err error) {
+	if s.validator, err = harness.Key(0); err != nil {
+		return err
+	}
+	if s.miners, err = keys(minerKeys, s.config.Miners); err != nil {
+		return err
+	}
+	if s.aggregators, err = keys(aggregatorKeys, s.config.Aggregators); err != nil {
+		return err
+	}
+	c := harness.Config{Params: s.config.Params, Now: time.Now(), Genesis: func(g *ledger.Genesis) { g.MaxNeurons = max(g.MaxNeurons, 1+s.config.Miners) }}
+	c.Params.Stores, c.Params.Aggregators, c.Params.MaxTopKPeers = []string{s.config.Endpoint}, nil, max(1, s.config.Miners)
+	c.Members = []harness.Member{{Role: telemetry.Validator, Hotkey: s.validator.Hotkey()}}
+	for _, w := range s.miners {
+		c.Members = append(c.Members, harness.Member{Role: telemetry.Miner, Hotkey: w.Hotkey()})
+	}
+	for _, w := range s.aggregators {
+		c.Members = append(c.Members, harness.Member{Role: telemetry.Aggregator, Hotkey: w.Hotkey()})
+	}
+	site, err := harness.Build(ctx, c)
+	s.Run, s.Chain = site.Run, site.Chain
+	return err
 }
 
-func (s *Site) createRun(context.Context) (err error) {
-	if s.validator, err = key(0, 0); err != nil {
-		return err
-	}
-	for i := range s.config.Miners {
-		w, err := key(1, uint64(i))
+// keys returns n hotkeys of a kind.
+func keys(kind uint64, n int) (all []*wallet.Wallet, err error) {
+	for i := range uint64(n) {
+		w, err := harness.Key(kind + i)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		s.miners = append(s.miners, w)
+		all = append(all, w)
 	}
-	p := s.config.Params
-	p.Stores, p.Aggregators, p.MaxTopKPeers = []string{s.config.Endpoint}, nil, max(1, s.config.Miners)
-	for i := range s.config.Aggregators {
-		w, err := key(2, uint64(i))
-		if err != nil {
-			return err
-		}
-		s.aggregators = append(s.aggregators, w)
-		p.Aggregators = append(p.Aggregators, w.Hotkey())
-	}
-	if s.Run, err = run.New(p, toy.Methods()); err != nil {
-		return err
-	}
-	for i := range min(4, s.config.Miners) { // gradients to take turns with
-		payload, err := s.Run.Method.Encode(model.Init(p.Model, uint64(i)))
+	return all, nil
+}
+
+// createPayloads makes gradients for the miners to take turns with.
+func (s *Site) createPayloads(context.Context) error {
+	for i := range min(4, s.config.Miners) {
+		payload, err := s.Run.Method.Encode(model.Init(s.Run.Params.Model, uint64(i)))
 		if err != nil {
 			return err
 		}
@@ -152,18 +167,7 @@ func (s *Site) createRun(context.Context) (err error) {
 	return nil
 }
 
-func (s *Site) createChain(context.Context) (err error) {
-	g := ledger.DefaultGenesis("site")
-	g.MaxNeurons, g.CommitRateLimit = max(g.MaxNeurons, 1+s.config.Miners), 0
-	g.Founders = []ledger.Founder{{Hotkey: s.validator.Hotkey(), Stake: 1000}}
-	for _, m := range s.miners {
-		g.Founders = append(g.Founders, ledger.Founder{Hotkey: m.Hotkey()})
-	}
-	s.Chain, err = manual.New(g, time.Now())
-	return err
-}
-
-// commit puts everybody's bucket on the chain.
+// commit puts the buckets of all members on the chain.
 func (s *Site) commit(context.Context) error {
 	send := func(w *wallet.Wallet, r telemetry.Role, bucket string) error {
 		data, err := directory.Commitment{Role: r, Location: s.location(bucket)}.Encode()
@@ -260,8 +264,8 @@ func (s *Site) Parts(ctx context.Context, i int, a Aggregator) (parts.Parts, err
 	return parts.Build(ctx, parts.Spec{
 		Name: fmt.Sprintf("aggregator-%d", i), Role: telemetry.Aggregator, Needs: parts.Of(telemetry.Aggregator),
 		Run: s.Run, Signer: s.aggregators[i], Chain: s.Chain, Clock: clock.Wall{}, Local: local, Log: a.Log, Sink: a.Sink,
-		Buckets: parts.Buckets{Dialer: s.dialer, Retry: a.Retry, Aggregator: s.location("aggregator"), Disturb: func(l store.Location, b store.Bucket) store.Bucket {
-			if a.Disturb == nil || l.Bucket != "aggregator" {
+		Buckets: parts.Buckets{Dialer: s.dialer, Retry: a.Retry, Aggregator: s.location(harness.AggregatorBucket), Disturb: func(l store.Location, b store.Bucket) store.Bucket {
+			if a.Disturb == nil || l.Bucket != harness.AggregatorBucket {
 				return b
 			}
 			return a.Disturb(b)

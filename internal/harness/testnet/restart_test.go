@@ -1,11 +1,11 @@
-package simnet_test
+package testnet_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
-	"templar/internal/simnet"
+	"templar/internal/harness/testnet"
 	"templar/internal/telemetry"
 	"templar/protocol"
 )
@@ -26,14 +26,14 @@ func TestMinerRestartsAnywhere(t *testing.T) {
 		}
 	}
 	phase := func(name string) func(protocol.Window) func(telemetry.Event) bool {
-		return func(w protocol.Window) func(telemetry.Event) bool { return simnet.InPhase(w, name) }
+		return func(w protocol.Window) func(telemetry.Event) bool { return testnet.InPhase(w, name) }
 	}
 	for name, kill := range map[string]func(protocol.Window) func(telemetry.Event) bool{
 		"training": phase("training"), "waiting": phase("waiting"), "uploading": phase("uploading"),
 		"uploaded": uploaded, "aggregate": phase("fetching"), "applied": applied,
 	} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 2, Validators: 1}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 				net.Start()
 				net.RunWindows(1)
 				w := net.Window(5)
@@ -43,7 +43,7 @@ func TestMinerRestartsAnywhere(t *testing.T) {
 				if n := starts(net, "miner-0"); n != 2 {
 					t.Fatalf("miner-0 started %d times, want 2", n)
 				}
-				published := simnet.Of[telemetry.Published](net, "aggregator-0")
+				published := testnet.Of[telemetry.Published](net, "aggregator-0")
 				for later := w + 1; later < net.Window(10); later++ {
 					if uid := net.Node("miner-0").UID; !slices.Contains(published[later].Included, uid) {
 						t.Errorf("window %d includes %v, not uid %d that was restarted in window %d", later, published[later].Included, uid, w)
@@ -55,7 +55,7 @@ func TestMinerRestartsAnywhere(t *testing.T) {
 }
 
 // starts counts the instances of a node.
-func starts(net *simnet.Network, node string) (n int) {
+func starts(net *testnet.Network, node string) (n int) {
 	for _, e := range net.Events(node) {
 		if p, ok := e.Body.(telemetry.Phase); ok && p.Name == "starting" {
 			n++
@@ -68,18 +68,18 @@ func starts(net *simnet.Network, node string) (n int) {
 // neither scores the window twice nor forgets it.
 func TestValidatorRestartsWithItsScores(t *testing.T) {
 	run := func(kill bool) (scores map[protocol.Window]telemetry.Scored) {
-		simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+		testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 			net.Start()
 			net.RunWindows(1)
 			if kill {
-				net.Node("validator-1").KillWhen(simnet.InPhase(net.Window(4), "applying"))
+				net.Node("validator-1").KillWhen(testnet.InPhase(net.Window(4), "applying"))
 			}
 			net.RunWindows(8)
 			net.RequireSameState()
 			if n := starts(net, "validator-1"); kill != (n == 2) {
 				t.Fatalf("validator-1 started %d times", n)
 			}
-			scores = simnet.Of[telemetry.Scored](net, "validator-1")
+			scores = testnet.Of[telemetry.Scored](net, "validator-1")
 		})
 		return scores
 	}
@@ -87,7 +87,7 @@ func TestValidatorRestartsWithItsScores(t *testing.T) {
 }
 
 func TestAggregatorIsAway(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(2)
 		net.Node("aggregator-0").Stop()
@@ -115,11 +115,11 @@ func TestAggregatorIsAway(t *testing.T) {
 		}
 		// The lead selected peers once when they were due, however often it had to wait.
 		lists, err := net.Bucket("validator-0").List(net.Context(), protocol.PeersPrefix, "", 100)
-		windows := len(simnet.Of[telemetry.Scored](net, "validator-0"))
+		windows := len(testnet.Of[telemetry.Scored](net, "validator-0"))
 		if due := (windows-1)/int(net.Run.Params.PeerReplacementFrequency) + 1; err != nil || len(lists) > due {
 			t.Errorf("%d peer lists in %d windows, want at most %d; %v", len(lists), windows, due, err)
 		}
-		for w, s := range simnet.Of[telemetry.Scored](net, "validator-1") {
+		for w, s := range testnet.Of[telemetry.Scored](net, "validator-1") {
 			for _, m := range s.Miners {
 				if strings.Contains(strings.Join(m.Notes(), " "), "sample") {
 					t.Errorf("window %d: uid %d pays for the aggregator's absence: %v", w, m.UID, m.Reasons)
@@ -129,7 +129,7 @@ func TestAggregatorIsAway(t *testing.T) {
 	})
 }
 
-func provisional(net *simnet.Network, node string) (n int) {
+func provisional(net *testnet.Network, node string) (n int) {
 	for _, e := range net.Events(node) {
 		if a, ok := e.Body.(telemetry.Applied); ok && a.Provisional {
 			n++
@@ -139,13 +139,13 @@ func provisional(net *simnet.Network, node string) (n int) {
 }
 
 func TestStandbyAggregator(t *testing.T) {
-	simnet.Test(t, simnet.Config{Miners: 2, Validators: 1, Aggregators: 2}, func(net *simnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1, Aggregators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(3)
 		net.Node("aggregator-0").Stop() // the other goes on alone
 		net.RunWindows(4)
 		net.RequireSameState()
-		one, two := simnet.Of[telemetry.Published](net, "aggregator-0"), simnet.Of[telemetry.Published](net, "aggregator-1")
+		one, two := testnet.Of[telemetry.Published](net, "aggregator-0"), testnet.Of[telemetry.Published](net, "aggregator-1")
 		for i := range 7 {
 			w := net.Window(i)
 			if one[w].Ours == two[w].Ours {
@@ -161,9 +161,9 @@ func TestStandbyAggregator(t *testing.T) {
 // The lead validator vanishes with its bucket: miners go on, and newcomers still find
 // the run.
 func TestLeadValidatorVanishes(t *testing.T) {
-	for name, fault := range map[string]simnet.Fault{"unreachable": simnet.Unreachable, "hanging": simnet.Hanging} {
+	for name, fault := range map[string]testnet.Fault{"unreachable": testnet.Unreachable, "hanging": testnet.Hanging} {
 		t.Run(name, func(t *testing.T) {
-			simnet.Test(t, simnet.Config{Miners: 3, Validators: 2}, func(net *simnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 				net.Start("miner-2")
 				net.RunWindows(5)
 				net.Node("validator-0").Stop()
@@ -171,7 +171,7 @@ func TestLeadValidatorVanishes(t *testing.T) {
 				net.Node("miner-2").Start()
 				net.RunWindows(6)
 				net.RequireSameState()
-				if a := simnet.Of[telemetry.Published](net, "aggregator-0")[net.Window(10)]; len(a.Included) != 3 {
+				if a := testnet.Of[telemetry.Published](net, "aggregator-0")[net.Window(10)]; len(a.Included) != 3 {
 					t.Errorf("window %d includes %v, want three", net.Window(10), a.Included)
 				}
 			})
