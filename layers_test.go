@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// floors lists the house from the ground up. A package may import those of lower floors,
-// and those under its own folder.
-var floors = [][]string{
+// layers lists the packages from the lowest layer to the highest. A package may import packages
+// of lower layers and those under its own folder.
+var layers = [][]string{
 	{"protocol", "internal/strictjson", "internal/userfile"},
 	{"internal/safetensors", "internal/tokenizer"},
 	{"internal/clock", "internal/kernel", "internal/workers", "internal/score"},
@@ -38,14 +38,14 @@ var floors = [][]string{
 // pure packages hold rules: values in, values out.
 var pure = []string{"protocol", "state", "codec", "wire", "internal/kernel", "internal/score", "internal/peers", "internal/copies", "internal/report", "internal/chain/ledger"}
 
-// impure is what a rule must not reach for.
+// impure lists the packages that pure packages must not import.
 var impure = []string{"context", "log", "log/slog", "net", "net/http", "os", "os/signal", "sync", "math/rand"}
 
 // backEnds are implementations of ports. Only the command chooses among them, in
-// cmd/templar/backends; what is below gets constructors as values (node.Backends).
+// cmd/templar/backends; lower layers get constructors as values (node.Backends).
 var backEnds = []string{"internal/chain/cometbft", "internal/engine/cpu", "internal/store/s3"}
 
-// chooses lists what may import a back end beside its own folder, and why.
+// chooses lists the packages outside its own folder that may import a back end, and why.
 var chooses = map[string]string{
 	"cmd/templar/backends":     "fills node.Backends",
 	"bench":                    "measures implementations",
@@ -83,14 +83,14 @@ func packages(t *testing.T) []goPackage {
 	}
 }
 
-// place returns the room of the house that a package is in, and its floor.
-func place(importPath string) (room string, floor int) {
+// place returns the entry of layers that a package belongs to, and the number of its layer.
+func place(importPath string) (entry string, layer int) {
 	path := strings.TrimPrefix(importPath, "templar/")
-	floor = -1
-	for i, rooms := range floors {
-		for _, r := range rooms {
-			if (path == r || strings.HasPrefix(path, r+"/")) && len(r) > len(room) {
-				room, floor = r, i
+	layer = -1
+	for i, entries := range layers {
+		for _, e := range entries {
+			if (path == e || strings.HasPrefix(path, e+"/")) && len(e) > len(entry) {
+				entry, layer = e, i
 			}
 		}
 	}
@@ -99,23 +99,23 @@ func place(importPath string) (room string, floor int) {
 
 func TestImportsPointDown(t *testing.T) {
 	for _, p := range packages(t) {
-		room, floor := place(p.ImportPath)
-		if floor < 0 {
-			t.Errorf("%s has no room in the house: give it one here and in ARCHITECTURE.md", p.ImportPath)
+		entry, layer := place(p.ImportPath)
+		if layer < 0 {
+			t.Errorf("%s is in no layer: add it to layers here and to ARCHITECTURE.md", p.ImportPath)
 			continue
 		}
 		for _, imported := range p.Imports {
 			if !strings.HasPrefix(imported, "templar/") {
 				continue
 			}
-			if to, below := place(imported); to != room && below >= floor {
-				t.Errorf("%s (floor %d) imports %s (floor %d)", p.ImportPath, floor, imported, below)
+			if to, importedLayer := place(imported); to != entry && importedLayer >= layer {
+				t.Errorf("%s (layer %d) imports %s (layer %d)", p.ImportPath, layer, imported, importedLayer)
 			}
 		}
 	}
 }
 
-// An aggregator holds no model, and is built without what computes, loads or saves one.
+// An aggregator holds no model and links no package that computes, loads or saves one.
 func TestAggregatorHoldsNoModel(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "./internal/aggregator").Output()
 	if err != nil {
@@ -125,14 +125,14 @@ func TestAggregatorHoldsNoModel(t *testing.T) {
 		if linked == "templar/internal/engine" {
 			continue // the port's types: a method names them, and no engine is linked
 		}
-		switch room, _ := place(linked); room {
+		switch entry, _ := place(linked); entry {
 		case "internal/engine", "internal/data", "internal/model", "internal/checkpoint", "internal/replica", "internal/resume", "internal/evaluation":
 			t.Errorf("the aggregator links %s", linked)
 		}
 	}
 }
 
-// Whoever knows the codec knows one method: nobody outside methods imports it, in tests neither.
+// The codec belongs to particular methods: no other package imports it, and no other test.
 func TestOnlyMethodsImportTheCodec(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}}`, "./...").Output()
 	if err != nil {
@@ -144,13 +144,13 @@ func TestOnlyMethodsImportTheCodec(t *testing.T) {
 		if !slices.Contains(words[1:], "templar/codec") {
 			continue
 		}
-		if room, _ := place(words[0]); room != "method" && room != "codec" {
+		if entry, _ := place(words[0]); entry != "method" && entry != "codec" {
 			t.Errorf("%s imports codec: take method.Method", words[0])
 		}
 		importers++
 	}
 	if importers == 0 {
-		t.Error("no package imports codec: the test sees nothing")
+		t.Error("no package imports codec: the test checks nothing")
 	}
 }
 

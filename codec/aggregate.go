@@ -11,8 +11,8 @@ const normFloor = 1e-8
 
 // Aggregate folds peers' gradients, in the order given, into one sign per parameter
 // (spec/dctsign, "Aggregating"); callers pass ascending uid, since the sum of floats
-// depends on order. It streams: beside the update it holds one chunk a worker. No
-// gradients give no update: nil.
+// depends on order. Beside the update it holds one chunk per worker in memory. Without
+// gradients it returns nil.
 func (c *Codec) Aggregate(gs []*Gradient) *Update {
 	if len(gs) == 0 {
 		return nil
@@ -29,7 +29,7 @@ func (c *Codec) Aggregate(gs []*Gradient) *Update {
 }
 
 // Mean writes the decoded mean, whose signs Aggregate packs, to dst (flat); zero where
-// nobody sent a coefficient.
+// no peer sent a coefficient.
 func (c *Codec) Mean(gs []*Gradient, dst []float32) {
 	clear(dst)
 	c.eachMean(gs, func(t *tensor, n int, x []float32) {
@@ -40,7 +40,7 @@ func (c *Codec) Mean(gs []*Gradient, dst []float32) {
 	})
 }
 
-// eachMean calls f with every chunk's decoded mean, row-major, or nil if nobody sent a
+// eachMean calls f with every chunk's decoded mean, row-major, or nil if no peer sent a
 // coefficient of it.
 func (c *Codec) eachMean(gs []*Gradient, f func(t *tensor, n int, x []float32)) {
 	c.shareWriting(func(pieces iter.Seq[int]) {
@@ -68,7 +68,7 @@ type mean struct {
 	readers []*chunkReader
 	sum     []float32 // by coefficient; zero between chunks
 	senders []uint32  // likewise
-	index   []uint16  // the coefficients that anyone sent
+	index   []uint16  // the coefficients that any peer sent
 	value   []float32
 }
 
@@ -101,7 +101,7 @@ func (m *mean) next(t *tensor, tensor int) ([]uint16, []float32) {
 		kernel.Divide(r.value, m.peers[p].norms[tensor]+normFloor)
 		value := r.value[:len(r.index)]
 		for i, at := range r.index {
-			m.index[count] = at // stays if nobody sent it before: 0-1 has the upper bit
+			m.index[count] = at // stays if no peer sent it before: 0-1 has the upper bit
 			count += int((senders[at] - 1) >> 31)
 			senders[at]++
 			sum[at] += value[i]

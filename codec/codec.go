@@ -32,7 +32,7 @@ type Codec struct {
 	largest int // values in the largest chunk
 	keep    int // coefficients kept of the chunk that keeps most
 	pieces  []piece
-	meet    bool          // pieces do, within a byte of an update
+	meet    bool          // some pieces share a byte of an update
 	hash    protocol.Hash // LayoutHash
 
 	pool workers.Pool
@@ -52,7 +52,7 @@ type tensor struct {
 // New checks the tensor table and prepares the transforms of its chunk shapes.
 func New(layout protocol.Layout, s Spec) (*Codec, error) {
 	if s.TargetChunk < 1 || s.TargetChunk > MaxSide {
-		return nil, fmt.Errorf("codec: target_chunk is %d: must lie in [1, %d]", s.TargetChunk, MaxSide)
+		return nil, fmt.Errorf("codec: target_chunk is %d: must be in [1, %d]", s.TargetChunk, MaxSide)
 	}
 	if s.TopK < 1 {
 		return nil, fmt.Errorf("codec: top-k is %d: must be positive", s.TopK)
@@ -122,7 +122,7 @@ func (c *Codec) parameters() int {
 	return last.Offset + last.rows*last.cols
 }
 
-// across is the number of chunks side by side: a row of chunks is contiguous memory.
+// across is the number of chunks in a row: a row of chunks is contiguous memory.
 func (t *tensor) across() int { return t.cols / t.chunk.Cols }
 
 func (t *tensor) chunks() int { return t.rows * t.cols / t.chunk.Size() }

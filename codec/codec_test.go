@@ -54,7 +54,7 @@ func TestChunksCoverEveryParameterOnce(t *testing.T) {
 					at := tensor.at(n) + r*tensor.cols + j
 					seen[at]++
 					if got := c.chunkOf(at); got != tensor.first+n {
-						t.Fatalf("parameter %d lies in chunk %d, not %d", at, tensor.first+n, got)
+						t.Fatalf("parameter %d is in chunk %d, not %d", at, tensor.first+n, got)
 					}
 				}
 			}
@@ -62,7 +62,7 @@ func TestChunksCoverEveryParameterOnce(t *testing.T) {
 	}
 	for i, n := range seen {
 		if n != 1 {
-			t.Fatalf("parameter %d lies in %d chunks", i, n)
+			t.Fatalf("parameter %d is in %d chunks", i, n)
 		}
 	}
 }

@@ -87,7 +87,7 @@ func (c *Codec) compressPiece(m []float32, p piece, l *tile, w *chunkWriter) err
 	return nil
 }
 
-// join moves the parts of a body together within its memory, and reads the result as
+// join makes the pieces of a body contiguous within its memory, and reads the result as
 // any other node will.
 func (c *Codec) join(body []byte, parts [][]byte) (*Gradient, error) {
 	body[0] = byte(c.scheme)
@@ -117,7 +117,7 @@ func (c *Codec) Subtract(m []float32, g *Gradient) {
 	})
 }
 
-// decode calls f for every row of every chunk: where it lies in flat, and its
+// decode calls f for every row of every chunk with its offset in the flat memory and its
 // decoded values.
 func (c *Codec) decode(g *Gradient, flat []float32, f func(flat, x []float32)) {
 	c.pool.Share(len(c.pieces), func(items iter.Seq[int]) {

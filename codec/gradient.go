@@ -88,7 +88,7 @@ func (c *Codec) ReadGradient(b []byte) (*Gradient, protocol.Verdict) {
 	return g, protocol.VerdictOK
 }
 
-// Chunk is what a Gradient says of one chunk.
+// Chunk is the part of a Gradient that belongs to one chunk.
 type Chunk struct {
 	Tensor int       // index into the Layout
 	Chunk  int       // within the tensor, row-major
@@ -108,8 +108,8 @@ func (c *Codec) Each(g *Gradient, f func(Chunk)) {
 	}
 }
 
-// Pack makes a Gradient of given coefficients, one Chunk for each of the Codec's, in
-// order: what a test vector or another compressor has. Values are coded by the Codec's
+// Pack makes a Gradient of given coefficients, such as those of a test vector or of another
+// compressor: one Chunk for each of the Codec's, in order. Values are coded by the Codec's
 // scheme.
 func (c *Codec) Pack(chunks []Chunk) (*Gradient, error) {
 	if len(chunks) != c.chunks {

@@ -44,7 +44,7 @@ func FuzzReadIndices(f *testing.F) {
 }
 
 // relative error of the values that are sent, by scheme, for a chunk whose values
-// lie within a factor of two
+// are within a factor of two
 var precision = map[Scheme]float64{SchemeF32: 1e-7, SchemeF16: 1.0 / 2048, SchemeI8: 1.0 / 127}
 
 func TestSchemesKeepValues(t *testing.T) {

@@ -6,17 +6,17 @@ import (
 	"templar/internal/workers"
 )
 
-// Parallel returns a Codec that does the same with so many workers at once, which each
-// starts: it calls f(0) to f(n-1), in any order, several at once if it likes, and returns when
-// all have returned. Every result has the same bits.
+// Parallel returns a Codec that computes the same results, to the bit, with the given number
+// of workers. each starts them: it calls f(0) to f(n-1), in any order and concurrently if it
+// chooses, and returns when all calls have returned.
 func (c *Codec) Parallel(n int, each func(n int, f func(i int))) *Codec {
 	p := *c
 	p.pool = workers.Pool{Workers: n, Each: each}
 	return &p
 }
 
-// shareWriting is Share for pieces whose workers write to an update. Neighbours may meet
-// within a byte of it, so that every other piece is done before the rest begin.
+// shareWriting is Share for pieces whose workers write to an update. Adjacent pieces may share
+// a byte of it, so every second piece is done before the rest begin.
 func (c *Codec) shareWriting(work func(pieces iter.Seq[int])) {
 	if !c.meet {
 		c.pool.Share(len(c.pieces), work)
@@ -35,19 +35,18 @@ func (c *Codec) shareWriting(work func(pieces iter.Seq[int])) {
 	}
 }
 
-// piece is a range of chunks, numbered over all tensors, that a worker takes at once.
-// It is made of whole rows of chunks.
+// piece is a range of chunks, numbered over all tensors, that one worker processes. It
+// consists of whole rows of chunks.
 type piece struct {
 	tensor     int // of the first chunk
 	first, end int
 }
 
-// pieceChunks is the least size of a piece but the last: too many for a byte of an
-// update to reach over one.
+// pieceChunks is the least size of a piece other than the last: large enough that no byte of
+// an update spans a whole piece.
 const pieceChunks = 64
 
-// cut divides the chunks into pieces, and says whether any two meet within a byte of an
-// update.
+// cut divides the chunks into pieces, and reports whether any two share a byte of an update.
 func (c *Codec) cut() (pieces []piece, meet bool) {
 	next := piece{}
 	for i := range c.tensors {

@@ -9,7 +9,7 @@ import (
 	"templar/internal/kernel"
 )
 
-// Scheme is how values stand on the wire (spec/dctsign, "Values").
+// Scheme is the encoding of values on the wire (spec/dctsign, "Values").
 type Scheme uint8
 
 // The schemes. All but SchemeF32 have one float32 scale a chunk.
@@ -19,7 +19,7 @@ const (
 	SchemeI8  Scheme = 3
 )
 
-// DefaultScheme stands where a Spec names none.
+// DefaultScheme is used when a Spec names none.
 const DefaultScheme = SchemeI8
 
 const (
@@ -82,8 +82,8 @@ func (s Scheme) quantise(codes []byte, v []float32, scale float32) []byte {
 	return codes
 }
 
-// value returns what a code stands for. Codes that none may send come out as zero,
-// infinity or NaN, for the reader to refuse; -128 has no opposite and is one of them.
+// value decodes a code. Codes that must not be sent give zero, infinity or NaN, which the
+// reader refuses; -128 has no opposite and is one of them.
 func (s Scheme) value(code uint32, scale float32) float32 {
 	switch s {
 	case SchemeF16:

@@ -10,8 +10,8 @@ import (
 	"templar/protocol"
 )
 
-// Levels is the number of bits that a value of a sparse record takes: its sign, and which
-// of the levels below its chunk's largest magnitude it has (spec/sparse, "Values").
+// Levels is the number of bits of a value in a sparse record: its sign, and its level below
+// the chunk's largest magnitude (spec/sparse, "Values").
 type Levels uint8
 
 // The widths. Levels1 has one magnitude a chunk, Levels2 two, Levels4 eight and Levels8 128
@@ -363,7 +363,7 @@ func (r *SparseReader) Next(size, keep int) (index []uint16, value []float32, v 
 	if magnitude(high) < tooFaint {
 		return nil, nil, protocol.VerdictMalformed
 	}
-	// At least one bit an index: a count that the bytes cannot hold is refused before it is believed.
+	// At least one bit an index: a count that the bytes cannot hold is refused before it is used.
 	if r.at+uint(n)*(1+uint(r.levels)) > r.end {
 		return nil, nil, protocol.VerdictMalformed
 	}

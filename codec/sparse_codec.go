@@ -37,9 +37,9 @@ type Sparse struct {
 func NewSparse(layout protocol.Layout, s SparseSpec) (*Sparse, error) {
 	switch {
 	case s.TargetChunk < 1 || s.TargetChunk > 64:
-		return nil, fmt.Errorf("sparse: target_chunk is %d: must lie in [1, 64]", s.TargetChunk)
+		return nil, fmt.Errorf("sparse: target_chunk is %d: must be in [1, 64]", s.TargetChunk)
 	case s.TopK < 1 || s.TopK > s.TargetChunk*s.TargetChunk:
-		return nil, fmt.Errorf("sparse: topk is %d: must lie in [1, %d]", s.TopK, s.TargetChunk*s.TargetChunk)
+		return nil, fmt.Errorf("sparse: topk is %d: must be in [1, %d]", s.TopK, s.TargetChunk*s.TargetChunk)
 	case !s.Levels.Valid():
 		return nil, fmt.Errorf("sparse: value_bits is %d: must be 1, 2, 4 or 8", s.Levels)
 	case s.Update != Levels4 && s.Update != Levels8:
@@ -399,8 +399,8 @@ func (m *sparseMean) next(t *tensor, scales []float32, keep int) ([]uint16, []fl
 	return m.index, m.value
 }
 
-// each calls f for every chunk: its number of piece, where its values lie in the flat memory, and the values. Pieces come at
-// once, chunks in order. The slices are valid until f returns.
+// each calls f for every chunk with the number of its piece, the offsets of its values in the flat memory, and the values.
+// Pieces are visited concurrently, the chunks of a piece in order. The slices are valid until f returns.
 func (c *Sparse) each(b sparseBody, levels Levels, keep func(*tensor) int, f func(piece int, at []int, v []float32)) {
 	g := c.grid
 	g.pool.Share(len(g.pieces), func(items iter.Seq[int]) {
@@ -570,9 +570,9 @@ func (c *Sparse) Pack(chunks []Chunk) (*SparseGradient, error) {
 	return g, nil
 }
 
-// Telling lists the chunks, numbered over all tensors, of which a gradient holds at least as many values as least, and at most a
-// quarter: in them honest gradients differ.
-func (c *Sparse) Telling(least int) (out []int) {
+// Comparable lists the chunks, numbered over all tensors, of which a gradient holds at least least values and at most a
+// quarter of all: in these, honest gradients differ.
+func (c *Sparse) Comparable(least int) (out []int) {
 	for i := range c.grid.tensors {
 		t := &c.grid.tensors[i]
 		if t.keep >= least && 4*t.keep <= t.chunk.Size() {

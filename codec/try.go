@@ -2,10 +2,10 @@ package codec
 
 import "slices"
 
-// Deltas describes the trial step p <- p - size*sign along an update, as an engine takes and
-// undoes it: the function writes what is subtracted from the parameters from at on to dst, zero
-// for those of empty chunks. It may be called for any range, and by several goroutines at once.
-// A nil Update moves nothing.
+// Deltas describes the trial step p <- p - size*sign along an update, which an engine takes
+// and undoes: the function writes to dst the values to subtract from the parameters that
+// start at offset at, zero for those of empty chunks. It may be called for any range, and by
+// several goroutines at once. A nil Update moves nothing.
 func (c *Codec) Deltas(u *Update, size float32) func(dst []float32, at int) {
 	return func(dst []float32, at int) {
 		clear(dst)

@@ -17,7 +17,7 @@ func TestDeltas(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	momentum := make([]float32, layout.Size())
 	for i := range momentum {
-		if i >= 32*96 || i%96 < 32 { // leaves chunks to which nobody sends anything
+		if i >= 32*96 || i%96 < 32 { // leaves chunks for which no peer sends a coefficient
 			momentum[i] = float32(rng.NormFloat64())
 		}
 	}

@@ -16,10 +16,10 @@ import (
 // Method is a training method, set up for one run. Except for the trainers that NewTrainer
 // returns it is immutable and safe for concurrent use.
 type Method struct {
-	// Name is the id that stands in objects and run parameters.
+	// Name is the method's id in objects and run parameters.
 	Name string
-	// LayoutHash covers the tensor table and what else a body's form depends on: bodies are
-	// readable only between nodes of the same LayoutHash.
+	// LayoutHash covers the tensor table and everything else that the format of bodies depends
+	// on: bodies are readable only between nodes of the same LayoutHash.
 	LayoutHash protocol.Hash
 	// MaxPayload and MaxUpdate bound the sizes of bodies in bytes.
 	MaxPayload, MaxUpdate int64
@@ -27,19 +27,19 @@ type Method struct {
 	Reducer
 	Applier
 	Comparer
-	Coder // nil for a method without one: then cheaters that need it cannot be tested
+	Coder // nil for a method without one: then adversaries that need it cannot be tested
 
-	// NewTrainer returns a miner's trainer on an engine, which it then uses alone. Its private
+	// NewTrainer returns a miner's trainer, which has exclusive use of the engine. Its private
 	// state is that of a miner that has not trained yet.
 	NewTrainer func(engine.Engine) Trainer
 }
 
-// Factory sets a method up for a run: it decodes and checks p.Method.Params, and takes the tensor
-// table from p.Model. The pool says how many workers may compute at once; results have the same
-// bits for each.
+// Factory sets up a method for a run: it decodes and checks p.Method.Params, and takes the tensor
+// table from p.Model. The pool bounds the number of workers; results have the same bits for any
+// number.
 type Factory func(p *protocol.Params, pool workers.Pool) (*Method, error)
 
-// Factories are the methods that a program knows, by name.
+// Factories are the methods of a program, by name.
 type Factories map[string]Factory
 
 // New sets up the method that the run parameters name.
@@ -59,27 +59,27 @@ func (f Factories) New(p *protocol.Params, pool workers.Pool) (*Method, error) {
 }
 
 // Payload is what a miner sends for a window, as a Reducer has read it. It is immutable. A Payload
-// that is a fmt.Stringer describes itself in a line for people.
+// may implement fmt.Stringer: a description in one line for people.
 type Payload interface {
 	// Bytes is the body as it stands on the wire. The caller does not change it.
 	Bytes() []byte
 }
 
 // Update is what moves the parameters in a window, as a Reducer made or read it. It is immutable.
-// A nil Update stands for a window without payloads: it moves nothing. Equal updates have equal
+// A nil Update is that of a window without payloads: it moves nothing. Equal updates have equal
 // bytes.
 type Update interface {
 	// Bytes is the body as it stands on the wire. The caller does not change it.
 	Bytes() []byte
 }
 
-// Reducer makes one update of a window's payloads. All nodes get the same bits.
+// Reducer combines a window's payloads to one update. All nodes get the same bits.
 type Reducer interface {
 	// Read checks a payload's body, which comes from another node. The Payload keeps it. A fault
-	// of the sender's is a verdict, never an error or a panic.
+	// of the sender gives a verdict, never an error or a panic.
 	Read(body []byte) (Payload, protocol.Verdict)
-	// Reduce makes the update of payloads that stand in ascending uid; nil of none. It has a
-	// result for all payloads that Read accepts.
+	// Reduce computes the update of payloads in ascending uid, nil if there are none. It succeeds
+	// for all payloads that Read accepts.
 	Reduce(payloads []Payload) Update
 	// ReadUpdate checks an update's body, which comes from another node. The Update keeps it.
 	ReadUpdate(body []byte) (Update, protocol.Verdict)
@@ -87,46 +87,46 @@ type Reducer interface {
 
 // Applier moves parameters. All nodes get the same bits.
 type Applier interface {
-	// Rate is the learning rate of an update at a global step. It stands in the Aggregate, since
-	// architectures may disagree about its last place.
+	// Rate is the learning rate of an update at a global step. The Aggregate states it, since
+	// architectures may disagree in its last place.
 	Rate(step uint64) float32
 	// AcceptsRate reports whether another node may have computed rate for the step.
 	AcceptsRate(step uint64, rate float32) bool
 	// Apply changes params in place. A nil Update changes nothing.
 	Apply(params []float32, u Update, rate float32)
-	// Trial is the step by which validators measure a single payload at a global step: what is
-	// subtracted from the parameters.
+	// Trial is the step with which validators measure a single payload at a global step: the
+	// values to subtract from the parameters.
 	Trial(p Payload, step uint64) engine.Step
 }
 
-// Comparer measures how much two nodes' work is alike.
+// Comparer measures the similarity of two nodes' work.
 type Comparer interface {
-	// Sample takes the same places, which seed draws, out of each payload: places where honest
+	// Sample extracts the same places, drawn by seed, from each payload: places where honest
 	// payloads differ. Coefficients that all payloads have are left out.
 	Sample(payloads []Payload, seed protocol.Hash) [][]Chunk
-	// StepSize is the unit of distances between nodes' parameters after a global step: by how
-	// much the update of one step moves a parameter, in the mean. It is above 0.
+	// StepSize is the unit of distances between nodes' parameters after a global step: the mean
+	// distance by which the update of one step moves a parameter. It is above 0.
 	StepSize(step uint64) float64
 	// Differ counts the parameters that two updates move differently, and returns the first of
 	// them; -1 if there is none.
 	Differ(a, b Update) (count, first int)
 }
 
-// Chunk is what a payload has of one chunk of parameters.
+// Chunk is the part of a payload that belongs to one chunk of parameters.
 type Chunk struct {
 	Index []uint16  // ascending, within the chunk
 	Value []float32 // one for each Index
 }
 
-// Coder takes payloads apart and makes them. Tools and tests use it, and cheaters in tests.
+// Coder decodes and encodes payloads. Tools, tests and test adversaries use it.
 type Coder interface {
 	// Chunks calls f with each chunk of a payload in order. f does not keep the slices.
 	Chunks(p Payload, f func(Chunk))
-	// Pack makes a payload of chunks, of which there must be as many as Chunks gives. What the
-	// method would not send is left out, and values are rounded to what it can send.
+	// Pack makes a payload of chunks, as many as Chunks gives. Values that the method would not
+	// send are left out; the others are rounded to those that it can send.
 	Pack(chunks []Chunk) (Payload, error)
-	// Encode makes the payload of a vector, with a value for each parameter, as a trainer would
-	// whose private state it is.
+	// Encode makes the payload of a vector, with a value for each parameter, as a trainer with
+	// that private state would.
 	Encode(x []float32) (Payload, error)
 }
 
@@ -134,28 +134,28 @@ type Coder interface {
 // batch, Payload, and, once its store has taken the payload, Stored. A window may end after any of
 // these. A Trainer is not for concurrent use.
 type Trainer interface {
-	// Begin starts a window's training at a global step from params, which are lent to the
-	// Trainer until the next Begin: it does not change them, nor does the caller until Payload
-	// has returned or the window is given up.
+	// Begin starts a window's training at a global step from params, which the Trainer reads
+	// until the next Begin. It does not change them; the caller must not change them until
+	// Payload has returned or the window is abandoned.
 	Begin(ctx context.Context, step uint64, params []float32) error
-	// Batch trains on one batch and returns its loss before.
+	// Batch trains on one batch and returns its loss before the step.
 	Batch(ctx context.Context, b engine.Batch) (engine.Loss, error)
-	// Payload takes what was trained into the private state and returns the body to send. At
+	// Payload adds the window's training to the private state and returns the body to send. At
 	// least one batch must have been trained.
 	Payload(ctx context.Context) ([]byte, error)
-	// Stored says that the store took what Payload returned.
+	// Stored records that the store accepted what Payload returned.
 	Stored(ctx context.Context) error
 	Private
 }
 
-// Private is a Trainer's private state: what a miner must not lose, beside the parameters. It may
-// be saved between Stored, or what the window ended with instead, and the next Begin.
+// Private is a Trainer's private state: what a miner must keep, beside the parameters. It may be
+// saved between the last call of a window and the next Begin.
 type Private interface {
-	// Save returns the state. The memory is the Trainer's: it is valid until the next call of the
-	// Trainer, and the caller does not change it.
+	// Save returns the state. The Trainer owns the memory: it is valid until the next call of the
+	// Trainer, and the caller must not change it.
 	Save(ctx context.Context) ([]Tensor, error)
-	// Load replaces the state by one that Save returned, perhaps long ago: it is checked, and the
-	// state stays as it was after an error. The Trainer keeps the memory.
+	// Load replaces the state by one that Save returned earlier. It checks the state, and leaves
+	// the present one unchanged on an error. The Trainer keeps the memory.
 	Load(ctx context.Context, tensors []Tensor) error
 }
 
@@ -174,8 +174,8 @@ func ValidTensorName(s string) bool {
 	return s != "" && len(s) <= 32 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_.") == ""
 }
 
-// Unpack takes the named vectors and scalars out of a saved state: all of these and no others, with
-// size finite values each. It is for implementations of Private.Load.
+// Unpack extracts the named vectors and scalars from a saved state, which must hold all of these
+// and no others, with size finite values in each vector. It is for implementations of Private.Load.
 func Unpack(tensors []Tensor, size int, vectors, scalars []string) (map[string][]float32, map[string]uint64, error) {
 	v, s := make(map[string][]float32), make(map[string]uint64)
 	for _, t := range tensors {
@@ -193,7 +193,7 @@ func Unpack(tensors []Tensor, size int, vectors, scalars []string) (map[string][
 		case t.Values == nil && slices.Contains(scalars, t.Name):
 			s[t.Name] = t.Scalar
 		default:
-			return nil, nil, fmt.Errorf("private state: it has %q, which the method does not know", t.Name)
+			return nil, nil, fmt.Errorf("private state: unknown tensor %q", t.Name)
 		}
 	}
 	if len(v) != len(vectors) || len(s) != len(scalars) || len(tensors) != len(v)+len(s) {

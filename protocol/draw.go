@@ -6,15 +6,15 @@ import (
 	"math/rand/v2"
 )
 
-// Draw is a stream of random integers that anyone can recompute from a seed, which
-// is most often a block's hash: page assignments, samples and peer lists come from it.
+// Draw is a stream of random integers that every node can recompute from a seed, usually
+// a block's hash. Page assignments, samples and peer lists are drawn from it.
 //
 // The stream is ChaCha8 as C2SP's chacha8rand specifies it, keyed with the SHA-256 of
 // "templar draw", a zero byte, the purpose, a zero byte, the seed, and each number as
 // eight little-endian bytes. The purpose keeps streams of one seed independent.
 type Draw struct{ source *rand.ChaCha8 }
 
-// NewDraw starts the stream of a purpose, a seed and the numbers that narrow it down.
+// NewDraw starts the stream of a purpose, a seed and further numbers, such as a window and a uid.
 func NewDraw(purpose string, seed Hash, numbers ...uint64) *Draw {
 	key := append([]byte("templar draw\x00"+purpose+"\x00"), seed[:]...)
 	for _, n := range numbers {
@@ -27,7 +27,7 @@ func NewDraw(purpose string, seed Hash, numbers ...uint64) *Draw {
 func (d *Draw) Uint64() uint64 { return d.source.Uint64() }
 
 // Below returns a uniform integer in [0, n): the next 64-bit value modulo n, where
-// values below 2^64 mod n are passed over, since they would favour some results.
+// values below 2^64 mod n are skipped, since they would bias the result.
 // It returns 0 for n = 0.
 func (d *Draw) Below(n uint64) uint64 {
 	if n == 0 {

@@ -15,7 +15,7 @@ import (
 type Hotkey [32]byte
 
 // Signature is an sr25519 signature under the context "substrate". It is randomised:
-// signing a message twice gives two signatures, so nothing is identified by one.
+// signing a message twice gives two signatures, so a signature identifies nothing.
 type Signature [64]byte
 
 // Signer holds a hotkey's secret half.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Kind is what an object key says its object is.
+// Kind is the kind of object that a key names.
 type Kind string
 
 // The kinds of object that are named after a window.
@@ -20,7 +20,8 @@ const (
 	KindReport     Kind = "report"
 )
 
-// Prefix is common to all keys of a kind, and perhaps to others': ParseKey tells.
+// Prefix returns the common prefix of all keys of a kind. Keys of other kinds may share it;
+// ParseKey distinguishes them.
 func (k Kind) Prefix() string {
 	if k == KindPeers {
 		return PeersPrefix
@@ -28,19 +29,19 @@ func (k Kind) Prefix() string {
 	return string(k) + "-"
 }
 
-// ofNode tells whether keys of the kind name a uid.
+// ofNode reports whether keys of the kind name a uid.
 func (k Kind) ofNode() bool {
 	return k == KindGradient || k == KindSample || k == KindArchive || k == KindReport
 }
 
-// Key is what the key of an object of this version says.
+// Key is a parsed object key of this version.
 type Key struct {
 	Kind   Kind
 	Window Window
 	UID    UID // zero where the kind names none
 }
 
-// String is the key, of a checkpoint its folder.
+// String returns the key; for a checkpoint, that of its folder.
 func (k Key) String() string {
 	switch {
 	case k.Kind.ofNode():
@@ -82,8 +83,8 @@ const PeersPrefix = "peers_"
 func StartWindowKey() string { return fmt.Sprintf("start_window_v%d.json", Version) }
 
 // ParseKey reads an object key, or that of a file in a checkpoint's folder. ok is false
-// for a key of another kind, another version or a stranger's making: what is not written
-// exactly as this version writes it is nobody's to count or to delete.
+// for a key of another kind or version, and for any key that this version would not write
+// in exactly this form. Such objects are neither counted nor deleted.
 func ParseKey(key string) (k Key, ok bool) {
 	fields := strings.FieldsFunc(key, func(r rune) bool { return r == '-' || r == '_' })
 	if len(fields) < 3 {

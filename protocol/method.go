@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// Method names a run's training method and holds its parameters. What they mean is the
-// method's: it decodes them with Decode.
+// Method names a run's training method and holds its parameters. Only the method interprets
+// them: it decodes them with Decode.
 type Method struct {
 	// Name is the method's id on the wire: 1 to MaxMethodName lower-case letters, digits and hyphens.
 	Name string `json:"name"`
-	// Params is a JSON object in one form: keys ascending, no spaces, numbers as the shortest
-	// that give their binary64. So equal parameters have equal bytes, and a run one hash.
+	// Params is a JSON object in canonical form: keys ascending, no spaces, each number the
+	// shortest that gives its binary64. Equal parameters have equal bytes, so a run has one hash.
 	Params json.RawMessage `json:"params"`
 }
 
@@ -47,7 +47,7 @@ func canonical(b []byte) (json.RawMessage, error) {
 		return nil, err
 	}
 	if m == nil {
-		return nil, errors.New("they are no JSON object")
+		return nil, errors.New("not a JSON object")
 	}
 	return json.Marshal(m)
 }
@@ -67,8 +67,8 @@ func (m Method) With(key string, value any) Method {
 	return out
 }
 
-// UnmarshalJSON reads a Method over the one that stands there: parameters that are absent keep
-// their values, unless the name is another.
+// UnmarshalJSON reads a Method over the present one: parameters that are absent keep their
+// values, unless the name differs.
 func (m *Method) UnmarshalJSON(b []byte) error {
 	var in struct {
 		Name   string                     `json:"name"`

@@ -15,21 +15,21 @@ import (
 	"time"
 )
 
-// Params are the run parameters: everything that honest nodes must hold equal to
-// train one model. Their hash is announced with the start window and stands in
-// every gradient and Aggregate.
+// Params are the run parameters: the values that all honest nodes must share to train
+// one model. Their hash is announced with the start window and is part of every
+// gradient and Aggregate.
 type Params struct {
 	// Run names the run; two runs never share objects or signatures.
 	Run string `json:"run"`
 	// Seed draws theta_0: any number.
 	Seed uint64 `json:"seed"`
-	// Aggregators are the hotkeys whose Aggregates count, the first one first.
+	// Aggregators are the hotkeys whose Aggregates count, in order of precedence.
 	Aggregators []Hotkey `json:"aggregators"`
-	// Stores are the endpoints whose LastModified is believed, "https://host[:port]", or
-	// "https://*.domain" for every host under a domain that has stores only, or "file:///directory" where all
-	// nodes are on one machine. A bucket elsewhere is not read: on his own server an owner
-	// could date an upload as he likes, and a node could be sent to addresses of its own
-	// network.
+	// Stores are the endpoints whose LastModified is trusted, "https://host[:port]", or
+	// "https://*.domain" for every host under a domain of stores only, or "file:///directory" where all
+	// nodes are on one machine. Buckets elsewhere are not read: the operator of a private
+	// server could choose the date of an upload, or direct a node to addresses of the node's
+	// own network.
 	Stores []string `json:"stores"`
 
 	// Model is the shape of the model.
@@ -74,32 +74,32 @@ type Params struct {
 
 	// Peers.
 
-	// MaxTopKPeers is how many miners a window's gradients come from at most: 1 or more.
+	// MaxTopKPeers is the largest number of miners whose gradients enter a window: 1 or more.
 	MaxTopKPeers int `json:"max_topk_peers"`
-	// MinimumPeers is how many miners a peer list has at least, if there are so many: 0 or more.
+	// MinimumPeers is the least number of miners in a peer list, if so many are active: 0 or more.
 	MinimumPeers int `json:"minimum_peers"`
-	// PeersToReplace is how many miners of the list change places each time: 0 or more.
+	// PeersToReplace is how many miners of the list are replaced each time: 0 or more.
 	PeersToReplace int `json:"peers_to_replace"`
 	// PeerReplacementFrequency is the time between two peer lists in windows: 1 or more.
 	PeerReplacementFrequency uint64 `json:"peer_replacement_frequency"`
-	// PeerListWindowMargin is how many windows after its publication a list is in force: 0 or more.
+	// PeerListWindowMargin is the number of windows from a list's publication until it is in force: 0 or more.
 	PeerListWindowMargin uint64 `json:"peer_list_window_margin"`
-	// UnpaidEvaluations is after how many evaluations a miner without weight is left out of peer
-	// lists, until it has some; 0 lets it stay while there are free places.
+	// UnpaidEvaluations is the number of evaluations after which a miner without weight is left
+	// out of peer lists until it gains weight; 0 keeps it while there are free places.
 	UnpaidEvaluations uint64 `json:"unpaid_evaluations"`
-	// ActiveCheckSeconds is the time between two looks at which miners are active, in seconds:
+	// ActiveCheckSeconds is the time between two checks of which miners are active, in seconds:
 	// above 0.
 	ActiveCheckSeconds float64 `json:"active_check_interval"`
-	// RecentWindows is how many windows back a gradient shows that its miner is active: 0 or more.
+	// RecentWindows is how many windows old a gradient may be to show that its miner is active: 0 or more.
 	RecentWindows uint64 `json:"recent_windows"`
 
 	// Validation. Penalties are factors in [0, 1] on a score.
 
-	// ValidatorOffset is how many windows a validator measures behind the chain: 0 or more.
+	// ValidatorOffset is how many windows a validator stays behind the chain: 0 or more.
 	ValidatorOffset uint64 `json:"validator_offset"`
 	// UIDsPerWindow is how many miners a validator measures in a window: 1 or more.
 	UIDsPerWindow int `json:"uids_per_window"`
-	// ValidatorSampleRate is the share of a page's batches that losses are measured on: [0, 1].
+	// ValidatorSampleRate is the share of a page's batches on which losses are measured: [0, 1].
 	ValidatorSampleRate float64 `json:"validator_sample_rate"`
 	// OpenSkillBeta is the spread of performance in the rating (Plackett-Luce), in points of
 	// skill: above 0.
@@ -109,8 +109,8 @@ type Params struct {
 	// BinaryScoreAlpha is the weight of the newest window in the average of the binary indicator:
 	// [0, 1].
 	BinaryScoreAlpha float64 `json:"binary_score_ma_alpha"`
-	// SyncMaxStepsBehind is how many of the method's steps a miner's parameters may be away
-	// before SyncPenalty applies.
+	// SyncMaxStepsBehind is the distance of a miner's parameters, in steps of the method, above
+	// which SyncPenalty applies.
 	SyncMaxStepsBehind float64 `json:"sync_max_steps_behind"`
 	// PowerNormalisation is the exponent with which scores become weights: above 0.
 	PowerNormalisation float64 `json:"power_normalisation"`
@@ -118,12 +118,12 @@ type Params struct {
 	InactivityPenalty float64 `json:"inactivity_penalty"`
 	// MissingGradientPenalty is the factor for a window without a gradient.
 	MissingGradientPenalty float64 `json:"missing_gradient_penalty"`
-	// SyncPenalty is the factor for parameters that are too far away, and for no sample.
+	// SyncPenalty is the factor for parameters that are too far away, and for a missing sample.
 	SyncPenalty float64 `json:"sync_penalty"`
-	// ResetInactivityWindows is after how many inactive windows a miner's scores are zero: 0 or more.
+	// ResetInactivityWindows is the number of inactive windows after which a miner's scores are zero: 0 or more.
 	ResetInactivityWindows uint64 `json:"reset_inactivity_windows"`
-	// CopyIndices and CopyValues are the shares of common coefficients, of any value and of
-	// nearly the same, from which on the later of two gradients is a copy: above 0. A share
+	// CopyIndices and CopyValues are the shares of common coefficients, with any value and with
+	// nearly the same value, at which the later of two gradients is a copy: above 0. A share
 	// above 1 is never reached.
 	CopyIndices float64 `json:"copy_indices"`
 	CopyValues  float64 `json:"copy_values"`
@@ -153,7 +153,7 @@ func (p *Params) Publication() time.Duration { return seconds(p.PublicationSecon
 // PeerGather is how long a miner's or a validator's own gather may take.
 func (p *Params) PeerGather() time.Duration { return seconds(p.PeerGatherSeconds) }
 
-// ActiveCheck is the time between two looks at who is active.
+// ActiveCheck is the time between two checks of which miners are active.
 func (p *Params) ActiveCheck() time.Duration { return seconds(p.ActiveCheckSeconds) }
 
 // BlockTime is the time between two blocks.
@@ -238,7 +238,7 @@ func (p *Params) Validate() error {
 		"inactivity_penalty": p.InactivityPenalty, "missing_gradient_penalty": p.MissingGradientPenalty, "sync_penalty": p.SyncPenalty,
 		"copy_penalty": p.CopyPenalty,
 	}) {
-		fault(!(v >= 0 && v <= 1), "%s is %v: must lie in [0, 1]", name, v)
+		fault(!(v >= 0 && v <= 1), "%s is %v: must be in [0, 1]", name, v)
 	}
 	fault(!(p.CopyIndices > 0) || !(p.CopyValues > 0), "copy_indices and copy_values must be positive: above 1 they are off")
 	fault(p.MinimumPeers < 0 || p.PeersToReplace < 0, "minimum_peers and peers_to_replace must not be negative")
@@ -251,7 +251,7 @@ func (p *Params) Validate() error {
 	return errors.Join(errs...)
 }
 
-// sorted yields a map in the order of its keys, so that faults read the same each time.
+// sorted yields a map in the order of its keys, so that faults are reported in a fixed order.
 func sorted[V any](m map[string]V) iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
 		for _, k := range slices.Sorted(maps.Keys(m)) {

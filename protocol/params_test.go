@@ -92,7 +92,7 @@ func TestUploadBounds(t *testing.T) {
 	}
 }
 
-// The same faults are told in the same order each time.
+// Validate reports the same faults in the same order each time.
 func TestFaultsHaveAnOrder(t *testing.T) {
 	var none Params
 	first := none.Validate().Error()

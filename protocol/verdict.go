@@ -2,13 +2,13 @@ package protocol
 
 import "fmt"
 
-// Verdict says what one node makes of one object of another node. A bad peer is
-// data, never a Go error: errors are for faults of our own side. The same words
-// stand in test vectors, metric labels, penalties and reports.
+// Verdict is one node's judgement of one object of another node. A bad peer is data,
+// never a Go error: errors are for faults on the reader's side. The same words are
+// used in test vectors, metric labels, penalties and reports.
 type Verdict uint8
 
 const (
-	// VerdictNone is the zero value: nobody has judged. It is never published.
+	// VerdictNone is the zero value: not judged. It is never published.
 	VerdictNone Verdict = iota
 	VerdictOK
 	VerdictMissing      // the store answered: no such object
@@ -25,7 +25,7 @@ const (
 	VerdictWrongVersion // another protocol version
 	VerdictWrongContext // another run, window, uid or hotkey
 	VerdictBadSignature
-	VerdictCopied          // as another's, and stored after it; a reader of several gradients finds it
+	VerdictCopied          // as another's, and stored after it; found by comparing several gradients
 	VerdictUnauthenticated // the store does not know the committed read key, or refuses its signature
 	verdictEnd
 )
@@ -54,7 +54,7 @@ func (v Verdict) String() string {
 	return fmt.Sprintf("verdict(%d)", uint8(v))
 }
 
-// MarshalText writes the verdict's word.
+// MarshalText returns the verdict's word.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
 // UnmarshalText reads a verdict's word.

@@ -41,7 +41,7 @@ func (h *Hash) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// WindowOf returns the window that a block belongs to.
+// WindowOf returns the window of a block.
 func (p *Params) WindowOf(block uint64) Window { return Window(block / p.BlocksPerWindow) }
 
 // FirstBlock returns the number of the first block of w.

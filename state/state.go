@@ -35,7 +35,7 @@ func check(t protocol.Tensor, offset int) error {
 		return fmt.Errorf("%d dimensions: want 1 or 2", len(t.Shape))
 	}
 	if t.Offset != offset {
-		return fmt.Errorf("offset %d: want %d, tensors lie without gaps", t.Offset, offset)
+		return fmt.Errorf("offset %d: want %d, tensors leave no gaps", t.Offset, offset)
 	}
 	const maxParameters = math.MaxInt / 8 // so that sizes in bytes do not overflow
 	size := 1
@@ -51,8 +51,8 @@ func check(t protocol.Tensor, offset int) error {
 	return nil
 }
 
-// Parallel returns a Space that hashes with so many workers at once, which each starts. Every
-// hash has the same bits.
+// Parallel returns a Space that computes the same hashes with the given number of workers,
+// which each starts.
 func (s *Space) Parallel(n int, each func(n int, f func(i int))) *Space {
 	return &Space{layout: s.layout, pool: workers.Pool{Workers: n, Each: each}}
 }

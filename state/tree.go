@@ -16,7 +16,7 @@ import (
 // may be shorter.
 const TileSize = 1 << 16
 
-// Tree is the state hash opened up: a leaf for each tile of each tensor, so that two
+// Tree is the hash tree under a state hash: a leaf for each tile of each tensor, so that two
 // states can be compared and a difference located (spec/state, "State hash").
 type Tree struct {
 	layout protocol.Layout
@@ -32,10 +32,10 @@ type Tile struct {
 }
 
 // Hash is the state hash: it identifies the parameters, to the bit, under this tensor table. It
-// panics when params has not the size of the layout.
+// panics when params does not have the size of the layout.
 func (s *Space) Hash(params []float32) protocol.Hash { return s.Tree(params).Root() }
 
-// Tree hashes every tile of params. It panics when params has not the size of the layout.
+// Tree hashes every tile of params. It panics when params does not have the size of the layout.
 func (s *Space) Tree(params []float32) Tree {
 	if len(params) != s.Size() {
 		panic(fmt.Sprintf("state: %d parameters, want %d", len(params), s.Size()))
@@ -76,8 +76,8 @@ func (l *leafHasher) sum(values []float32) (leaf protocol.Hash) {
 	return leaf
 }
 
-// lowestFirst is whether values lie in this machine's memory as they stand on the wire,
-// which spares a copy.
+// lowestFirst reports whether this machine is little-endian, as the wire is. Then no copy is
+// needed.
 func lowestFirst() bool { return binary.NativeEndian.Uint16([]byte{1, 0}) == 1 }
 
 // memory is the bytes that hold values.

@@ -25,7 +25,7 @@ type Skipped struct {
 	Verdict protocol.Verdict `json:"verdict"`
 }
 
-// Aggregate is the one update of a window, and what it was made from.
+// Aggregate is the update of a window and the list of what it was computed from.
 type Aggregate struct {
 	Run           protocol.Hash
 	Window        protocol.Window
@@ -110,8 +110,8 @@ func AggregateHash(b []byte) protocol.Hash {
 }
 
 // DecodeAggregate reads the Aggregate of window w, which one of the aggregators must
-// have signed, and its content hash. The Aggregate keeps b; its Body is for the run's method to read. Whether the learning rate
-// is right, and the chain unbroken, is for the caller to see.
+// have signed, and its content hash. The Aggregate keeps b; its Body is for the run's method
+// to read. The caller checks the learning rate and the link to the previous Aggregate.
 func DecodeAggregate(b []byte, f Format, run protocol.Hash, w protocol.Window, aggregators []protocol.Hotkey) (*Aggregate, protocol.Hash, protocol.Verdict) {
 	h, body, v := open(b, KindAggregate, func(h Header) bool {
 		return h.Run == run && h.Window == w && slices.Contains(aggregators, h.Hotkey)
@@ -178,7 +178,7 @@ func (a *Aggregate) readPeers(r *reader) {
 	}
 }
 
-// check holds the rules of spec/wire, "Aggregate", that both sides keep.
+// check applies the rules of spec/wire, "Aggregate", that encoder and decoder share.
 func (a *Aggregate) check() error {
 	switch {
 	case a.Window < a.Start:
@@ -190,7 +190,7 @@ func (a *Aggregate) check() error {
 	case len(a.Included) > math.MaxUint16 || len(a.Skipped) > math.MaxUint16:
 		return errors.New("too many peers")
 	case (a.Body == nil) != (len(a.Included) == 0):
-		return errors.New("an update goes with included gradients, and none without")
+		return errors.New("an Aggregate has an update exactly when gradients are included")
 	}
 	return a.checkPeers()
 }

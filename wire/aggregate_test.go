@@ -79,7 +79,7 @@ func TestEncodeAggregateRefuses(t *testing.T) {
 		"learning rate NaN":     func(a *Aggregate) { a.LearningRate = float32(math.NaN()) },
 		"learning rate below 0": func(a *Aggregate) { a.LearningRate = -1 },
 		"no update":             func(a *Aggregate) { a.Body = nil },
-		"update of nobody":      func(a *Aggregate) { a.Included = nil },
+		"update of no peer":     func(a *Aggregate) { a.Included = nil },
 		"included disorder":     func(a *Aggregate) { slices.Reverse(a.Included) },
 		"included twice":        func(a *Aggregate) { a.Included[1].UID = a.Included[0].UID },
 		"skipped disorder":      func(a *Aggregate) { slices.Reverse(a.Skipped) },

@@ -15,7 +15,7 @@ type StartWindow struct {
 	StateHash   protocol.Hash   `json:"state_hash"` // of theta_0
 }
 
-// PeerList is the set of peers that are gathered from a window on, under
+// PeerList is the set of peers whose gradients are gathered from a window on, under
 // DomainPeers.
 type PeerList struct {
 	Run           protocol.Hash   `json:"run"`
@@ -24,7 +24,7 @@ type PeerList struct {
 	Reserve       []protocol.UID  `json:"reserve,omitempty"` // in order of preference
 }
 
-// Validate checks that peers ascend and that no uid stands twice.
+// Validate checks that peers ascend and that no uid is repeated.
 func (l *PeerList) Validate() error {
 	seen := map[protocol.UID]bool{}
 	if !slices.IsSorted(l.Peers) {
@@ -32,7 +32,7 @@ func (l *PeerList) Validate() error {
 	}
 	for _, uid := range slices.Concat(l.Peers, l.Reserve) {
 		if seen[uid] {
-			return errors.New("peer list: a uid stands twice")
+			return errors.New("peer list: a uid is repeated")
 		}
 		seen[uid] = true
 	}

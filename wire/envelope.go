@@ -48,7 +48,7 @@ type Header struct {
 }
 
 // Peek reads the header of a message of this protocol version and checks that the
-// message is undamaged. Nothing is verified: for tools that show what a file holds.
+// message is undamaged. It does not verify the signature: it is for tools that show what a file holds.
 func Peek(b []byte) (Header, protocol.Verdict) {
 	if v := intact(b); !v.OK() {
 		return Header{}, v
@@ -58,7 +58,7 @@ func Peek(b []byte) (Header, protocol.Verdict) {
 }
 
 // PeekHeader reads the header of a message of this protocol version from the message's
-// beginning. Nothing vouches for it.
+// beginning. It verifies neither digest nor signature.
 func PeekHeader(b []byte) (h Header, ok bool) {
 	if len(b) < headerSize || string(b[:4]) != magic || binary.LittleEndian.Uint16(b[4:]) != protocol.Version {
 		return Header{}, false
@@ -106,14 +106,14 @@ func seal(b []byte, kind Kind, s protocol.Signer) ([]byte, error) {
 }
 
 // signedMessage is what the signature covers: the digest under a tag, so that a
-// signature made for one use of a hotkey is worth nothing in another.
+// signature made for one use of a hotkey is invalid for any other.
 func signedMessage(kind Kind, digest [digestSize]byte) []byte {
 	return append(fmt.Appendf(nil, "templar/v%d/%v\x00", protocol.Version, kind), digest[:]...)
 }
 
 // open checks everything about a message but its body, which it returns. accept says
-// whether a header is the one that was asked for; it is asked before the signature,
-// which is the dearest check.
+// whether a header is the one that was asked for; it is called before the signature,
+// the most expensive check, is verified.
 func open(b []byte, kind Kind, accept func(Header) bool) (h Header, body []byte, v protocol.Verdict) {
 	h, v = Peek(b)
 	if !v.OK() {

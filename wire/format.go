@@ -6,8 +6,8 @@ import (
 	"templar/protocol"
 )
 
-// Format says what stands in the bodies of a run's objects: it is the same for all nodes of a run,
-// and follows from the run's method.
+// Format describes the bodies of a run's objects. It follows from the run's method and is the
+// same for all nodes of a run.
 type Format struct {
 	Method string        // its name
 	Layout protocol.Hash // what the form of its bodies depends on
@@ -28,7 +28,7 @@ func (f Format) append(b []byte) []byte {
 // check says what is wrong with a body of our own.
 func (f Format) check(body []byte, limit int64) error {
 	if !protocol.ValidMethodName(f.Method) {
-		return fmt.Errorf("%q is no method's name", f.Method)
+		return fmt.Errorf("%q is not a valid method name", f.Method)
 	}
 	if int64(len(body)) > limit {
 		return fmt.Errorf("a body of %d bytes, at most %d", len(body), limit)

@@ -142,7 +142,7 @@ func FuzzDecodeGradient(f *testing.F) {
 	})
 }
 
-// A body over the method's bound is refused, whoever signed it.
+// A body over the method's bound is refused, whatever its signature.
 func TestBodiesAreBounded(t *testing.T) {
 	m, s := testMethod(t), newSigner(1)
 	g, want, b := testGradient(t, m, s)

@@ -98,7 +98,7 @@ func readAggregateOf(m *method.Method, b []byte, run protocol.Hash, w protocol.W
 	return a, v
 }
 
-// body returns what lies between envelope's header and trailer.
+// body returns the bytes between the envelope's header and trailer.
 func body(b []byte) []byte { return b[headerSize : len(b)-trailerSize] }
 
 // resealed returns b with another body, with digest and signature made again: what
@@ -157,10 +157,10 @@ func envelopeCases(good []byte) map[string]verdictCase {
 	}
 }
 
-// fuzzMessages fuzzes a decoder as a hostile node meets it: bytes as they came; bytes
-// with the right digest, which pass on to header and signature; and, since such a node
-// signs what it likes with a key of its own, what follows the signature by itself.
-// Nothing is signed for a try, so that tries are many.
+// fuzzMessages fuzzes a decoder with what a hostile node may send: arbitrary bytes; bytes
+// with the right digest, which reach the checks of header and signature; and, since such a
+// node can sign anything with its own key, the body alone. No input is signed, which keeps
+// the fuzzing fast.
 func fuzzMessages(f *testing.F, good []byte, decode, read func(t *testing.T, b []byte) protocol.Verdict) {
 	const asCame, withDigest, opened = 0, 1, 2
 	f.Add(good, uint8(asCame))

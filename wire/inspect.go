@@ -7,7 +7,7 @@ import (
 	"templar/protocol"
 )
 
-// Report is what an object says of itself. Fields that its kind has not are zero.
+// Report is what an object says about itself. Fields that its kind does not have are zero.
 type Report struct {
 	Kind    string          `json:"kind"`
 	Bytes   int             `json:"bytes"`
@@ -29,7 +29,7 @@ type Report struct {
 	// Gradients.
 	Tokens uint64   `json:"tokens,omitempty"`
 	Pages  []uint64 `json:"pages,omitempty"`
-	// Payload is for a tool that has the run's method: what it says of the body.
+	// Payload is the method's description of the body, set by a tool that has the run's method.
 	Payload string `json:"payload,omitempty"`
 
 	// Aggregates.
@@ -47,9 +47,9 @@ type Report struct {
 	Values    int            `json:"values,omitempty"`
 }
 
-// Inspect reports what a message says, and what a reader would make of it who expects
-// just that: this run, window, uid and hotkey. Without the run's Format (nil) any method
-// will do. For tools: a node asks for what it expects.
+// Inspect reports the contents of a message, and the verdict of a reader that expects its
+// run, window, uid and hotkey. Without the run's Format (nil) any method is accepted. It is
+// for tools: a node decodes what it expects.
 func Inspect(b []byte, f *Format) (Report, protocol.Verdict) {
 	h, v := Peek(b)
 	if !v.OK() {
@@ -112,7 +112,7 @@ func (i *Report) aggregate(r *reader, f *Format) protocol.Verdict {
 	i.Start, i.UploadFrom, i.Delta, i.LearningRate = &a.Start, &a.UploadFrom, a.Delta, a.LearningRate
 	i.Previous, i.Included, i.Skipped = &a.Previous, a.Included, a.Skipped
 	if !v.OK() {
-		i.LearningRate = 0 // perhaps nothing that JSON can say
+		i.LearningRate = 0 // perhaps not representable in JSON
 		return v
 	}
 	if v = i.method(r, f, func(f *Format) int64 { return f.MaxUpdate }); !v.OK() {

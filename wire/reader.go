@@ -6,8 +6,8 @@ import (
 	"templar/protocol"
 )
 
-// reader takes little-endian fields off a message. Past the end it delivers zeros
-// and sets short, which is asked once, after a group of fields.
+// reader reads the little-endian fields of a message. Past the end it returns zeros and
+// sets short, which callers check once, after a group of fields.
 type reader struct {
 	b     []byte
 	short bool

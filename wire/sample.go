@@ -9,8 +9,8 @@ import (
 )
 
 // Sample is a node's sync sample of a window: the hash of its parameters after the
-// window's Aggregate was applied, some of them, and which Aggregate that was. The hash says
-// whether two nodes hold the same, the values how far apart they are.
+// window's Aggregate was applied, some of their values, and the Aggregate's hash. The state
+// hash shows whether two nodes hold the same parameters, the values how far apart they are.
 type Sample struct {
 	Run        protocol.Hash
 	Window     protocol.Window
@@ -84,8 +84,8 @@ func readSample(r *reader, want Expect, values int) (*Sample, protocol.Verdict) 
 
 // SamplePositions draws n distinct positions among params parameters, in the order
 // in which a sample holds them (spec/wire, "Sample positions"). They differ for every
-// hotkey and cannot be known before the seed, a block hash, so that copying another
-// node's sample proves nothing. When n > params there are only params of them.
+// hotkey and are unknown before the seed, a block hash, so a copy of another node's sample
+// proves nothing. When n > params there are only params positions.
 func SamplePositions(seed protocol.Hash, hotkey protocol.Hotkey, n, params int) []int {
 	var words [4]uint64
 	for i := range words {

@@ -10,7 +10,7 @@ import (
 	"templar/protocol"
 )
 
-// MaxSealedSize bounds a signed JSON document of which nothing else is said.
+// MaxSealedSize bounds a signed JSON document whose kind has no limit of its own.
 const MaxSealedSize = 1 << 20
 
 // The domains of signed JSON documents.
@@ -26,7 +26,7 @@ type sealed struct {
 }
 
 // Seal returns payload as a JSON document signed by s (spec/wire, "Signed JSON"). A
-// domain keeps a document of one kind from passing for one of another.
+// domain prevents a document of one kind from being accepted as one of another.
 func Seal(domain string, payload any, s protocol.Signer) ([]byte, error) {
 	return SealWithin(MaxSealedSize, domain, payload, s)
 }
@@ -52,9 +52,9 @@ func SealWithin(limit int64, domain string, payload any, s protocol.Signer) ([]b
 }
 
 // Open reads a document that Seal made into payload, a pointer to a zero value, and
-// returns who signed it; whether that hotkey may is for the caller to see. The bytes
+// returns its signer; the caller checks whether that hotkey may sign it. The bytes
 // must be exactly those that Seal writes for what was read: no unknown or repeated
-// keys, no spaces, nothing behind. Payloads with a Validate method are validated.
+// keys, no spaces, no trailing data. Payloads with a Validate method are validated.
 func Open(domain string, b []byte, payload any) (protocol.Hotkey, error) {
 	return OpenWithin(MaxSealedSize, domain, b, payload)
 }

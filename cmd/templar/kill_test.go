@@ -16,7 +16,7 @@ import (
 	"templar/protocol"
 )
 
-// TestKilledLocalnetGoesOn: after kill -9 the same command goes on. Nothing published is
+// TestKilledLocalnetGoesOn: after kill -9 the same command continues the run. Nothing published is
 // contradicted, every node holds the same state after every window, and no score is lost.
 func TestKilledLocalnetGoesOn(t *testing.T) {
 	if testing.Short() {
@@ -65,9 +65,9 @@ func TestKilledLocalnetGoesOn(t *testing.T) {
 	}
 }
 
-// awaitReport waits until the report tells enough.
 func evaluated(m collect.Miner) bool { return m.Standing != nil && m.Evaluations > 0 }
 
+// awaitReport waits until enough accepts the report.
 func awaitReport(ctx context.Context, t *testing.T, p *process, path string, enough func(collect.Summary) bool) collect.Summary {
 	t.Helper()
 	for tick := time.NewTicker(100 * time.Millisecond); ; {
@@ -126,7 +126,7 @@ func TestInterruptedLocalnetExitsCleanly(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.mustEnd(t)
-	if !strings.Contains(p.stdout.String(), "the same command goes on from here") {
+	if !strings.Contains(p.stdout.String(), "run the same command again to continue") {
 		t.Errorf("standard output:\n%s\nstandard error:\n%s", p.stdout.String(), p.stderr.String())
 	}
 }

@@ -1,9 +1,9 @@
 // Package cli is templar's command line: each command reads its flags, checks them,
-// calls the package that does the work, and turns its error into one clear line.
+// calls the package that does the work, and prints its error in one line.
 //
-// Exit codes: 0 done, or a service that was interrupted and stopped cleanly; 1 failed
-// while it ran; 2 the input is wrong (flags, arguments, configuration) and nothing was
-// begun; 130 interrupted before there was a result.
+// Exit codes: 0 success, or a service that was interrupted and stopped cleanly; 1 failure
+// at run time; 2 wrong input (flags, arguments, configuration), nothing was started; 130
+// interrupted before there was a result.
 package cli
 
 import (
@@ -39,11 +39,11 @@ type App struct {
 	// Prepare writes a localnet's data directory without running it, and returns the
 	// commands that form the same network from separate processes.
 	Prepare func(ctx context.Context, o localnet.Options) (commands []string, err error)
-	// Cheat runs one cheater of a prepared localnet until it is done.
+	// Cheat runs one adversary of a prepared localnet until it is done.
 	Cheat func(ctx context.Context, o localnet.Options, name string) error
 }
 
-// Std is what a process gives to a command.
+// Std is the environment of a command: its streams and variables.
 type Std struct {
 	In       io.Reader
 	Out, Err io.Writer
@@ -91,8 +91,8 @@ func (a App) Run(ctx context.Context, args []string, std Std) int {
 func (a App) root(std Std) *cobra.Command {
 	root := group("templar", "Train one language model over the open internet",
 		`Templar trains one LLaMA model on machines that need not trust each other: miners train
-and upload compressed gradients, an aggregator folds each window's gradients into one
-update, validators measure what every miner contributed and set weights on a chain.`)
+and upload compressed gradients, an aggregator combines each window's gradients into one
+update, validators measure each miner's contribution and set weights on a chain.`)
 	root.Example = `  templar localnet                      # a whole network on this machine, in minutes
   templar generate --model templar-localnet/model --prompt "Light is"
   templar miner --config miner.yaml     # take part in a run`
@@ -138,7 +138,7 @@ func expandPaths(cmd *cobra.Command, _ []string) (err error) {
 	return err
 }
 
-// group is a command that only holds others.
+// group returns a command that only has subcommands.
 func group(use, short, long string) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs, DisableFlagsInUseLine: true,
@@ -165,7 +165,7 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// untilInterrupted is the outcome of a service: being told to stop is no failure.
+// untilInterrupted returns the outcome of a service: an interrupt is not a failure.
 func untilInterrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil

@@ -19,12 +19,12 @@ import (
 )
 
 func chainGroup(std Std, b *node.Backends) *cobra.Command {
-	cmd := group("chain", "Run a node of the chain, and ask it", "Commands for the chain that the program carries: its blocks are the clock of a run, and it\nholds registrations, stake, commitments and weights.")
+	cmd := group("chain", "Run and query a node of the chain", "Commands for the built-in chain: its blocks are the clock of a run, and it holds registrations,\nstake, commitments and weights.")
 	cmd.AddCommand(chainInit(), chainKey(), chainJoin(), chainStart(std), chainStatus(b),
 		chainRegister(b), chainStake("stake", b), chainStake("unstake", b), chainWeights(b), chainParams(b),
 		chainQuery(b, "head", "Print the newest block", queryHead),
-		chainQuery(b, "metagraph", "Print the neurons: who is registered, with which stake and incentive", queryMetagraph),
-		chainQuery(b, "commitments", "Print where each neuron says that its bucket is", queryCommitments))
+		chainQuery(b, "metagraph", "Print the registered neurons, their stake and incentive", queryMetagraph),
+		chainQuery(b, "commitments", "Print the bucket that each neuron committed", queryCommitments))
 	return cmd
 }
 
@@ -75,7 +75,7 @@ func chainCall(cmd *cobra.Command, b *node.Backends, work query) {
 	f.StringVar(&c.Endpoint, "endpoint", "http://127.0.0.1:26657", "URL of a chain node's RPC")
 	f.StringVar(&c.Backend, "backend", c.Backend, "kind of the chain")
 	f.Uint16Var(&c.NetUID, "netuid", c.NetUID, "subnet")
-	f.StringVar(&c.Verify, "chain.verify", "", "hash of the chain's genesis: check all that the endpoint says (default believe it)")
+	f.StringVar(&c.Verify, "chain.verify", "", "hash of the chain's genesis: verify the endpoint's answers (default trust them)")
 	timeout := f.Duration("timeout", 30*time.Second, "longest wait for the chain")
 	f.Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -96,14 +96,14 @@ func chainCall(cmd *cobra.Command, b *node.Backends, work query) {
 	}
 }
 
-// ownChain is the chain that this program runs: it has an administration beside what every
-// chain has.
+// ownChain is the chain that this program runs: it has administration commands that other
+// chains do not have.
 type ownChain interface {
 	chain.Chain
 	Admin() cometbft.Admin
 }
 
-// adminCall is chainCall for what only our own chain has.
+// adminCall is chainCall for commands of our own chain only.
 func adminCall(cmd *cobra.Command, b *node.Backends, work func(context.Context, *cobra.Command, ownChain) error) {
 	chainCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
 		own, ok := c.(ownChain)
@@ -114,7 +114,7 @@ func adminCall(cmd *cobra.Command, b *node.Backends, work func(context.Context, 
 	})
 }
 
-// show prints v for machines with --json, else as people does.
+// show prints v as JSON with --json, otherwise with people.
 func show(cmd *cobra.Command, v any, people func(out io.Writer)) error {
 	if isSet(cmd.Flags(), "json") {
 		e := json.NewEncoder(cmd.OutOrStdout())

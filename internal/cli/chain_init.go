@@ -19,16 +19,16 @@ import (
 
 func chainInit() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "init", Short: "Begin a chain: write its genesis, and its first nodes' folders",
-		Long: `Begin a chain: write its genesis, and the folder of its first node, or of all its
+		Use: "init", Short: "Create a chain: write its genesis and the folders of its first nodes",
+		Long: `Create a chain: write its genesis, and the folder of its first node, or of all its
 authorities, the nodes that make blocks. The genesis comes from a file, or has the values of
 Bittensor, open registration, and the hotkeys named here, which may give stake and change
-parameters. Doing it again with the same genesis changes nothing.
+parameters. Running it again with the same genesis changes nothing.
 
 A chain of one authority needs no more. With --listen, one folder is made for each address,
 <home>/0 and so on, to be moved to their machines. Strangers keep their keys to themselves:
-each sends the output of "templar chain key" to the one who runs init with --with, gets the
-genesis file back, and runs "templar chain join".`,
+each operator sends the output of "templar chain key" to the operator that runs init with
+--with, gets the genesis file back, and runs "templar chain join".`,
 		Example: `  templar chain init --home chain --chain-id ours --authority 5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty
   templar chain init --home net --listen 10.0.0.1:26656,10.0.0.2:26656,10.0.0.3:26656,10.0.0.4:26656
   templar chain init --home chain --genesis genesis.json`,
@@ -101,9 +101,9 @@ func usageIfInvalid(err error) error {
 
 func chainKey() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "key", Short: "Print the public keys of a node, making them if need be",
-		Long: `Print the key with which a node makes blocks, if the genesis names it, and the id that its
-peers know it by. The keys are made if the folder has none. Nothing printed is secret.`,
+		Use: "key", Short: "Print the public keys of a node, creating them if needed",
+		Long: `Print the key with which a node makes blocks, if the genesis names it, and the id under which
+its peers know it. The keys are created if the folder has none. Nothing printed is secret.`,
 		Example: `  templar chain key --home chain
   templar chain key --home chain --json`,
 		Args: noArgs,
@@ -131,7 +131,7 @@ func chainJoin() *cobra.Command {
 		Use: "join", Short: "Write the folder of a node that joins a chain",
 		Long: `Write the folder of a node that joins a chain, from the genesis file that the chain's other
 nodes have (config/genesis.json in their folders). It makes blocks if the genesis names its
-key, see "templar chain key"; else it follows, and serves clients.`,
+key, see "templar chain key"; otherwise it follows the chain and serves clients.`,
 		Example: `  templar chain join --home chain --genesis genesis.json --listen 10.0.0.5:26656 --peers 8d3f...@10.0.0.1:26656
   templar chain start --home chain --sync http://10.0.0.1:26657`,
 		Args: noArgs,

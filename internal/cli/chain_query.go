@@ -15,7 +15,7 @@ import (
 	"templar/protocol"
 )
 
-// query asks the chain one thing and shows it.
+// query is a command that prints the result of one chain query.
 type query func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error
 
 func chainQuery(b *node.Backends, use, short string, q query) *cobra.Command {
@@ -54,8 +54,8 @@ func queryMetagraph(ctx context.Context, cmd *cobra.Command, c chain.Chain) erro
 
 func share(v uint16) float64 { return float64(v) / 65535 }
 
-// committed is a commitment as it is shown. The read secret in it is public on the
-// chain, and still not worth a place on a screen.
+// committed is a commitment as it is printed. The read secret is public on the chain, but it is
+// not shown.
 type committed struct {
 	Hotkey    protocol.Hotkey `json:"hotkey"`
 	Block     uint64          `json:"block"`
@@ -63,7 +63,7 @@ type committed struct {
 	Endpoint  string          `json:"endpoint,omitempty"`
 	Bucket    string          `json:"bucket,omitempty"`
 	AccessKey string          `json:"access_key,omitempty"`
-	Fault     string          `json:"fault,omitempty"` // why the data is no commitment of a bucket
+	Fault     string          `json:"fault,omitempty"` // why the data is not a valid commitment of a bucket
 }
 
 func queryCommitments(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {

@@ -15,10 +15,10 @@ import (
 	"templar/internal/node"
 )
 
-// skewSlack is what windows tolerate between the clocks of chain, store and node.
+// skewSlack is the tolerated difference between the clocks of chain, store and node.
 const skewSlack = 2 * time.Second
 
-// chainHealth is a node's status, and this machine's clock beside the chain's.
+// chainHealth is a node's status and the skew of this machine's clock.
 type chainHealth struct {
 	cometbft.Status
 	ClockAhead time.Duration `json:"clock_ahead_ns"`
@@ -27,8 +27,8 @@ type chainHealth struct {
 
 func chainStatus(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "status", Short: "Tell whether a chain node is well, and this machine's clock right",
-		Long:    "Tell whether a chain node is well: its height, its peers, whether blocks come; and how far\nthis machine's clock is from the chain's, for which it waits for a block. It fails when the\nnode is not to be relied on.",
+		Use: "status", Short: "Check the health of a chain node and this machine's clock",
+		Long:    "Check the health of a chain node: its height, its peers, whether it receives blocks; and the\ndifference of this machine's clock from the chain's, for which it waits for a block. It fails\nwhen the node is unhealthy.",
 		Example: "  templar chain status --endpoint http://127.0.0.1:26657\n  templar chain status --json",
 		Args:    noArgs,
 	}

@@ -56,7 +56,7 @@ func hotkeyFlag(name, value string) (h protocol.Hotkey, err error) {
 func chainRegister(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "register", Short: "Register a hotkey on the subnet",
-		Long: "Register the wallet's hotkey, or, as an authority, another one. The coldkey is the address of\nits owner, for people to see.",
+		Long: "Register the wallet's hotkey, or, as an authority, another one. The coldkey is the address of\nits owner, for information only.",
 		Example: `  templar chain register --endpoint http://127.0.0.1:26657 --wallet.name alice --wallet.hotkey miner
   templar chain register --wallet.name authority --hotkey 5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty`,
 		Args: noArgs,
@@ -165,9 +165,9 @@ func chainWeights(b *node.Backends) *cobra.Command {
 func chainParams(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "params", Short: "Print the chain's parameters, or vote to change them",
-		Long: `Print the chain's parameters, and the authorities' standing votes. With --set, vote as an
-authority that the parameters become as they are but for the ones named; they change when
-more than two thirds of the authorities ask for the same. A vote replaces the one before.`,
+		Long: `Print the chain's parameters and the authorities' pending votes. With --set, vote as an
+authority to change the named parameters and keep the others; they change when more than two
+thirds of the authorities vote for the same values. A vote replaces the previous one.`,
 		Example: `  templar chain params --json
   templar chain params --wallet.name authority --set tempo=100 --set open_registration=false`,
 		Args: noArgs,

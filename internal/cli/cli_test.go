@@ -28,7 +28,7 @@ import (
 	"templar/protocol"
 )
 
-// stub is an App that tells what it was asked to do.
+// stub is an App that prints its requests.
 func stub() App {
 	return App{
 		Version: "v0-test", Backends: backends.All(),
@@ -93,8 +93,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// freeport NAME: sets a variable to an address that nobody listens on. Its port is none of
-// those, above 32767, that systems give to connections and to listeners on port 0.
+// freeport NAME: sets a variable to an address on which no process listens. Its port is below
+// those, above 32767, that systems assign to connections and to listeners on port 0.
 func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	for {
 		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(20_000)))
@@ -108,7 +108,7 @@ func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// busyport NAME: sets a variable to an address that is listened on.
+// busyport NAME: sets a variable to an address on which a process listens.
 func busyPort(ts *testscript.TestScript, neg bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -116,7 +116,7 @@ func busyPort(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { l.Close() })
 }
 
-// waitport ADDR: waits until somebody listens.
+// waitport ADDR: waits until a process listens on ADDR.
 func waitPort(ts *testscript.TestScript, neg bool, args []string) {
 	for deadline := time.Now().Add(time.Minute); ; <-time.After(5 * time.Millisecond) {
 		c, err := net.Dial("tcp", args[0])
@@ -175,8 +175,8 @@ func TestInterruption(t *testing.T) {
 func TestAdvice(t *testing.T) {
 	for err, want := range map[error]string{
 		syscall.ENOSPC:     "no space left on device: free some space",
-		syscall.EROFS:      "read-only file system: choose a data directory",
-		syscall.EADDRINUSE: "address already in use: stop what listens there",
+		syscall.EROFS:      "read-only file system: choose a writable data directory",
+		syscall.EADDRINUSE: "address already in use: stop the process that listens there",
 		syscall.EACCES:     "permission denied: change its mode",
 	} {
 		if got := advise(fmt.Errorf("open: %w", err)).Error(); !strings.Contains(got, want) {

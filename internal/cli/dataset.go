@@ -36,13 +36,13 @@ type datasetFlags struct {
 
 func datasetBuild(std Std, back *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "build FILES...", Short: "Turn text into a dataset",
+		Use: "build FILES...", Short: "Build a dataset from text",
 		Long: `Tokenize files, and the files of folders, into shards with a manifest, and print the hash
 that a run's parameters announce. JSON lines, JSON arrays of objects and parquet give their
-field "text"; other files must be text in UTF-8. What a file is, its content says, also within
-gzip, zstd, xz and bzip2. Every tenth document is held out, up to 262144 tokens. A build that
-was interrupted goes on where it was when it is started again. Of a folder, files that are not
-read are named at the end.
+field "text"; other files must be text in UTF-8. The content of a file determines its format,
+also within gzip, zstd, xz and bzip2. Every tenth document is held out, up to 262144 tokens. A
+build that was interrupted continues when it is run again. Files of a folder that are not read
+are listed at the end.
 
 --out is a folder, which "templar store serve" serves as bucket "dataset", or s3://BUCKET with
 --endpoint and the key in R2_DATASET_WRITE_ACCESS_KEY_ID and R2_DATASET_WRITE_SECRET_ACCESS_KEY.`,
@@ -194,7 +194,7 @@ func (o *datasetFlags) bucket(std Std, back *node.Backends) (b store.Bucket, rel
 	return files.Bucket(datasetBucket), release, nil
 }
 
-// progressLine shows a build on a terminal, one line that is written again.
+// progressLine shows a build on a terminal, in one line that is rewritten.
 type progressLine struct {
 	w     io.Writer
 	live  bool
@@ -216,6 +216,6 @@ func (l *progressLine) end() {
 		fmt.Fprint(l.w, "\r\x1b[K")
 	}
 	if l.last.Resumed {
-		fmt.Fprintln(l.w, "took up an earlier build")
+		fmt.Fprintln(l.w, "continued an earlier build")
 	}
 }

@@ -15,8 +15,8 @@ import (
 
 func doctor() *cobra.Command {
 	return &cobra.Command{
-		Use: "doctor", Short: "Tell what this machine computes with",
-		Long:    "Show the processor's features, what multiplies matrices and how fast one core does it.",
+		Use: "doctor", Short: "Show what this machine computes with",
+		Long:    "Show the processor's features, the libraries that multiply matrices, and the speed of one core.",
 		Example: "  templar doctor", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), `go        %s %s/%s, %d cores
@@ -54,7 +54,7 @@ func openBLAS() string {
 	return lib.String()
 }
 
-// speed multiplies for a moment and takes the best time.
+// speed measures a few multiplications and takes the best time.
 func speed() float64 {
 	const n = 256
 	a, b, c := gemm.Dense(make([]float32, n*n), n, n), gemm.Dense(make([]float32, n*n), n, n), gemm.Dense(make([]float32, n*n), n, n)

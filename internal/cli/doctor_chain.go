@@ -14,8 +14,8 @@ import (
 	"templar/internal/node"
 )
 
-// withClocks lets a command compare this machine's clock with those of a chain and a
-// store, which together say whether an upload counts.
+// withClocks adds a comparison of this machine's clock with those of a chain and a store to a
+// command. These clocks decide whether an upload counts.
 func withClocks(cmd *cobra.Command, b *node.Backends) *cobra.Command {
 	chainURL := cmd.Flags().String("chain", "", "URL of a chain node's RPC: compare its clock")
 	storeURL := cmd.Flags().String("store", "", "URL of an object store: compare its clock")
@@ -58,7 +58,7 @@ func chainSkew(ctx context.Context, b *node.Backends, url string) (time.Duration
 	return chain.Skew(ctx, c, clock.Wall{})
 }
 
-// storeSkew reads the Date of any answer. It has whole seconds: half of one is added.
+// storeSkew uses the Date header of a response. It has whole seconds: half of one is added.
 func storeSkew(ctx context.Context, url string) (time.Duration, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
 	if err != nil {
@@ -72,7 +72,7 @@ func storeSkew(ctx context.Context, url string) (time.Duration, error) {
 	defer resp.Body.Close()
 	date, err := http.ParseTime(resp.Header.Get("Date"))
 	if err != nil {
-		return 0, fmt.Errorf("store's clock: it does not tell its time: %w", err)
+		return 0, fmt.Errorf("store's clock: no valid Date in its response: %w", err)
 	}
 	middle := begin.Add(time.Since(begin) / 2)
 	return middle.Sub(date.Add(500 * time.Millisecond)), nil

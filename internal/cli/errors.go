@@ -15,7 +15,7 @@ import (
 	"templar/internal/config"
 )
 
-// usageError is wrong input: nothing was begun, and trying again cannot help.
+// usageError is wrong input: nothing was started, and a retry cannot help.
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
@@ -32,16 +32,16 @@ func report(w io.Writer, err error) {
 	}
 }
 
-// advise adds what a person can do about the machine's own refusals.
+// advise adds a hint to errors of the operating system.
 func advise(err error) error {
 	for cause, hint := range map[error]string{
-		syscall.EADDRINUSE:       "stop what listens there, or choose another address",
+		syscall.EADDRINUSE:       "stop the process that listens there, or choose another address",
 		syscall.ECONNREFUSED:     "nothing listens there: start it, or correct the address",
 		context.DeadlineExceeded: "is the other side running, and is the address right?",
 		syscall.ENOSPC:           "free some space, or choose another data directory",
 		syscall.EDQUOT:           "free some space, or choose another data directory",
-		syscall.EROFS:            "choose a data directory that can be written",
-		fs.ErrPermission:         "change its mode or owner, or choose another place",
+		syscall.EROFS:            "choose a writable data directory",
+		fs.ErrPermission:         "change its mode or owner, or choose another path",
 	} {
 		if errors.Is(err, cause) {
 			return fmt.Errorf("%w: %s", err, hint)
@@ -71,7 +71,7 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 		return usagef("unknown flag -%s: flags have two dashes, see %q", letters, cmd.CommandPath()+" --help")
 	}
 	name := e.GetSpecifiedName()
-	if name == "project" { // the Python original's
+	if name == "project" { // a flag of Templar v0.2.82
 		return usagef("--project: this build sends nothing to Weights & Biases: leave it out")
 	}
 	var known []string
@@ -93,7 +93,7 @@ func unknownCommand(parent *cobra.Command, name string) error {
 	return usagef("unknown command %q: see %q", name, parent.CommandPath()+" --help")
 }
 
-// noArgs refuses words that are no flags.
+// noArgs refuses positional arguments.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

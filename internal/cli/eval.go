@@ -60,7 +60,7 @@ the gradient of the mean loss for every tensor, as safetensors.`,
 	f.IntVar(&o.batch, "batch", 8, "sequences at once")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.IntVar(&o.engine.Threads, "threads", 0, "threads that compute (default all cores)")
-	f.StringVar(&o.engine.BLAS, "blas", "builtin", "what multiplies matrices: builtin, openblas or auto")
+	f.StringVar(&o.engine.BLAS, "blas", "builtin", "library that multiplies matrices: builtin, openblas or auto")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		switch {
 		case o.dir == "":
@@ -104,7 +104,7 @@ func evaluate(cmd *cobra.Command, b *node.Backends, o evalFlags) error {
 	})
 }
 
-// multiplier names what multiplies an engine's matrices, where the engine says so.
+// multiplier names the library that multiplies an engine's matrices, if the engine reports it.
 func multiplier(e engine.Engine) string {
 	if b, ok := e.(interface{ BLAS() string }); ok {
 		return b.BLAS()

@@ -27,7 +27,7 @@ import (
 	"templar/protocol"
 )
 
-// evidence says where a run's objects are found.
+// evidence holds the flags that name the source of a run's objects.
 type evidence struct{ config, dataDir string }
 
 func (e *evidence) flags(cmd *cobra.Command) {
@@ -38,12 +38,12 @@ func (e *evidence) flags(cmd *cobra.Command) {
 
 func (e *evidence) check() error {
 	if (e.config == "") == (e.dataDir == "") {
-		return usagef("say where the run is: either --config FILE of any of its nodes, or --data-dir of a localnet")
+		return usagef("name the run: either --config FILE of any of its nodes, or --data-dir of a localnet")
 	}
 	return nil
 }
 
-// open finds the run's nodes. close releases what it took.
+// open finds the run's nodes. close releases the resources.
 func (e *evidence) open(ctx context.Context, std Std, b *node.Backends, log *slog.Logger) (r *audit.Records, close func() error, err error) {
 	if e.dataDir != "" {
 		r, err = localRecords(ctx, b, e.dataDir)
@@ -52,8 +52,8 @@ func (e *evidence) open(ctx context.Context, std Std, b *node.Backends, log *slo
 	return networkRecords(ctx, e.config, std, b, log)
 }
 
-// networkRecords reads what the chain and the nodes' buckets hold, as anyone can. A node
-// that runs from the same configuration is not disturbed: nothing of it is locked.
+// networkRecords reads the chain and the nodes' buckets over the network. It takes no locks, so
+// a node may run from the same configuration.
 func networkRecords(ctx context.Context, file string, std Std, b *node.Backends, log *slog.Logger) (*audit.Records, func() error, error) {
 	c, warnings, err := config.Load(telemetry.Evaluator, config.Sources{File: file, Environ: std.Environ})
 	for _, w := range warnings {
@@ -140,8 +140,8 @@ func localRecords(ctx context.Context, b *node.Backends, dir string) (*audit.Rec
 	return r, nil
 }
 
-// localStakes reads off a localnet's genesis what its validators have at stake, which nobody
-// changes while it runs.
+// localStakes reads the validators' stakes from a localnet's genesis. They do not change while
+// it runs.
 func localStakes(file string) (map[protocol.Hotkey]uint64, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
@@ -164,7 +164,7 @@ func localStakes(file string) (map[protocol.Hotkey]uint64, error) {
 	return stakes, nil
 }
 
-// uidOf reads a node's uid off the newest of its objects that name it.
+// uidOf reads a node's uid from the newest of its objects that names it.
 func uidOf(ctx context.Context, b store.Reader) (uid protocol.UID, found bool, err error) {
 	err = store.EachKey(ctx, b, protocol.KindSample.Prefix(), func(_ string, k protocol.Key) {
 		if k.Kind == protocol.KindSample {
@@ -174,7 +174,7 @@ func uidOf(ctx context.Context, b store.Reader) (uid protocol.UID, found bool, e
 	return uid, found, err
 }
 
-// statusLine tells on a terminal what is being done, in one line that is written again.
+// statusLine shows on a terminal what is being done, in one line that is rewritten.
 type statusLine struct {
 	w    io.Writer
 	live bool

@@ -29,15 +29,15 @@ type explainFlags struct {
 
 func explainCommand(std Std, b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "explain", Short: "Tell a miner why its score is what it is, and what would raise it",
-		Long: `Tell in plain words why a miner's score is what it is. Validators write a signed report on
+		Use: "explain", Short: "Explain a miner's score, and what would raise it",
+		Long: `Explain in plain words why a miner's score is what it is. Validators write a signed report on
 every window; this command reads the newest ones of one validator and says, for each window:
 whether the gradient was found and what was wrong with it, whether it was evaluated and what
 it did to the loss, the rank among the others, how far the model is from the validator's,
-penalties, and what the score and the weight became. Below stands what would raise them.
+penalties, and the resulting score and weight. Below that it lists what would raise them.
 
 Reports are read over the network with the configuration of any node, or from the directory
-of a localnet, where nothing need run. To check that a report is true, see "templar verify".`,
+of a localnet, which need not be running. To check a report, see "templar verify".`,
 		Example: `  templar explain --uid 3 --config miner.yaml
   templar explain --uid 3 --data-dir templar-localnet
   templar explain --uid 3 --window 17 --validator 1 --data-dir templar-localnet --json`,
@@ -48,7 +48,7 @@ of a localnet, where nothing need run. To check that a report is true, see "temp
 	f.SortFlags = false
 	f.IntVar(&o.uid, "uid", -1, "the miner")
 	f.Uint64Var(&o.window, "window", 0, "the window to begin with, going back (default the newest)")
-	f.IntVar(&o.windows, "windows", 3, "how many windows to tell of")
+	f.IntVar(&o.windows, "windows", 3, "number of windows to explain")
 	f.IntVar(&o.validator, "validator", -1, "uid of the validator (default the one with the highest stake that has reports)")
 	o.flags(cmd)
 	f.BoolVar(&o.json, "json", false, "print JSON")
@@ -85,7 +85,7 @@ func (o *explainFlags) run(cmd *cobra.Command, std Std, b *node.Backends) error 
 		return err
 	}
 	if newest := uint64(reports[0].Window); o.window > newest {
-		log.Warn(fmt.Sprintf("no report on window %d: telling of window %d and before", o.window, newest))
+		log.Warn(fmt.Sprintf("no report on window %d: explaining window %d and before", o.window, newest))
 	}
 	e, ok := windowreport.Explain(reports, protocol.UID(o.uid), records.Run.Params)
 	if !ok {
@@ -106,7 +106,7 @@ func uidList(r *windowreport.Report) string {
 	return fmt.Sprint(out)
 }
 
-// reports returns the reports to tell of, newest first, of one validator.
+// reports returns the reports of one validator to explain, newest first.
 func (o *explainFlags) reports(ctx context.Context, r *audit.Records, log *slog.Logger) ([]*windowreport.Report, error) {
 	validators := r.Validators
 	if o.validator >= 0 {

@@ -13,9 +13,9 @@ import (
 func generate(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "generate", Short: "Continue a text with a trained model",
-		Long: `Continue a text with a model, token by token as it thinks. The model is a folder with
-config.json, weights and tokenizer.json, as Hugging Face has it; without a tokenizer, a
-vocabulary of 256 is the bytes.`,
+		Long: `Continue a text with a model, and print each token as it is generated. The model is a folder
+with config.json, weights and tokenizer.json, as Hugging Face has it; without a tokenizer, a
+vocabulary of 256 stands for bytes.`,
 		Example: `  templar generate --model templar-localnet/model --prompt "Light is"
   templar generate --model m --prompt "The Rays" --tokens 500 --temperature 0 # always the likeliest`,
 		Args: noArgs,
@@ -71,7 +71,7 @@ func continueText(cmd *cobra.Command, b *node.Backends, dir, prompt string, n in
 	defer e.Close()
 	scorer, ok := e.(model.Logits)
 	if !ok {
-		return errors.New("the engine of this build does not score single tokens: it cannot generate")
+		return errors.New("the engine of this build cannot generate: it does not score single tokens")
 	}
 	if err := e.Load(cmd.Context(), m.params); err != nil {
 		return err
@@ -96,5 +96,5 @@ func continueText(cmd *cobra.Command, b *node.Backends, dir, prompt string, n in
 	return errors.Join(err, out.Close())
 }
 
-// errEnd says that the model ended its text.
+// errEnd reports that the model ended its text.
 var errEnd = errors.New("end of text")

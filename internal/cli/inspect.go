@@ -24,7 +24,7 @@ import (
 // maxInspected bounds a message or document that is read whole; safetensors stream.
 const maxInspected = 1 << 30
 
-// inspected is what a file holds and what a reader makes of it.
+// inspected is the contents of a file and a reader's verdict.
 type inspected struct {
 	File    string           `json:"file"`
 	Verdict protocol.Verdict `json:"verdict"`
@@ -35,13 +35,13 @@ type inspected struct {
 func inspect(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "inspect FILE", Short: "Show what an object holds, and its verdict",
-		Long: `Show what a file from a bucket holds, and the verdict of a reader who expects just that:
-a gradient, an Aggregate, a sync sample, a checkpoint's manifest.json or safetensors, a
-start window, a peer list or a validator's report; as downloaded, or a file in the folder of
+		Long: `Show the contents of a file from a bucket, and the verdict of a reader that expects it: a
+gradient, an Aggregate, a sync sample, a checkpoint's manifest.json or safetensors, a start
+window, a peer list or a validator's report; as downloaded, or a file in the folder of
 templar's own store.
-The files that a manifest names are looked for beside it and held against its hashes.
-Without --params bodies are not looked into, since what a body means follows from the run's
-model. Exit code 1 unless the verdict is ok.`,
+The files that a manifest names must be beside it, and are checked against its hashes.
+Without --params bodies are not decoded, since their format depends on the run's model. Exit
+code 1 unless the verdict is ok.`,
 		Example: `  templar inspect gradient-17-2-v2
   templar inspect aggregator-17-v2 --params run.json --json`,
 		Args: cobra.ArbitraryArgs,
@@ -123,12 +123,12 @@ func inspectFile(file string, r *run.Run) (inspected, error) {
 	if report.Kind != "" {
 		i.Holds = report
 	} else if !bytes.HasPrefix(b, []byte("TPLR")) {
-		i.Reason = "it begins like none of a bucket's objects"
+		i.Reason = "not the beginning of any known object"
 	}
 	return i, nil
 }
 
-// inspectObject has the run's method read the body as well.
+// inspectObject also decodes the body with the run's method.
 func inspectObject(b []byte, r *run.Run) (wire.Report, protocol.Verdict) {
 	if r == nil {
 		return wire.Inspect(b, nil)
@@ -180,9 +180,9 @@ func inspectDocument(file string, b []byte) inspected {
 	if json.Unmarshal(b, &sealed) == nil && sealed.Payload != nil && sealed.Hotkey != nil && sealed.Signature != nil {
 		return inspected{File: file, Verdict: protocol.VerdictBadSignature, Reason: first.Error()}
 	}
-	reason := "it is JSON, and not signed: want payload, hotkey and signature"
+	reason := "JSON without a signature: want payload, hotkey and signature"
 	if _, err := protocol.DecodeParams(b); err == nil {
-		reason = "these are run parameters, and no object of a bucket: hand them in with --params"
+		reason = "run parameters, not an object of a bucket: pass them with --params"
 	}
 	return inspected{File: file, Verdict: protocol.VerdictMalformed, Reason: reason}
 }

@@ -15,7 +15,7 @@ import (
 	"templar/protocol"
 )
 
-// inspectFiles holds the files beside a checkpoint's manifest against what it says of them.
+// inspectFiles checks the files beside a checkpoint's manifest against it.
 func inspectFiles(manifest string, files []checkpoint.File) (protocol.Verdict, string) {
 	for _, f := range files {
 		v, err := inspectSibling(manifest, f)
@@ -33,7 +33,7 @@ func inspectSibling(manifest string, f checkpoint.File) (protocol.Verdict, error
 	size, sum, err := digestFile(sibling(manifest, f.Name))
 	switch {
 	case errors.Is(err, iofs.ErrNotExist):
-		return protocol.VerdictMissing, errors.New("it is not beside the manifest")
+		return protocol.VerdictMissing, errors.New("not found beside the manifest")
 	case err != nil:
 		return protocol.VerdictUnreachable, err
 	case size != f.Size || sum != f.SHA256:

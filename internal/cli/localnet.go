@@ -17,7 +17,7 @@ import (
 
 const (
 	defaultWindows = 28
-	maxNodes       = 64 // of each role: more than one machine carries
+	maxNodes       = 64 // of each role: more than one machine can run
 )
 
 func (a App) localnet(std Std) *cobra.Command {
@@ -27,11 +27,11 @@ func (a App) localnet(std Std) *cobra.Command {
 		Long: `Localnet runs miners, validators, an aggregator, a chain and an object store in this one
 process, over loopback, and trains one model on a text: Newton's Opticks, or yours.
 
-While it runs it shows the network at work; at the end every node's scores, the loss before
-and after, and where the model is. Ctrl-C stops cleanly. The same command with the same
---data-dir goes on from where it stopped; name another one, or remove it, to begin anew.
+While it runs it shows the state of the network; at the end, every node's scores, the loss
+before and after, and where the model is. Ctrl-C stops cleanly. The same command with the same
+--data-dir continues where it stopped; name another one, or remove it, to start again.
 
-With --adversaries, cheaters take part beside the honest miners, to see what becomes of them:
+With --adversaries, adversaries take part beside the honest miners, to show how they are scored:
 ` + adversaryKinds(),
 		Example: `  templar localnet
   templar localnet --miners 4 --adversaries lazy,noise=2,sybil=3
@@ -44,7 +44,7 @@ With --adversaries, cheaters take part beside the honest miners, to see what bec
 	f.StringVar(&o.JSON, "json", "", "write a report to this file")
 	f.StringVar(&o.Plot, "plot", "", "file of the loss plot (default loss.png in the data directory)")
 	noLive := f.Bool("no-live", false, "log lines instead of the live view")
-	f.BoolVar(&o.Chaos, "chaos", false, "one request to the object store in ten is slow, lost, broken off or answered by nobody")
+	f.BoolVar(&o.Chaos, "chaos", false, "one request to the object store in ten is slow, lost, interrupted or unanswered")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkLocalnet(&o, *cheaters); err != nil {
 			return err
@@ -61,7 +61,7 @@ With --adversaries, cheaters take part beside the honest miners, to see what bec
 	return cmd
 }
 
-// adversaryKinds lists what --adversaries takes.
+// adversaryKinds lists the kinds that --adversaries accepts.
 func adversaryKinds() string {
 	var b strings.Builder
 	for _, k := range adversary.Kinds() {
@@ -76,7 +76,7 @@ func (a App) prepare(std Std) *cobra.Command {
 		Use: "prepare", Short: "Write a localnet's wallets, keys and configurations, to run its parts by hand",
 		Long: `Prepare writes the data directory of a localnet (wallets, keys, the run parameters, a
 configuration for each node) and prints the commands that form the same network from
-separate processes, one to a terminal.`,
+separate processes, one in each terminal.`,
 		Example: `  templar localnet prepare --data-dir net --miners 2
   templar localnet prepare --data-dir net --miners 4 --adversaries copycat   # kinds: templar localnet --help`,
 		Args: noArgs,
@@ -103,14 +103,14 @@ separate processes, one to a terminal.`,
 func (a App) cheat(std Std) *cobra.Command {
 	o := localnet.Options{Backends: a.Backends, In: std.In, Out: std.Out, Environ: std.Environ}
 	cmd := &cobra.Command{
-		Use: "cheat NAME", Short: "Run one cheater of a prepared localnet",
-		Long: `Cheat runs one of the cheaters that "templar localnet prepare --adversaries" made, beside the
-network's other processes. Like a miner it goes on from where it stopped.`,
+		Use: "cheat NAME", Short: "Run one adversary of a prepared localnet",
+		Long: `Cheat runs one of the adversaries that "templar localnet prepare --adversaries" made, beside
+the network's other processes. Like a miner it continues where it stopped.`,
 		Example: `  templar localnet prepare --data-dir net --adversaries copycat,sybil=2
   templar localnet cheat copycat-0 --data-dir net`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usagef("name one cheater, like copycat-0")
+				return usagef("name one adversary, like copycat-0")
 			}
 			return nil
 		},
@@ -138,25 +138,25 @@ func windowsFlag(f *pflag.FlagSet, o *localnet.Options) {
 }
 
 func dataDirFlag(f *pflag.FlagSet, o *localnet.Options) {
-	f.StringVar(&o.DataDir, "data-dir", "templar-localnet", "folder for everything that the network keeps")
+	f.StringVar(&o.DataDir, "data-dir", "templar-localnet", "folder for the network's data")
 }
 
-// localnetFlags are those of localnet and prepare both. It returns that of --adversaries.
+// localnetFlags adds the flags that localnet and prepare share. It returns that of --adversaries.
 func localnetFlags(f *pflag.FlagSet, o *localnet.Options) (cheaters *string) {
 	f.SortFlags = false
 	windowsFlag(f, o)
 	f.IntVar(&o.Miners, "miners", 3, "miners")
 	f.IntVar(&o.Validators, "validators", 2, "validators")
-	cheaters = f.String("adversaries", "", "cheaters beside the honest miners, like lazy=1,noise=2,sybil=3 (kinds: see \"templar localnet --help\")")
+	cheaters = f.String("adversaries", "", "adversaries beside the honest miners, like lazy=1,noise=2,sybil=3 (kinds: see \"templar localnet --help\")")
 	f.StringVar(&o.Preset, "preset", "tiny", "model and run parameters: "+strings.Join(protocol.Presets(), ", "))
-	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first parameters")
+	f.Uint64Var(&o.Seed, "seed", 1, "seed of the initial parameters")
 	dataDirFlag(f, o)
 	f.StringVar(&o.Corpus, "corpus", "", "text file or directory to train on (default Newton's Opticks)")
 	f.StringVar(&o.Include, "include", "", "files of the corpus directory to take, like '*.go' (default all text)")
 	return cheaters
 }
 
-// checkLocalnet checks what was given, and reads the cheaters.
+// checkLocalnet checks the flags, and parses the adversaries.
 func checkLocalnet(o *localnet.Options, cheaters string) (err error) {
 	if err := checkRun(o); err != nil {
 		return err

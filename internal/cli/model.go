@@ -21,7 +21,7 @@ func modelGroup() *cobra.Command {
 	return cmd
 }
 
-// form is the flags that say how a folder is written.
+// form holds the flags that set the format of a folder.
 type form struct {
 	out, dtype string
 	shard      int64 // megabytes
@@ -64,9 +64,9 @@ func companions(dir string, m *protocol.Model) (model.Companions, error) {
 
 func modelInit() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "init", Short: "Make a model with random weights",
-		Long: `Make the model that a run begins with. The same preset, or configuration, and seed give the
-same weights everywhere.`,
+		Use: "init", Short: "Create a model with random weights",
+		Long: `Create the initial model of a run. The same preset, or configuration, and seed give the same
+weights on every machine.`,
 		Example: `  templar model init --preset tiny --out m
   templar model init --config config.json --seed 7 --tokenizer t --out m`,
 		Args: noArgs,
@@ -99,7 +99,7 @@ same weights everywhere.`,
 
 func modelInfo() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "info DIR", Short: "Tell what a model's folder holds", Example: "  templar model info m --json",
+		Use: "info DIR", Short: "Describe the model in a folder", Example: "  templar model info m --json",
 		Args: oneFolder,
 	}
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
@@ -136,8 +136,8 @@ func oneFolder(cmd *cobra.Command, args []string) error {
 
 func modelExport() *cobra.Command {
 	return convert("export DIR", "Write a trained model for Hugging Face transformers",
-		`Write a folder that transformers loads as LlamaForCausalLM: weights in bfloat16 unless told
-otherwise, in shards above a size, with the tokenizer and the generation defaults.`,
+		`Write a folder that transformers loads as LlamaForCausalLM: weights in bfloat16 by default,
+in shards above a size, with the tokenizer and the generation defaults.`,
 		`  templar model export templar-localnet/model --out for-transformers`, "bfloat16")
 }
 

@@ -14,7 +14,7 @@ import (
 	"templar/protocol"
 )
 
-// purpose says what a role is for.
+// purpose returns the short and the long help of a role.
 func purpose(role telemetry.Role) (short, long string) {
 	switch role {
 	case telemetry.Miner:
@@ -22,19 +22,19 @@ func purpose(role telemetry.Role) (short, long string) {
 			`A miner trains on the pages assigned to it, uploads one compressed gradient a window to a
 bucket of its own, and applies the window's update.`
 	case telemetry.Validator:
-		return "Measure what every miner contributed, and set weights",
-			`A validator evaluates miners' gradients on data that it can prove to have drawn fairly,
-keeps their ratings, and sets weights on the chain.`
+		return "Measure each miner's contribution, and set weights",
+			`A validator evaluates miners' gradients on data drawn by a verifiable random function, keeps
+their ratings, and sets weights on the chain.`
 	case telemetry.Evaluator:
 		return "Follow a run, and measure its model on held-out text",
 			`An evaluator follows a run from outside and measures the model after each window on the
 dataset's held-out text, on which no miner trains: loss (nats a token), perplexity and bits a
 byte. It needs the read keys of the aggregator bucket and of the dataset bucket, and a hotkey
-of any kind: it is not registered on the chain, uploads nothing and changes nothing. What it
-measures stands in its log and goes to InfluxDB when that is set. A stopped one goes on from
-the newest checkpoint.`
+of any kind: it is not registered on the chain, uploads nothing and changes nothing. Results
+are logged, and sent to InfluxDB when that is set. After a stop it continues from the newest
+checkpoint.`
 	}
-	return "Fold each window's gradients into one signed update",
+	return "Combine each window's gradients into one signed update",
 		`An aggregator gathers the selected peers' gradients after each window and publishes one
 signed update. Its hotkey must be among the run's aggregators.`
 }
@@ -48,8 +48,8 @@ func (a App) role(std Std, role telemetry.Role) *cobra.Command {
 
 Settings come from the configuration file (JSON or YAML), then from the environment
 (R2_*, WALLET_NAME, WALLET_HOTKEY, NETWORK, NETUID, INFLUXDB_*, LOKI_URL, TEMPLAR_*), then
-from flags; the later one counts. Ctrl-C stops cleanly, a second one at once; the same
-command goes on from where it stopped.`,
+from flags; the last one counts. Ctrl-C stops cleanly, a second one at once; the same
+command continues where it stopped.`,
 		Example: fmt.Sprintf(`  templar localnet prepare              # writes configurations to start from
   templar %[1]s --config %[1]s.yaml
   templar %[1]s --config %[1]s.yaml --wallet.name alice --wallet.hotkey default --debug`, role),
@@ -88,7 +88,7 @@ command goes on from where it stopped.`,
 	return cmd
 }
 
-// checkLocal refuses a run whose model is not the toy preset's.
+// checkLocal refuses a run whose model is not that of the tiny preset.
 func checkLocal(run string) error {
 	b, err := os.ReadFile(run)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -20,7 +20,7 @@ import (
 	"templar/protocol"
 )
 
-// simulation is what the flags of sim say.
+// simulation holds the flags of sim.
 type simulation struct {
 	config sim.Config
 	seeds  uint64
@@ -36,20 +36,20 @@ type simulation struct {
 func simCommand(std Std, b *node.Backends) *cobra.Command {
 	var o simulation
 	cmd := &cobra.Command{
-		Use: "sim", Short: "Try to break a network of the real roles in virtual time",
+		Use: "sim", Short: "Test a network of the real roles under faults, in virtual time",
 		Long: `Sim runs the real miners, validators and aggregators in virtual time, on a simulated chain,
-store and disks, and lets things go wrong: crashes, lost and slow requests, partitions,
-wrong clocks, a chain that stalls or reorganises, a store that forgets, an aggregator that
-lies. It watches that every honest node holds the same parameters after every window, that
-a window never has two Aggregates, that nothing durable is lost, and that whoever has
-nothing in its way keeps up.
+store and disks, and injects faults: crashes, lost and slow requests, partitions, wrong
+clocks, a chain that stalls or reorganises, a store that loses data, a byzantine aggregator.
+It checks that all honest nodes hold the same parameters after every window, that a window
+never has two Aggregates, that nothing durable is lost, and that every node without faults
+keeps up.
 
-A run depends on its flags alone: the same ones give the same run. When something does not
-hold, sim looks for a smaller run in which it does not hold either, saves that run's
-faults, and prints the command that runs it again; the exit code is 1.
+A run depends on its flags alone: the same flags give the same run. When a check fails, sim
+looks for a smaller run in which it fails too, saves that run's faults, and prints the
+command that repeats it; the exit code is 1.
 
-Faults are drawn from the seed (random), left out (none), or read from a file, a statement
-a line: docs/sim.md has the language.`,
+Faults are drawn from the seed (random), left out (none), or read from a file with one
+statement a line: docs/sim.md describes the language.`,
 		Example: `  templar sim --faults random
   templar sim --seeds 200 --windows 40 --miners 5 --faults random
   templar sim --windows 1000 --miners 64 --engine cheap --faults random
@@ -59,15 +59,15 @@ a line: docs/sim.md has the language.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.Uint64Var(&o.config.Seed, "seed", 1, "seed of everything that is drawn")
+	f.Uint64Var(&o.config.Seed, "seed", 1, "seed of all random draws")
 	f.Uint64Var(&o.seeds, "seeds", 1, "how many seeds to run, from --seed on")
 	f.IntVar(&o.config.Windows, "windows", 40, "windows of each run")
 	f.IntVar(&o.config.Miners, "miners", 8, "miners")
 	f.IntVar(&o.config.Validators, "validators", 3, "validators")
 	f.IntVar(&o.config.Aggregators, "aggregators", 1, "aggregators; all but the first stand by")
-	f.StringVar(&o.engine, "engine", string(sim.Cheap), "what computes: cheap, a stand-in for scale, or real, the LLaMA")
+	f.StringVar(&o.engine, "engine", string(sim.Cheap), "engine: cheap (a stand-in, for large networks) or real (the LLaMA)")
 	f.StringVar(&o.faults, "faults", "random", "random, none, or a file with a script")
-	f.BoolVar(&o.trace, "trace", false, "tell the story, a line for each thing that happens")
+	f.BoolVar(&o.trace, "trace", false, "print the events, one a line")
 	f.BoolVar(&o.json, "json", false, "print the results as JSON")
 	f.BoolVar(&o.show, "print-faults", false, "print the faults as a script and run nothing")
 	f.StringVar(&o.save, "save", "sim-failure.txt", "file for the faults of a run that failed")
@@ -92,7 +92,7 @@ func (o *simulation) check() error {
 	case o.seeds < 1:
 		return usagef("--seeds: 0 is not valid: want 1 or more")
 	case o.seeds > 1 && o.trace:
-		return usagef("--trace tells the story of one run: leave out --seeds")
+		return usagef("--trace prints the events of one run: leave out --seeds")
 	}
 	if o.faults != "random" && o.faults != "none" {
 		text, err := os.ReadFile(o.faults)
@@ -147,7 +147,7 @@ func (o *simulation) run(ctx context.Context, std Std) error {
 	return failed
 }
 
-// one simulates one seed and tells how it ended.
+// one simulates one seed and prints how it ended.
 func (o *simulation) one(ctx context.Context, std Std, c sim.Config) (sim.Result, error) {
 	live := isTerminal(std.Err) && !o.trace
 	if live {
@@ -170,7 +170,7 @@ func (o *simulation) one(ctx context.Context, std Std, c sim.Config) (sim.Result
 	return r, err
 }
 
-// summarise adds the runs up.
+// summarise prints the totals of the runs.
 func (o *simulation) summarise(w io.Writer, results []sim.Result, took time.Duration) {
 	var applied, mismatches, failed int
 	var virtual time.Duration
@@ -184,7 +184,7 @@ func (o *simulation) summarise(w io.Writer, results []sim.Result, took time.Dura
 		len(results), failed, applied, mismatches, virtual.Round(time.Second), took.Round(time.Millisecond))
 }
 
-// fails shows what does not hold, looks for a smaller run of the kind, and saves it.
+// fails prints the check that failed, looks for a smaller run that fails it, and saves that run.
 func (o *simulation) fails(ctx context.Context, std Std, c sim.Config, r sim.Result) error {
 	out := std.Err
 	for _, v := range r.Violations[:min(len(r.Violations), 5)] {
@@ -192,7 +192,7 @@ func (o *simulation) fails(ctx context.Context, std Std, c sim.Config, r sim.Res
 	}
 	small, smallest, err := sim.Shrink(ctx, c, r, o.tries)
 	if err != nil && ctx.Err() != nil {
-		err = nil // the larger run will do
+		err = nil // use the larger run
 	}
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func (o *simulation) fails(ctx context.Context, std Std, c sim.Config, r sim.Res
 	if err := os.WriteFile(o.save, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("save the faults of the run that failed: %w", err)
 	}
-	fmt.Fprintf(out, "The smallest run found that fails so has %d windows, %d nodes and %d faults. To see it:\n  %s\n",
+	fmt.Fprintf(out, "The smallest run found with this failure has %d windows, %d nodes and %d faults. To repeat it:\n  %s\n",
 		small.Windows, small.Miners+small.Validators+small.Aggregators, len(small.Faults), replay)
 	return fmt.Errorf("seed %d: %v", c.Seed, smallest.Violations[0])
 }

@@ -32,7 +32,7 @@ func storeServe(std Std) *cobra.Command {
     "buckets": ["alice", "dataset"],
     "keys": [
       {"id": "alice-write", "secret": "...", "write": ["alice"]},
-      {"id": "everybody", "secret": "...", "read": ["alice", "dataset"]}
+      {"id": "public-read", "secret": "...", "read": ["alice", "dataset"]}
     ]
   }
 
@@ -70,7 +70,7 @@ func serveStore(cmd *cobra.Command, std Std, file, addr string) error {
 		return err
 	}
 	defer l.Close()
-	// First of all: opening the folder clears away what another server is writing there.
+	// Opening the folder removes the unfinished files of a server that is still running.
 	unlock, err := fs.Lock(c.Dir)
 	if err != nil {
 		return err

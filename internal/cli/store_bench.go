@@ -23,7 +23,7 @@ func storeBench(std Std, back *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "bench", Short: "Measure how fast a bucket is",
 		Long: `Store and fetch objects of a few sizes, one at a time, and print the median times and the
-rates that follow from them. What it stores it removes again, on Ctrl-C too.
+rates that follow from them. The test objects are removed, on Ctrl-C too.
 ` + bucketHelp,
 		Example: `  templar store bench --config miner.yaml
   templar store bench --config miner.yaml --runs 20 --sizes 64,1024`,

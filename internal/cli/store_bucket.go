@@ -21,7 +21,7 @@ import (
 	"templar/protocol"
 )
 
-// bucketFlags say which bucket a command works on, and with which keys.
+// bucketFlags are the flags that choose a command's bucket and keys.
 type bucketFlags struct {
 	kind, config                         string
 	endpoint, region, bucket             string
@@ -31,7 +31,7 @@ type bucketFlags struct {
 const bucketHelp = `
 The bucket and its keys come from a node's configuration file (--config), then from the
 environment (R2_GRADIENTS_*, R2_DATASET_*, R2_AGGREGATOR_*, by --bucket-kind), then from
-flags; the later one counts. A secret is never given as a flag: name a file that holds it,
+flags; the last one counts. A secret is never given as a flag: name a file that holds it,
 or set TEMPLAR_STORE_SECRET for the secret of --access-key. A folder of this machine has no
 keys; what writes to it keeps others out meanwhile.`
 
@@ -46,7 +46,7 @@ func (b *bucketFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&b.secretFile, "secret-file", "", "file with the secret of --access-key")
 }
 
-// addRead adds the flags of the second key, for commands that tell the two apart.
+// addRead adds the flags of the second key, for commands that use both.
 func (b *bucketFlags) addRead(f *pflag.FlagSet) {
 	f.StringVar(&b.readKey, "read-access-key", "", "id of the key that others read with")
 	f.StringVar(&b.readSecret, "read-secret-file", "", "file with the secret of --read-access-key")
@@ -55,7 +55,7 @@ func (b *bucketFlags) addRead(f *pflag.FlagSet) {
 // views are one bucket seen with its two keys. A view without an access key is unknown.
 type views struct{ read, write store.Location }
 
-// locate puts together what file, environment and flags say.
+// locate combines the settings of file, environment and flags.
 func (b *bucketFlags) locate(cmd *cobra.Command, std Std) (views, error) {
 	v, err := b.fromNode(cmd, std)
 	if err != nil {
@@ -76,7 +76,7 @@ func (b *bucketFlags) locate(cmd *cobra.Command, std Std) (views, error) {
 	return v, nil
 }
 
-// fromNode is the bucket as a node that is configured so would see it.
+// fromNode returns the bucket as a node with that configuration uses it.
 func (b *bucketFlags) fromNode(cmd *cobra.Command, std Std) (views, error) {
 	sources := config.Sources{File: b.config, Environ: std.Environ}
 	log, err := logger(cmd, std)
@@ -144,7 +144,7 @@ func (b *bucketFlags) overlay(v *views, std Std) error {
 	return nil
 }
 
-// secretOf reads a secret's file; without one the alternative counts.
+// secretOf reads a secret from a file; without one it returns the alternative.
 func secretOf(flag, file, alternative string) (store.Secret, error) {
 	if file == "" {
 		if alternative == "" {
@@ -213,10 +213,10 @@ func withOwnBucket(back *node.Backends, l store.Location, f func(store.Bucket) e
 	return f(store.Retry(b, store.RetryPolicy{}, clock.Wall{}))
 }
 
-// goesOn tells whoever interrupted a transfer what to do next.
+// goesOn prints how to continue a transfer that was interrupted.
 func goesOn(ctx context.Context, w io.Writer, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		fmt.Fprintln(w, "templar: the same command goes on from here")
+		fmt.Fprintln(w, "templar: run the same command again to continue")
 	}
 	return err
 }

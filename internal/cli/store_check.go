@@ -17,11 +17,11 @@ import (
 func storeCheck(std Std, back *node.Backends) *cobra.Command {
 	var b bucketFlags
 	cmd := &cobra.Command{
-		Use: "check", Short: "Tell in ten seconds whether a bucket will work",
-		Long: `Try all that a node asks of its bucket, say what does not work, and what to do about it:
-reach, the rights of the key that writes and of the one that others read with (which must
+		Use: "check", Short: "Check in ten seconds whether a bucket will work",
+		Long: `Test everything that a node requires of its bucket; report what fails and how to fix it:
+reachability, the rights of the write key and of the key that others read with (which must
 not write), clocks, latency, throughput, creating a key only once, the order of listings,
-dates, ranges, uploads in parts, deleting. What it stores it removes again, on Ctrl-C too.
+dates, ranges, uploads in parts, deleting. The test objects are removed, on Ctrl-C too.
 The exit code is 1 when something failed.
 ` + bucketHelp,
 		Example: `  templar store check --config miner.yaml

@@ -17,7 +17,7 @@ func storeCat(std Std, back *node.Backends) *cobra.Command {
 	var b bucketFlags
 	cmd := &cobra.Command{
 		Use: "cat KEY", Short: "Write an object to standard output",
-		Long:    "Write an object to standard output. On a terminal, what is no text is shown as a replacement\ncharacter.\n" + bucketHelp,
+		Long:    "Write an object to standard output. On a terminal, bytes that are not text are shown as a replacement\ncharacter.\n" + bucketHelp,
 		Example: "  templar store cat --config miner.yaml start_window_v2.json",
 		Args:    between(1, 1, "an object's KEY"),
 	}
@@ -52,8 +52,8 @@ func storeGet(std Std, back *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "get KEY [FILE]", Short: "Fetch an object into a file",
 		Long: `Fetch an object into a file, by default one with the last part of its key as name. The
-file appears when all of it is there. A command that was interrupted goes on from where it
-stopped when it is started again, from FILE.part and FILE.journal.
+file appears when it is complete. An interrupted command continues where it stopped when it
+is run again, from FILE.part and FILE.journal.
 ` + bucketHelp,
 		Example: `  templar store get --config miner.yaml --bucket-kind dataset tokens.bin
   templar store get --config miner.yaml checkpoint-100 model --sha256 9f86d0...`,

@@ -104,7 +104,7 @@ func (l lister) line(v listed, format string, args ...any) error {
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 
-// keyText quotes keys that would steer a terminal: they may be anybody's.
+// keyText quotes keys with control characters: any node may have chosen them.
 func keyText(key string) string {
 	if strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(key)

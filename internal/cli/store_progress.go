@@ -9,7 +9,7 @@ import (
 	"templar/internal/store/transfer"
 )
 
-// bar shows a transfer on a terminal, in one line that is written again.
+// bar shows a transfer on a terminal, in one line that is rewritten.
 type bar struct {
 	w     io.Writer
 	live  bool
@@ -43,7 +43,7 @@ func (b *bar) end() {
 	}
 }
 
-// done says in one line what a transfer came to.
+// done summarises a transfer in one line.
 func (b *bar) done(w io.Writer, what string, size int64) error {
 	bytes := fmt.Sprintf("%d bytes", size)
 	if b.moved < size {

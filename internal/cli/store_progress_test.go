@@ -10,7 +10,7 @@ import (
 	"templar/internal/store/transfer"
 )
 
-// TestRateIsOfThisRun: what an earlier run moved tells nothing about this one's speed.
+// TestRateIsOfThisRun: the rate excludes the bytes that an earlier run moved.
 func TestRateIsOfThisRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const mib = 1 << 20

@@ -16,7 +16,7 @@ import (
 type transferFlags struct{ threads, part int }
 
 func (t *transferFlags) add(f *pflag.FlagSet) {
-	f.IntVar(&t.threads, "threads", transfer.DefaultThreads, "parts on their way at once")
+	f.IntVar(&t.threads, "threads", transfer.DefaultThreads, "parts to transfer at once")
 	f.IntVar(&t.part, "part-size", transfer.DefaultPartSize>>20, "size of a part in MiB, 5 or more")
 }
 
@@ -35,8 +35,8 @@ func storePut(std Std, back *node.Backends) *cobra.Command {
 	var o transferFlags
 	cmd := &cobra.Command{
 		Use: "put FILE [KEY]", Short: "Store a file",
-		Long: `Store a file, by default under its name. From 100 MiB on it goes in parts, several at once;
-a command that was interrupted sends what is missing when it is started again.
+		Long: `Store a file, by default under its name. From 100 MiB on it is sent in parts, several at once;
+an interrupted command sends the missing parts when it is run again.
 ` + bucketHelp,
 		Example: `  templar store put --config miner.yaml notes.txt
   templar store put --config miner.yaml model.safetensors models/first --if-absent --threads 16`,
@@ -44,7 +44,7 @@ a command that was interrupted sends what is missing when it is started again.
 	}
 	b.add(cmd.Flags())
 	o.add(cmd.Flags())
-	once := cmd.Flags().Bool("if-absent", false, "fail when the key is taken")
+	once := cmd.Flags().Bool("if-absent", false, "fail when the key exists")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		options, err := o.options()
 		if err != nil {

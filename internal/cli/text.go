@@ -7,8 +7,8 @@ import (
 )
 
 // textWriter writes a stream of bytes from a model as text. What is not UTF-8 becomes
-// U+FFFD, and so do control characters other than newline and tab: whoever trained the
-// model must not steer the terminal.
+// U+FFFD, and so do control characters other than newline and tab: a model of unknown origin
+// must not control the terminal.
 type textWriter struct {
 	w       io.Writer
 	partial []byte // the beginning of a rune

@@ -12,7 +12,7 @@ import (
 )
 
 func vectorsGroup() *cobra.Command {
-	cmd := group("vectors", "Check this build against test vectors", "Commands for test vectors: inputs, and what another implementation made of them.")
+	cmd := group("vectors", "Check this build against test vectors", "Commands for test vectors: inputs and the outputs of another implementation.")
 	cmd.AddCommand(vectorsVerify())
 	return cmd
 }

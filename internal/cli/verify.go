@@ -23,21 +23,22 @@ type verifyFlags struct {
 
 func verifyCommand(std Std, b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Recompute a window from what its nodes have left, and name what differs",
-		Long: `Recompute one window from public objects, trusting nobody: the aggregate from the archived
+		Use: "verify", Short: "Recompute a window from its public objects, and report what differs",
+		Long: `Recompute one window from public objects, without trust in any node: the aggregate from the archived
 gradients that it names, its signature, learning rate and place in the chain; the parameters,
-replayed from the nearest checkpoint, against what validators and miners have told of theirs;
+replayed from the nearest checkpoint, against those that validators and miners reported;
 and with --scores what validators reported: the draws, the losses (to 1e-6), distances,
 copies, ratings, penalties and weights, and that between two reports nothing changed.
 
-The check "start" says what all that rests on: theta_0, which anyone can draw from the seed; a
-checkpoint whose state hash validators with most of the stake have signed; or its owner's
-word alone. A checkpoint that more of the stake contradicts than confirms is named and passed
-over, and "replay" holds the state after each window on the way against their signatures.
+The check "start" names the basis of the replay: theta_0, which follows from the seed; a
+checkpoint whose state hash validators with most of the stake have signed; or a checkpoint
+that only its owner has signed. A checkpoint that more of the stake contradicts than confirms
+is reported and skipped, and "replay" compares the state after each window with the signatures.
 
-A check is "unknown" when what it takes was deleted or cannot be reached. From a directory
-(--data-dir) no chain is asked: block hashes are the reports' word, stakes the genesis'. Exit
-code 1 when anything differs: a minority's word against a checkpoint or a state does not.`,
+A check is "unknown" when its input was deleted or cannot be reached. With a directory
+(--data-dir) no chain is queried: block hashes come from the reports, stakes from the genesis.
+Exit code 1 when anything differs; a minority that contradicts a checkpoint or a state is not
+a difference.`,
 		Example: `  templar verify --window 17 --data-dir templar-localnet
   templar verify --window 17 --scores --config miner.yaml
   templar verify --window 17 --scores --validator 1 --data-dir templar-localnet --json`,

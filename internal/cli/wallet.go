@@ -36,8 +36,8 @@ func walletCommand(use, short string) *cobra.Command {
 }
 
 func walletNew() *cobra.Command {
-	cmd := walletCommand("new", "Draw a hotkey and write its key file")
-	cmd.Long = "Draw a hotkey and write its key file, which holds its mnemonic too. With --mnemonic, the hotkey\nis that of the twelve words on standard input."
+	cmd := walletCommand("new", "Generate a hotkey and write its key file")
+	cmd.Long = "Generate a hotkey and write its key file, which holds its mnemonic too. With --mnemonic, the hotkey\nis that of the twelve words on standard input."
 	cmd.Example += "\n  templar wallet new --wallet.hotkey miner --mnemonic < words.txt"
 	given := cmd.Flags().Bool("mnemonic", false, "read the mnemonic from standard input")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -63,7 +63,7 @@ func walletNew() *cobra.Command {
 
 func walletShow() *cobra.Command {
 	cmd := walletCommand("show", "Print a hotkey's address")
-	secret := cmd.Flags().Bool("mnemonic", false, "print the mnemonic too: whoever reads it has the key")
+	secret := cmd.Flags().Bool("mnemonic", false, "print the mnemonic too: it is enough to restore the key")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		w, err := openWallet(cmd, wallet.Load)
 		if err != nil {

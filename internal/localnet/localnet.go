@@ -147,7 +147,7 @@ func (o *Options) finish(c *collect.Collector, trained *evaluated, stopped bool)
 	r := c.Summary()
 	lost := o.leave(&r, trained)
 	if stopped && len(r.Windows) == 0 {
-		fmt.Fprintln(o.Out, "stopped before the first window was done; the same command goes on from here")
+		fmt.Fprintln(o.Out, "stopped before the first window was done; run the same command again to continue")
 		return lost
 	}
 	if err := tui.Table(o.Out, r, tui.TableOptions{Colour: o.Colour}); err != nil {
@@ -158,7 +158,7 @@ func (o *Options) finish(c *collect.Collector, trained *evaluated, stopped bool)
 	}
 	fmt.Fprintf(o.Out, "\nloss plot   %s\n", o.plot())
 	if missing := o.Windows - min(o.Windows, uint64(len(r.Windows))); stopped || missing > 0 {
-		fmt.Fprintf(o.Out, "stopped with %d of %d windows to go; the same command goes on from here\n", missing, o.Windows)
+		fmt.Fprintf(o.Out, "stopped with %d of %d windows to go; run the same command again to continue\n", missing, o.Windows)
 	} else {
 		fmt.Fprintf(o.Out, "try         templar generate --model %s --prompt \"Light is\"\n", quote(r.Checkpoint))
 	}

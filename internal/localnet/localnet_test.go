@@ -166,7 +166,7 @@ func TestInterruptedRunReports(t *testing.T) {
 	if err := Run(ctx, o); err != nil {
 		t.Fatal(err)
 	}
-	if out := o.Out.(*bytes.Buffer).String(); !strings.Contains(out, "the same command goes on from here") {
+	if out := o.Out.(*bytes.Buffer).String(); !strings.Contains(out, "run the same command again to continue") {
 		t.Errorf("summary does not tell how to go on:\n%s", out)
 	}
 	if _, err := collect.ReadJSON(o.path(reportFile)); err != nil {

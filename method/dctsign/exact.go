@@ -7,8 +7,8 @@ import (
 	"templar/protocol"
 )
 
-// Exact is the method with values in full precision and its means in the open: test vectors of
-// other implementations are held against it. Runs do not use it.
+// Exact is the method with values in full precision and with access to its means. It is compared
+// with test vectors of other implementations. Runs do not use it.
 type Exact struct {
 	*method.Method
 	codec *codec.Codec

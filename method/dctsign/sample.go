@@ -24,18 +24,18 @@ func (s *signs) Sample(payloads []method.Payload, seed protocol.Hash) [][]method
 
 // draw picks the chunks to compare, numbered over all tensors, ascending.
 func (s *signs) draw(seed protocol.Hash) []int {
-	telling := s.telling()
+	candidates := s.comparable()
 	var out []int
-	for _, i := range protocol.NewDraw("copies", seed).Distinct(uint64(len(telling)), sampled) {
-		out = append(out, telling[i])
+	for _, i := range protocol.NewDraw("copies", seed).Distinct(uint64(len(candidates)), sampled) {
+		out = append(out, candidates[i])
 	}
 	slices.Sort(out)
 	return out
 }
 
-// telling lists the chunks of which top-k keeps at most a quarter. Of smaller ones, as
-// those of a norm's weights, everybody sends nearly all.
-func (s *signs) telling() (out []int) {
+// comparable lists the chunks of which top-k keeps at most a quarter. Of smaller ones, such as
+// those of a norm's weights, every miner sends nearly all.
+func (s *signs) comparable() (out []int) {
 	n := 0
 	for _, t := range s.codec.Layout() {
 		size := 1

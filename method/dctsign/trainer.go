@@ -85,12 +85,12 @@ func (t *trainer) Stored(context.Context) error {
 	return nil
 }
 
-// Save returns momentum and iteration.
+// Save returns the momentum and the number of iterations.
 func (t *trainer) Save(context.Context) ([]method.Tensor, error) {
 	return []method.Tensor{{Name: momentumName, Values: t.momentum}, {Name: iterationName, Scalar: t.iteration}}, nil
 }
 
-// Load takes momentum and iteration.
+// Load replaces the momentum and the number of iterations.
 func (t *trainer) Load(_ context.Context, tensors []method.Tensor) error {
 	v, s, err := method.Unpack(tensors, len(t.momentum), []string{momentumName}, []string{iterationName})
 	if err != nil {

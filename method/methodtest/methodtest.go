@@ -1,5 +1,5 @@
-// Package methodtest is the conformance suite of training methods: what every node relies on,
-// whatever the method. A method's own tests hold its arithmetic against its specification.
+// Package methodtest is the conformance suite of training methods. It tests what nodes require of
+// every method; a method's own tests check its arithmetic against its specification.
 package methodtest
 
 import (

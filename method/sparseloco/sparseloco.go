@@ -146,10 +146,10 @@ const (
 
 // Sample takes the same chunks out of every payload.
 func (l *loco) Sample(payloads []method.Payload, seed protocol.Hash) [][]method.Chunk {
-	telling := l.codec.Telling(leastValues)
+	candidates := l.codec.Comparable(leastValues)
 	var drawn []int
-	for _, i := range protocol.NewDraw("copies", seed).Distinct(uint64(len(telling)), sampled) {
-		drawn = append(drawn, telling[i])
+	for _, i := range protocol.NewDraw("copies", seed).Distinct(uint64(len(candidates)), sampled) {
+		drawn = append(drawn, candidates[i])
 	}
 	slices.Sort(drawn)
 	out := make([][]method.Chunk, len(payloads))

@@ -13,7 +13,7 @@ import (
 	"templar/protocol"
 )
 
-// chunkSplit tells that form: sides by dimension and target.
+// chunkSplit is the identifying field of that form: sides by dimension and target.
 func chunkSplit(b []byte) bool {
 	var sides map[string]map[string]int
 	return json.Unmarshal(b, &sides) == nil && len(sides) > 0
@@ -140,14 +140,14 @@ func (v *dctCase) coefficients() ([]float32, error) {
 func (v *dctCase) kept(name string, c dctsign.Exact, index [][]uint16) Case {
 	size, worst, rest := len(v.X)/c.Count(), 0.0, v.Indices
 	if len(v.Coefficients) != len(v.X) {
-		return failed(name, errors.New("not as many coefficients as values"))
+		return failed(name, errors.New("the numbers of coefficients and values differ"))
 	}
 	for chunk, ours := range index {
 		n := min(len(ours), len(rest))
 		theirs := slices.Sorted(slices.Values(rest[:n]))
 		rest = rest[n:]
 		if n != len(ours) || len(theirs) > 0 && int(theirs[n-1]) >= size {
-			return failed(name, errors.New("not as many indices, or one outside its chunk"))
+			return failed(name, errors.New("the number of indices differs, or one is outside its chunk"))
 		}
 		least := func(index []uint16) float64 {
 			least := math.Inf(1)
@@ -224,7 +224,7 @@ func (v *aggregateCase) verify(name string) ([]Case, error) {
 		gs = append(gs, g)
 	}
 	if len(v.Bits) != (len(v.Mean)+7)/8 {
-		return nil, errors.New("the signs have not the tensor's size")
+		return nil, errors.New("the number of signs differs from the tensor's size")
 	}
 	mean := make([]float32, len(v.Mean))
 	c.Mean(gs, mean)
@@ -252,7 +252,7 @@ func sizeOf(shape []int) (size int, ok bool) {
 func pack(c dctsign.Exact, index []uint16, value []float32) (method.Payload, error) {
 	keep := len(index) / c.Count()
 	if len(index) != keep*c.Count() || len(value) != len(index) {
-		return nil, errors.New("not as many coefficients for every chunk")
+		return nil, errors.New("chunks have different numbers of coefficients")
 	}
 	var chunks []method.Chunk
 	for at := 0; at < len(index); at += keep {

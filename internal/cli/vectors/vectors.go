@@ -1,5 +1,5 @@
 // Package vectors checks this build against test vectors: JSON files of inputs and of
-// what another implementation made of them. A file's form is seen from its keys.
+// the outputs of another implementation. The keys of a file identify its form.
 package vectors
 
 import (
