@@ -94,7 +94,7 @@ func place(importPath string) (entry string, layer int) {
 			}
 		}
 	}
-	return room, floor
+	return entry, layer
 }
 
 func TestImportsPointDown(t *testing.T) {
