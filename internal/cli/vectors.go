@@ -20,14 +20,17 @@ func vectorsGroup() *cobra.Command {
 func vectorsVerify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "verify PATH...", Short: "Recompute test vectors and show the largest error of each case",
-		Long: `Recompute test vectors. A PATH is a file, or a folder of .json files, of these forms:
+		Long: `Recompute test vectors. A PATH is a file, or a folder of .json and .jsonl files, of these forms:
 
   dct_topk, aggregate    2e-5 of a tensor's largest value; kept indices and signs may differ
                          only where values tie, or means vanish, within that
   plackett_luce, lr_schedule    1e-9
   chunk_split, yuma, wire       exact
+  subtensor/...                 exact: keys, eras, runtime, errors, outcomes, commitments, timelock,
+                         reveal, live, node, neurons, frames and transcripts of Bittensor's chain,
+                         with the metadata in the folder "metadata" beside them
 
-The forms are described in testkit/vectors and testkit/wire. Exit code 1 if a case is past its tolerance.`,
+The forms are described in testkit/vectors, testkit/vectors/subtensor and testkit/wire. Exit code 1 if a case is past its tolerance.`,
 		Example: `  templar vectors verify testkit/vectors testkit/wire
   templar vectors verify dct_topk.json --json`,
 		Args: cobra.ArbitraryArgs,

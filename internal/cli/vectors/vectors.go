@@ -66,14 +66,14 @@ var forms = [...]form{
 // ErrUnknown is a file of no known form.
 var ErrUnknown = errors.New("no known form of test vectors")
 
-// Verify checks a file, or every .json file of a folder. The error is for what cannot
+// Verify checks a file, or every .json and .jsonl file under a folder. The error is for what cannot
 // be read; what differs is in the cases.
 func Verify(path string) (cases []Case, err error) {
 	files := []string{path}
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
 	} else if info.IsDir() {
-		if files, err = filepath.Glob(filepath.Join(path, "*.json")); err != nil {
+		if files, err = filesOf(path); err != nil {
 			return nil, err
 		}
 		if len(files) == 0 {
@@ -90,6 +90,17 @@ func Verify(path string) (cases []Case, err error) {
 	return cases, nil
 }
 
+// filesOf lists the vectors under a folder.
+func filesOf(path string) (files []string, err error) {
+	err = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+		if ext := filepath.Ext(file); err == nil && !d.IsDir() && (ext == ".json" || ext == ".jsonl") {
+			files = append(files, file)
+		}
+		return err
+	})
+	return files, err
+}
+
 func verifyFile(file string) ([]Case, error) {
 	info, err := os.Stat(file)
 	if err != nil {
@@ -102,16 +113,20 @@ func verifyFile(file string) ([]Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := formOf(b)
-	if err != nil {
-		return nil, err
+	cases, name, known, err := verifySubtensor(file, b)
+	if !known {
+		var f form
+		if f, err = formOf(b); err != nil {
+			return nil, err
+		}
+		name = f.name
+		cases, err = f.verify(b)
 	}
-	cases, err := f.verify(b)
 	if err == nil && len(cases) == 0 {
 		err = errors.New("no cases")
 	}
 	for i := range cases {
-		cases[i].File, cases[i].Form = filepath.Base(file), f.name
+		cases[i].File, cases[i].Form = filepath.Base(file), name
 	}
 	return cases, err
 }

@@ -1,0 +1,276 @@
+package bittensor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"templar/internal/chain"
+	"templar/internal/chain/bittensor/rules"
+	"templar/internal/chain/bittensor/runtime"
+	"templar/protocol"
+)
+
+// Submit signs a call and follows it to a final block. What the chain would refuse by
+// what it says now is refused before anything is sent. Calls of one hotkey are made one
+// after the other.
+func (c *Client) Submit(ctx context.Context, s protocol.Signer, call chain.Call) (chain.Receipt, error) {
+	done, err := c.one.take(ctx, s.Hotkey())
+	if err != nil {
+		return chain.Receipt{}, fmt.Errorf("submit %T: %w", call, err)
+	}
+	defer done()
+	var r chain.Receipt
+	switch call := call.(type) {
+	case chain.Register:
+		r, err = c.register(ctx, s, call)
+	case chain.Commit:
+		r, err = c.commit(ctx, s, call)
+	case chain.SetWeights:
+		r, err = c.setWeights(ctx, s, call)
+	default:
+		r = refused("Bittensor has no such call for a hotkey: stake is moved with a coldkey, by btcli (\"btcli stake add\", \"btcli stake remove\")")
+	}
+	if err != nil {
+		return chain.Receipt{}, fmt.Errorf("submit %T: %w", call, err)
+	}
+	return r, nil
+}
+
+func refused(format string, args ...any) chain.Receipt {
+	return chain.Receipt{Status: chain.StatusFailed, Reason: fmt.Sprintf(format, args...)}
+}
+
+// receipt of a call that takes effect in its block. again: it may be tried once more.
+func receipt(r result) (_ chain.Receipt, class rules.Class) {
+	switch {
+	case r.refused != "":
+		return refused("%s", r.refused), rules.Failed
+	case r.failed != nil:
+		o := rules.Dispatch(r.failed.Error())
+		return chain.Receipt{Status: chain.StatusFailed, Block: r.block, Reason: o.Reason}, o.Class
+	}
+	return chain.Receipt{Status: chain.StatusIncluded, Block: r.block, EffectiveAt: r.block}, rules.Events
+}
+
+// read does work at the newest final block.
+func (c *Client) read(ctx context.Context, work func(s *state) error) error {
+	return c.try(ctx, func(l *link) error {
+		s, err := c.stateAtFinal(ctx, l)
+		if err != nil {
+			return err
+		}
+		return work(s)
+	})
+}
+
+// RAO is the smallest part of a TAO: a billionth.
+const RAO = 1_000_000_000
+
+// Quote is what a registration costs now, and who would pay.
+type Quote struct {
+	Price   uint64  `json:"price_rao"`
+	Balance uint64  `json:"balance_rao"`   // of the payer, free to spend
+	Closed  bool    `json:"closed"`        // the subnet takes no registrations
+	Limit   uint64  `json:"limit_rao"`     // most that a registration will pay, where the runtime can limit it
+	Limited bool    `json:"limited"`       // the runtime can
+	UID     *uint16 `json:"uid,omitempty"` // of the hotkey, if it is registered already
+}
+
+// fee is kept beside the price: a registration's fee is a fraction of it.
+const fee = RAO / 1000
+
+// headroom is how much above the price that was shown a registration may pay, in percent:
+// the price moves with each registration.
+const headroom = 5
+
+// Quote reads the price of a registration and the payer's balance.
+func (c *Client) Quote(ctx context.Context, hotkey, payer protocol.Hotkey) (q Quote, err error) {
+	err = c.read(ctx, func(s *state) (err error) {
+		q, err = s.quote(ctx, c.opts.NetUID, hotkey, payer)
+		return err
+	})
+	if err != nil {
+		return q, fmt.Errorf("price of a registration: %w", err)
+	}
+	return q, nil
+}
+
+func (s *state) quote(ctx context.Context, netuid uint16, hotkey, payer protocol.Hotkey) (q Quote, err error) {
+	if q.Price, err = s.number(ctx, module, "Burn", netuid); err != nil {
+		return q, err
+	}
+	open, err := s.value(ctx, module, "NetworkRegistrationAllowed", netuid)
+	if err != nil && !errors.Is(err, runtime.ErrAbsent) {
+		return q, err
+	}
+	q.Closed = open == false
+	q.Limit, q.Limited = q.Price+q.Price/100*headroom, s.rt.Has(module, "register_limit")
+	v, err := s.value(ctx, "System", "Account", payer)
+	if err != nil {
+		return q, err
+	}
+	account, _ := v.(runtime.Struct)
+	data, _ := account["data"].(runtime.Struct)
+	if q.Balance, err = runtime.U64(data["free"]); err != nil {
+		return q, fmt.Errorf("balance: %w", err)
+	}
+	q.UID, err = s.uid(ctx, netuid, hotkey)
+	return q, err
+}
+
+// uid finds a hotkey's slot, nil if it has none.
+func (s *state) uid(ctx context.Context, netuid uint16, hotkey protocol.Hotkey) (*uint16, error) {
+	it, err := s.rt.Item(module, "Uids")
+	if err != nil {
+		return nil, err
+	}
+	key, err := s.rt.Key(it, netuid, hotkey)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := s.raw(ctx, key)
+	if raw == nil || err != nil {
+		return nil, err
+	}
+	v, err := s.rt.DecodeValue(it, raw)
+	if err != nil {
+		return nil, err
+	}
+	n, err := runtime.U64(v)
+	uid := uint16(n)
+	return &uid, err
+}
+
+// TAO writes an amount of rao for people.
+func TAO(rao uint64) string {
+	s := fmt.Sprintf("%d.%09d", rao/RAO, rao%RAO)
+	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") + " TAO"
+}
+
+// register asks for a slot. The signer pays and becomes the owner.
+func (c *Client) register(ctx context.Context, s protocol.Signer, call chain.Register) (chain.Receipt, error) {
+	hotkey := call.Hotkey
+	if hotkey.IsZero() {
+		hotkey = s.Hotkey()
+	}
+	if !call.Coldkey.IsZero() && call.Coldkey != s.Hotkey() {
+		return refused("the owner of a hotkey is who signs its registration: %v would sign, not %v", s.Hotkey(), call.Coldkey), nil
+	}
+	for try := 0; ; try++ {
+		q, err := c.Quote(ctx, hotkey, s.Hotkey())
+		if err != nil {
+			return chain.Receipt{}, err
+		}
+		switch {
+		case q.UID != nil:
+			return refused("already registered on this subnet, as uid %d", *q.UID), nil
+		case q.Closed:
+			return refused("registration on this subnet is closed"), nil
+		case q.Balance < q.Price+fee:
+			return refused("not enough balance: a registration costs %s and a fee, %v has %s", TAO(q.Price), s.Hotkey(), TAO(q.Balance)), nil
+		}
+		res, err := c.send(ctx, s, func(rt *Runtime) (runtime.Call, error) {
+			if rt.Has(module, "register_limit") {
+				return rt.NewCall(module, "register_limit", map[string]any{"netuid": c.opts.NetUID, "hotkey": hotkey, "limit_price": q.Limit})
+			}
+			return rt.NewCall(module, "burned_register", map[string]any{"netuid": c.opts.NetUID, "hotkey": hotkey})
+		})
+		if err != nil {
+			return chain.Receipt{}, err
+		}
+		r, class := receipt(res)
+		if class == rules.Retry && try < maxTries { // too many in this block: the next is another
+			continue
+		}
+		return r, nil
+	}
+}
+
+// commit replaces the hotkey's commitment, unless it stands there already.
+func (c *Client) commit(ctx context.Context, s protocol.Signer, call chain.Commit) (chain.Receipt, error) {
+	if len(call.Data) == 0 {
+		return refused("an empty commitment says nothing"), nil
+	}
+	name, err := rules.FieldName(len(call.Data))
+	if err != nil {
+		return refused("%v", err), nil
+	}
+	var early *chain.Receipt
+	err = c.read(ctx, func(st *state) (err error) {
+		early, err = st.checkCommit(ctx, c.opts.NetUID, s.Hotkey(), call.Data)
+		return err
+	})
+	if err != nil {
+		return chain.Receipt{}, err
+	}
+	if early != nil {
+		return *early, nil
+	}
+	var tooLong string
+	res, err := c.send(ctx, s, func(rt *Runtime) (runtime.Call, error) {
+		field := map[string]any{name: call.Data}
+		call, err := rt.NewCall("Commitments", "set_commitment", map[string]any{"netuid": c.opts.NetUID, "info": map[string]any{"fields": []any{field}}})
+		if err != nil && name == "BigRaw" && errors.Is(err, runtime.ErrAbsent) {
+			tooLong = fmt.Sprintf("this chain's commitments hold at most %d bytes: use a bucket on Cloudflare R2, whose commitment is as long (docs/how-to/bittensor.md)", rules.MaxRaw)
+		}
+		return call, err
+	})
+	if tooLong != "" {
+		return refused("%s", tooLong), nil
+	}
+	if err != nil {
+		return chain.Receipt{}, err
+	}
+	r, _ := receipt(res)
+	return r, nil
+}
+
+// checkCommit says what a commitment would come to without being sent, or nil.
+func (s *state) checkCommit(ctx context.Context, netuid uint16, hotkey protocol.Hotkey, data []byte) (*chain.Receipt, error) {
+	uid, err := s.uid(ctx, netuid, hotkey)
+	if err != nil {
+		return nil, err
+	}
+	if uid == nil {
+		r := refused("hotkey is not registered on this subnet")
+		return &r, nil
+	}
+	it, err := s.rt.Item("Commitments", "CommitmentOf")
+	if err != nil {
+		return nil, err
+	}
+	key, err := s.rt.Key(it, netuid, hotkey)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := s.raw(ctx, key)
+	if err != nil || raw == nil {
+		return nil, err
+	}
+	old, err := rules.DecodeCommitment(raw)
+	if err != nil { // whatever it is, it is to be replaced
+		return nil, nil
+	}
+	if before, ok := old.Data(); ok && bytes.Equal(before, data) && len(old.Fields) == 1 {
+		return &chain.Receipt{Status: chain.StatusIncluded, Block: old.Block, EffectiveAt: old.Block}, nil
+	}
+	return s.checkRate(old.Block), nil
+}
+
+// checkRate is the rate limit of runtimes that allow one commitment in a number of
+// blocks. Later ones count bytes, which the chain itself knows best.
+func (s *state) checkRate(last uint64) *chain.Receipt {
+	v, err := s.rt.Constant("Commitments", "RateLimit")
+	if err != nil {
+		return nil
+	}
+	limit, err := runtime.U64(v)
+	if err != nil || s.at.number+1 >= last+limit {
+		return nil
+	}
+	r := refused("rate limit: the commitment was set in block %d, again from block %d on, in %d blocks", last, last+limit, last+limit-s.at.number)
+	return &r
+}
