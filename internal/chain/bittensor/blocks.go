@@ -67,6 +67,15 @@ func (c *Client) Wait(ctx context.Context, number uint64) (chain.Block, error) {
 	return c.dated(ctx, b)
 }
 
+// Randomness returns the hash of the block, once it is final.
+func (c *Client) Randomness(ctx context.Context, number uint64) (protocol.Hash, error) {
+	b, err := c.wait(ctx, number)
+	if err != nil {
+		return protocol.Hash{}, fmt.Errorf("randomness of block %d: %w", number, err)
+	}
+	return b.hash, nil
+}
+
 // wait returns final block number, without its time.
 func (c *Client) wait(ctx context.Context, number uint64) (block, error) {
 	for {

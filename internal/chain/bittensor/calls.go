@@ -13,28 +13,16 @@ import (
 	"templar/protocol"
 )
 
-// Submit signs a call and follows it to a final block. What the chain would refuse by
-// what it says now is refused before anything is sent. Calls of one hotkey are made one
-// after the other.
-func (c *Client) Submit(ctx context.Context, s protocol.Signer, call chain.Call) (chain.Receipt, error) {
+// turn makes a call when no other of the signer is under way.
+func (c *Client) turn(ctx context.Context, what string, s protocol.Signer, call func() (chain.Receipt, error)) (chain.Receipt, error) {
 	done, err := c.one.take(ctx, s.Hotkey())
 	if err != nil {
-		return chain.Receipt{}, fmt.Errorf("submit %T: %w", call, err)
+		return chain.Receipt{}, fmt.Errorf("%s: %w", what, err)
 	}
 	defer done()
-	var r chain.Receipt
-	switch call := call.(type) {
-	case chain.Register:
-		r, err = c.register(ctx, s, call)
-	case chain.Commit:
-		r, err = c.commit(ctx, s, call)
-	case chain.SetWeights:
-		r, err = c.setWeights(ctx, s, call)
-	default:
-		r = refused("Bittensor has no such call for a hotkey: stake is moved with a coldkey, by btcli (\"btcli stake add\", \"btcli stake remove\")")
-	}
+	r, err := call()
 	if err != nil {
-		return chain.Receipt{}, fmt.Errorf("submit %T: %w", call, err)
+		return chain.Receipt{}, fmt.Errorf("%s: %w", what, err)
 	}
 	return r, nil
 }
@@ -150,8 +138,14 @@ func TAO(rao uint64) string {
 	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") + " TAO"
 }
 
-// register asks for a slot. The signer pays and becomes the owner.
-func (c *Client) register(ctx context.Context, s protocol.Signer, call chain.Register) (chain.Receipt, error) {
+// Register asks for a slot. The signer pays and becomes the owner: a coldkey, or the hotkey
+// itself. What the chain would refuse by what it says now is refused before anything is
+// sent, here and in the other calls.
+func (c *Client) Register(ctx context.Context, s protocol.Signer, call chain.Registration) (chain.Receipt, error) {
+	return c.turn(ctx, "register", s, func() (chain.Receipt, error) { return c.register(ctx, s, call) })
+}
+
+func (c *Client) register(ctx context.Context, s protocol.Signer, call chain.Registration) (chain.Receipt, error) {
 	hotkey := call.Hotkey
 	if hotkey.IsZero() {
 		hotkey = s.Hotkey()
@@ -189,18 +183,22 @@ func (c *Client) register(ctx context.Context, s protocol.Signer, call chain.Reg
 	}
 }
 
-// commit replaces the hotkey's commitment, unless it stands there already.
-func (c *Client) commit(ctx context.Context, s protocol.Signer, call chain.Commit) (chain.Receipt, error) {
-	if len(call.Data) == 0 {
+// Commit replaces the hotkey's commitment, unless it stands there already.
+func (c *Client) Commit(ctx context.Context, s protocol.Signer, data []byte) (chain.Receipt, error) {
+	return c.turn(ctx, "commit", s, func() (chain.Receipt, error) { return c.commit(ctx, s, data) })
+}
+
+func (c *Client) commit(ctx context.Context, s protocol.Signer, data []byte) (chain.Receipt, error) {
+	if len(data) == 0 {
 		return refused("an empty commitment says nothing"), nil
 	}
-	name, err := rules.FieldName(len(call.Data))
+	name, err := rules.FieldName(len(data))
 	if err != nil {
 		return refused("%v", err), nil
 	}
 	var early *chain.Receipt
 	err = c.read(ctx, func(st *state) (err error) {
-		early, err = st.checkCommit(ctx, c.opts.NetUID, s.Hotkey(), call.Data)
+		early, err = st.checkCommit(ctx, c.opts.NetUID, s.Hotkey(), data)
 		return err
 	})
 	if err != nil {
@@ -209,9 +207,9 @@ func (c *Client) commit(ctx context.Context, s protocol.Signer, call chain.Commi
 	if early != nil {
 		return *early, nil
 	}
-	var tooLong string
+	tooLong := ""
 	res, err := c.send(ctx, s, func(rt *Runtime) (runtime.Call, error) {
-		field := map[string]any{name: call.Data}
+		field := map[string]any{name: data}
 		call, err := rt.NewCall("Commitments", "set_commitment", map[string]any{"netuid": c.opts.NetUID, "info": map[string]any{"fields": []any{field}}})
 		if err != nil && name == "BigRaw" && errors.Is(err, runtime.ErrAbsent) {
 			tooLong = fmt.Sprintf("this chain's commitments hold at most %d bytes: use a bucket on Cloudflare R2, whose commitment is as long (docs/how-to/bittensor.md)", rules.MaxRaw)

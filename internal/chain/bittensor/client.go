@@ -39,12 +39,13 @@ type Opts struct {
 // Client is a chain.Chain over nodes of the chain. It is safe for concurrent use, and
 // survives the loss of connections.
 type Client struct {
-	opts   Opts
-	log    *slog.Logger
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-	one    *turns // one call of a hotkey at a time
-	reveal *reveals
+	opts    Opts
+	log     *slog.Logger
+	running context.Context // ends with Close
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	one     *turns // one call of a hotkey at a time
+	reveal  *reveals
 
 	mu struct {
 		sync.Mutex
@@ -117,13 +118,14 @@ func Dial(ctx context.Context, o Opts) (*Client, error) {
 	if c.reveal, err = openReveals(o.Dir); err != nil {
 		return nil, fmt.Errorf("dial chain: %w", err)
 	}
-	running, cancel := context.WithCancel(context.Background())
-	c.cancel = cancel
-	c.wg.Go(func() { c.connect(running) })
+	c.running, c.cancel = context.WithCancel(context.Background())
+	c.wg.Go(func() { c.connect(c.running) })
 	if err := c.checkSubnet(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("dial chain: %w", err), c.Close())
 	}
-	c.wg.Go(func() { c.revealing(running) })
+	if o.Signer != nil {
+		c.resume(o.Signer)
+	}
 	return c, nil
 }
 

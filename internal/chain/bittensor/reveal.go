@@ -1,6 +1,7 @@
 package bittensor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"sync"
 
+	"templar/internal/chain"
 	"templar/internal/chain/bittensor/rules"
 	"templar/internal/chain/bittensor/runtime"
 	"templar/protocol"
@@ -30,22 +32,12 @@ type open struct {
 	Sent    uint64          `json:"sent_by_block"` // later than this it is on the chain or never will be
 }
 
-// expectation is weights that the chain itself is to reveal.
-type expectation struct {
-	hotkey    protocol.Hotkey
-	weights   rules.Weights
-	from, end uint64
-}
-
 // reveals keeps what is to be revealed.
 type reveals struct {
 	dir string
 	mu  struct {
 		sync.Mutex
-		open     map[protocol.Hash]open
-		expected []expectation
-		signers  map[protocol.Hotkey]protocol.Signer
-		changed  chan struct{}
+		open map[protocol.Hash]open
 	}
 }
 
@@ -53,7 +45,7 @@ const maxReveals = 1 << 20 // bytes of a file
 
 func openReveals(dir string) (*reveals, error) {
 	r := &reveals{dir: dir}
-	r.mu.open, r.mu.signers, r.mu.changed = map[protocol.Hash]open{}, map[protocol.Hotkey]protocol.Signer{}, make(chan struct{})
+	r.mu.open = map[protocol.Hash]open{}
 	if dir == "" {
 		return r, nil
 	}
@@ -101,7 +93,6 @@ func (r *reveals) add(o open) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mu.open[o.Hash] = o
-	r.change()
 	return nil
 }
 
@@ -129,7 +120,6 @@ func writeDurably(name string, b []byte) error {
 func (r *reveals) remove(h protocol.Hash) error {
 	r.mu.Lock()
 	delete(r.mu.open, h)
-	r.change()
 	r.mu.Unlock()
 	if r.dir == "" {
 		return nil
@@ -140,78 +130,152 @@ func (r *reveals) remove(h protocol.Hash) error {
 	return nil
 }
 
-// change wakes who waits; the caller holds the lock.
-func (r *reveals) change() {
-	close(r.mu.changed)
-	r.mu.changed = make(chan struct{})
-}
-
-// sign remembers who can reveal.
-func (r *reveals) sign(s protocol.Signer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.mu.signers[s.Hotkey()] = s
-	r.change()
-}
-
-func (r *reveals) expect(e expectation) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.mu.expected = append(r.mu.expected, e)
-	r.change()
-}
-
-// due returns the commits and expectations that a final block is about.
-func (r *reveals) due(final uint64) (list []open, expected []expectation) {
+// of lists the commits of a hotkey on one subnet of one chain: networks may share a folder.
+func (r *reveals) of(genesis protocol.Hash, netuid uint16, h protocol.Hotkey) (list []open) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, o := range r.mu.open {
-		if r.mu.signers[o.Hotkey] != nil && final+1 >= o.First {
+		if o.Hotkey == h && o.Genesis == genesis && o.NetUID == netuid {
 			list = append(list, o)
 		}
 	}
-	r.mu.expected = slices.DeleteFunc(r.mu.expected, func(e expectation) bool {
-		if final >= e.end {
-			expected = append(expected, e)
+	slices.SortFunc(list, func(a, b open) int { return cmp.Compare(a.First, b.First) })
+	return list
+}
+
+// settleLater reveals weights and sees what became of them, in the background.
+func (c *Client) settleLater(s protocol.Signer, r chain.Receipt) {
+	c.wg.Go(func() {
+		settled, err := c.Settle(c.running, s, r)
+		switch {
+		case c.running.Err() != nil:
+		case err != nil:
+			c.log.Warn("weights: whether they were revealed is not known", "hotkey", s.Hotkey(), "reveal_block", r.EffectiveAt, "err", err)
+		case settled.Status == chain.StatusFailed:
+			c.log.Warn("weights were not revealed; the next ones take their place", "hotkey", s.Hotkey(), "reveal_block", r.EffectiveAt, "reason", settled.Reason)
+		default:
+			c.log.Info("weights are in effect", "hotkey", s.Hotkey(), "block", settled.EffectiveAt)
 		}
-		return final >= e.end
 	})
-	return list, expected
 }
 
-func (r *reveals) signer(h protocol.Hotkey) protocol.Signer {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.mu.signers[h]
-}
-
-// revealing reveals what is due, block by block, and looks whether the chain revealed
-// what it was to.
-func (c *Client) revealing(ctx context.Context) {
-	if c.opts.Signer != nil {
-		c.reveal.sign(c.opts.Signer)
+// resume reveals what a process before this one left open.
+func (c *Client) resume(s protocol.Signer) {
+	for _, o := range c.reveal.of(c.Genesis(), c.opts.NetUID, s.Hotkey()) {
+		c.wg.Go(func() {
+			if err := c.revealOne(c.running, s, o); err != nil && c.running.Err() == nil {
+				c.log.Warn("weights could not be revealed", "hotkey", s.Hotkey(), "err", err)
+			}
+		})
 	}
-	for {
-		b, err := c.head(ctx)
-		if err == nil {
-			b, err = c.wait(ctx, b.number+1)
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil {
+}
+
+// Pending returns the blocks between which commits of a hotkey's weights by hash, of this
+// process or of one before it, are still to be revealed. n is their number.
+func (c *Client) Pending(h protocol.Hotkey) (n int, first, end uint64) {
+	for _, o := range c.reveal.of(c.Genesis(), c.opts.NetUID, h) {
+		n, first, end = n+1, max(first, o.First), max(end, o.End)
+	}
+	return n, first, end
+}
+
+// Settle says what became of weights whose receipt is pending, by the events of the blocks
+// in which they were to be revealed, and reveals them where that is the signer's duty.
+func (c *Client) Settle(ctx context.Context, s protocol.Signer, r chain.Receipt) (chain.Receipt, error) {
+	if r.Status != chain.StatusPending {
+		return r, nil
+	}
+	for _, o := range c.reveal.of(c.Genesis(), c.opts.NetUID, s.Hotkey()) {
+		if o.First > r.EffectiveAt {
 			continue
 		}
-		list, expected := c.reveal.due(b.number)
-		for _, o := range list {
-			if err := c.revealOne(ctx, o); err != nil && ctx.Err() == nil {
-				c.log.WarnContext(ctx, "weights could not be revealed yet", "hotkey", o.Hotkey, "err", err)
-			}
-		}
-		for _, e := range expected {
-			c.checkRevealed(ctx, e)
+		if err := c.revealOne(ctx, s, o); err != nil {
+			return chain.Receipt{}, fmt.Errorf("settle weights: %w", err)
 		}
 	}
+	for n := r.EffectiveAt; ; n++ {
+		b, err := c.wait(ctx, n)
+		if err != nil {
+			return chain.Receipt{}, fmt.Errorf("settle weights: %w", err)
+		}
+		shown, over, err := c.revealedIn(ctx, b, s.Hotkey(), r.EffectiveAt)
+		if err != nil {
+			return chain.Receipt{}, fmt.Errorf("settle weights: block %d: %w", n, err)
+		}
+		if shown {
+			return chain.Receipt{Status: chain.StatusIncluded, Block: r.Block, EffectiveAt: n}, nil
+		}
+		if over {
+			return chain.Receipt{Status: chain.StatusFailed, Block: r.Block, Reason: fmt.Sprintf("the weights of block %d were not revealed in the epoch from block %d to block %d", r.Block, r.EffectiveAt, n)}, nil
+		}
+	}
+}
+
+// revealEvents are the events by which a runtime tells that weights were revealed.
+var revealEvents = map[string]bool{"WeightsRevealed": true, "WeightsBatchRevealed": true, "TimelockedWeightsRevealed": true, "CRV3WeightsRevealed": true}
+
+// revealedIn looks for the reveal of a hotkey's weights in a block. over: the epoch that
+// began with block first is over after this block.
+func (c *Client) revealedIn(ctx context.Context, b block, h protocol.Hotkey, first uint64) (shown, over bool, err error) {
+	err = c.persist(ctx, func(l *link) error {
+		shown, over = false, false
+		rt, err := c.runtimeAt(ctx, l, b.parent)
+		if err != nil {
+			return err
+		}
+		events, err := eventsAt(ctx, l, rt.Metadata, b.hash)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			if e.Pallet == module && revealEvents[e.Name] && mentions(e.Value, c.opts.NetUID, h) {
+				shown = true
+			}
+		}
+		s := &state{l: l, rt: rt, at: b}
+		e, _, err := s.epochs(ctx, c.opts.NetUID)
+		if err != nil || b.number <= first {
+			return err
+		}
+		if !e.Stateful {
+			length := e.Tempo + 1
+			over = (b.number+1+e.NetUID+1)/length > (first+e.NetUID+1)/length
+			return nil
+		}
+		then, err := c.wait(ctx, first)
+		if err != nil {
+			return err
+		}
+		s.at = then
+		began, err := s.number(ctx, module, "SubnetEpochIndex", c.opts.NetUID)
+		over = e.Index > began
+		return err
+	})
+	return shown, over, err
+}
+
+// mentions tells whether an event is about a hotkey on a subnet.
+func mentions(v any, netuid uint16, h protocol.Hotkey) bool {
+	list, ok := v.([]any)
+	if f, isStruct := v.(runtime.Struct); isStruct {
+		for _, x := range f {
+			list = append(list, x)
+		}
+		ok = true
+	}
+	if !ok {
+		return false
+	}
+	subnet, hotkey := false, false
+	for _, x := range list {
+		if n, err := runtime.U64(x); err == nil && n == uint64(netuid) {
+			subnet = true
+		}
+		if k, isKey := x.(protocol.Hotkey); isKey && k == h {
+			hotkey = true
+		}
+	}
+	return subnet && hotkey
 }
 
 // openOnChain asks whether the chain has a commit open, and in which blocks it may be
@@ -244,99 +308,73 @@ func (c *Client) openOnChain(ctx context.Context, o open) (first, last uint64, o
 	return first, last, ok, err
 }
 
-// revealOne reveals a commit if its epoch has come, and forgets it when it is over.
-func (c *Client) revealOne(ctx context.Context, o open) error {
-	if o.Genesis != c.Genesis() || o.NetUID != c.opts.NetUID {
-		return nil // of another network, which shares the folder
+// revealOne waits for a commit's epoch and reveals it. It is not an error that it was
+// revealed before, or cannot be any more: Settle looks what the chain says.
+func (c *Client) revealOne(ctx context.Context, s protocol.Signer, o open) error {
+	for {
+		if _, err := c.wait(ctx, max(o.First, 1)-1); err != nil {
+			return err
+		}
+		again, err := c.tryReveal(ctx, s, o)
+		if err != nil || !again {
+			return err
+		}
+		if _, err := c.nextFinal(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// tryReveal reveals a commit once. again: its time has not come.
+func (c *Client) tryReveal(ctx context.Context, s protocol.Signer, o open) (again bool, err error) {
+	done, err := c.one.take(ctx, o.Hotkey)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	if !c.reveal.has(o.Hash) { // done by another goroutine
+		return false, nil
 	}
 	head, err := c.head(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	first, last, ok, err := c.openOnChain(ctx, o)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if first == 0 {
 		first, last = o.First, o.End
 	}
+	c.mu.Lock()
+	next := max(c.mu.best, head.number) + 1
+	c.mu.Unlock()
 	switch {
 	case !ok && head.number <= o.Sent: // it may still be under way
-		return nil
-	case !ok, head.number > last:
-		c.log.WarnContext(ctx, "weights that were committed will not be revealed: the chain does not have the commit, or its epoch is over", "hotkey", o.Hotkey, "epoch_begins", first)
-		return c.reveal.remove(o.Hash)
+		return true, nil
+	case !ok, next > last:
+		return false, c.reveal.remove(o.Hash)
 	case head.number+1 < first:
-		return nil
+		return true, nil
 	}
-	s := c.reveal.signer(o.Hotkey)
-	done, err := c.one.take(ctx, o.Hotkey)
-	if err != nil {
-		return err
-	}
-	defer done()
 	res, err := c.send(ctx, s, func(rt *Runtime) (runtime.Call, error) {
 		return rt.NewCall(module, "reveal_weights", map[string]any{"netuid": o.NetUID, "uids": o.Weights.UIDs, "values": o.Weights.Values, "salt": o.Salt, "version_key": o.Weights.VersionKey})
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
-	r, _ := receipt(res)
-	if r.Reason == "" {
-		c.log.InfoContext(ctx, "weights revealed", "hotkey", o.Hotkey, "block", r.Block)
-		return c.reveal.remove(o.Hash)
+	if r, _ := receipt(res); r.Reason != "" {
+		if res.failed != nil && res.failed.Name == "RevealTooEarly" {
+			return true, nil
+		}
+		c.log.WarnContext(ctx, "weights could not be revealed", "hotkey", o.Hotkey, "reason", r.Reason)
 	}
-	if res.failed != nil && (res.failed.Name == "RevealTooEarly" || res.failed.Name == "RevealPeriodNotReached") {
-		return errors.New(r.Reason)
-	}
-	c.log.WarnContext(ctx, "weights could not be revealed", "hotkey", o.Hotkey, "reason", r.Reason)
-	return c.reveal.remove(o.Hash)
+	return false, c.reveal.remove(o.Hash)
 }
 
-// checkRevealed warns when weights that the chain was to reveal do not stand there.
-func (c *Client) checkRevealed(ctx context.Context, e expectation) {
-	stands := false
-	err := c.read(ctx, func(s *state) error {
-		uid, err := s.uid(ctx, c.opts.NetUID, e.hotkey)
-		if err != nil || uid == nil {
-			return err
-		}
-		v, err := s.value(ctx, module, "Weights", c.opts.NetUID, *uid)
-		stands = sameWeights(v, e.weights)
-		return err
-	})
-	if err == nil && !stands {
-		c.log.WarnContext(ctx, "the chain did not reveal the weights that were committed: the drand pulse may have come too late; they are set again with the next ones", "hotkey", e.hotkey, "reveal_block", e.from)
-	}
-}
-
-// Open says how many commits of weights of a hotkey are still to be revealed by this
-// client, and until when.
-func (c *Client) Open(h protocol.Hotkey) (n int, first, end uint64) {
-	c.reveal.mu.Lock()
-	defer c.reveal.mu.Unlock()
-	for _, o := range c.reveal.mu.open {
-		if o.Hotkey == h && o.Genesis == c.Genesis() && o.NetUID == c.opts.NetUID {
-			n, first, end = n+1, max(first, o.First), max(end, o.End)
-		}
-	}
-	return n, first, end
-}
-
-// AwaitReveals waits until this client has nothing of a hotkey left to reveal.
-func (c *Client) AwaitReveals(ctx context.Context, s protocol.Signer) error {
-	c.reveal.sign(s)
-	for {
-		c.reveal.mu.Lock()
-		changed := c.reveal.mu.changed
-		c.reveal.mu.Unlock()
-		if n, _, _ := c.Open(s.Hotkey()); n == 0 {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+func (r *reveals) has(h protocol.Hash) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.mu.open[h]
+	return ok
 }

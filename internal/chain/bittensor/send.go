@@ -278,8 +278,17 @@ func Included(ctx context.Context, l *rpc.Conn, m *runtime.Metadata, hash protoc
 	return true, outcome, err
 }
 
-// outcomeAt reads the events of a block: what became of its extrinsic with an index.
+// outcomeAt says what became of the extrinsic with an index in a block.
 func outcomeAt(ctx context.Context, l caller, m *runtime.Metadata, hash protocol.Hash, index int) (outcome, err error) {
+	events, err := eventsAt(ctx, l, m, hash)
+	if err != nil {
+		return nil, err
+	}
+	return m.Outcome(events, index), nil
+}
+
+// eventsAt reads the events of a block, by the metadata of the runtime that executed it.
+func eventsAt(ctx context.Context, l caller, m *runtime.Metadata, hash protocol.Hash) ([]runtime.Event, error) {
 	it, err := m.Item("System", "Events")
 	if err != nil {
 		return nil, err
@@ -292,11 +301,7 @@ func outcomeAt(ctx context.Context, l caller, m *runtime.Metadata, hash protocol
 	if err != nil {
 		return nil, err
 	}
-	events, err := m.DecodeEvents(raw)
-	if err != nil {
-		return nil, err
-	}
-	return m.Outcome(events, index), nil
+	return m.DecodeEvents(raw)
 }
 
 // lookBlocks is how many blocks a node's word that an extrinsic is gone is not believed.

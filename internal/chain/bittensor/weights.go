@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"templar/internal/chain"
@@ -28,10 +27,16 @@ const (
 // timelockVersion is the version of timelocked commits that this build makes.
 const timelockVersion = 4
 
-// setWeights sets a validator's weights in the way that the subnet wants them.
-func (c *Client) setWeights(ctx context.Context, s protocol.Signer, call chain.SetWeights) (chain.Receipt, error) {
+// SetWeights sets a validator's weights in the way that the subnet wants them. Where they
+// are committed first, the receipt is pending; the client reveals them, or sees that the
+// chain does, for as long as it is open, and Settle tells.
+func (c *Client) SetWeights(ctx context.Context, s protocol.Signer, call chain.Weights) (chain.Receipt, error) {
+	return c.turn(ctx, "weights", s, func() (chain.Receipt, error) { return c.setWeights(ctx, s, call) })
+}
+
+func (c *Client) setWeights(ctx context.Context, s protocol.Signer, call chain.Weights) (chain.Receipt, error) {
 	list := map[protocol.UID]uint16{}
-	for _, w := range call.Weights {
+	for _, w := range call.Entries {
 		if _, twice := list[w.UID]; twice {
 			return refused("uid %d stands twice", w.UID), nil
 		}
@@ -308,8 +313,8 @@ func (c *Client) commitTimelocked(ctx context.Context, s protocol.Signer, w rule
 	}
 	r, class := receipt(res)
 	if r.Status == chain.StatusIncluded {
-		r.Status, r.EffectiveAt = chain.StatusPending, max(p.First, r.Block)
-		c.reveal.expect(expectation{hotkey: s.Hotkey(), weights: w, from: r.EffectiveAt, end: max(p.End, r.EffectiveAt+1)})
+		r.Status, r.EffectiveAt = chain.StatusPending, max(p.First, r.Block+1)
+		c.settleLater(s, r)
 	}
 	return r, class, nil
 }
@@ -342,29 +347,10 @@ func (c *Client) commitHash(ctx context.Context, s protocol.Signer, w rules.Weig
 	if r.Status != chain.StatusIncluded {
 		return r, class, c.reveal.remove(o.Hash)
 	}
-	c.reveal.sign(s)
-	r.Status, r.EffectiveAt = chain.StatusPending, max(p.First, r.Block)
-	if first, _, ok, err := c.openOnChain(ctx, o); err == nil && ok && first > 0 {
+	r.Status, r.EffectiveAt = chain.StatusPending, max(p.First, r.Block+1)
+	if first, _, ok, err := c.openOnChain(ctx, o); err == nil && ok && first > r.Block {
 		r.EffectiveAt = first
 	}
+	c.settleLater(s, r)
 	return r, class, nil
-}
-
-// sameWeights compares what the chain holds of weights with what was set.
-func sameWeights(v any, w rules.Weights) bool {
-	list, _ := v.([]any)
-	var uids, values []uint16
-	for _, x := range list {
-		pair, _ := x.([]any)
-		if len(pair) != 2 {
-			return false
-		}
-		uid, err1 := runtime.U64(pair[0])
-		value, err2 := runtime.U64(pair[1])
-		if err1 != nil || err2 != nil {
-			return false
-		}
-		uids, values = append(uids, uint16(uid)), append(values, uint16(value))
-	}
-	return slices.Equal(uids, w.UIDs) && slices.Equal(values, w.Values)
 }

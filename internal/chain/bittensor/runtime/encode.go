@@ -68,7 +68,9 @@ func (m *Metadata) appendFields(b []byte, fields []field, v any, depth int) (_ [
 	if len(fields) == 1 && fields[0].name == "" {
 		got, err := m.append(slices.Clip(b), fields[0].ty, v, depth+1)
 		if list, ok := v.([]any); err != nil && ok && len(list) == 1 { // the field in brackets, as JSON of the Python SDK has it
-			return m.append(b, fields[0].ty, list[0], depth+1)
+			if inner, ok := list[0].([]any); ok {
+				return m.append(b, fields[0].ty, inner, depth+1)
+			}
 		}
 		return got, err
 	}
