@@ -76,6 +76,11 @@ func (s *state) metagraph(ctx context.Context, netuid uint16) (chain.Metagraph, 
 	if len(list) > maxNeurons {
 		return chain.Metagraph{}, fmt.Errorf("%d neurons, at most %d", len(list), maxNeurons)
 	}
+	if !slices.ContainsFunc(list, func(n chain.Neuron) bool { return n.Stake > 0 }) {
+		if err := s.stakes(ctx, netuid, list); err != nil { // runtime 218 tells 0 for all
+			return chain.Metagraph{}, err
+		}
+	}
 	if err := s.registrations(ctx, netuid, list); err != nil {
 		return chain.Metagraph{}, err
 	}
@@ -200,8 +205,7 @@ func (s *state) registrations(ctx context.Context, netuid uint16, list []chain.N
 	return nil
 }
 
-// neuronsByStorage reads the same from storage, for runtimes that do not tell. The stake
-// is then what is staked on the subnet alone, without the root's share.
+// neuronsByStorage reads the same from storage, for runtimes that do not tell.
 func (s *state) neuronsByStorage(ctx context.Context, netuid uint16) ([]chain.Neuron, error) {
 	it, err := s.rt.Item(module, "Keys")
 	if err != nil {
@@ -232,10 +236,7 @@ func (s *state) neuronsByStorage(ctx context.Context, netuid uint16) ([]chain.Ne
 		}
 		list = append(list, chain.Neuron{UID: protocol.UID(uid), Hotkey: hotkeyOf(v)})
 	}
-	if err := s.columns(ctx, netuid, list); err != nil {
-		return nil, err
-	}
-	return list, s.stakes(ctx, netuid, list)
+	return list, s.columns(ctx, netuid, list)
 }
 
 // columns adds what the chain keeps as one list for all uids. Such a list can be shorter
@@ -266,6 +267,7 @@ func (s *state) columns(ctx context.Context, netuid uint16, list []chain.Neuron)
 	return nil
 }
 
+// stakes adds what is staked on the subnet alone, without the root's share.
 func (s *state) stakes(ctx context.Context, netuid uint16, list []chain.Neuron) error {
 	it, err := s.rt.Item(module, "TotalHotkeyAlpha")
 	keyOf := func(h protocol.Hotkey) ([]byte, error) { return s.rt.Key(it, h, netuid) }
