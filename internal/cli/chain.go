@@ -16,12 +16,13 @@ import (
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/node"
+	"templar/internal/userfile"
 )
 
 func chainGroup(std Std, b *node.Backends) *cobra.Command {
 	cmd := group("chain", "Run and query a node of the chain", "Commands for the built-in chain: its blocks are the clock of a run, and it holds registrations,\nstake, commitments and weights.")
 	cmd.AddCommand(chainInit(), chainKey(), chainJoin(), chainStart(std), chainStatus(b),
-		chainRegister(b), chainStake("stake", b), chainStake("unstake", b), chainWeights(b), chainParams(b),
+		chainRegister(b), chainCommit(b), chainStake("stake", b), chainStake("unstake", b), chainWeights(b), chainParams(b),
 		chainQuery(b, "head", "Print the newest block", queryHead),
 		chainQuery(b, "metagraph", "Print the registered neurons, their stake and incentive", queryMetagraph),
 		chainQuery(b, "commitments", "Print the bucket that each neuron committed", queryCommitments))
@@ -72,20 +73,34 @@ func chainStart(std Std) *cobra.Command {
 func chainCall(cmd *cobra.Command, b *node.Backends, work query) {
 	f := cmd.Flags()
 	c := config.Default().Chain
-	f.StringVar(&c.Endpoint, "endpoint", "http://127.0.0.1:26657", "URL of a chain node's RPC")
-	f.StringVar(&c.Backend, "backend", c.Backend, "kind of the chain")
+	f.StringVar(&c.Endpoint, "endpoint", ownEndpoint, "URL of a chain node's RPC: http://, or ws:// and wss:// of Bittensor's, with commas between several")
+	f.StringVar(&c.Endpoint, "subtensor.chain_endpoint", ownEndpoint, "the same")
+	f.StringVar(&c.Network, "subtensor.network", "", "network of Bittensor's: finney, test, archive, local or a URL")
+	f.StringVar(&c.Backend, "backend", c.Backend, "kind of the chain: cometbft or bittensor (default by the endpoint)")
+	f.StringVar(&c.State, "chain.state", "~/.templar/chain", "folder for weights that are committed and still to be revealed")
 	f.Uint16Var(&c.NetUID, "netuid", c.NetUID, "subnet")
 	f.StringVar(&c.Verify, "chain.verify", "", "hash of the chain's genesis: verify the endpoint's answers (default trust them)")
-	timeout := f.Duration("timeout", 30*time.Second, "longest wait for the chain")
+	timeout := f.Duration("timeout", 0, "longest wait for the chain (default 30s, on Bittensor 5m)")
 	f.Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := chainOf(cmd, c)
+		if err != nil {
+			return err
+		}
+		wait := *timeout
+		if wait == 0 {
+			wait = 30 * time.Second
+			if c.Kind() == config.Bittensor { // a call is in a final block after three or four
+				wait = 5 * time.Minute
+			}
+		}
 		if _, err := c.Genesis(); err != nil {
 			return usagef("--chain.verify: %w", err)
 		}
-		if !slices.Contains(b.Build().Chains, c.Backend) {
-			return usagef("--backend: %q is not in this build (it has: %s)", c.Backend, strings.Join(b.Build().Chains, ", "))
+		if !slices.Contains(b.Build().Chains, c.Kind()) {
+			return usagef("--backend: %q is not in this build (it has: %s)", c.Kind(), strings.Join(b.Build().Chains, ", "))
 		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), *timeout)
+		ctx, cancel := context.WithTimeout(cmd.Context(), wait)
 		defer cancel()
 		conn, err := b.Chain(ctx, c, clock.Wall{})
 		if err != nil {
@@ -94,6 +109,25 @@ func chainCall(cmd *cobra.Command, b *node.Backends, work query) {
 		defer conn.Close()
 		return work(ctx, cmd, conn)
 	}
+}
+
+const ownEndpoint = "http://127.0.0.1:26657"
+
+// chainOf completes what the flags say of the chain: a network's name stands for its
+// endpoint and subnet unless they are given.
+func chainOf(cmd *cobra.Command, c config.Chain) (config.Chain, error) {
+	f := cmd.Flags()
+	if c.Network != "" && !f.Changed("endpoint") && !f.Changed("subtensor.chain_endpoint") {
+		c.Endpoint = ""
+	}
+	c, err := c.Resolve(f.Changed("netuid"))
+	if err != nil {
+		return c, usagef("--subtensor.network: %w", err)
+	}
+	if c.State, err = userfile.Expand(c.State); err != nil {
+		return c, usagef("--chain.state: %w", err)
+	}
+	return c, nil
 }
 
 // ownChain is the chain that this program runs: it has administration commands that other

@@ -32,7 +32,14 @@ func chainStatus(b *node.Backends) *cobra.Command {
 		Example: "  templar chain status --endpoint http://127.0.0.1:26657\n  templar chain status --json",
 		Args:    noArgs,
 	}
-	adminCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c ownChain) error {
+	chainCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, any chain.Chain) error {
+		if f, ok := any.(connected); ok {
+			return statusOf(ctx, cmd, f)
+		}
+		c, ok := any.(ownChain)
+		if !ok {
+			return usagef("--backend: this kind of chain does not tell its status")
+		}
 		s, err := c.Admin().Status(ctx)
 		if err != nil {
 			return err

@@ -38,7 +38,11 @@ func submit(cmd *cobra.Command, call func(w *wallet.Wallet) (chain.Receipt, erro
 // showReceipt prints an outcome.
 func showReceipt(cmd *cobra.Command, r chain.Receipt) error {
 	return show(cmd, map[string]uint64{"block": r.Block, "effective_at": r.EffectiveAt}, func(out io.Writer) {
-		fmt.Fprintf(out, "in block %d, in effect at block %d\n", r.Block, r.EffectiveAt)
+		text := "in effect at"
+		if r.Status == chain.StatusPending {
+			text = "committed, to be revealed by the chain from"
+		}
+		fmt.Fprintf(out, "in block %d, %s block %d\n", r.Block, text, r.EffectiveAt)
 	})
 }
 
@@ -56,15 +60,27 @@ func hotkeyFlag(name, value string) (h protocol.Hotkey, err error) {
 func chainRegister(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "register", Short: "Register a hotkey on the subnet",
-		Long: "Register the wallet's hotkey, or, as an authority, another one. The coldkey is the address of\nits owner, for information only.",
+		Long: `Register the wallet's hotkey, or, as an authority, another one. The coldkey is the address of
+its owner, for information only. On Bittensor a registration costs money: the wallet's coldkey signs
+and pays if its file is not encrypted, else the hotkey itself if it has the money; otherwise the
+btcli line that does it is printed. Price and balance are shown before.`,
 		Example: `  templar chain register --endpoint http://127.0.0.1:26657 --wallet.name alice --wallet.hotkey miner
+  templar chain register --subtensor.network finney --wallet.name alice --wallet.hotkey miner --dry-run
   templar chain register --wallet.name authority --hotkey 5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty`,
 		Args: noArgs,
 	}
 	config.WalletFlags(cmd.Flags())
 	other := cmd.Flags().String("hotkey", "", "hotkey to register (default the wallet's)")
 	owner := cmd.Flags().String("coldkey", "", "address of the owner")
+	yes := cmd.Flags().BoolP("yes", "y", false, "do not ask before money is spent (Bittensor)")
+	dryRun := cmd.Flags().Bool("dry-run", false, "only show what it costs, and who would pay (Bittensor)")
 	chainCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
+		if p, ok := c.(priced); ok {
+			if *other != "" || *owner != "" {
+				return usagef("--hotkey, --coldkey: on Bittensor the wallet's hotkey is registered, and its coldkey owns it")
+			}
+			return registerPaid(ctx, cmd, p, *yes, *dryRun)
+		}
 		hotkey, err := hotkeyFlag("hotkey", *other)
 		if err != nil {
 			return err
@@ -82,19 +98,24 @@ func chainRegister(b *node.Backends) *cobra.Command {
 		if hotkey.IsZero() {
 			hotkey = w.Hotkey()
 		}
-		m, err := c.Metagraph(ctx)
-		if err != nil {
-			return err
-		}
-		n, ok := m.ByHotkey(hotkey)
-		if !ok {
-			return fmt.Errorf("register %v: included in block %d, but not registered: look again in a block", hotkey, receipt.Block)
-		}
-		return show(cmd, n, func(out io.Writer) {
-			fmt.Fprintf(out, "%v is uid %d since block %d\n", n.Hotkey, n.UID, n.Registered)
-		})
+		return showRegistered(ctx, cmd, c, hotkey, receipt)
 	})
 	return cmd
+}
+
+// showRegistered shows the neuron that a registration made.
+func showRegistered(ctx context.Context, cmd *cobra.Command, c chain.Chain, hotkey protocol.Hotkey, r chain.Receipt) error {
+	m, err := c.Metagraph(ctx)
+	if err != nil {
+		return err
+	}
+	n, ok := m.ByHotkey(hotkey)
+	if !ok {
+		return fmt.Errorf("register %v: included in block %d, but not registered: look again in a block", hotkey, r.Block)
+	}
+	return show(cmd, n, func(out io.Writer) {
+		fmt.Fprintf(out, "%v is uid %d since block %d\n", n.Hotkey, n.UID, n.Registered)
+	})
 }
 
 // chainStake is the command stake or unstake.
@@ -132,14 +153,18 @@ func chainStake(use string, b *node.Backends) *cobra.Command {
 func chainWeights(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "weights", Short: "Set weights by hand, as a validator",
-		Long:    "Set the wallet's weights, in any scale: they are scaled so that the largest is 65535. A running\nvalidator sets its own and replaces these.",
+		Long:    "Set the wallet's weights, in any scale: they are scaled so that the largest is 65535. A running\nvalidator sets its own and replaces these. On Bittensor they may be committed first: then the chain\nreveals them in a later epoch, or this command does, and waits for it.",
 		Example: "  templar chain weights --wallet.name alice --wallet.hotkey validator --set 3=100,7=50",
 		Args:    noArgs,
 	}
 	config.WalletFlags(cmd.Flags())
 	set := cmd.Flags().StringSlice("set", nil, "uid=weight, weights from 0 to 65535")
+	reveal := cmd.Flags().Bool("reveal", false, "reveal weights that were committed before, and set none (Bittensor)")
 	version := cmd.Flags().Uint64("version-key", 0, "version of the validator's rules")
 	chainCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
+		if *reveal {
+			return revealOpen(cmd, c)
+		}
 		weights := chain.Weights{VersionKey: *version}
 		for _, pair := range *set {
 			uid, value, _ := strings.Cut(pair, "=")
@@ -153,7 +178,10 @@ func chainWeights(b *node.Backends) *cobra.Command {
 		if len(weights.Entries) == 0 {
 			return usagef("--set: missing: want uid=weight")
 		}
-		_, r, err := submit(cmd, func(w *wallet.Wallet) (chain.Receipt, error) { return c.SetWeights(ctx, w, weights) })
+		w, r, err := submit(cmd, func(w *wallet.Wallet) (chain.Receipt, error) { return c.SetWeights(ctx, w, weights) })
+		if err == nil {
+			r, err = settle(cmd, c, w, r)
+		}
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 // withClocks adds a comparison of this machine's clock with those of a chain and a store to a
 // command. These clocks decide whether an upload counts.
 func withClocks(cmd *cobra.Command, b *node.Backends) *cobra.Command {
-	chainURL := cmd.Flags().String("chain", "", "URL of a chain node's RPC: compare its clock")
+	chainURL := cmd.Flags().String("chain", "", "URL of a chain node's RPC, or a network of Bittensor's: compare its clock")
 	storeURL := cmd.Flags().String("store", "", "URL of an object store: compare its clock")
 	before := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -50,11 +50,18 @@ func withClocks(cmd *cobra.Command, b *node.Backends) *cobra.Command {
 }
 
 func chainSkew(ctx context.Context, b *node.Backends, url string) (time.Duration, error) {
-	c, err := b.Chain(ctx, config.Chain{Endpoint: url}, clock.Wall{})
+	named, err := config.Chain{Endpoint: url}.Resolve(true)
+	if err != nil {
+		return 0, usagef("--chain: %w", err)
+	}
+	c, err := b.Chain(ctx, named, clock.Wall{})
 	if err != nil {
 		return 0, err
 	}
 	defer c.Close()
+	if f, ok := c.(connected); ok { // its blocks are final half a minute after they were made
+		return f.ClockAhead(ctx)
+	}
 	return chain.Skew(ctx, c, clock.Wall{})
 }
 

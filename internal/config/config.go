@@ -81,14 +81,21 @@ type Wallet struct {
 
 // Chain says where the chain is.
 type Chain struct {
-	// Backend is the name of the chain's kind: cometbft, which this program runs itself,
-	// also when empty.
+	// Backend is the name of the chain's kind: cometbft, which this program runs itself, or
+	// bittensor. Default: by the endpoint's protocol.
 	Backend string `koanf:"backend"`
-	// Network is a name for an endpoint: local, or an endpoint itself. A source (file,
-	// environment, flags) that gives an endpoint too means the endpoint.
-	Network  string `koanf:"network"`
-	Endpoint string `koanf:"endpoint"` // http://host:port of a node's RPC
-	NetUID   uint16 `koanf:"netuid"`   // default 1
+	// Network is a name for an endpoint: finney, test, archive or local, or an endpoint
+	// itself. A source (file, environment, flags) that gives an endpoint too means the
+	// endpoint.
+	Network string `koanf:"network"`
+	// Endpoint is a node's RPC: http://host:port of our own chain, or ws:// and wss:// URLs
+	// of Bittensor's, of which several stand with commas between them.
+	Endpoint string `koanf:"endpoint"`
+	// NetUID is the subnet: default 1, on Bittensor's networks Templar's.
+	NetUID uint16 `koanf:"netuid"`
+	// State is a folder for what the chain's client must not lose, such as weights that are
+	// committed and still to be revealed. Default: in the data directory.
+	State string `koanf:"state"`
 	// Verify is the hash of the chain's genesis, as "templar chain status" prints it:
 	// then every header and state is checked, and the endpoint need not be trusted.
 	// Default: the endpoint is believed.
@@ -186,7 +193,7 @@ func Default() Node {
 	return Node{
 		DataDir: "templar-data",
 		Wallet:  Wallet{Path: "~/.bittensor/wallets", Name: "default", Hotkey: "default"},
-		Chain:   Chain{Backend: "cometbft", NetUID: 1},
+		Chain:   Chain{NetUID: 1},
 		Options: Options{Device: "cpu"},
 	}
 }

@@ -90,7 +90,7 @@ func TestPrecedence(t *testing.T) {
 		"file":                          {n.Options.Threads, 2},
 		"environment over file":         {n.Wallet.Name, "bob"},
 		"empty variable is unset":       {n.Wallet.Hotkey, "miner"},
-		"network over file's endpoint":  {n.Chain.Endpoint, "http://127.0.0.1:26657"},
+		"network over file's endpoint":  {n.Chain.Endpoint, "ws://127.0.0.1:9944"},
 		"account over file's account":   {n.Buckets.Gradients.Endpoint, "https://ffffffffffffffffffffffffffffffff.r2.cloudflarestorage.com"},
 		"flag over environment":         {n.Chain.NetUID, uint16(7)},
 		"false flag over file":          {n.Options.StoreGathers, false},
@@ -309,7 +309,7 @@ func TestBucketFlags(t *testing.T) {
 
 func TestValidateNamesEveryFault(t *testing.T) {
 	n := Default()
-	n.Chain.Network = "finney"
+	n.Chain.Network = "nowhere"
 	n.Buckets.Aggregator = Bucket{Endpoint: "https://u:hunter2@h", Name: "Aggregates", Key: Key{ID: "id"}}
 	err := n.Validate(telemetry.Aggregator, build)
 	if err == nil {
@@ -317,7 +317,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	}
 	want := []string{
 		"run: missing: set --run, TEMPLAR_RUN, run in the configuration file",
-		`chain.endpoint: network "finney" is not one that this build can join (it has: local): set --subtensor.chain_endpoint, --subtensor.network, NETWORK, TEMPLAR_CHAIN_ENDPOINT, chain.endpoint in the configuration file`,
+		`chain.endpoint: network "nowhere" is not one that this build can join (it has: finney, test, archive, dev, lite, local): set --subtensor.chain_endpoint, --subtensor.network, NETWORK, TEMPLAR_CHAIN_ENDPOINT, chain.endpoint in the configuration file`,
 		"buckets.aggregator.endpoint: want http(s)://host[:port]: set --buckets.aggregator.account_id, --buckets.aggregator.endpoint, R2_AGGREGATOR_ACCOUNT_ID, R2_AGGREGATOR_ENDPOINT, buckets.aggregator.endpoint in the configuration file",
 		"buckets.aggregator.name: want 3 to 63 of a-z, 0-9, '-' and '.': set --buckets.aggregator.name, R2_AGGREGATOR_BUCKET_NAME, buckets.aggregator.name in the configuration file",
 		"buckets.aggregator.key.secret: missing: set R2_AGGREGATOR_WRITE_SECRET_ACCESS_KEY, buckets.aggregator.key.secret in the configuration file",
@@ -328,7 +328,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 }
 
 // build is the program that the tests' configurations are for.
-var build = Build{Chains: []string{"cometbft"}, Devices: []string{"cpu", "npu"}}
+var build = Build{Chains: []string{"bittensor", "cometbft"}, Devices: []string{"cpu", "npu"}}
 
 func TestValidateEngine(t *testing.T) {
 	n, _, err := Load(telemetry.Miner, Sources{Environ: append(original(), "CUDA_DEVICE=cuda:0")})

@@ -14,7 +14,7 @@ func flagKeys(role telemetry.Role) map[string]string {
 		"name": "name", "data-dir": "data_dir", "run": "run",
 		"wallet.path": "wallet.path", "wallet.name": "wallet.name", "wallet.hotkey": "wallet.hotkey",
 		"netuid": "chain.netuid", "subtensor.network": "chain.network", "subtensor.chain_endpoint": "chain.endpoint",
-		"chain.verify": "chain.verify", "chain.backend": "chain.backend",
+		"chain.verify": "chain.verify", "chain.backend": "chain.backend", "chain.state": "chain.state",
 		"peers": "options.peers", "windows": "options.windows", "test": "options.test",
 		"store-gathers": "options.store_gathers", "keep-gathers": "options.keep_gathers",
 	}
@@ -71,9 +71,10 @@ func WalletFlags(f *pflag.FlagSet) {
 // ChainFlags adds the flags that say where the chain is.
 func ChainFlags(f *pflag.FlagSet) {
 	f.Uint16("netuid", Default().Chain.NetUID, "subnet")
-	f.String("subtensor.network", "", "network: local, or a URL")
-	f.String("subtensor.chain_endpoint", "", "URL of a chain node's RPC, http://host:port")
-	f.String("chain.backend", Default().Chain.Backend, "kind of the chain")
+	f.String("subtensor.network", "", "network: finney, test, archive or local, or a URL")
+	f.String("subtensor.chain_endpoint", "", "URL of a chain node's RPC: http://host:port, or ws:// and wss:// ones of Bittensor's, with commas between them")
+	f.String("chain.backend", "", "kind of the chain: cometbft or bittensor (default by the endpoint)")
+	f.String("chain.state", "", "folder for what the chain's client must not lose (default in the data directory)")
 	f.String("chain.verify", "", "hash of the chain's genesis: check all that the endpoint says (default believe it)")
 }
 

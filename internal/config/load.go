@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -43,6 +44,10 @@ func Load(role telemetry.Role, s Sources) (n Node, warnings []string, err error)
 	if err := l.merged.Unmarshal("", &n); err != nil {
 		return Node{}, l.warnings, fmt.Errorf("configuration: %w", err)
 	}
+	n.Chain = n.Chain.resolved(l.netuid)
+	if n.Chain.State == "" {
+		n.Chain.State = filepath.Join(n.DataDir, "chain")
+	}
 	if role == telemetry.Aggregator {
 		l.warnings = append(l.warnings, idle(n.Options)...)
 	}
@@ -52,7 +57,7 @@ func Load(role telemetry.Role, s Sources) (n Node, warnings []string, err error)
 	for i := range n.Buckets.Mirrors {
 		n.Buckets.Mirrors[i].resolve()
 	}
-	for _, path := range []*string{&n.DataDir, &n.Run, &n.Wallet.Path} {
+	for _, path := range []*string{&n.DataDir, &n.Run, &n.Wallet.Path, &n.Chain.State} {
 		if *path, err = userfile.Expand(*path); err != nil {
 			return Node{}, l.warnings, err
 		}
@@ -65,6 +70,7 @@ type loader struct {
 	merged   *koanf.Koanf
 	warnings []string
 	faults   []error
+	netuid   bool // a source has given the subnet
 }
 
 func (l *loader) check(err error) {
@@ -158,14 +164,14 @@ func (l *loader) texts(p koanf.Provider, names map[string]string, prefix string)
 
 // merge lays one source over those before it.
 func (l *loader) merge(given map[string]any) {
+	if _, ok := given["chain.netuid"]; ok {
+		l.netuid = true
+	}
 	resolve(given)
 	l.check(l.merged.Load(confmap.Provider(given, "."), nil))
 }
 
-const (
-	r2Endpoint    = "https://%s.r2.cloudflarestorage.com"
-	localEndpoint = "http://127.0.0.1:26657" // where CometBFT listens unless told otherwise
-)
+const r2Endpoint = "https://%s.r2.cloudflarestorage.com"
 
 // resolve replaces a source's names for endpoints by the endpoints, so that a network
 // or account from the environment overrides an endpoint from the file.
@@ -181,11 +187,8 @@ func resolve(given map[string]any) {
 		return
 	}
 	given["chain.endpoint"] = "" // Validate explains
-	switch {
-	case network == "local":
-		given["chain.endpoint"] = localEndpoint
-	case strings.Contains(network, "://"):
-		given["chain.endpoint"] = network
+	if c, err := (Chain{Network: network}).Resolve(true); err == nil {
+		given["chain.endpoint"] = c.Endpoint
 	}
 }
 

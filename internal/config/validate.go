@@ -136,11 +136,18 @@ func goodPort(port string) bool {
 }
 
 func (v *validator) chain(c Chain) {
-	v.has("chain.backend", c.Backend, v.build.Chains)
+	v.has("chain.backend", c.Kind(), v.build.Chains)
 	switch {
 	case c.Endpoint == "" && c.Network != "":
-		v.fault("chain.endpoint", "network %q is not one that this build can join (it has: local)", c.Network)
-	case v.need("chain.endpoint", c.Endpoint):
+		v.fault("chain.endpoint", "network %q is not one that this build can join (it has: %s)", c.Network, strings.Join(Networks(), ", "))
+	case !v.need("chain.endpoint", c.Endpoint):
+	case c.Kind() == Bittensor:
+		for _, e := range c.Endpoints() {
+			if u, err := url.Parse(e); err != nil || u.Host == "" || u.Scheme != "ws" && u.Scheme != "wss" {
+				v.fault("chain.endpoint", "want ws:// or wss:// URLs, with commas between them") // which may hold a key: not quoted
+			}
+		}
+	default:
 		v.url("chain.endpoint", c.Endpoint)
 	}
 	if _, err := c.Genesis(); err != nil {

@@ -75,7 +75,7 @@ type Service interface{ Run(context.Context) error }
 
 // Chain connects to the chain that a configuration names.
 func (b *Backends) Chain(ctx context.Context, c config.Chain, clk clock.Clock) (ChainConn, error) {
-	open, err := pick("chain.backend", b.Chains, c.Backend, config.Default().Chain.Backend)
+	open, err := pick("chain.backend", b.Chains, c.Kind(), config.CometBFT)
 	if err != nil {
 		return nil, err
 	}

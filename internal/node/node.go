@@ -72,6 +72,9 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 		return nil, err
 	}
 	n.closers.add(client.Close)
+	if c, ok := client.(interface{ Resume(protocol.Signer) }); ok {
+		c.Resume(hotkey) // of weights that a process before this one committed
+	}
 	if needs.Member {
 		if s.UID, err = directory.Registered(ctx, client, hotkey.Hotkey()); err != nil {
 			return nil, err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+
+	"templar/internal/userfile"
 )
 
 // ErrEncrypted is wrapped when a coldkey is encrypted. It is never opened.
@@ -17,12 +19,12 @@ func LoadColdkey(path, name string) (*Wallet, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	root, err := expand(path)
+	root, err := userfile.Expand(path)
 	if err != nil {
 		return nil, err
 	}
 	file := filepath.Join(root, name, "coldkey")
-	b, err := readPrivate(file)
+	b, _, err := readPrivate(file)
 	if err != nil {
 		return nil, fmt.Errorf("coldkey of wallet %s: %w", name, err)
 	}
@@ -31,13 +33,9 @@ func LoadColdkey(path, name string) (*Wallet, error) {
 			return nil, fmt.Errorf("wallet %s: %w", name, ErrEncrypted)
 		}
 	}
-	seed, claimed, err := readKey(file)
+	w, err := readKey(file)
 	if err != nil {
 		return nil, fmt.Errorf("coldkey of wallet %s: %w", name, err)
 	}
-	w, err := FromSeed(seed)
-	if err == nil && claimed != "" && claimed != w.String() {
-		err = fmt.Errorf("coldkey of wallet %s: the seed belongs to %s, but the file says %s", name, w, claimed)
-	}
-	return w, err
+	return w, nil
 }

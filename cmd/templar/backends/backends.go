@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"templar/internal/chain/bittensor"
 	"templar/internal/chain/cometbft"
 	"templar/internal/chain/ledger"
 	"templar/internal/clock"
@@ -25,11 +26,11 @@ import (
 // All returns the back ends that the command is built with.
 func All() node.Backends {
 	return node.Backends{
-		Chains:  map[string]node.OpenChain{"cometbft": dial},
+		Chains:  map[string]node.OpenChain{config.CometBFT: dial, config.Bittensor: dialBittensor},
 		Engines: map[string]node.OpenEngine{"cpu": newCPU},
 		Stores:  map[string]node.OpenStore{"http": newS3, "https": newS3},
 		Methods: method.Factories{dctsign.Name: dctsign.New, sparseloco.Name: sparseloco.New},
-		Private: node.PrivateChain{Backend: "cometbft", Init: initialise, Serve: serve},
+		Private: node.PrivateChain{Backend: config.CometBFT, Init: initialise, Serve: serve},
 	}
 }
 
@@ -39,6 +40,16 @@ func dial(ctx context.Context, c config.Chain, clk clock.Clock) (node.ChainConn,
 		return nil, fmt.Errorf("chain.verify: %w", err)
 	}
 	return cometbft.Dial(ctx, cometbft.Opts{Endpoint: c.Endpoint, NetUID: c.NetUID, Verify: genesis, Clock: clk})
+}
+
+// dialBittensor connects to Subtensor. It keeps the time of this machine: its deadlines are
+// of connections, not of windows.
+func dialBittensor(ctx context.Context, c config.Chain, _ clock.Clock) (node.ChainConn, error) {
+	genesis, err := c.Genesis()
+	if err != nil {
+		return nil, fmt.Errorf("chain.verify: %w", err)
+	}
+	return bittensor.Dial(ctx, bittensor.Opts{Endpoints: c.Endpoints(), NetUID: c.NetUID, Genesis: genesis, Dir: c.State, Log: slog.Default()})
 }
 
 func initialise(home string, g ledger.Genesis) error { return cometbft.Init(home, g) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,8 +18,8 @@ import (
 
 // Opts say which subnet of which chain to connect to.
 type Opts struct {
-	// Endpoints are WebSocket URLs of nodes of the chain, or names of networks (Endpoint).
-	// One is used at a time, the next when it fails.
+	// Endpoints are ws:// or wss:// URLs of nodes of the chain. One is used at a time, the
+	// next when it fails.
 	Endpoints []string
 	// NetUID is the subnet.
 	NetUID uint16
@@ -54,6 +55,7 @@ type Client struct {
 		genesis  protocol.Hash
 		final    block
 		best     uint64
+		arrived  map[uint64]time.Time // when the newest blocks were first heard of
 		moved    time.Time // when the final head moved
 		stalled  bool
 		recent   map[uint64]block // final blocks by number
@@ -99,21 +101,17 @@ func Dial(ctx context.Context, o Opts) (*Client, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	urls := make([]string, 0, len(o.Endpoints))
-	for _, e := range o.Endpoints {
-		u, err := Endpoint(e)
-		if err != nil {
-			return nil, err
-		}
-		urls = append(urls, u)
-	}
-	if len(urls) == 0 {
+	if len(o.Endpoints) == 0 {
 		return nil, errors.New("dial chain: no endpoint: set --subtensor.network or --subtensor.chain_endpoint")
 	}
-	o.Endpoints = urls
+	for _, e := range o.Endpoints {
+		if !strings.HasPrefix(e, "ws://") && !strings.HasPrefix(e, "wss://") {
+			return nil, fmt.Errorf("dial chain: %q is not a ws:// or wss:// URL", e)
+		}
+	}
 	c := &Client{opts: o, log: o.Log, one: newTurns()}
 	c.mu.changed, c.mu.genesis = make(chan struct{}), o.Genesis
-	c.mu.recent, c.mu.runtimes = map[uint64]block{}, map[uint32]*Runtime{}
+	c.mu.recent, c.mu.runtimes, c.mu.arrived = map[uint64]block{}, map[uint32]*Runtime{}, map[uint64]time.Time{}
 	var err error
 	if c.reveal, err = openReveals(o.Dir); err != nil {
 		return nil, fmt.Errorf("dial chain: %w", err)
@@ -124,7 +122,7 @@ func Dial(ctx context.Context, o Opts) (*Client, error) {
 		return nil, errors.Join(fmt.Errorf("dial chain: %w", err), c.Close())
 	}
 	if o.Signer != nil {
-		c.resume(o.Signer)
+		c.Resume(o.Signer)
 	}
 	return c, nil
 }

@@ -161,7 +161,7 @@ func TestDialRefuses(t *testing.T) {
 		"does not exist":     {Endpoints: []string{url}, NetUID: 77},
 		"another chain":      {Endpoints: []string{url}, NetUID: netuid, Genesis: protocol.Hash{1}},
 		"connection refused": {Endpoints: []string{"ws://127.0.0.1:1"}, NetUID: netuid},
-		"neither a network":  {Endpoints: []string{"http://127.0.0.1:1"}, NetUID: netuid},
+		"not a ws:// or wss://":  {Endpoints: []string{"http://127.0.0.1:1"}, NetUID: netuid},
 		"no endpoint":        {NetUID: netuid},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -163,6 +163,30 @@ func (c *Client) walk(ctx context.Context, l *link, path []block, last block) ([
 	return path, nil
 }
 
+// keepArrivals is for how many blocks it is known when they came.
+const keepArrivals = 64
+
+// ClockAhead tells how far this machine's clock is ahead of the chain's: by the next block
+// that is made, when it comes, and what its time is once it is final. The answer is off by
+// no more than the block was under way. Negative means behind.
+func (c *Client) ClockAhead(ctx context.Context) (time.Duration, error) {
+	c.mu.Lock()
+	n := max(c.mu.best, c.mu.final.number) + 1
+	c.mu.Unlock()
+	for ; ; n++ {
+		b, err := c.Wait(ctx, n)
+		if err != nil {
+			return 0, fmt.Errorf("clock skew: %w", err)
+		}
+		c.mu.Lock()
+		at, ok := c.mu.arrived[n]
+		c.mu.Unlock()
+		if ok { // not left out, as blocks are around a reconnection
+			return at.Sub(b.Time), nil
+		}
+	}
+}
+
 func (c *Client) noteBest(raw json.RawMessage) {
 	var h runtime.Header
 	if json.Unmarshal(raw, &h) != nil {
@@ -172,6 +196,8 @@ func (c *Client) noteBest(raw json.RawMessage) {
 	defer c.mu.Unlock()
 	if h.Number > c.mu.best {
 		c.mu.best = h.Number
+		c.mu.arrived[h.Number] = time.Now()
+		delete(c.mu.arrived, h.Number-min(h.Number, keepArrivals))
 		c.change()
 	}
 }

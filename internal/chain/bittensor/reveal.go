@@ -154,13 +154,13 @@ func (c *Client) settleLater(s protocol.Signer, r chain.Receipt) {
 		case settled.Status == chain.StatusFailed:
 			c.log.Warn("weights were not revealed; the next ones take their place", "hotkey", s.Hotkey(), "reveal_block", r.EffectiveAt, "reason", settled.Reason)
 		default:
-			c.log.Info("weights are in effect", "hotkey", s.Hotkey(), "block", settled.EffectiveAt)
+			c.log.Debug("weights are in effect", "hotkey", s.Hotkey(), "block", settled.EffectiveAt)
 		}
 	})
 }
 
-// resume reveals what a process before this one left open.
-func (c *Client) resume(s protocol.Signer) {
+// Resume reveals, in the background, what a process before this one left open.
+func (c *Client) Resume(s protocol.Signer) {
 	for _, o := range c.reveal.of(c.Genesis(), c.opts.NetUID, s.Hotkey()) {
 		c.wg.Go(func() {
 			if err := c.revealOne(c.running, s, o); err != nil && c.running.Err() == nil {

@@ -67,7 +67,7 @@ func (c *Client) runtime(ctx context.Context, l caller, at ...any) (*Runtime, er
 		}
 	}
 	c.mu.runtimes[v.Spec] = rt
-	c.log.InfoContext(ctx, "chain runtime", "spec", v.Spec, "metadata", m.Version)
+	c.log.DebugContext(ctx, "chain runtime", "spec", v.Spec, "metadata", m.Version)
 	return rt, nil
 }
 
