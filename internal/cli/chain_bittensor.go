@@ -175,7 +175,7 @@ type connected interface {
 	chain.Chain
 	Health() bittensor.Health
 	Genesis() protocol.Hash
-	ClockAhead(ctx context.Context) (time.Duration, error)
+	chain.Clocked
 }
 
 // followed is how well a chain is followed, and this machine's clock beside the chain's.

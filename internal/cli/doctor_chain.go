@@ -59,9 +59,6 @@ func chainSkew(ctx context.Context, b *node.Backends, url string) (time.Duration
 		return 0, err
 	}
 	defer c.Close()
-	if f, ok := c.(connected); ok { // its blocks are final half a minute after they were made
-		return f.ClockAhead(ctx)
-	}
 	return chain.Skew(ctx, c, clock.Wall{})
 }
 

@@ -5,13 +5,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"templar/internal/adversary"
+	"templar/internal/config"
 	"templar/internal/dashboard/tui"
 	"templar/internal/localnet"
+	"templar/internal/wallet"
 	"templar/protocol"
 )
 
@@ -82,6 +85,13 @@ separate processes, one in each terminal.`,
 		Args: noArgs,
 	}
 	cheaters := localnetFlags(cmd.Flags(), &o)
+	f, c := cmd.Flags(), config.Default().Chain
+	f.StringVar(&c.Network, "subtensor.network", "", "form it on this network of Bittensor's: finney, test, archive, local or a URL (default a chain of its own)")
+	f.StringVar(&c.Endpoint, "subtensor.chain_endpoint", "", "form it on the chain of this endpoint, ws:// or wss://")
+	f.Uint16Var(&c.NetUID, "netuid", c.NetUID, "subnet there")
+	f.DurationVar(&o.BlockTime, "block-time", 12*time.Second, "time between blocks there")
+	f.StringVar(&o.WalletPath, "wallet.path", wallet.DefaultPath, "folder of the wallets that take part there")
+	f.StringSliceVar(&o.Wallets, "wallets", nil, "their names, in the order of validators, miners and the aggregator: the hotkey \"default\" of each (default new hotkeys)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkLocalnet(&o, *cheaters); err != nil {
 			return err
@@ -91,6 +101,12 @@ separate processes, one in each terminal.`,
 			return err
 		}
 		o.Log = log
+		if o.Chain, err = c.Resolve(cmd.Flags().Changed("netuid")); err != nil {
+			return usagef("--subtensor.network: %w", err)
+		}
+		if o.Chain.Endpoint != "" && (o.Chain.Kind() != config.Bittensor || o.BlockTime <= 0) {
+			return usagef("--subtensor.chain_endpoint, --block-time: want a ws:// or wss:// URL, and a time like 12s")
+		}
 		commands, err := a.Prepare(cmd.Context(), o)
 		for _, c := range commands {
 			fmt.Fprintln(std.Out, c)

@@ -47,6 +47,19 @@ func (c Commitment) Encode() ([]byte, error) {
 	return b, nil
 }
 
+// EncodeR2 returns the 128 bytes of Bittensor's Templar, for chains on which nothing longer
+// fits: ok is false for a bucket that this form cannot name. The role is lost in it.
+func (c Commitment) EncodeR2() (b []byte, ok bool) {
+	l := c.Location
+	b = []byte(l.Bucket + l.AccessKey + l.Secret.Reveal())
+	if len(b) != r2Commitment {
+		return nil, false
+	}
+	back, err := decodeR2(b)
+	l.Region = back.Location.Region // R2 has one
+	return b, err == nil && back.Location == l
+}
+
 // DecodeCommitment reads our own form, or the 128 bytes of Bittensor's Templar:
 // account id, access key id and secret of a Cloudflare R2 bucket, whose role is not told.
 // That form is text, and ours begins with a control character.

@@ -2,12 +2,16 @@ package directory_test
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
 
+	"templar/internal/chain"
+	"templar/internal/chain/chaintest"
 	"templar/internal/directory"
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/protocol"
 )
 
 func commitment() directory.Commitment {
@@ -52,6 +56,53 @@ func TestCommitmentOfBittensor(t *testing.T) {
 	}}
 	if err != nil || got != want {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	want.Location.Region, want.Role = "auto", telemetry.Miner
+	if b, ok := want.EncodeR2(); !ok || string(b) != account+access+secret {
+		t.Errorf("%q, %v", b, ok)
+	}
+	for name, change := range map[string]func(l *store.Location){
+		"another store": func(l *store.Location) { l.Endpoint = "https://s3.example" }, "another bucket": func(l *store.Location) { l.Bucket = strings.Repeat("b", 32) },
+		"a longer secret": func(l *store.Location) { l.Secret += "x" }, "a secret of other characters": func(l *store.Location) { l.Secret = "-" + l.Secret[1:] },
+	} {
+		other := want
+		change(&other.Location)
+		if b, ok := other.EncodeR2(); ok {
+			t.Errorf("%s: %q", name, b)
+		}
+	}
+}
+
+// shortChain takes commitments of 128 bytes, as older runtimes of Bittensor do.
+type shortChain struct {
+	chain.Chain
+	data []byte
+}
+
+func (*shortChain) Commitments(context.Context) ([]chain.Commitment, error) { return nil, nil }
+
+func (c *shortChain) Commit(_ context.Context, _ protocol.Signer, data []byte) (chain.Receipt, error) {
+	if len(data) > 128 {
+		return chain.Receipt{Status: chain.StatusFailed, Reason: "at most 128 bytes"}, nil
+	}
+	c.data = data
+	return chain.Receipt{Status: chain.StatusIncluded, Block: 1, EffectiveAt: 1}, nil
+}
+
+// Where our form does not fit, a bucket on R2 is committed in the original's.
+func TestCommitOnAShortChain(t *testing.T) {
+	r2, err := directory.DecodeCommitment([]byte(strings.Repeat("ab", 16) + strings.Repeat("c3", 16) + strings.Repeat("D4", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r2.Role = telemetry.Miner
+	c := &shortChain{}
+	if err := directory.Commit(t.Context(), c, chaintest.Key(t, 1), r2); err != nil || len(c.data) != 128 {
+		t.Errorf("%q, %v", c.data, err)
+	}
+	r2.Location.Endpoint = "https://" + strings.Repeat("a-long-name.", 6) + "example"
+	if err := directory.Commit(t.Context(), c, chaintest.Key(t, 1), r2); err == nil || !strings.Contains(err.Error(), "128 bytes") {
+		t.Error(err)
 	}
 }
 

@@ -15,9 +15,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"templar/internal/adversary"
 	"templar/internal/clock"
+	"templar/internal/config"
 	"templar/internal/dashboard/collect"
 	"templar/internal/dashboard/plot"
 	"templar/internal/dashboard/tui"
@@ -43,6 +45,14 @@ type Options struct {
 	Include     string // glob on a directory's files
 	JSON        string // file for the report; empty for none
 	Plot        string // file for the loss plot; empty is loss.png in DataDir
+
+	// Chain, when its endpoint is set, is a chain that is there already, on which the
+	// network is to be formed by hand (Prepare): of the wallets of WalletPath, in the order
+	// of validators, miners and the aggregator, if any are named.
+	Chain      config.Chain
+	BlockTime  time.Duration
+	WalletPath string
+	Wallets    []string
 
 	Live    bool // draw the live view on Out
 	Log     *slog.Logger

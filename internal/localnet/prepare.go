@@ -42,10 +42,16 @@ func Prepare(ctx context.Context, o Options) ([]string, error) {
 	}
 	commands := []string{
 		fmt.Sprintf("templar store serve --config %s --addr %s", quote(n.path("store.json")), n.StoreAddr),
-		fmt.Sprintf("templar chain start --home %s --rpc %s --block-time %s", quote(n.path("chain")), n.ChainAddr, n.params.BlockTime()),
 	}
-	for _, m := range n.names() {
-		if m.role == telemetry.Miner {
+	if o.Chain.Endpoint == "" {
+		commands = append(commands, fmt.Sprintf("templar chain start --home %s --rpc %s --block-time %s", quote(n.path("chain")), n.ChainAddr, n.params.BlockTime()))
+	}
+	for i, m := range n.names() {
+		if o.Chain.Endpoint != "" && (m.role == telemetry.Miner || m.role == telemetry.Validator) {
+			w := o.wallet(i, m)
+			commands = append(commands, fmt.Sprintf("templar chain register --subtensor.chain_endpoint %s --netuid %d --wallet.path %s --wallet.name %s --wallet.hotkey %s",
+				quote(o.Chain.Endpoint), o.Chain.NetUID, quote(w.Path), quote(w.Name), quote(w.Hotkey)))
+		} else if m.role == telemetry.Miner {
 			commands = append(commands, fmt.Sprintf("templar chain register --endpoint http://%s --netuid %d --wallet.path %s --wallet.name %s --wallet.hotkey %s",
 				n.ChainAddr, netUID, quote(n.walletPath()), walletName, m.name))
 		}
@@ -161,7 +167,16 @@ func (b *builder) endpoint() string { return "http://" + b.network.StoreAddr }
 
 func (b *builder) createWallets() error {
 	b.wallets = make(map[string]*wallet.Wallet)
-	for _, m := range b.network.names() {
+	for i, m := range b.network.names() {
+		if i < len(b.o.Wallets) {
+			given := b.o.wallet(i, m)
+			w, err := wallet.Load(given.Path, given.Name, given.Hotkey)
+			if err != nil {
+				return err
+			}
+			b.wallets[m.name] = w
+			continue
+		}
 		w, err := wallet.Create(b.path("wallets"), walletName, m.name)
 		if err != nil {
 			return err
@@ -169,6 +184,14 @@ func (b *builder) createWallets() error {
 		b.wallets[m.name] = w
 	}
 	return nil
+}
+
+// wallet is where the i-th member's hotkey is.
+func (o *Options) wallet(i int, m member) config.Wallet {
+	if i < len(o.Wallets) {
+		return config.Wallet{Path: o.WalletPath, Name: o.Wallets[i], Hotkey: "default"}
+	}
+	return config.Wallet{Path: o.path("wallets"), Name: walletName, Hotkey: m.name}
 }
 
 // createKeys gives each bucket a key that reads and one that writes.
@@ -222,11 +245,26 @@ func (b *builder) createRun(ctx context.Context) error {
 	p.Stores = []string{b.endpoint()}
 	p.Aggregators = []protocol.Hotkey{b.wallets["aggregator-0"].Hotkey()}
 	p.MinimumPeers = min(p.MinimumPeers, b.o.Miners)
+	if b.o.Chain.Endpoint != "" {
+		lateBlocks(&p, b.o.BlockTime)
+	}
 	if _, err := run.New(p, b.o.Backends.Methods); err != nil {
 		return fmt.Errorf("run parameters: %w", err)
 	}
 	b.params = p
 	return writeJSON(b.path("run.json"), p)
+}
+
+// finality is how many blocks after its own a block of Bittensor's is final, at most.
+const finality = 4
+
+// lateBlocks sets a run's times for a chain on which a node hears of a block when it is
+// final: uploads are due that much later, and the window must have room for it.
+func lateBlocks(p *protocol.Params, blockTime time.Duration) {
+	p.BlockSeconds = blockTime.Seconds()
+	p.DeltaSeconds += finality * p.BlockSeconds
+	needed := p.Delta() + p.Slack() + p.Gather() + p.Publication()
+	p.BlocksPerWindow = max(p.BlocksPerWindow, uint64(needed/blockTime)+2)
 }
 
 func readCorpus(o *Options) (data.Corpus, error) {
@@ -239,6 +277,9 @@ func readCorpus(o *Options) (data.Corpus, error) {
 // createChain makes the genesis: validators are founders with stake, the highest for
 // validator-0, so that it leads. Miners register by themselves.
 func (b *builder) createChain() error {
+	if b.o.Chain.Endpoint != "" {
+		return nil // it is there
+	}
 	random := make([]byte, 4)
 	rand.Read(random) // never fails
 	g := ledger.DefaultGenesis("localnet-" + hex.EncodeToString(random))
@@ -261,8 +302,8 @@ func (b *builder) createNodes() error {
 	if err := os.Mkdir(b.path("nodes"), 0o700); err != nil {
 		return err
 	}
-	for _, m := range b.network.names() {
-		if err := config.Save(b.path("nodes", m.name+".json"), b.node(m)); err != nil {
+	for i, m := range b.network.names() {
+		if err := config.Save(b.path("nodes", m.name+".json"), b.node(i, m)); err != nil {
 			return err
 		}
 	}
@@ -270,17 +311,20 @@ func (b *builder) createNodes() error {
 }
 
 // node is a member's configuration, with no more rights than its role needs.
-func (b *builder) node(m member) config.Node {
+func (b *builder) node(i int, m member) config.Node {
 	bucket := func(name, right string) config.Bucket {
 		return config.Bucket{Endpoint: b.endpoint(), Name: name, Key: b.keys[name+"/"+right]}
 	}
 	c := config.Node{
 		Name: m.name, DataDir: b.o.path("nodes", m.name), Run: b.o.path("run.json"),
-		Wallet: config.Wallet{Path: b.o.path("wallets"), Name: walletName, Hotkey: m.name},
+		Wallet: b.o.wallet(i, m),
 		Chain:  b.network.chain(&b.o.Backends),
 		Buckets: config.Buckets{
 			Dataset: bucket(datasetBucket, "read"), Aggregator: bucket(aggregatorBucket, "read"),
 		},
+	}
+	if b.o.Chain.Endpoint != "" {
+		c.Chain = b.o.Chain
 	}
 	switch m.role {
 	case telemetry.Aggregator:

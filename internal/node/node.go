@@ -84,7 +84,7 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 		s.Name = fmt.Sprintf("%s-%d", r, s.UID)
 	}
 	s.Signer = hotkey
-	s.Chain = &watched{Chain: client, blockTime: s.Run.Params.BlockTime(), endpoint: c.Chain.Endpoint, log: env.Log.With("node", s.Name)}
+	s.Chain = &watched{Chain: client, blockTime: s.Run.Params.BlockTime(), endpoint: c.Chain.Endpoint, clock: env.Clock, log: env.Log.With("node", s.Name)}
 	buckets := env.Buckets()
 	n.closers.add(buckets.Close)
 	if err := n.place(&s, c, buckets, env); err != nil {

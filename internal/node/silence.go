@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"templar/internal/chain"
+	"templar/internal/clock"
 )
 
 // watched says when the chain makes no blocks any more. Its client waits for them, however
@@ -15,9 +16,15 @@ type watched struct {
 	chain.Chain
 	blockTime time.Duration
 	endpoint  string
+	clock     clock.Clock
 	log       *slog.Logger
 
 	newest atomic.Uint64 // block that was seen
+}
+
+// ClockAhead is of the chain that is watched.
+func (c *watched) ClockAhead(ctx context.Context) (time.Duration, error) {
+	return chain.Skew(ctx, c.Chain, c.clock)
 }
 
 func (c *watched) Head(ctx context.Context) (chain.Block, error) {

@@ -56,7 +56,7 @@ type Client struct {
 		final    block
 		best     uint64
 		arrived  map[uint64]time.Time // when the newest blocks were first heard of
-		moved    time.Time // when the final head moved
+		moved    time.Time            // when the final head moved
 		stalled  bool
 		recent   map[uint64]block // final blocks by number
 		runtimes map[uint32]*Runtime

@@ -158,11 +158,11 @@ func TestDialRefuses(t *testing.T) {
 	url, stop := n.Serve()
 	defer stop()
 	for want, o := range map[string]bittensor.Opts{
-		"does not exist":     {Endpoints: []string{url}, NetUID: 77},
-		"another chain":      {Endpoints: []string{url}, NetUID: netuid, Genesis: protocol.Hash{1}},
-		"connection refused": {Endpoints: []string{"ws://127.0.0.1:1"}, NetUID: netuid},
-		"not a ws:// or wss://":  {Endpoints: []string{"http://127.0.0.1:1"}, NetUID: netuid},
-		"no endpoint":        {NetUID: netuid},
+		"does not exist":        {Endpoints: []string{url}, NetUID: 77},
+		"another chain":         {Endpoints: []string{url}, NetUID: netuid, Genesis: protocol.Hash{1}},
+		"connection refused":    {Endpoints: []string{"ws://127.0.0.1:1"}, NetUID: netuid},
+		"not a ws:// or wss://": {Endpoints: []string{"http://127.0.0.1:1"}, NetUID: netuid},
+		"no endpoint":           {NetUID: netuid},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		c, err := bittensor.Dial(ctx, o)
