@@ -23,7 +23,7 @@ func (c *Client) head(ctx context.Context) (block, error) {
 	if err := ctx.Err(); err != nil {
 		return block{}, err
 	}
-	if _, err := c.current(ctx, true); err != nil {
+	if _, err := c.current(ctx, false); err != nil {
 		return block{}, err
 	}
 	c.mu.Lock()

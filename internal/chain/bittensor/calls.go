@@ -45,7 +45,7 @@ func receipt(r result) (_ chain.Receipt, class rules.Class) {
 
 // read does work at the newest final block.
 func (c *Client) read(ctx context.Context, work func(s *state) error) error {
-	return c.try(ctx, func(l *link) error {
+	return c.persist(ctx, func(l *link) error {
 		s, err := c.stateAtFinal(ctx, l)
 		if err != nil {
 			return err

@@ -130,7 +130,9 @@ func Dial(ctx context.Context, o Opts) (*Client, error) {
 // checkSubnet waits for the chain and looks whether the subnet is there.
 func (c *Client) checkSubnet(ctx context.Context) error {
 	var exists any
-	err := c.try(ctx, func(l *link) error {
+	short, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := c.retry(short, true, func(l *link) error {
 		s, err := c.stateAtFinal(ctx, l)
 		if err != nil {
 			return err
@@ -314,7 +316,7 @@ func (c *Client) current(ctx context.Context, hasty bool) (*link, error) {
 func (c *Client) try(ctx context.Context, work func(l *link) error) error {
 	short, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return c.retry(short, true, work)
+	return c.retry(short, false, work)
 }
 
 // persist is try until the context ends.
@@ -336,7 +338,7 @@ func (c *Client) retry(ctx context.Context, hasty bool, work func(l *link) error
 			return errors.Join(ctx.Err(), err)
 		}
 		again, leave := retryable(err)
-		if tries++; !again || leave && hasty && tries > 2*len(c.opts.Endpoints) {
+		if tries++; !again || leave && tries > 3*len(c.opts.Endpoints) && !rateLimited(err) {
 			return err
 		}
 		if leave && len(c.opts.Endpoints) > 1 {
@@ -352,6 +354,11 @@ func (c *Client) retry(ctx context.Context, hasty bool, work func(l *link) error
 		}
 		pause = min(2*pause, lastPause)
 	}
+}
+
+func rateLimited(err error) bool {
+	var e *rpc.Error
+	return errors.As(err, &e) && rules.RateLimited(e.Code)
 }
 
 // retryable tells whether a request that failed may succeed when it is made again, and

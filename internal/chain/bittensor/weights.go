@@ -70,7 +70,7 @@ func (c *Client) setWeights(ctx context.Context, s protocol.Signer, call chain.W
 
 // checkWeights reads what the chain asks, and says why it would refuse.
 func (c *Client) checkWeights(ctx context.Context, hotkey protocol.Hotkey, w rules.Weights) (how way, reason string, err error) {
-	err = c.try(ctx, func(l *link) error {
+	err = c.persist(ctx, func(l *link) error {
 		s, err := c.stateAtFinal(ctx, l)
 		if err != nil {
 			return err
@@ -201,7 +201,7 @@ type plan struct {
 }
 
 func (c *Client) planReveal(ctx context.Context, locked bool) (p plan, reason string, err error) {
-	err = c.try(ctx, func(l *link) error {
+	err = c.persist(ctx, func(l *link) error {
 		s, err := c.stateAtFinal(ctx, l)
 		if err != nil {
 			return err

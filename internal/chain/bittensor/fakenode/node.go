@@ -198,7 +198,7 @@ func (n *Node) Counts() map[string]int {
 // alter changes the state of every block that is not deep under the final head, so that
 // it is there at once for readers of final blocks.
 func (n *Node) alter(f func(v view, b *block)) {
-	for _, b := range n.mu.best[n.mu.final:] {
+	for _, b := range n.mu.best[n.mu.final-min(n.mu.final, 16):] { // a client may be behind
 		b.state = b.state.child()
 		f(view{b.runtime.Metadata, b.state}, b)
 	}
