@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -102,7 +103,7 @@ func chainCall(cmd *cobra.Command, b *node.Backends, work query) {
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), wait)
 		defer cancel()
-		conn, err := b.Chain(ctx, c, clock.Wall{})
+		conn, err := b.Chain(ctx, c, clock.Wall{}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return err
 		}

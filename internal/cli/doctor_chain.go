@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -54,7 +55,7 @@ func chainSkew(ctx context.Context, b *node.Backends, url string) (time.Duration
 	if err != nil {
 		return 0, usagef("--chain: %w", err)
 	}
-	c, err := b.Chain(ctx, named, clock.Wall{})
+	c, err := b.Chain(ctx, named, clock.Wall{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return 0, err
 	}

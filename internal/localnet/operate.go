@@ -99,7 +99,7 @@ func openStore(n *network, log *slog.Logger) (*server.Server, net.Listener, erro
 
 // start registers the miners and starts the roles in g.
 func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgroup.Group, c *collect.Collector) (*evaluated, error) {
-	client, err := env.Chain(ctx, n.chain(&o.Backends), env.Clock)
+	client, err := env.Chain(ctx, n.chain(&o.Backends), env.Clock, env.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -33,8 +33,9 @@ type Backends struct {
 	Private PrivateChain
 }
 
-// OpenChain connects to a chain. It waits, until ctx ends, for the chain to answer.
-type OpenChain func(ctx context.Context, c config.Chain, clk clock.Clock) (ChainConn, error)
+// OpenChain connects to a chain. It waits, until ctx ends, for the chain to answer. What
+// becomes of the connection later is logged.
+type OpenChain func(ctx context.Context, c config.Chain, clk clock.Clock, log *slog.Logger) (ChainConn, error)
 
 // ChainConn is a chain over a connection. Close ends it.
 type ChainConn interface {
@@ -74,12 +75,12 @@ type PrivateChain struct {
 type Service interface{ Run(context.Context) error }
 
 // Chain connects to the chain that a configuration names.
-func (b *Backends) Chain(ctx context.Context, c config.Chain, clk clock.Clock) (ChainConn, error) {
+func (b *Backends) Chain(ctx context.Context, c config.Chain, clk clock.Clock, log *slog.Logger) (ChainConn, error) {
 	open, err := pick("chain.backend", b.Chains, c.Kind(), config.CometBFT)
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, c, clk)
+	return open(ctx, c, clk, log)
 }
 
 // Engine makes the engine of a device.

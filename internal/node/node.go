@@ -152,7 +152,7 @@ func openChain(ctx context.Context, c config.Chain, env Env) (ChainConn, error) 
 		env.Log.Warn("the chain does not answer yet: is its node running, and is the address right?", "chain", c.Endpoint)
 	})
 	defer slow.Stop()
-	return env.Chain(ctx, c, env.Clock)
+	return env.Chain(ctx, c, env.Clock, env.Log)
 }
 
 // LoadParams reads a run parameters' file. The method's parameters are not checked.

@@ -34,7 +34,7 @@ func All() node.Backends {
 	}
 }
 
-func dial(ctx context.Context, c config.Chain, clk clock.Clock) (node.ChainConn, error) {
+func dial(ctx context.Context, c config.Chain, clk clock.Clock, _ *slog.Logger) (node.ChainConn, error) {
 	genesis, err := c.Genesis()
 	if err != nil {
 		return nil, fmt.Errorf("chain.verify: %w", err)
@@ -44,12 +44,12 @@ func dial(ctx context.Context, c config.Chain, clk clock.Clock) (node.ChainConn,
 
 // dialBittensor connects to Subtensor. It keeps the time of this machine: its deadlines are
 // of connections, not of windows.
-func dialBittensor(ctx context.Context, c config.Chain, _ clock.Clock) (node.ChainConn, error) {
+func dialBittensor(ctx context.Context, c config.Chain, _ clock.Clock, log *slog.Logger) (node.ChainConn, error) {
 	genesis, err := c.Genesis()
 	if err != nil {
 		return nil, fmt.Errorf("chain.verify: %w", err)
 	}
-	return bittensor.Dial(ctx, bittensor.Opts{Endpoints: c.Endpoints(), NetUID: c.NetUID, Genesis: genesis, Dir: c.State, Log: slog.Default()})
+	return bittensor.Dial(ctx, bittensor.Opts{Endpoints: c.Endpoints(), NetUID: c.NetUID, Genesis: genesis, Dir: c.State, Log: log})
 }
 
 func initialise(home string, g ledger.Genesis) error { return cometbft.Init(home, g) }
