@@ -24,7 +24,7 @@ type PeerList struct {
 	Reserve       []protocol.UID  `json:"reserve,omitempty"` // in order of preference
 }
 
-// Validate checks that peers ascend and that no uid is repeated.
+// Validate checks that peers ascend and that no uid appears twice.
 func (l *PeerList) Validate() error {
 	seen := map[protocol.UID]bool{}
 	if !slices.IsSorted(l.Peers) {
@@ -32,7 +32,7 @@ func (l *PeerList) Validate() error {
 	}
 	for _, uid := range slices.Concat(l.Peers, l.Reserve) {
 		if seen[uid] {
-			return errors.New("peer list: a uid is repeated")
+			return errors.New("peer list: a uid appears twice")
 		}
 		seen[uid] = true
 	}

@@ -1,9 +1,9 @@
-// Package adversary holds cheaters: ways to be paid for a miner's work without doing it, or to
-// harm the model, that a validator has to tell from honest work.
+// Package adversary implements dishonest miners: attacks that try to be paid for a miner's work
+// without doing it, or to harm the model. A validator must distinguish them from honest work.
 //
-// A cheater is the real miner with tampered parts (its bucket, its engine), so that no role's
-// code knows of it, and what it uploads is a real object in the real store, signed by its own
-// key wherever the attack needs a valid signature:
+// A cheater is the real miner with modified parts (its bucket, its engine). No role contains
+// code for it, and its uploads are real objects in the real store, signed with its own key where
+// the attack needs a valid signature:
 //
 //	p = adversary.Member{Kind: adversary.Copycat}.Corrupt(p)
 //	err := miner.New(cfg, p.ForMiner()).Run(ctx)
@@ -48,7 +48,7 @@ const (
 	Impostor         Kind = "impostor"
 )
 
-// attack is how a kind cheats. What is nil is done honestly.
+// attack is the implementation of a kind. Fields that are nil leave the honest behaviour.
 type attack struct {
 	kind Kind
 	doc  string
@@ -59,8 +59,8 @@ type attack struct {
 	sample   func(context.Context, *cheater, *wire.Sample) error
 }
 
-// attacks lists all kinds: first those that only statistics can tell from honest work, then
-// those that leave something to see.
+// attacks lists all kinds: first those that only statistics can detect, then those that fail a
+// check.
 var attacks = []attack{
 	{kind: Noise, doc: "sends random values in a valid form", gradient: noise, engine: idle},
 	{kind: Copycat, doc: "copies the best paid miner's gradient of the window and signs it as its own", gradient: copycat, engine: idle},
@@ -82,7 +82,7 @@ var attacks = []attack{
 	{kind: Oversized, doc: "uploads more bytes than a gradient can have", gradient: oversized, engine: idle},
 	{kind: Truncated, doc: "uploads the first half of its gradient", gradient: truncated, engine: idle},
 	{kind: WrongSignature, doc: "uploads a gradient whose signature is false", gradient: wrongSignature, engine: idle},
-	{kind: Impostor, doc: "uploads in another miner's name, signed by itself", gradient: impostor, engine: idle},
+	{kind: Impostor, doc: "uploads in another miner's name, signed with its own key", gradient: impostor, engine: idle},
 }
 
 // Kinds lists all kinds.
@@ -94,7 +94,7 @@ func Kinds() []Kind {
 	return out
 }
 
-// Doc says in a line what a cheater of the kind does, and is empty for an unknown kind.
+// Doc describes a kind in one line; it is empty for an unknown kind.
 func (k Kind) Doc() string { return k.attack().doc }
 
 func (k Kind) attack() attack {
@@ -104,8 +104,8 @@ func (k Kind) attack() attack {
 	return attack{}
 }
 
-// Corrupt turns the parts of an honest miner into the cheater's. The uids of a sybil's members
-// must follow one another in the order of their Index.
+// Corrupt returns the parts of an honest miner with the attack's modifications. The uids of a
+// sybil's members must be consecutive in the order of their Index.
 func (m Member) Corrupt(d parts.Parts) parts.Parts {
 	a := m.Kind.attack()
 	c := &cheater{Parts: d, index: m.Index}
@@ -119,7 +119,7 @@ func (m Member) Corrupt(d parts.Parts) parts.Parts {
 	return d
 }
 
-// cheater is what an attack works with: the honest parts, and what it remembers.
+// cheater is the state of an attack: the honest parts and what it keeps between windows.
 type cheater struct {
 	parts.Parts
 	index int // among those of its kind
@@ -134,7 +134,7 @@ func (c *cheater) sign(g *run.Gradient) ([]byte, error) {
 	return wire.EncodeGradient(&g.Gradient, c.Run.Format(), c.Signer)
 }
 
-// carry puts a payload in the place of the gradient's own.
+// carry replaces the gradient's payload.
 func carry(g *run.Gradient, p method.Payload) {
 	g.Payload, g.Body = p, p.Bytes()
 }

@@ -250,7 +250,7 @@ func TestParse(t *testing.T) {
 		"lazy=0":      "want 1 to 64",
 		"sybil=1":     "want 2 to 64",
 		"lazy,":       `no adversary ""`,
-		"lazy,lazy=2": "stands twice",
+		"lazy,lazy=2": "appears twice",
 	} {
 		if m, err := adversary.Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Parse(%q) = %v, %v; want an error with %q", text, m, err, want)

@@ -16,14 +16,14 @@ func copycat(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	return c.copied(ctx, g, c.sign)
 }
 
-// copycatPermuted keeps which coefficients were sent, and turns their values round.
+// copycatPermuted keeps the indices of the coefficients and permutes their values.
 func copycatPermuted(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	return c.copied(ctx, g, func(g *run.Gradient) ([]byte, error) {
 		return c.changed(g, func(ch *method.Chunk) { slices.Reverse(ch.Value) })
 	})
 }
 
-// copycatPerturbed changes little enough to profit, and no coefficient stays the same.
+// copycatPerturbed changes every coefficient, but little enough to profit.
 func copycatPerturbed(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	d := c.draw(g.Window)
 	return c.copied(ctx, g, func(g *run.Gradient) ([]byte, error) {
@@ -64,7 +64,7 @@ func (c *cheater) copied(ctx context.Context, g *run.Gradient, send func(*run.Gr
 	slices.SortStableFunc(victims, func(a, b directory.Peer) int { return cmp.Compare(b.Incentive, a.Incentive) })
 	payload, err := c.steal(ctx, g.Window, victims)
 	if payload == nil || err != nil {
-		return nil, err // nobody sent anything in time
+		return nil, err // no miner sent a gradient in time
 	}
 	carry(g, payload)
 	return send(g)

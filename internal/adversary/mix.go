@@ -16,11 +16,11 @@ type Count struct {
 	N    int
 }
 
-// maxCount bounds the cheaters of a kind: more than one machine carries.
+// maxCount bounds the cheaters of a kind: more than one machine can run.
 const maxCount = 64
 
 // Parse reads a Mix like "lazy=1,noise=2"; a kind alone counts for one (two of
-// sybil), and "" is nobody.
+// sybil), and "" is an empty Mix.
 func Parse(text string) (Mix, error) {
 	if text == "" {
 		return nil, nil
@@ -32,7 +32,7 @@ func Parse(text string) (Mix, error) {
 			return nil, err
 		}
 		if slices.ContainsFunc(out, func(o Count) bool { return o.Kind == c.Kind }) {
-			return nil, fmt.Errorf("%s stands twice", c.Kind)
+			return nil, fmt.Errorf("%s appears twice", c.Kind)
 		}
 		out = append(out, c)
 	}

@@ -8,13 +8,13 @@ import (
 	"templar/internal/run"
 )
 
-// early passes each gradient off as the next window's. In the first window it sends none.
+// early sends each gradient as that of the next window. In the first window it sends none.
 func early(_ context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	g.Window++
 	return c.sign(g)
 }
 
-// late waits until a store that gives whole seconds must tell that the deadline is over.
+// late waits until the deadline has passed even in a store's whole seconds.
 func late(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	end, err := c.Schedule().EndOf(ctx, g.Window)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"templar/wire"
 )
 
-// idler is an engine that computes nothing and says that it did.
+// idler is an engine that computes nothing and reports that it did.
 type idler struct{ engine.Engine }
 
 func idle(c *cheater) engine.Engine { return idler{c.Engine} }
@@ -28,7 +28,7 @@ func (idler) Accumulate(ctx context.Context, b engine.Batch, _ float32) (engine.
 	return l, ctx.Err()
 }
 
-// withoutTraining keeps what an idler says of its training out of logs and reports.
+// withoutTraining removes an idler's training figures from logs and reports.
 func withoutTraining(s telemetry.Sink) telemetry.Sink {
 	if s == nil {
 		return nil
@@ -60,8 +60,8 @@ func (e otherData) Accumulate(ctx context.Context, _ engine.Batch, scale float32
 	return e.Engine.Accumulate(ctx, data.Batches(tokens, p.SequenceLength, p.BatchSize)[0], scale)
 }
 
-// stepsOff is how far a desynchronised model is from the network's, in the method's steps: where
-// the sync score is zero.
+// stepsOff is the distance of a desynchronised model from the network's, in steps of the method:
+// the distance at which the sync score is zero.
 const stepsOff = 5
 
 // otherModel is an engine that computes on a model beside the network's.
@@ -92,7 +92,7 @@ func (e *otherModel) Load(ctx context.Context, params []float32) error {
 	return e.Engine.Load(ctx, e.params)
 }
 
-// desyncedSample shows the other model, as an honest miner would whose model has drifted.
+// desyncedSample samples the other model, as an honest miner with a drifted model would.
 func desyncedSample(ctx context.Context, c *cheater, s *wire.Sample) error {
 	end, err := c.Schedule().EndOf(ctx, s.Window)
 	if err != nil {
@@ -101,6 +101,6 @@ func desyncedSample(ctx context.Context, c *cheater, s *wire.Sample) error {
 	for i, shift := range c.Samples().Of(c.shift, end, s.Hotkey) {
 		s.Values[i] += shift
 	}
-	s.State = protocol.Hash(sha256.Sum256(s.State[:])) // the other model's, as far as anyone can tell
+	s.State = protocol.Hash(sha256.Sum256(s.State[:])) // a plausible hash of the other model's state
 	return nil
 }

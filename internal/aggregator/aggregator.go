@@ -1,11 +1,11 @@
-// Package aggregator is the role that folds each window's gradients into one signed
-// Aggregate, the only thing that changes anybody's parameters.
+// Package aggregator is the role that combines each window's gradients into one signed
+// Aggregate, the only object that changes the nodes' parameters.
 //
-// It holds no model. Everything that it decides is in the Aggregate: which gradients,
-// by content hash, and which peers were skipped, with the verdict. It publishes with
-// "create if absent", so that neither a restart nor a standby can publish a second
-// Aggregate of a window. Copies of the last few are kept on its own disk, so that neither
-// can a store that forgets.
+// It holds no model. All its decisions are in the Aggregate: the gradients, by content
+// hash, and the skipped peers, with their verdicts. It publishes with "create if absent",
+// so that neither a restart nor a standby can publish a second Aggregate of a window.
+// Copies of the last few are kept on its own disk, so that a store that loses data does not
+// lead to a second one either.
 package aggregator
 
 import (
@@ -61,9 +61,9 @@ type Aggregator struct {
 // New returns an aggregator that Run starts.
 func New(cfg role.Config, d Deps) *Aggregator { return &Aggregator{Deps: d, cfg: cfg} }
 
-// Run aggregates every window from the first that has no Aggregate on, in order, until
-// ctx ends or the stop window is reached. A fault costs a pause, never a window, from the
-// first step on: only what no patience can mend ends it.
+// Run aggregates every window in order, from the first that has no Aggregate, until ctx ends
+// or the stop window is reached. From the first step on it retries after errors, and never
+// skips a window; only permanent errors end it.
 func (a *Aggregator) Run(ctx context.Context) error {
 	if !slices.Contains(a.Params.Aggregators, a.Signer.Hotkey()) {
 		return fmt.Errorf("aggregator: hotkey %s is not among the run's aggregators", a.Signer.Hotkey())
@@ -82,7 +82,7 @@ func (a *Aggregator) Run(ctx context.Context) error {
 	return nil
 }
 
-// join finds the run's start, and where the chain of Aggregates ends.
+// join finds the run's start and the end of the chain of Aggregates.
 func (a *Aggregator) join(ctx context.Context) error {
 	a.phase("starting")
 	s, err := role.AwaitStart(ctx, a.Board, a.Log, a.Events)
@@ -107,8 +107,8 @@ func (a *Aggregator) join(ctx context.Context) error {
 	return nil
 }
 
-// follow takes over the published Aggregate of w as the end of the chain, and keeps a copy
-// unless it is ours, of which there is one.
+// follow makes the published Aggregate of w the end of the chain, and keeps a copy of it unless
+// it is our own, of which a copy exists.
 func (a *Aggregator) follow(ctx context.Context, w protocol.Window, ours []byte) (*run.Aggregate, int64, error) {
 	raw, verdict := a.Aggregates.Raw(ctx, w, a.Clock.Now().Add(a.Params.WindowTime()))
 	var agg *run.Aggregate
@@ -134,7 +134,7 @@ func (a *Aggregator) window(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.putBack(ctx) // while the uploads come in, as what follows
+	a.putBack(ctx) // while the uploads come in, like the following steps
 	if done, err := a.again(ctx); done || err != nil {
 		return err
 	}

@@ -77,8 +77,8 @@ func alone(net *testnet.Network, look func(chain.Chain) chain.Chain) {
 	go func() { _ = a.Run(net.Context()) }() // it ends with the test
 }
 
-// A chain that does not tell everything stops nothing: T is reckoned from a newer block, or
-// from the clock, and peers are those that were known.
+// Missing data on the chain does not stop the aggregator: T is estimated from a newer block or
+// from the clock, and the last known peers are used.
 func TestChainThatTellsLittle(t *testing.T) {
 	for name, look := range map[string]func(chain.Chain) chain.Chain{
 		"forgets":  func(c chain.Chain) chain.Chain { return forgetful{c} },
@@ -118,7 +118,7 @@ func (c forgetful) Wait(ctx context.Context, n uint64) (chain.Block, error) {
 	return chain.Block{}, errors.New("pruned")
 }
 
-// timeless tells no times.
+// timeless is a chain without block times.
 type timeless struct{ chain.Chain }
 
 func (c timeless) Wait(ctx context.Context, n uint64) (chain.Block, error) {
@@ -133,7 +133,7 @@ func (c timeless) Head(ctx context.Context) (chain.Block, error) {
 	return b, err
 }
 
-// peerless tells the peers while the run begins, and then no more.
+// peerless is a chain that returns the peers only at the start of the run.
 type peerless struct{ chain.Chain }
 
 func (c peerless) Metagraph(ctx context.Context) (chain.Metagraph, error) {

@@ -15,9 +15,9 @@ import (
 // archiveLimit bounds the payloads that are stored at once.
 const archiveLimit = 8
 
-// archive stores the usable payloads of the next window, which its Aggregate may name only
-// then. A miner that uploads twice may be seen differently by a standby, or before a
-// restart: what was archived first counts, and takes the place of what was gathered.
+// archive stores the usable payloads of the next window; its Aggregate names only archived ones.
+// A miner that uploads twice may appear differently to a standby, or before a restart: the
+// gradient that was archived first counts, and replaces the gathered one.
 func (a *Aggregator) archive(ctx context.Context, ok []mailbox.Payload) error {
 	errs := make([]error, len(ok))
 	a.Clock.Each(len(ok), archiveLimit, func(i int) {
@@ -50,7 +50,7 @@ func (a *Aggregator) keep(ctx context.Context, p *mailbox.Payload) error {
 	}
 	expect := wire.Expect{Run: a.Hash, Window: a.next, UID: p.Peer.UID, Hotkey: p.Peer.Hotkey}
 	g, verdict := a.Gradient(raw, expect)
-	if !verdict.OK() { // nothing that an Aggregate could name
+	if !verdict.OK() { // not usable in an Aggregate
 		return put(store.PutOptions{})
 	}
 	a.Log.Warn("a miner uploaded two gradients: the one that was archived first counts", "window", a.next, "uid", p.Peer.UID, "hotkey", p.Peer.Hotkey)

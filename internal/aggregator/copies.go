@@ -12,13 +12,13 @@ import (
 	"templar/protocol"
 )
 
-// A store may forget what it had confirmed: it is restored from a backup, or fails over to a
-// replica that lagged. Nodes have applied the Aggregates that are gone, and one made anew from
-// what can be gathered then would not be the same. So the last few, with the gradients that
-// they name, are kept on this node's disk, and put back as they were.
+// A store may lose confirmed objects: it is restored from a backup, or fails over to a replica
+// that lagged. Nodes have applied the lost Aggregates, and an Aggregate recomputed from what can
+// be gathered later would differ. Therefore the last few, with the gradients that they name, are
+// kept on this node's disk and restored unchanged.
 
-// backlog is how many windows validators may lag behind beyond their offset and still find
-// all that they need, whatever the store has forgotten.
+// backlog is how many windows validators may lag beyond their offset and still find all that they
+// need after a loss of the store.
 const backlog = 6
 
 // kept is for how many windows copies are kept.
@@ -26,18 +26,18 @@ func (a *Aggregator) kept() protocol.Window {
 	return min(protocol.Window(a.Params.ValidatorOffset)+backlog, schedule.Retention(a.Params))
 }
 
-// copied is an Aggregate as it stands on our disk.
+// copied is an Aggregate on this node's disk.
 type copied struct {
 	*run.Aggregate
 	hash protocol.Hash
 	raw  []byte
 }
 
-// copy keeps an object. A disk that is full costs no window.
+// copy keeps an object. A full disk costs no window.
 func (a *Aggregator) copy(ctx context.Context, key string, b []byte) {
 	_, err := a.Local.Put(ctx, key, bytes.NewReader(b), int64(len(b)), store.PutOptions{})
 	if err != nil && ctx.Err() == nil {
-		a.Log.Warn("no copy kept: should the store forget this object, it is gone", "key", key, "err", err)
+		a.Log.Warn("no copy kept: this object cannot be restored if the store loses it", "key", key, "err", err)
 	}
 }
 
@@ -61,15 +61,15 @@ func (a *Aggregator) decode(raw []byte, w protocol.Window) *copied {
 	return &copied{agg, hash, raw}
 }
 
-// resume goes on after our newest copy when the bucket has lost more than the copies reach
-// back: to begin again where it ends would contradict what was published.
+// resume continues after the newest copy when the bucket has lost more windows than the copies
+// cover: to continue where the bucket ends would contradict published Aggregates.
 func (a *Aggregator) resume(ctx context.Context) error {
 	newest, found, err := store.NewestWindow(ctx, a.Local, protocol.KindAggregate.Prefix())
 	if err != nil || !found || newest < a.next {
 		return err
 	}
 	if c, err := a.copyOf(ctx, a.next); err != nil || c != nil {
-		return err // again goes on from here
+		return err // again continues from here
 	}
 	c, err := a.copyOf(ctx, newest)
 	if err != nil || c == nil || c.Start != a.start {
@@ -80,8 +80,8 @@ func (a *Aggregator) resume(ctx context.Context) error {
 	return nil
 }
 
-// again publishes the copy of the next window's Aggregate, if there is one that follows
-// on the chain: of before a restart, or before the store forgot it.
+// again publishes the copy of the next window's Aggregate, if there is one that continues the
+// chain: from before a restart or a loss of the store.
 func (a *Aggregator) again(ctx context.Context) (done bool, err error) {
 	c, err := a.copyOf(ctx, a.next)
 	if err != nil || c == nil || c.Previous != a.previous {
@@ -93,7 +93,7 @@ func (a *Aggregator) again(ctx context.Context) (done bool, err error) {
 	return true, a.create(ctx, c.raw)
 }
 
-// forget deletes the copies that are not kept any more.
+// forget deletes the copies that are past their retention.
 func (a *Aggregator) forget(ctx context.Context) {
 	var old []string
 	var errs []error

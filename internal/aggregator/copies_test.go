@@ -12,8 +12,8 @@ import (
 	"templar/wire"
 )
 
-// What the store forgets is there again a window later, bit for bit, and can be recomputed:
-// whether the aggregator runs meanwhile, is away, or has just begun to publish.
+// Objects that the store loses are restored a window later, bit for bit, and can be recomputed,
+// whether the aggregator runs meanwhile, is stopped, or has just begun to publish.
 func TestStoreForgets(t *testing.T) {
 	for name, meanwhile := range map[string]func(net *testnet.Network, forget func()){
 		"running": func(_ *testnet.Network, forget func()) { forget() },
@@ -49,8 +49,8 @@ func TestStoreForgets(t *testing.T) {
 	}
 }
 
-// An aggregator that has signed an Aggregate signs no other one of that window, though nobody
-// has seen the first.
+// An aggregator that has signed an Aggregate signs no other one of that window, even if no node
+// has read the first.
 func TestSignedOnce(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 		net.Start()
@@ -76,7 +76,7 @@ func TestSignedOnce(t *testing.T) {
 	})
 }
 
-// Copies that are not on the chain, or are none, are not put back, and the operator is told.
+// Copies that are not on the chain, or invalid, are not restored, and an error is logged.
 func TestNothingToPutBack(t *testing.T) {
 	for name, local := range map[string]func(*testing.T, *testnet.Network, protocol.Window) []byte{
 		"torn": func(*testing.T, *testnet.Network, protocol.Window) []byte { return []byte("x") },
@@ -107,8 +107,8 @@ func TestNothingToPutBack(t *testing.T) {
 	}
 }
 
-// Copies are kept for a handful of windows. What is lost beyond is told, once, and an
-// aggregator that comes back to an empty bucket does not begin the run again.
+// Copies are kept for a few windows. Older losses are logged once, and an aggregator that restarts
+// with an empty bucket does not start the run again.
 func TestCopiesAreBounded(t *testing.T) {
 	for name, away := range map[string]bool{"running": false, "away": true} {
 		t.Run(name, func(t *testing.T) {

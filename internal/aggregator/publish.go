@@ -15,8 +15,8 @@ import (
 	"templar/wire"
 )
 
-// publish archives the payloads, then creates the Aggregate. It is on our own disk before:
-// whatever happens from here on, we sign no other one of this window.
+// publish archives the payloads, then creates the Aggregate. The Aggregate is on our own disk
+// first, so that no other one of this window is ever signed.
 func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []mailbox.Payload, took time.Duration) error {
 	a.phase("publishing")
 	agg, err := a.aggregate(ctx, t, payloads, took)
@@ -31,10 +31,9 @@ func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []mailbo
 	return a.create(ctx, b)
 }
 
-// create publishes an Aggregate of the next window. When another one stands there already,
-// that one counts: a standby's, or our own of before a restart. So it is, too, when nobody
-// can tell whether the store took ours: the window is tried again, and what is found there
-// is taken over.
+// create publishes an Aggregate of the next window. If one exists already, that one counts: a
+// standby's, or our own from before a restart. If the outcome of the Put is unknown, the window
+// is tried again, and the Aggregate that is found counts.
 func (a *Aggregator) create(ctx context.Context, b []byte) error {
 	began := a.Clock.Now()
 	if err := a.putAbsent(ctx, protocol.AggregateKey(a.next), b); err != nil {
@@ -61,8 +60,8 @@ func (a *Aggregator) putAbsent(ctx context.Context, key string, b []byte) error 
 	return err
 }
 
-// aggregate folds the usable payloads into the Aggregate of the next window. Beside the
-// payloads as they came it holds one chunk a worker, and the update itself.
+// aggregate combines the usable payloads into the Aggregate of the next window. Beside the
+// encoded payloads it holds one chunk per worker and the update in memory.
 func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []mailbox.Payload, took time.Duration) (*run.Aggregate, error) {
 	ok, skipped := mailbox.Usable(payloads)
 	agg := &run.Aggregate{Aggregate: wire.Aggregate{
@@ -82,7 +81,7 @@ func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []mail
 	return agg, nil
 }
 
-// published tells what counts for the window that was last followed.
+// published reports the Aggregate that counts for the window last followed.
 func (a *Aggregator) published(agg *run.Aggregate, size int64, took time.Duration) {
 	sum := mailbox.Applied(agg, a.previous, protocol.Hash{}, 0, size)
 	a.Events.Emit(agg.Window, telemetry.Published{

@@ -13,8 +13,8 @@ import (
 	"templar/wire"
 )
 
-// putBack looks whether the Aggregates of the last windows stand in the bucket, and stores
-// those again that do not. What it cannot do now is tried again in the next window.
+// putBack stores those Aggregates of the last windows again that the bucket has lost. A failure
+// is tried again in the next window.
 func (a *Aggregator) putBack(ctx context.Context) {
 	ctx, cancel := a.Schedule.WithTimeout(ctx)
 	defer cancel()
@@ -24,7 +24,7 @@ func (a *Aggregator) putBack(ctx context.Context) {
 		return
 	}
 	if lost[0] == oldest {
-		a.tellOlder(ctx, oldest)
+		a.reportOlder(ctx, oldest)
 	}
 	for w, want := a.next-1, a.previous; ; w-- {
 		isLost := slices.Contains(lost, w)
@@ -37,7 +37,7 @@ func (a *Aggregator) putBack(ctx context.Context) {
 			return
 		}
 		if c == nil {
-			a.tellGone(lost[0], w)
+			a.reportGone(lost[0], w)
 			return
 		}
 		if w == lost[0] {
@@ -66,19 +66,19 @@ func (a *Aggregator) missing(ctx context.Context, w protocol.Window) bool {
 	return errors.Is(err, store.ErrNotFound)
 }
 
-// tellOlder tells how many Aggregates are missing that are older than our copies.
-func (a *Aggregator) tellOlder(ctx context.Context, oldest protocol.Window) {
+// reportOlder logs which Aggregates are missing that are older than our copies.
+func (a *Aggregator) reportOlder(ctx context.Context, oldest protocol.Window) {
 	from := oldest
 	for from > a.start && from+schedule.Retention(a.Params) > a.next && a.missing(ctx, from-1) {
 		from--
 	}
 	if from < oldest {
-		a.tellGone(from, oldest-1)
+		a.reportGone(from, oldest-1)
 	}
 }
 
-// tellGone tells of Aggregates that nobody who lacks them will get any more.
-func (a *Aggregator) tellGone(from, to protocol.Window) {
+// reportGone logs Aggregates that are permanently lost to nodes that have not applied them.
+func (a *Aggregator) reportGone(from, to protocol.Window) {
 	a.Log.Error("aggregates are gone from the bucket, and there is no copy to put back", "from", from, "to", to)
 }
 
@@ -86,7 +86,7 @@ func (a *Aggregator) tellGone(from, to protocol.Window) {
 // unless it is lost there. A copy with another hash is one that a standby was ahead of.
 func (a *Aggregator) link(ctx context.Context, w protocol.Window, hash protocol.Hash, lost bool) (*copied, error) {
 	c, err := a.copyOf(ctx, w)
-	if err != nil || c != nil && c.hash == hash {
+	if err != nil || (c != nil && c.hash == hash) {
 		return c, err
 	}
 	if lost {
@@ -97,13 +97,12 @@ func (a *Aggregator) link(ctx context.Context, w protocol.Window, hash protocol.
 		return nil, fmt.Errorf("published aggregate of window %d: %s", w, verdict)
 	}
 	if c = a.decode(raw, w); c == nil || c.hash != hash {
-		return nil, fmt.Errorf("what stands as the aggregate of window %d is not the one that the next window names", w)
+		return nil, fmt.Errorf("the stored aggregate of window %d is not the one that the next window names", w)
 	}
 	return c, nil
 }
 
-// put stores the gradients of an Aggregate again, which may be lost though it is not, and
-// then itself.
+// put stores the lost gradients of an Aggregate again, and then the Aggregate if it is lost too.
 func (a *Aggregator) put(ctx context.Context, c *copied, isLost bool) error {
 	err := a.putNamed(ctx, c)
 	if err != nil || !isLost {
@@ -112,12 +111,12 @@ func (a *Aggregator) put(ctx context.Context, c *copied, isLost bool) error {
 	if err := a.putAbsent(ctx, protocol.AggregateKey(c.Window), c.raw); err != nil {
 		return err
 	}
-	a.Log.Warn("the store had forgotten an aggregate: put back", "window", c.Window, "aggregate", c.hash.Short())
+	a.Log.Warn("the store had lost an aggregate: restored it from a copy", "window", c.Window, "aggregate", c.hash.Short())
 	return nil
 }
 
-// putNamed stores those gradients again that an Aggregate names and the archive lacks. Ours
-// may lack those that only another aggregator has seen.
+// putNamed stores those gradients again that an Aggregate names and the archive lacks. Our disk
+// may lack those that only another aggregator received.
 func (a *Aggregator) putNamed(ctx context.Context, c *copied) error {
 	errs := make([]error, len(c.Included))
 	a.Clock.Each(len(errs), archiveLimit, func(i int) {
@@ -128,7 +127,7 @@ func (a *Aggregator) putNamed(ctx context.Context, c *copied) error {
 		}
 		raw, _, err := store.ReadAll(ctx, a.Local, key, a.maxGradient())
 		if err != nil || wire.ContentHash(raw) != in.Content {
-			a.Log.Warn("no copy of a gradient that counted: nobody can recompute the window", "window", c.Window, "uid", in.UID, "err", err)
+			a.Log.Warn("no copy of a gradient that counted: the window cannot be recomputed", "window", c.Window, "uid", in.UID, "err", err)
 			errs[i] = nil
 			return
 		}

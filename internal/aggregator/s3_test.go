@@ -73,10 +73,10 @@ func TestTwoAggregatorsOnABadS3(t *testing.T) {
 	lossy := fault.Random(7, 0.15, fault.Fault{Err: fault.ErrReset}, fault.Fault{Err: fault.ErrReset, Persist: true})
 	bad := func(b store.Bucket) store.Bucket { return fault.Wrap(b, clock.Wall{}, lossy) }
 	retries := []store.RetryPolicy{{Attempts: 1}, {Base: 10 * time.Millisecond}}
-	var told published
+	var reported published
 	var running sync.WaitGroup
 	for i, retry := range retries {
-		d, err := site.Parts(ctx, i, s3site.Aggregator{Disturb: bad, Retry: retry, Sink: &told})
+		d, err := site.Parts(ctx, i, s3site.Aggregator{Disturb: bad, Retry: retry, Sink: &reported})
 		must(t, err)
 		running.Go(func() { must(t, aggregator.New(role.Config{Windows: windows}, d.ForAggregator()).Run(ctx)) })
 	}
@@ -85,12 +85,12 @@ func TestTwoAggregatorsOnABadS3(t *testing.T) {
 		_, err := site.Upload(ctx, w)
 		must(t, err)
 		must(t, site.AdvanceTo(w+1))
-		for len(told.by("aggregator-0")) <= int(w-s3site.Start) && ctx.Err() == nil {
+		for len(reported.by("aggregator-0")) <= int(w-s3site.Start) && ctx.Err() == nil {
 			must(t, clock.Wall{}.Sleep(ctx, 20*time.Millisecond))
 		}
 	}
 	running.Wait()
-	checkChain(ctx, t, site, &told)
+	checkChain(ctx, t, site, &reported)
 }
 
 func newSite(ctx context.Context, t *testing.T, miners, aggregators int) (*s3site.Site, func()) {
@@ -131,13 +131,13 @@ func prepareArchive(ctx context.Context, t *testing.T, site *s3site.Site) {
 	}
 }
 
-// checkChain reads the chain of Aggregates and holds it against what was told.
-func checkChain(ctx context.Context, t *testing.T, site *s3site.Site, told *published) {
+// checkChain reads the chain of Aggregates and compares it with what was reported.
+func checkChain(ctx context.Context, t *testing.T, site *s3site.Site, reported *published) {
 	t.Helper()
 	x, err := site.Parts(ctx, 0, s3site.Aggregator{})
 	must(t, err)
 	previous := protocol.Hash{}
-	one, two := told.by("aggregator-0"), told.by("aggregator-1")
+	one, two := reported.by("aggregator-0"), reported.by("aggregator-1")
 	for w := s3site.Start; w < s3site.Start+windows; w++ {
 		a, hash, _, verdict := x.Aggregates().Fetch(ctx, w, time.Now().Add(time.Minute))
 		if !verdict.OK() {
@@ -155,7 +155,7 @@ func checkChain(ctx context.Context, t *testing.T, site *s3site.Site, told *publ
 		for name, all := range map[string]map[protocol.Window]telemetry.Published{"aggregator-0": one, "aggregator-1": two} {
 			p, ok := all[w]
 			if ok && p.Hash != hash {
-				t.Errorf("window %d: %s told of %s, %s is published", w, name, p.Hash.Short(), hash.Short())
+				t.Errorf("window %d: %s reported %s, %s is published", w, name, p.Hash.Short(), hash.Short())
 			}
 			if ok && p.Ours != (a.Aggregator == site.Run.Params.Aggregators[map[string]int{"aggregator-0": 0, "aggregator-1": 1}[name]]) {
 				t.Errorf("window %d: %s says that ours is %v", w, name, p.Ours)

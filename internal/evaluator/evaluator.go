@@ -1,7 +1,7 @@
-// Package evaluator is the role that measures the model: it follows a run from outside, as
-// anyone with the read keys of its dataset and aggregator bucket can, and measures the loss on
-// the dataset's held-out text, on which no miner trains. It has no slot on the chain, no bucket
-// of its own and no say in the run.
+// Package evaluator is the role that measures the model: it follows a run with the read keys of
+// the dataset and aggregator buckets, and measures the loss on the dataset's held-out text, on
+// which no miner trains. It has no slot on the chain and no bucket, and does not influence the
+// run.
 package evaluator
 
 import (
@@ -38,7 +38,7 @@ const (
 type Config struct {
 	// Windows to follow, counted from the run's start window; 0 means no end.
 	Windows uint64
-	// Every is how many windows lie between two measurements; 0 means 1.
+	// Every is the number of windows from one measurement to the next; 0 means 1.
 	Every uint64
 	// Batches to measure each time, of run.BatchSize sequences; 0 means 8. Those of the state
 	// before the first window and of that after the last are up to 128.
@@ -61,7 +61,7 @@ type Deps struct {
 	Events    telemetry.Reporter
 }
 
-// Status is where an evaluator stands.
+// Status is the progress of an evaluator.
 type Status struct {
 	Next     protocol.Window // the first window whose Aggregate it has not applied
 	Measured protocol.Window // the window after which HeldOut was measured; before the first, the one before the start window
@@ -93,7 +93,7 @@ func New(cfg Config, d Deps) *Evaluator {
 	return &Evaluator{Deps: d, cfg: cfg}
 }
 
-// Status returns where the evaluator stands. It may be called while Run runs.
+// Status returns the evaluator's progress. It may be called while Run runs.
 func (e *Evaluator) Status() Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -127,7 +127,7 @@ func (e *Evaluator) Run(ctx context.Context) error {
 	return err
 }
 
-// join takes over the newest state and measures theta_0, if it is that.
+// join restores the newest state, and measures it if it is theta_0.
 func (e *Evaluator) join(ctx context.Context) error {
 	e.Events.Phase(0, "starting")
 	tokens, err := e.Data.HeldOut(ctx)
@@ -213,7 +213,7 @@ func (e *Evaluator) measure(ctx context.Context, w protocol.Window, batches []en
 	return nil
 }
 
-// size is how many bytes of text the measured tokens stand for; 0 when that is not known.
+// size is the number of bytes of text in the measured tokens; 0 when unknown.
 func (e *Evaluator) size(batches []engine.Batch) (n int64) {
 	if e.Tokenizer == nil {
 		return 0

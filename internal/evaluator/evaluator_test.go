@@ -53,8 +53,8 @@ func watched(t *testing.T, net *testnet.Network, cfg evaluator.Config, before fu
 	}, ended
 }
 
-// An evaluator measures theta_0 and each state that follows, and ends with the parameters of
-// everybody else.
+// An evaluator measures theta_0 and each following state, and ends with the parameters of all
+// other nodes.
 func TestMeasuresEachWindow(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
 		net.Start("miner-2")

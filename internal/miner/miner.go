@@ -102,7 +102,7 @@ func (m *Miner) join(ctx context.Context) error {
 	m.trainer = m.Method.NewTrainer(m.Engine)
 	if s.Private != nil {
 		if err := m.trainer.Load(ctx, s.Private); err != nil {
-			m.Log.Warn("private state refused: training begins without it", "err", err)
+			m.Log.Warn("private state refused: training starts without it", "err", err)
 		}
 	}
 	m.stop = schedule.StopAfter(s.Start, m.cfg.Windows)
@@ -119,7 +119,7 @@ func (m *Miner) window(ctx context.Context) error {
 	if w >= m.stop { // too late to train: take the last updates
 		return m.update(ctx, m.stop-1)
 	}
-	for m.model.Ahead() < w { // joined late, or slow: first to where the others are by then
+	for m.model.Ahead() < w { // joined late, or slow: first catch up with the others
 		if err := m.update(ctx, w-1); err != nil {
 			return err
 		}
@@ -144,10 +144,11 @@ func (m *Miner) window(ctx context.Context) error {
 
 // saveRate bounds what a miner writes to its own disk on average, in bytes a second: a
 // small model is saved after every window, one of 1.2 billion parameters every ten minutes.
-// What a crash costs is the private state of that time, as momentum; parameters come back from Aggregates.
+// A crash loses the private state, such as momentum, since the last save; parameters are restored
+// from Aggregates.
 const saveRate = 16 << 20
 
-// save makes the private state durable, unless the last time was too short ago.
+// save makes the private state durable, unless the last save was too recent.
 func (m *Miner) save(ctx context.Context) error {
 	if !m.saved.IsZero() && m.Clock.Now().Sub(m.saved) < m.pause {
 		return nil

@@ -167,14 +167,14 @@ func TestCatchesUpWithAMovingTarget(t *testing.T) {
 		net.Heal("miner-1")
 		net.RunWindows(12)
 		net.RequireSameState()
-		told := 0
+		caughtUp := 0
 		for line := range strings.Lines(net.Logs()) {
 			if strings.Contains(line, `msg="catching up" node=miner-1`) {
-				told++
+				caughtUp++
 			}
 		}
-		if told < 2 {
-			t.Errorf("miner-1 caught up %d times: the target did not move", told)
+		if caughtUp < 2 {
+			t.Errorf("miner-1 caught up %d times: the target did not move", caughtUp)
 		}
 		if _, ok := testnet.Of[telemetry.Uploaded](net, "miner-1")[net.Window(31)]; !ok {
 			t.Error("miner-1 does not train")
@@ -196,7 +196,7 @@ func TestBatches(t *testing.T) {
 	})
 }
 
-// A gradient that stands is not replaced: its date says who was first.
+// A stored gradient is not replaced: its date decides which of two equal gradients is the copy.
 func TestUploadsOnce(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
 		m := net.Node("miner-0")
@@ -223,14 +223,14 @@ func TestUploadsOnce(t *testing.T) {
 	})
 }
 
-// onRead is a store that tells of each part of an object that is read.
+// onRead is a store that calls a function for each part of an object that is read.
 type onRead struct {
 	store.Reader
-	tell func()
+	read func()
 }
 
 func (r onRead) GetRange(ctx context.Context, key string, offset, n int64, etag string) (io.ReadCloser, error) {
-	r.tell()
+	r.read()
 	return r.Reader.GetRange(ctx, key, offset, n, etag)
 }
 
@@ -238,7 +238,7 @@ func (r onRead) GetRange(ctx context.Context, key string, offset, n int64, etag 
 // after the first window, training waits for no store.
 func TestReadsAhead(t *testing.T) {
 	const windows = 6
-	shards := testnet.Params().PageTokens // so that each page is read by itself
+	shards := testnet.Params().PageTokens // so that each page is read separately
 	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1, ShardTokens: shards}, func(net *testnet.Network) {
 		m, during := net.Node("miner-0"), map[string]int{}
 		read := func() {

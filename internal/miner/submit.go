@@ -11,8 +11,8 @@ import (
 	"templar/wire"
 )
 
-// submit waits for T, takes what was trained into the private state, and uploads the payload. The
-// trainer learns whether the store has taken it.
+// submit waits for T, adds the window's training to the private state, and uploads the payload.
+// The trainer is notified when the store accepted it.
 func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 	m.Events.Phase(w, "waiting")
 	if _, err := m.Schedule.EndOf(ctx, w); err != nil {
@@ -32,7 +32,7 @@ func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 		Tokens: uint64(m.trained.loss.Tokens), GlobalStep: m.model.Step(), Body: body,
 	})
 	if errors.Is(err, store.ErrExists) {
-		m.Log.Warn("a gradient of this window stands already", "window", w)
+		m.Log.Warn("a gradient of this window exists already", "window", w)
 		return nil
 	}
 	if err != nil {
@@ -41,8 +41,8 @@ func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 	return m.trainer.Stored(ctx)
 }
 
-// upload stores the window's gradient, once: its date says who was first, and a second upload,
-// of a retry or after a restart, would be a later one.
+// upload stores the window's gradient once: its date decides which of two equal gradients is the
+// copy, and a second upload, by a retry or after a restart, would have a later one.
 func (m *Miner) upload(ctx context.Context, w protocol.Window, g *wire.Gradient) error {
 	began := m.Clock.Now()
 	b, err := wire.EncodeGradient(g, m.Format(), m.Outbox.Signer)

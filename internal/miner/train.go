@@ -11,7 +11,7 @@ import (
 	"templar/protocol"
 )
 
-// training is what one window's training came to.
+// training is the result of one window's training.
 type training struct {
 	pages   []uint64
 	loss    engine.Loss

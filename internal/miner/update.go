@@ -14,11 +14,11 @@ import (
 	"templar/protocol"
 )
 
-// samplesBack is how many windows more than validator_offset a sample is still looked at:
-// one that is caught up on later is not uploaded.
+// samplesBack is how many windows beyond validator_offset validators still read a sample. Samples
+// of older windows are not uploaded during a catch-up.
 const samplesBack = 4
 
-// update moves the model past window w: by the Aggregates if they come in time, else
+// update moves the model past window w: by the Aggregates if they arrive in time, otherwise
 // provisionally by the miner's own gather. The private state is saved, a sync sample of
 // each window uploaded, and old objects deleted.
 func (m *Miner) update(ctx context.Context, w protocol.Window) error {
@@ -57,7 +57,7 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 	return nil
 }
 
-// provisional brings the working state past w by what this miner can gather itself.
+// provisional moves the working state past w by the miner's own gather.
 func (m *Miner) provisional(ctx context.Context, w protocol.Window) error {
 	for m.model.Ahead() <= w {
 		at := m.model.Ahead()
@@ -88,7 +88,7 @@ func (m *Miner) gather(ctx context.Context, w protocol.Window) (method.Update, e
 	return mailbox.Fold(m.Method, payloads), nil
 }
 
-// store keeps what was gathered, if the operator wants it. A disk that is full costs no window.
+// store keeps the gathered payloads, if configured. A full disk costs no window.
 func (m *Miner) store(ctx context.Context, w protocol.Window, payloads []mailbox.Payload) {
 	if err := m.gathers.Store(ctx, w, payloads); err != nil {
 		m.Log.Warn("gathered gradients not stored", "window", w, "err", err)

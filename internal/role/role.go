@@ -1,6 +1,6 @@
-// Package role holds what all roles have in common: what an operator chooses, the steps of
-// their start, and their loop. Steps are functions and values of a few fields: roles share
-// steps, not state. What only the roles share that hold the model is in package resume.
+// Package role holds what all roles share: the operator's configuration, the steps of the start,
+// and the loop. Roles share functions and small values, not state. Package resume holds what is
+// specific to roles that hold the model.
 package role
 
 import (
@@ -49,8 +49,8 @@ func (c Config) Gathers(s schedule.Schedule, local store.Bucket) *mailbox.Gather
 	return &mailbox.Gathers{Clock: s.Clock, Bucket: local, Windows: cmp.Or(c.KeepGathers, schedule.Retention(s.Params))}
 }
 
-// Entry is a node's registration with the others: its own bucket, as it writes to it and as
-// its peers will read it, and what it commits to the chain.
+// Entry is what a node needs to join: its own bucket, through its write key and through the read
+// key that its peers use, and its commitment to the chain.
 type Entry struct {
 	Schedule   schedule.Schedule
 	Chain      chain.Chain
@@ -73,7 +73,7 @@ func (e Entry) Enter(ctx context.Context) error {
 	return directory.Commit(ctx, e.Chain, e.Signer, e.Commitment)
 }
 
-// checkClocks warns of clocks that are too far apart, before they cost a window.
+// checkClocks warns of clocks that differ too much, before they cost a window.
 func (e Entry) checkClocks(ctx context.Context, aheadOfStore time.Duration) error {
 	aheadOfChain, err := chain.Skew(ctx, e.Chain, e.Schedule.Clock)
 	if err != nil {
@@ -86,12 +86,12 @@ func (e Entry) checkClocks(ctx context.Context, aheadOfStore time.Duration) erro
 	return nil
 }
 
-// AwaitStart waits until a validator has announced the run, and says so.
+// AwaitStart waits until a validator has announced the run, and logs that it waits.
 func AwaitStart(ctx context.Context, b *bulletin.Board, log *slog.Logger, events telemetry.Reporter) (wire.StartWindow, error) {
 	return b.AwaitStart(ctx, Waiting(log, events))
 }
 
-// Waiting returns a function that logs why the run cannot begin yet, each reason once.
+// Waiting returns a function that logs why the run cannot start yet, each reason once.
 func Waiting(log *slog.Logger, events telemetry.Reporter) func(why error) {
 	logged := ""
 	return func(why error) {
@@ -108,12 +108,12 @@ func Waiting(log *slog.Logger, events telemetry.Reporter) func(why error) {
 	}
 }
 
-// Selected returns the peers to gather w from, and logs when these are not the lead
-// validator's for a fault of its own.
+// Selected returns the peers to gather w from, and logs when the lead validator's list could not
+// be used.
 func Selected(ctx context.Context, b *bulletin.Board, w protocol.Window, cfg Config, log *slog.Logger) []directory.Peer {
 	peers, err := b.Selected(ctx, w, cfg.AllPeers, cfg.Peers)
 	if err != nil {
-		log.Warn("the lead validator's peer list cannot be had: using the last one, or all peers", "window", w, "err", err)
+		log.Warn("the lead validator's peer list is unavailable: using the last one, or all peers", "window", w, "err", err)
 	}
 	return peers
 }
@@ -122,12 +122,12 @@ func Selected(ctx context.Context, b *bulletin.Board, w protocol.Window, cfg Con
 type Loop struct {
 	Schedule schedule.Schedule
 	Log      *slog.Logger
-	// Fatal reports whether an error leaves the loop no way on.
+	// Fatal reports whether an error must end the loop.
 	Fatal func(error) bool
 }
 
-// Repeat calls window while more says so. A fault is logged and costs a pause; only the end
-// of ctx, or a fatal error, ends it early.
+// Repeat calls window while more returns true. After an error it logs and pauses; only the end of
+// ctx or a fatal error ends it early.
 func (l Loop) Repeat(ctx context.Context, more func() bool, window func(context.Context) error) error {
 	for more() {
 		err := window(ctx)

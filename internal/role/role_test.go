@@ -16,12 +16,12 @@ import (
 	"templar/internal/telemetry"
 )
 
-// loop is one that nothing ends but its context.
+// loop is a loop that only its context ends.
 func loop(net *testnet.Network) role.Loop {
 	return role.Loop{Schedule: net.Node("miner-0").Parts().Schedule(), Log: slog.New(slog.DiscardHandler), Fatal: func(error) bool { return false }}
 }
 
-// A window that fails costs a pause of a block, and ends nothing.
+// After a failed window the loop pauses for a block and continues.
 func TestRepeat(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		d := loop(net)
@@ -59,7 +59,7 @@ func TestRepeatEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// Who waits for the run to be announced says so once, and again when the reason changes.
+// A node that waits for the announcement of the run logs it once, and again when the reason changes.
 func TestWaitingSaysEachReasonOnce(t *testing.T) {
 	var out bytes.Buffer
 	waiting := role.Waiting(slog.New(slog.NewTextHandler(&out, nil)), telemetry.Reporter{})
@@ -71,7 +71,7 @@ func TestWaitingSaysEachReasonOnce(t *testing.T) {
 	}
 }
 
-// fast is a clock that is ahead of everybody's.
+// fast is a clock that is ahead of all others.
 type fast struct {
 	clock.Wall
 	by time.Duration
@@ -79,8 +79,8 @@ type fast struct {
 
 func (c fast) Now() time.Time { return c.Wall.Now().Add(c.by) }
 
-// A node whose clock is too far from the chain's and the store's hears of it when it enters; one
-// whose clock is right hears nothing.
+// A node logs a warning at its start when its clock is too far from the chain's and the store's,
+// and none when its clock is right.
 func TestEnterWarnsOfSkew(t *testing.T) {
 	for by, want := range map[time.Duration]int{0: 0, time.Minute: 2, -time.Minute: 2} {
 		testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {

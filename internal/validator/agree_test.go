@@ -45,9 +45,9 @@ func uneven(most time.Duration) testnet.Fault {
 	}
 }
 
-// Two validators that see their peers at different times end with the same state, draw the
-// same miners and measure the same losses: what the Aggregate names is measured, and not
-// what each could still read.
+// Two validators that see their peers at different times end with the same state, draw the same
+// miners and measure the same losses: they measure what the Aggregate names, whatever each could
+// read.
 func TestValidatorsAgree(t *testing.T) {
 	const windows = 8
 	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {

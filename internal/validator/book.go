@@ -11,11 +11,11 @@ import (
 	"templar/internal/store"
 )
 
-// bookKey is where the scores stand in the validator's own directory.
+// bookKey is the key of the scores in the validator's own directory.
 const bookKey = "scores.json"
 
-// loadBook reads the scores of earlier runs of this validator. A damaged file is
-// refused, never silently forgotten.
+// loadBook reads the scores of earlier runs of this validator. A damaged file is an error; it is
+// never ignored.
 func (v *Validator) loadBook(ctx context.Context) (score.Book, error) {
 	body, _, err := v.Local.Get(ctx, bookKey, -1)
 	if errors.Is(err, store.ErrNotFound) {

@@ -11,8 +11,8 @@ import (
 	"templar/protocol"
 )
 
-// checkpoint saves the committed state in the own bucket when one is owed, for whoever
-// joins or returns. What fails stays owed, and the next window tries again.
+// checkpoint saves the committed state in the own bucket when one is due, for nodes that join
+// or return. A failed checkpoint stays due, and the next window tries again.
 func (v *Validator) checkpoint(ctx context.Context) error {
 	if !v.owed {
 		return nil
@@ -31,8 +31,8 @@ func (v *Validator) checkpoint(ctx context.Context) error {
 // lastTries is how often the last checkpoint is tried, a block's time apart.
 const lastTries = 10
 
-// settle saves the last checkpoint if it is still owed: no window comes that would. A run
-// that cannot leave its result behind has failed.
+// settle saves the last checkpoint if it is still due, since no later window will. A run whose
+// result cannot be saved has failed.
 func (v *Validator) settle(ctx context.Context) (err error) {
 	for range lastTries {
 		if err = v.checkpoint(ctx); err == nil {
@@ -46,7 +46,7 @@ func (v *Validator) settle(ctx context.Context) (err error) {
 	return fmt.Errorf("validator: last checkpoint not saved in %d tries; start it again to go on: %w", lastTries, err)
 }
 
-// catchUp applies the Aggregates before target in one go, without judging anybody.
+// catchUp applies the Aggregates before target in one step, without judging miners.
 func (v *Validator) catchUp(ctx context.Context, target protocol.Window) error {
 	target = min(target, v.stop)
 	end, err := v.Schedule.EndOf(ctx, target-1)

@@ -51,7 +51,7 @@ func TestComesBackAfterLong(t *testing.T) {
 		net.RunWindows(6)
 		net.RequireSameState()
 		if !strings.Contains(net.Logs(), "catching up") {
-			t.Error("nobody was told of the catch-up")
+			t.Error("the catch-up was not reported")
 		}
 		scored := testnet.Of[telemetry.Scored](net, "validator-1")
 		if _, ok := scored[net.Window(28)]; !ok {

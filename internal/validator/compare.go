@@ -11,22 +11,22 @@ import (
 	"templar/protocol"
 )
 
-// compare holds the miners' models against the validator's, and their gradients against
-// each other.
+// compare compares the miners' models with the validator's, and their gradients with each
+// other.
 func (v *Validator) compare(ctx context.Context, s *session) {
 	v.Events.Phase(s.plan.Window, "comparing")
 	v.compareSamples(ctx, s)
 	v.findCopies(s)
 }
 
-// compareSamples holds the sync samples of the window before against this validator's
-// parameters, which stand after it. In the run's first window there are none.
+// compareSamples compares the sync samples of the window before with this validator's
+// parameters after that window. In the run's first window there are none.
 func (v *Validator) compareSamples(ctx context.Context, s *session) {
 	if s.plan.Window == v.model.Start() {
 		return
 	}
 	// From a window's time after the Aggregate was published, which may have been late, samples
-	// can be expected of everybody.
+	// can be expected of every miner.
 	published, err := v.Source.Aggregates.Published(ctx, s.plan.Window-1)
 	early := err != nil || v.Clock.Now().Before(published.Add(v.Params.WindowTime()))
 	got := make([]*score.Sync, len(s.seen))
@@ -57,14 +57,14 @@ func (v *Validator) reportDistances(s *session) {
 }
 
 // compareSample measures how far a miner is from the validator's parameters, whose hash is
-// state. It is nil when the measurement failed for a fault of our own.
+// state. It is nil when the measurement failed on the validator's side.
 func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w protocol.Window, state protocol.Hash) *score.Sync {
 	sample, verdict := v.Samples.Fetch(ctx, p, w)
 	if !verdict.OK() {
 		return &score.Sync{Verdict: verdict}
 	}
 	if sample.Aggregate != v.model.Previous() {
-		v.Log.Warn("a miner says that it applied another aggregate: it lies, or the aggregator signed two", "window", w, "uid", p.UID,
+		v.Log.Warn("a miner reports another aggregate: its report is false, or the aggregator signed two", "window", w, "uid", p.UID,
 			"theirs", sample.Aggregate.Short(), "ours", v.model.Previous().Short())
 	}
 	end, err := v.Schedule.EndOf(ctx, w)
@@ -75,8 +75,8 @@ func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w proto
 	return &score.Sync{Verdict: protocol.VerdictOK, Distance: score.Compare(ours, sample.Values, v.Method.StepSize(v.model.Step()-1)), Same: sample.State == state}
 }
 
-// findCopies looks for gradients that are too much like another's, among all that were
-// gathered: who was stored later is to blame.
+// findCopies looks for gradients that are too similar, among all that were gathered. The one
+// that was stored later is blamed.
 func (v *Validator) findCopies(s *session) {
 	var uploads []copies.Upload
 	for i := range s.payloads {

@@ -17,7 +17,7 @@ import (
 	"templar/protocol"
 )
 
-// session is what a validator gathers about one window before it closes the books.
+// session is what a validator gathers about one window before it closes it.
 type session struct {
 	plan      evaluation.Plan
 	end       chain.Block // the first block after the window
@@ -37,8 +37,8 @@ func (s *session) payload(uid protocol.UID) *mailbox.Payload {
 	return nil
 }
 
-// gather learns everything about window w that is to be had: the Aggregate, who is drawn
-// for evaluation, their gradients and those of the window's peers.
+// gather collects the available objects of window w: the Aggregate, and the gradients of the
+// miners drawn for evaluation and of the window's peers.
 func (v *Validator) gather(ctx context.Context, w protocol.Window) (*session, error) {
 	v.Events.Phase(w, "gathering")
 	s, err := v.open(ctx, w)
@@ -60,7 +60,7 @@ func (v *Validator) gather(ctx context.Context, w protocol.Window) (*session, er
 	return s, nil
 }
 
-// open looks up what the window is judged from: block hashes, and the Aggregate.
+// open reads the block hashes and the Aggregate on which the judgement rests.
 func (v *Validator) open(ctx context.Context, w protocol.Window) (*session, error) {
 	first, err := v.Schedule.AwaitWindow(ctx, w)
 	if err != nil {
@@ -89,8 +89,8 @@ type applicable struct {
 	size int64
 }
 
-// lookAhead fetches the Aggregate of w, which says whose gradients make the window. At this
-// distance it should be there: while it is not, the validator judges by its own gather.
+// lookAhead fetches the Aggregate of w, which names the gradients of the window. It should exist
+// at this distance; without it the validator judges by its own gather.
 func (v *Validator) lookAhead(ctx context.Context, w protocol.Window) (*applicable, error) {
 	a, hash, size, verdict := v.Source.Aggregates.Fetch(ctx, w, v.Clock.Now().Add(v.Params.Gather()))
 	if ctx.Err() != nil {
@@ -101,15 +101,15 @@ func (v *Validator) lookAhead(ctx context.Context, w protocol.Window) (*applicab
 		err = v.model.Check(a)
 	}
 	if !verdict.OK() || err != nil {
-		v.Log.Warn("no aggregate to go by: judging by the own gather alone", "window", w, "verdict", verdict.String(), "err", err)
+		v.Log.Warn("no aggregate: judging by the own gather alone", "window", w, "verdict", verdict.String(), "err", err)
 		return nil, nil
 	}
 	return &applicable{a, hash, size}, nil
 }
 
-// fetch gathers with the same time rule as the aggregator's. What the Aggregate was made
-// from counts as the Aggregate names it, whatever this validator could still read: all
-// validators then measure the same gradients, and a store that fails later costs nobody.
+// fetch gathers with the aggregator's time rule. The gradients that the Aggregate names count
+// in any case, even if this validator can no longer read them: all validators then measure the
+// same gradients, and a store that fails later does no harm.
 func (v *Validator) fetch(ctx context.Context, s *session, wanted []directory.Peer) error {
 	w := s.plan.Window
 	began := v.Clock.Now()
@@ -118,7 +118,7 @@ func (v *Validator) fetch(ctx context.Context, s *session, wanted []directory.Pe
 		return ctx.Err()
 	}
 	if err := v.gathers.Store(ctx, w, s.payloads); err != nil {
-		v.Log.Warn("gathered gradients not stored", "window", w, "err", err) // a disk that is full costs no window
+		v.Log.Warn("gathered gradients not stored", "window", w, "err", err) // a full disk costs no window
 	}
 	v.complete(ctx, s)
 	verdicts, size := mailbox.PeerVerdicts(s.payloads)
@@ -126,8 +126,8 @@ func (v *Validator) fetch(ctx context.Context, s *session, wanted []directory.Pe
 	return nil
 }
 
-// complete takes from the archive the gradients that the Aggregate names and the own
-// gather has not, or has another in their place.
+// complete takes from the archive the gradients that the Aggregate names and that the own
+// gather lacks or has in another version.
 func (v *Validator) complete(ctx context.Context, s *session) {
 	if s.aggregate == nil {
 		return
@@ -145,9 +145,9 @@ func (v *Validator) complete(ctx context.Context, s *session) {
 	})
 }
 
-// observe notes what was seen of each candidate, and of those without a bucket that can be
-// read who are known, and so as idle as who uploads nothing, or have a known miner's uid:
-// unseen they would be paid for what it earned.
+// observe records what was seen of each candidate. It also records hotkeys without a readable
+// bucket that are known, since these are as idle as miners that upload nothing, or that have a
+// known miner's uid, since otherwise they would be paid for its work.
 func (v *Validator) observe(ctx context.Context, s *session, all []directory.Peer, drawn []protocol.UID) {
 	active := v.activeMiners(ctx, all, v.Params.WindowOf(s.end.Number))
 	candidate := make(map[protocol.Hotkey]bool, len(all))
@@ -169,8 +169,8 @@ func (v *Validator) observe(ctx context.Context, s *session, all []directory.Pee
 	slices.SortFunc(s.seen, func(a, b score.Observation) int { return cmp.Compare(a.UID, b.UID) })
 }
 
-// waiting tells for how long each candidate was not drawn; a newcomer counts as if it
-// had waited since the run began.
+// waiting returns for how long each candidate was not drawn. A newcomer counts as if it had
+// waited since the start of the run.
 func (v *Validator) waiting(all []directory.Peer) []peers.Waiting {
 	out := make([]peers.Waiting, len(all))
 	for i, p := range all {

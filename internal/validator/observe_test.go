@@ -12,7 +12,7 @@ import (
 	"templar/protocol"
 )
 
-// slots is a chain on which nobody has committed a bucket.
+// slots is a chain without commitments of buckets.
 type slots struct {
 	chain.Chain
 	neurons []chain.Neuron
@@ -25,7 +25,7 @@ func (s slots) Metagraph(context.Context) (chain.Metagraph, error) {
 func (s slots) Commitments(context.Context) ([]chain.Commitment, error) { return nil, nil }
 
 // A hotkey that takes over a paid miner's uid inherits no weight, also while it has no bucket
-// to be gathered from; who is nobody's successor is not even looked at.
+// to be gathered from; a hotkey that takes over no known uid is not observed.
 func TestUIDChangesHands(t *testing.T) {
 	p := protocol.Default()
 	old := score.Record{Hotkey: protocol.Hotkey{1}, UID: 1, Rating: score.Rating{Mu: 40, Sigma: 2}, BinaryAverage: 0.5, SyncScore: 1, Final: 17, Evaluations: 9}
@@ -39,7 +39,7 @@ func TestUIDChangesHands(t *testing.T) {
 	var s session
 	v.observe(t.Context(), &s, nil, nil)
 	if len(s.seen) != 1 || s.seen[0].Hotkey != (protocol.Hotkey{8}) {
-		t.Errorf("saw %+v, want the hotkey that has taken uid 1, and nobody else", s.seen)
+		t.Errorf("saw %+v, want only the hotkey that has taken uid 1", s.seen)
 	}
 	next, _, err := v.book.Close(10, s.seen, &p)
 	if err != nil {

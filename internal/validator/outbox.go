@@ -17,13 +17,13 @@ import (
 	"templar/protocol"
 )
 
-// reportKey is where the newest report stands in the validator's own directory. Older ones
-// that the bucket has not taken yet wait beside it, under the keys that they will have there.
+// reportKey is the key of the newest report in the validator's own directory. Older reports
+// that are not uploaded yet are beside it, under the keys that they will have in the bucket.
 const reportKey = "report.json"
 
-// keepReport stores a signed report beside the book that it belongs to, from where it is
-// published when the book is durable: so there is one for every window, and none for a
-// book that was lost. A report that cannot be made costs the evidence, not the scores.
+// keepReport stores a signed report beside its book. It is published from there when the book
+// is durable, so there is one report for every window, and none for a book that was lost. A
+// report that cannot be made loses the evidence, not the scores.
 func (v *Validator) keepReport(ctx context.Context, r *report.Report) {
 	if err := v.putOff(ctx); err != nil {
 		v.Log.Warn("an unsent report is lost", "window", v.book.Next-1, "err", err)
@@ -37,7 +37,7 @@ func (v *Validator) keepReport(ctx context.Context, r *report.Report) {
 	}
 }
 
-// putOff makes room for the next report: the one before waits, unless it is published.
+// putOff makes room for the next report: the previous one is queued, unless it is published.
 func (v *Validator) putOff(ctx context.Context) error {
 	if v.reported == v.book.Next {
 		return nil
@@ -60,7 +60,7 @@ func (v *Validator) newest(ctx context.Context) (key string, b []byte, err error
 	}
 	r, _, err := report.Decode(b, v.Params)
 	if err != nil || r.Run != v.Hash || r.Window+1 != v.book.Next {
-		return "", nil, err // of a window whose book was not saved: it will be closed again
+		return "", nil, err // of a window whose book was not saved: the window will be closed again
 	}
 	return protocol.ReportKey(r.Window, r.UID), b, nil
 }
@@ -76,8 +76,8 @@ func (v *Validator) get(ctx context.Context, r store.Reader, key string) ([]byte
 	return io.ReadAll(io.LimitReader(body, limit))
 }
 
-// sendReports uploads the reports that are not in the bucket yet, the oldest first, for so
-// long at most. What is left is sent after the next window, or by the next instance.
+// sendReports uploads the reports that are not in the bucket yet, the oldest first, for at most
+// the given time. The rest is sent after the next window, or by the next instance.
 func (v *Validator) sendReports(ctx context.Context, most time.Duration) {
 	sending, cancel := clock.WithTimeout(ctx, v.Clock, most)
 	defer cancel()
@@ -90,7 +90,7 @@ func (v *Validator) sendReports(ctx context.Context, most time.Duration) {
 	case err != nil:
 		v.Log.Warn("report not published", "window", v.book.Next-1, "err", err)
 	case waited > 0:
-		v.Log.Info("reports published that the bucket had not taken", "window", v.book.Next-1, "reports", waited)
+		v.Log.Info("queued reports published", "window", v.book.Next-1, "reports", waited)
 	}
 }
 
@@ -146,8 +146,8 @@ func (v *Validator) sendWaiting(ctx context.Context, key string) error {
 	return v.send(ctx, key, b)
 }
 
-// send uploads a report once: what others may have read stands. It is no error when it is
-// there already.
+// send uploads a report once: one that others may have read is not replaced. It is not an error
+// when the report exists already.
 func (v *Validator) send(ctx context.Context, key string, b []byte) error {
 	err := v.Outbox.PutOnce(ctx, key, b)
 	if !errors.Is(err, store.ErrExists) {
@@ -158,8 +158,8 @@ func (v *Validator) send(ctx context.Context, key string, b []byte) error {
 		return err
 	}
 	if r, by, err := report.Decode(there, v.Params); err == nil && by == v.Outbox.Signer.Hotkey() && r.Run == v.Hash {
-		v.Log.Warn("another report of this window stands already", "window", r.Window)
+		v.Log.Warn("another report of this window exists already", "window", r.Window)
 		return nil
 	}
-	return v.Outbox.Put(ctx, key, b) // over another run's, or what is none
+	return v.Outbox.Put(ctx, key, b) // replaces another run's report, or an object that is not a report
 }

@@ -22,8 +22,8 @@ import (
 	"templar/protocol"
 )
 
-// While its bucket takes no reports, or nothing at all, a validator judges on and keeps its
-// reports; when the bucket is back they go up in order, whether or not it was killed meanwhile.
+// While its bucket accepts no reports, or no objects, a validator goes on judging and keeps its
+// reports; when the bucket is available they are uploaded in order, also after a restart.
 func TestReportsOutliveAnOutage(t *testing.T) {
 	for name, kill := range map[string]string{"": "", "killed while judging": "comparing", "killed while applying": "applying"} {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestReportsOutliveAnOutage(t *testing.T) {
 	}
 }
 
-// noReports is a bucket that takes none for a while.
+// noReports is a bucket that refuses reports for a while.
 type noReports struct {
 	store.Bucket
 	away *atomic.Bool
@@ -146,8 +146,8 @@ func (d *desk) send(next protocol.Window) {
 	validator.Send(d.net.Context(), p.ForValidator(), next)
 }
 
-// A report is stored once, also when nobody knows whether it was: what stands there stays,
-// unless it is another run's, or damaged. What the bucket would not keep is not sent.
+// A report is stored once, also when the outcome of an upload is unknown: a present report stays,
+// unless it is another run's, or damaged. A report that the bucket would not keep is not sent.
 func TestReportsAreSentOnce(t *testing.T) {
 	testnet.Test(t, testnet.Config{Validators: 1}, func(net *testnet.Network) {
 		d := &desk{T: t, net: net, v: net.Node("validator-0")}
@@ -184,13 +184,13 @@ func TestReportsAreSentOnce(t *testing.T) {
 		if left := reportsIn(t, net, local); len(left) > 0 {
 			t.Errorf("still waiting: %v", left)
 		}
-		if said := d.log.String(); strings.Count(said, "an unsent report is lost") != 2 || strings.Count(said, "stands already") != 1 {
+		if said := d.log.String(); strings.Count(said, "an unsent report is lost") != 2 || strings.Count(said, "exists already") != 1 {
 			t.Errorf("logged:\n%s", said)
 		}
 	})
 }
 
-// A bucket that hangs costs the sender its patience and no more, and the reports stay.
+// A bucket that hangs delays the sender by its time limit only, and the reports stay.
 func TestSendingIsBounded(t *testing.T) {
 	testnet.Test(t, testnet.Config{Validators: 1}, func(net *testnet.Network) {
 		d := &desk{T: t, net: net, v: net.Node("validator-0")}

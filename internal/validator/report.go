@@ -6,7 +6,7 @@ import (
 	"templar/protocol"
 )
 
-// newReport writes down what was seen in a window and what it did to the scores.
+// newReport reports the observations of a window and their effect on the scores.
 func (v *Validator) newReport(s *session, before score.Book, lines []score.Line, after score.Book) *report.Report {
 	b := v.bench()
 	r := &report.Report{
@@ -35,7 +35,7 @@ func (v *Validator) newReport(s *session, before score.Book, lines []score.Line,
 	return r
 }
 
-// miner is what a report says of one miner.
+// miner is the part of a report about one miner.
 func (s *session) miner(l score.Line) report.Miner {
 	m := report.Miner{Selected: s.selected[l.UID], Line: l}
 	if p := s.payload(l.UID); p != nil {

@@ -20,8 +20,8 @@ import (
 
 var long = flag.Bool("long", false, "restart at every phase of 30 windows, each phase in a run of its own")
 
-// phases are those of a validator's window, as it tells of them; "durable" is when its book
-// is saved, and nothing of it is told yet.
+// phases are the phases of a validator's window, as it reports them; in "durable" its book is
+// saved and not published yet.
 var phases = []string{"selecting", "gathering", "comparing", "eval uid", "scoring", "durable", "weights", "applying"}
 
 func phase(e telemetry.Event) string {

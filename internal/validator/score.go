@@ -9,7 +9,7 @@ import (
 )
 
 // score judges window w and closes the books on it. The scores are durable before they
-// are told to anyone.
+// are published.
 func (v *Validator) score(ctx context.Context, w protocol.Window) (*session, error) {
 	s, err := v.gather(ctx, w)
 	if err != nil {

@@ -45,7 +45,7 @@ func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window)
 	}
 	err = v.Board.PostPeers(ctx, wire.PeerList{Run: v.Hash, EffectiveFrom: from, Peers: next.UIDs})
 	if errors.Is(err, store.ErrExists) {
-		return nil // by an earlier instance: what others may have read stands
+		return nil // by an earlier instance: a list that others may have read is not replaced
 	}
 	if err == nil {
 		v.Log.Info("peer list published", "window", from, "peers", fmt.Sprint(next.UIDs), "added", fmt.Sprint(next.Added))
@@ -53,7 +53,7 @@ func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window)
 	return err
 }
 
-// candidates returns the miners with what this validator and the chain think of them.
+// candidates returns the miners with their standing in this validator's book and on the chain.
 func (v *Validator) candidates(ctx context.Context, current protocol.Window) []peers.Candidate {
 	weight := make(map[protocol.UID]float64)
 	for _, w := range v.book.Weights(v.Params.PowerNormalisation) {
@@ -71,13 +71,13 @@ func (v *Validator) candidates(ctx context.Context, current protocol.Window) []p
 	return out
 }
 
-// activeMiners tells which of the miners uploaded within the recent windows, from a look that
-// is at most active_check_interval old. Who has come or gone since the last look is logged,
-// with what was found: its store's word tells an idle miner from one whose key is wrong.
+// activeMiners returns which of the miners uploaded within the recent windows, from a check that
+// is at most active_check_interval old. Changes since the last check are logged with the verdict
+// of the store, which distinguishes an idle miner from one whose key is wrong.
 func (v *Validator) activeMiners(ctx context.Context, all []directory.Peer, current protocol.Window) map[protocol.UID]bool {
 	level := slog.LevelInfo
 	if v.active == nil {
-		v.active, level = directory.NewTracker(v.Directory, v.Clock), slog.LevelDebug // everybody is new
+		v.active, level = directory.NewTracker(v.Directory, v.Clock), slog.LevelDebug // all miners are new
 	}
 	for _, s := range v.active.Update(ctx, current) {
 		v.Log.Log(ctx, level, "activity", "window", s.Since, "miner", s.Peer.UID, "hotkey", s.Peer.Hotkey, "active", s.Active, "verdict", s.Reason.String())

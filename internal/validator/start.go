@@ -24,7 +24,7 @@ func (v *Validator) start(ctx context.Context) (wire.StartWindow, error) {
 		s, by, err := v.Board.FetchStart(ctx)
 		switch {
 		case err == nil && by.Hotkey != v.Outbox.Signer.Hotkey():
-			return s, v.Board.PostStart(ctx, s) // so that the run outlives who announced it
+			return s, v.Board.PostStart(ctx, s) // so that the announcement survives its first author
 		case err == nil || errors.Is(err, bulletin.ErrOtherRun):
 			return s, err
 		}
@@ -62,7 +62,7 @@ func (v *Validator) announce(ctx context.Context) error {
 	return v.Board.PostStart(ctx, wire.StartWindow{Run: v.Hash, StartWindow: start, StateHash: v.Space.Hash(params)})
 }
 
-// upcoming returns the next window that everybody has time to hear of.
+// upcoming returns the next window that starts late enough for all nodes to learn of it.
 func (v *Validator) upcoming(ctx context.Context) (protocol.Window, error) {
 	head, err := v.Chain.Head(ctx)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"templar/protocol"
 )
 
-// update applies the Aggregate of w, holds it against what this validator gathered,
-// uploads the sync sample, and saves a checkpoint when one is due. Without the Aggregate
-// the validator stays where it is.
+// update applies the Aggregate of w, checks it against what this validator gathered, uploads
+// the sync sample, and saves a checkpoint when one is due. Without the Aggregate the state
+// does not change.
 func (v *Validator) update(ctx context.Context, w protocol.Window) error {
 	v.Events.Phase(w, "applying")
 	end, err := v.Schedule.EndOf(ctx, w)
@@ -37,7 +37,7 @@ func (v *Validator) update(ctx context.Context, w protocol.Window) error {
 	return nil
 }
 
-// apply applies the Aggregate that the window was judged by, or the one that has come since.
+// apply applies the Aggregate by which the window was judged, or the one published since.
 func (v *Validator) apply(ctx context.Context, w protocol.Window, end chain.Block) error {
 	committed := func(a *run.Aggregate, hash protocol.Hash, size int64) error {
 		v.Events.Emit(a.Window, mailbox.Applied(a, hash, v.model.StateHash(), v.model.Step()-1, size))

@@ -1,10 +1,10 @@
-// Package validator is the role that measures what every miner contributed: it
-// evaluates gradients on data of its own choice, keeps ratings and scores, and sets
-// weights on the chain, which pays. The validator with the highest stake also leads:
-// it announces the run and selects the peers.
+// Package validator is the role that measures each miner's contribution: it evaluates
+// gradients on data of its own choice, keeps ratings and scores, and sets the weights by
+// which the chain pays. The validator with the highest stake also leads: it announces the
+// run and selects the peers.
 //
-// A validator works validator_offset windows behind, so that everything about a
-// window is out before it is judged. Run drives the phases, one file each.
+// A validator works validator_offset windows behind, so that all objects of a window are
+// published before it is judged. Run drives the phases, one file each.
 package validator
 
 import (
@@ -68,7 +68,7 @@ type Validator struct {
 	model  *replica.Replica
 	owed   bool               // a checkpoint is due and not saved
 	stop   protocol.Window    // the first window that is not validated
-	active *directory.Tracker // who is active; nil before the first look
+	active *directory.Tracker // the active miners; nil before the first check
 	judged *session           // the last that was closed: its Aggregate may come later
 
 	book     score.Book
@@ -90,7 +90,7 @@ func (v *Validator) Run(ctx context.Context) error {
 		if err := loop.Repeat(ctx, func() bool { return v.model.Next() < v.stop }, v.window); err != nil {
 			return err
 		}
-		// What an instance that was killed in the last window left.
+		// What remains of an instance that was killed in the last window.
 		v.sendReports(ctx, v.Params.WindowTime())
 		if err := v.setWeights(ctx); err != nil {
 			return err
@@ -123,8 +123,8 @@ func (v *Validator) join(ctx context.Context) error {
 	return nil
 }
 
-// restore takes over the newest state from which no window is left out that the validator
-// has not judged and still can: another's checkpoint may stand after it.
+// restore restores the newest state that precedes all windows that the validator can still judge
+// and has not judged: another validator's checkpoint may be later.
 func (v *Validator) restore(ctx context.Context, start wire.StartWindow) (*replica.Replica, error) {
 	current, err := v.Schedule.CurrentWindow(ctx)
 	if err != nil {
@@ -138,7 +138,7 @@ func (v *Validator) restore(ctx context.Context, start wire.StartWindow) (*repli
 	return r, err
 }
 
-// tooLate tells whether the network is too far past w for it to be judged.
+// tooLate reports whether the network is too far past w for it to be judged.
 func (v *Validator) tooLate(w, current protocol.Window) bool {
 	return current > w+protocol.Window(v.Params.ValidatorOffset)+maxBacklog
 }
@@ -171,13 +171,13 @@ func (v *Validator) window(ctx context.Context) error {
 			return fmt.Errorf("score: %w", err)
 		}
 	}
-	return v.tell(ctx, w)
+	return v.publish(ctx, w)
 }
 
-// tell sets the weights and publishes the reports that the durable book calls for, also those
-// that an earlier instance did not come to, and takes the model past w. Reports go up
-// meanwhile: a bucket that is away, or many that have waited for it, hold up nothing.
-func (v *Validator) tell(ctx context.Context, w protocol.Window) error {
+// publish sets the weights and publishes the reports that are due by the durable book, including
+// those that an earlier instance left, and takes the model past w. Reports are uploaded
+// concurrently: an unavailable bucket or a long queue delays nothing.
+func (v *Validator) publish(ctx context.Context, w protocol.Window) error {
 	if err := v.setWeights(ctx); err != nil {
 		return err
 	}

@@ -13,15 +13,15 @@ import (
 	"templar/wire"
 )
 
-// An aggregator that publishes another update than the gradients give, under its own
-// valid signature, moves everybody alike, and is found out by every validator.
+// An aggregator that publishes another update than the gradients give, under its own valid
+// signature, moves all nodes alike, and every validator detects it.
 func TestLyingAggregator(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 2, Validators: 2}, func(net *testnet.Network) {
 		liar := net.Node("aggregator-0")
 		liar.Tamper = func(key string, body []byte) (string, []byte) {
 			w, _ := protocol.KeyWindow(key)
 			if strings.HasPrefix(key, "aggregator-") && w == net.Window(3) {
-				body = lie(t, net, w, body)
+				body = corrupt(t, net, w, body)
 			}
 			return key, body
 		}
@@ -41,7 +41,7 @@ func TestLyingAggregator(t *testing.T) {
 	})
 }
 
-// Nor can it make up a gradient that nobody sent.
+// Nor can it name a gradient that no miner sent.
 func TestAggregatorNamesWhatIsNot(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 		net.Node("aggregator-0").Tamper = func(key string, body []byte) (string, []byte) {
@@ -65,8 +65,8 @@ func TestAggregatorNamesWhatIsNot(t *testing.T) {
 	})
 }
 
-// lie changes the update.
-func lie(t *testing.T, net *testnet.Network, w protocol.Window, body []byte) []byte {
+// corrupt changes the update.
+func corrupt(t *testing.T, net *testnet.Network, w protocol.Window, body []byte) []byte {
 	return forge(t, net, w, body, func(a *run.Aggregate) {
 		for i := range 8 * len(a.Body) { // to the first bit that gives another update
 			raw := slices.Clone(a.Body)

@@ -8,9 +8,9 @@ import (
 	"templar/protocol"
 )
 
-// setWeights puts the scores on the chain when weights are due that the chain has not
-// taken yet: also those that it refused for now, or that an earlier instance did not come
-// to set. Setting them twice does no harm.
+// setWeights sets the scores on the chain when weights are due that the chain has not accepted
+// yet, including those that it refused earlier or that an earlier instance did not set. Setting
+// them twice is harmless.
 func (v *Validator) setWeights(ctx context.Context) error {
 	due, ok := v.weightsDue()
 	weights := v.book.Weights(v.Params.PowerNormalisation)

@@ -15,7 +15,7 @@ import (
 	"templar/protocol"
 )
 
-// moody is a chain that answers submissions as told.
+// moody is a chain with scripted answers to submissions.
 type moody struct {
 	chain.Chain
 	answers   []error // nil: included; errRefused: refused; else: outcome unknown

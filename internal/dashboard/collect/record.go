@@ -55,7 +55,7 @@ func (r recorder) Applied(e telemetry.Event, a telemetry.Applied) {
 func (r recorder) Audited(e telemetry.Event, a telemetry.Audited) {
 	r.node(e)
 	if !a.Honest {
-		r.note(e.Time, slog.LevelError, fmt.Sprintf("window %d: %s found that the aggregator lied", e.Window, e.Node))
+		r.note(e.Time, slog.LevelError, fmt.Sprintf("window %d: %s found that the aggregate is wrong", e.Window, e.Node))
 	}
 }
 
