@@ -28,7 +28,7 @@ type Member struct {
 	Hotkey protocol.Hotkey
 }
 
-// Config says which site to make.
+// Config describes a site.
 type Config struct {
 	Params  protocol.Params // Build adds the aggregators and the dataset's hash
 	Members []Member

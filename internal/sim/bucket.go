@@ -53,19 +53,19 @@ func (n *Node) carrier(p *process, bucket string) fault.Carrier {
 		if op.Name == fault.Range {
 			op.Name = fault.Get // scripts make no difference
 		}
-		var fate fate
+		var out outcome
 		err := p.wait(ctx, func(t *task) {
-			fate = n.net.weather.fate(n, bucket, op.Name, op.Key)
+			out = n.net.faults.outcome(n, bucket, op.Name, op.Key)
 			answered := p.s.waker(t)
-			if !fate.lost {
-				p.s.after(fate.delay/2, func() { effect(detached(ctx), fault.Fault{}) })
+			if !out.lost {
+				p.s.after(out.delay/2, func() { effect(detached(ctx), fault.Fault{}) })
 			}
-			p.s.after(fate.delay, answered)
+			p.s.after(out.delay, answered)
 		})
 		if err != nil {
 			return err
 		}
-		return fate.err
+		return out.err
 	}
 }
 
@@ -141,6 +141,6 @@ func (n *Node) disk(p *process) store.Bucket {
 func (n *Node) write(ctx context.Context, p *process) error {
 	return p.wait(ctx, func(t *task) {
 		took := time.Duration(n.rand.Int64N(int64(diskTime/tick)+1)) * tick
-		p.s.after(took+n.net.weather.diskDelay(n), p.s.waker(t))
+		p.s.after(took+n.net.faults.diskDelay(n), p.s.waker(t))
 	})
 }

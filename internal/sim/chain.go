@@ -30,7 +30,7 @@ type waiter struct {
 func (b *blocks) next() {
 	net := b.net
 	net.s.after(net.run.Params.BlockTime(), b.next)
-	if net.weather.stalled() {
+	if net.faults.stalled() {
 		return
 	}
 	made, err := b.chain.Advance(net.s.time())

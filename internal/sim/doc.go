@@ -14,5 +14,5 @@
 //
 // Faults come from a script (docs/sim.md) or from the seed. The watch looks at every object
 // that is stored and at every event that a node reports, follows the run with parameters
-// of its own, and tells of the first thing that should not be.
+// of its own, and reports the first violation of an invariant.
 package sim

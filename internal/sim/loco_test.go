@@ -30,7 +30,7 @@ func TestLocoTrains(t *testing.T) {
 		Methods: method.Factories{sparseloco.Name: sparseloco.New}, tune: tuneLoco,
 		alter: named("miner-0", func(_ *Node, _ *process, d *parts.Parts) { d.Engine = &kept{d.Engine, &first, &last} }),
 	}
-	r := outcome(t, c)
+	r := runs(t, c)
 	if r.Failed() || r.Applied < 5*c.Windows || r.Mismatches > 0 {
 		t.Fatalf("%+v", r)
 	}
@@ -51,7 +51,7 @@ func TestLocoUnderFaults(t *testing.T) {
 			Methods: method.Factories{sparseloco.Name: sparseloco.New}, tune: tuneLoco,
 		}
 		c.Faults = Random(c)
-		r := outcome(t, c)
+		r := runs(t, c)
 		if r.Failed() || r.Mismatches > 0 {
 			t.Fatalf("seed %d: %+v", seed, r)
 		}

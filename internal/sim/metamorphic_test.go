@@ -35,7 +35,7 @@ func TestSameStateEverywhere(t *testing.T) {
 	for ties := range uint64(4) {
 		variants[fmt.Sprintf("order: %d", ties+1)] = func(_ *testing.T, c *Config) { c.ties = ties + 1 }
 	}
-	want := outcome(t, base)
+	want := runs(t, base)
 	if want.Failed() || want.Windows != base.Windows {
 		t.Fatalf("%+v", want)
 	}
@@ -44,7 +44,7 @@ func TestSameStateEverywhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := base
 			vary(t, &c)
-			got := outcome(t, c)
+			got := runs(t, c)
 			if got.State != want.State || got.Failed() {
 				t.Errorf("state %s, want %s; %v", got.State.Short(), want.State.Short(), got.Violations)
 			}
@@ -52,7 +52,7 @@ func TestSameStateEverywhere(t *testing.T) {
 		})
 	}
 	if len(stories) < 2 {
-		t.Error("another order of events has told the same story: it changes nothing")
+		t.Error("another order of events gives the same trace: the seed of ties has no effect")
 	}
 }
 

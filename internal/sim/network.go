@@ -28,10 +28,10 @@ type Network struct {
 	blocks *blocks
 	nodes  []*Node // validators, miners, aggregators
 
-	weather *weather
-	watch   *watch
-	trace   *trace
-	stats   Stats
+	faults *faults
+	watch  *watch
+	trace  *trace
+	stats  Stats
 
 	started bool            // the run's first window is known
 	start   protocol.Window // that is
@@ -63,7 +63,7 @@ func newNetwork(ctx context.Context, c Config) (*Network, error) {
 			return nil, err
 		}
 	}
-	n.weather = newWeather(n, c.Faults, c.Seed)
+	n.faults = newFaults(n, c.Faults, c.Seed)
 	n.watch = newWatch(n)
 	n.s.panicked = n.panicked
 	return n, nil
@@ -129,7 +129,7 @@ func (n *Network) newBlock(b chain.Block) {
 	n.began, n.window = n.s.now, n.index(w)
 	n.watch.windowBegins(n.window)
 	n.trace.window(n.window)
-	n.weather.change(n.window)
+	n.faults.change(n.window)
 	if n.config.Progress != nil {
 		n.config.Progress(n.window)
 	}

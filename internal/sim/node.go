@@ -30,7 +30,7 @@ type Node struct {
 	gone    bool // for good
 	done    bool // it has reached the end of the run
 	crashed map[crash]bool
-	lies    map[string][]byte // what it has said that is not so, by key
+	forged  map[string][]byte // falsified objects that it has stored, by key
 
 	next  protocol.Window // the first window that it has not committed
 	clean int             // the first window since when nothing was wrong with it
@@ -56,7 +56,7 @@ func (n *Network) newNode(r telemetry.Role, i int) (*Node, error) {
 	files, err := private.Dial(store.Location{Bucket: "state", AccessKey: "owner", Secret: "owner"})
 	return &Node{
 		net: n, Name: name, Role: r, UID: protocol.UID(len(n.nodes)), signer: key, files: files,
-		rand: rand.New(rand.NewPCG(n.config.Seed, hash64(0, name))), crashed: make(map[crash]bool), lies: make(map[string][]byte),
+		rand: rand.New(rand.NewPCG(n.config.Seed, hash64(0, name))), crashed: make(map[crash]bool), forged: make(map[string][]byte),
 	}, err
 }
 
@@ -121,7 +121,7 @@ func (n *Node) crash(how string) {
 	}
 }
 
-// running tells whether the node has a process that was not killed.
+// running reports whether the node has a process that was not killed.
 func (n *Node) running() bool { return n.process != nil && n.process.ctx.Err() == nil }
 
 func (n *Node) end(how string) {
@@ -150,7 +150,7 @@ func (s *sink) Emit(e telemetry.Event) {
 		return
 	}
 	at := crash{s.node.net.index(e.Window), phase.Name}
-	if s.node.crashed[at] || !s.node.net.weather.crashesAt(s.node, at.window, at.phase) {
+	if s.node.crashed[at] || !s.node.net.faults.crashesAt(s.node, at.window, at.phase) {
 		return
 	}
 	s.node.crashed[at] = true

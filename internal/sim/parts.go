@@ -46,7 +46,7 @@ func (n *Node) parts(p *process) (parts.Parts, error) {
 		return d, err
 	}
 	if n.Role == telemetry.Aggregator {
-		d.Aggregator = liar{d.Aggregator, n}
+		d.Aggregator = byzantine{d.Aggregator, n}
 	}
 	if net.config.alter != nil {
 		net.config.alter(n, p, &d)

@@ -15,7 +15,7 @@ import (
 	"templar/protocol"
 )
 
-// planted is a bug that somebody could have written, made by wrapping what a role is given.
+// planted is a bug that could have been written, made by wrapping what a role is given.
 type planted struct {
 	name   string
 	catch  Invariant
@@ -83,7 +83,7 @@ var bugs = []planted{
 			d.Local = without("aggregator-", d.Local)
 		})},
 	{name: "the aggregator shows a miner another Aggregate", catch: OneAggregate, script: "\n", plant: equivocates},
-	{name: "the learning rate is some units off for everybody", catch: Unbroken, script: "\n", plant: func(_ *Node, _ *process, d *parts.Parts) {
+	{name: "the learning rate is some units off for all nodes", catch: Unbroken, script: "\n", plant: func(_ *Node, _ *process, d *parts.Parts) {
 		tuned(d, d.Run.Params.Method.With("learning_rate", 1e-2*(1+5e-7)), workers.Pool{})
 	}},
 	{name: "an Aggregate forgets the one before", catch: Unbroken, script: "\n", plant: aggregate(func(_ *Node, a *run.Aggregate) { a.Previous = protocol.Hash{} })},
@@ -129,7 +129,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				}
 				healthy := c
 				c.alter = b.plant
-				r := outcome(t, c)
+				r := runs(t, c)
 				i := slices.IndexFunc(r.Violations, func(v Violation) bool { return v.Invariant == b.catch || v.Invariant == b.or })
 				if i < 0 {
 					t.Logf("seed %d: %v", seed, r.Violations)
@@ -150,9 +150,9 @@ func TestPlantedBugsAreFound(t *testing.T) {
 func healthyRun(t *testing.T, done *sync.Map, c Config) Result {
 	t.Helper()
 	if c.tune != nil {
-		return outcome(t, c)
+		return runs(t, c)
 	}
-	once, _ := done.LoadOrStore(fmt.Sprint(c.Seed, c.Aggregators, c.Faults), sync.OnceValue(func() Result { return outcome(t, c) }))
+	once, _ := done.LoadOrStore(fmt.Sprint(c.Seed, c.Aggregators, c.Faults), sync.OnceValue(func() Result { return runs(t, c) }))
 	return once.(func() Result)()
 }
 
@@ -165,7 +165,7 @@ func parse(t *testing.T, script string) Script {
 	return s
 }
 
-func outcome(t *testing.T, c Config) Result {
+func runs(t *testing.T, c Config) Result {
 	t.Helper()
 	r, err := Run(t.Context(), c)
 	if err != nil {

@@ -22,7 +22,7 @@ func (s *scheduler) newProcess(ctx context.Context, name string) *process {
 	return p
 }
 
-// kill ends the process as kill -9 does: it may go on computing, but nobody notices.
+// kill ends the process as kill -9 does: it may go on computing, without any effect.
 func (p *process) kill() {
 	p.dead = true
 	p.cancel()
@@ -31,7 +31,7 @@ func (p *process) kill() {
 // leave lets the scheduler do something after the present segment.
 func (p *process) leave(do func()) { p.current.outbox = append(p.current.outbox, do) }
 
-// wait ends the present segment. The scheduler then calls arrange, which sees to it that
+// wait ends the present segment. The scheduler then calls arrange, which arranges that
 // the task is woken; the end of ctx wakes it as well, and is the error.
 func (p *process) wait(ctx context.Context, arrange handover) error {
 	if p.dead || ctx.Err() != nil {

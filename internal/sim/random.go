@@ -9,7 +9,7 @@ import (
 )
 
 // quietEnd is how many of a run's last windows random faults leave alone, so that
-// everybody who will ever recover has done so at the end.
+// all nodes that can recover have done so at the end.
 const quietEnd = settling
 
 // Random draws the faults of a run from its seed: three in two windows, more among many
@@ -40,7 +40,7 @@ func (d drawer) fault(w, last int) Fault {
 		draw   func(*Fault)
 	}{
 		{20, d.crash}, {6, d.down}, {2, d.aggregatorDown}, {14, d.requests}, {6, d.slow}, {8, d.cut}, {6, d.clock},
-		{4, d.disk}, {2, d.chain}, {3, d.roll}, {1, d.lie},
+		{4, d.disk}, {2, d.chain}, {3, d.roll}, {1, d.falsify},
 	}
 	total := 0
 	for _, k := range kinds {
@@ -146,7 +146,7 @@ func (d drawer) roll(f *Fault) {
 	}
 }
 
-func (d drawer) lie(f *Fault) {
-	f.Who, f.What = fmt.Sprintf("aggregator-%d", d.IntN(d.config.Aggregators)), doLie
+func (d drawer) falsify(f *Fault) {
+	f.Who, f.What = fmt.Sprintf("aggregator-%d", d.IntN(d.config.Aggregators)), doFalsify
 	f.Topic = []string{"sum", "members"}[d.IntN(2)]
 }

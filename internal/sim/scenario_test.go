@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write the traces of testdata anew")
 const cutHere = "--- what happens ---\n"
 
 // Each file of testdata is a story: what it is about, the network, what goes wrong, and
-// what happens. To tell it anew: go test ./internal/sim -run Scenarios -update.
+// what happens. To write it anew: go test ./internal/sim -run Scenarios -update.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -58,7 +58,7 @@ func tell(t *testing.T, text string) string {
 	c.Faults = parse(t, strings.Join(script, ""))
 	var out bytes.Buffer
 	c.Trace = &out
-	if r := outcome(t, c); r.Failed() {
+	if r := runs(t, c); r.Failed() {
 		t.Errorf("%v", r.Violations)
 	}
 	return out.String()

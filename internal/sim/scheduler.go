@@ -23,7 +23,7 @@ type scheduler struct {
 	workers int
 	tasks   int // not ended
 
-	panicked func(*process, error) // told of a task that panicked
+	panicked func(*process, error) // called for a task that panicked
 	segments uint64                // of tasks, for statistics
 }
 

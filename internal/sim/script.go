@@ -19,11 +19,11 @@ type Fault struct {
 	Phase  string        // crash: at its beginning
 	Op     string        // drop, fail, slow: the request, or "all"
 	Object string        // drop, fail, slow: the kind of object; empty: any
-	Of     string        // drop, fail, slow: whose bucket; empty: everybody's. rolls, promotes: whom
+	Of     string        // drop, fail, slow: owner of the bucket; empty: any. rolls, promotes: the node
 	Share  int           // drop, fail, slow: of the requests, in percent
 	Time   time.Duration // slow, disk, clock
 	Blocks int           // reorganise
-	Topic  string        // cut: from what. lies: about what
+	Topic  string        // cut: from what. lies: the part that is falsified
 }
 
 // The verbs.
@@ -35,7 +35,7 @@ const (
 	doClock      = "clock"
 	doDisk       = "disk"
 	doCut        = "cut"
-	doLie        = "lies"
+	doFalsify    = "lies"
 	doDrop       = "drop"
 	doFail       = "fail"
 	doSlow       = "slow"
@@ -55,11 +55,11 @@ const (
 )
 
 var (
-	groups  = []string{"miners", "validators", "aggregators", "nodes"}
-	ops     = []string{"put", "get", "head", "list", "delete", anything}
-	topics  = []string{theStore, theChain, "everything"}
-	lies    = []string{"sum", "rate", "members", "history"}
-	objects = map[string]string{ // the beginnings of their keys
+	groups      = []string{"miners", "validators", "aggregators", "nodes"}
+	ops         = []string{"put", "get", "head", "list", "delete", anything}
+	topics      = []string{theStore, theChain, "everything"}
+	falsifiable = []string{"sum", "rate", "members", "history"}
+	objects     = map[string]string{ // the beginnings of their keys
 		"gradient": "gradient-", "sample": "debug-", "aggregate": "aggregator-", "checkpoint": "checkpoint-",
 		"archive": "archive-", "peers": "peers_", "start": "start_window",
 	}
@@ -101,7 +101,7 @@ func parseFault(line string) (f Fault, err error) {
 	}
 	w := words(strings.Fields(what))
 	if f.Who, f.What = w.next(), w.next(); f.What == "" {
-		return f, fmt.Errorf("%q: want who and what, for example %q", strings.TrimSpace(what), "miner-0 crash")
+		return f, fmt.Errorf("%q: want a node or group and a fault, for example %q", strings.TrimSpace(what), "miner-0 crash")
 	}
 	if err := f.parse(&w); err != nil {
 		return f, err
@@ -194,11 +194,11 @@ func (s Script) String() string {
 	return b.String()
 }
 
-// concerns tells whether a fault names the node, by itself or in a group.
+// concerns reports whether a fault names the node or a group that it is in.
 func (f *Fault) concerns(node string) bool {
 	role, _, _ := strings.Cut(node, "-")
 	return f.Who == node || f.Who == "nodes" || f.Who == role+"s"
 }
 
-// in tells whether the fault is in force in a window.
+// in reports whether the fault is in force in a window.
 func (f *Fault) in(window int) bool { return f.From <= window && window <= f.To }

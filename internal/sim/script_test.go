@@ -40,7 +40,7 @@ func TestScriptErrors(t *testing.T) {
 		"miner-0 crash":                                  "window N",
 		"\n\nwindow x: miner-0 crash":                    "line 3",
 		"window 5..3: miner-0 crash":                     "end before they begin",
-		"window 1: miner-0":                              "who and what",
+		"window 1: miner-0":                              "a node or group and a fault",
 		"window 1: miner-0 flies":                        "no such fault",
 		"window 1: miner-x crash":                        "want a node",
 		"window 1: miner-0 crash at":                     "which phase",
@@ -103,7 +103,7 @@ func TestRandomFaultsAreScripts(t *testing.T) {
 			}
 		}
 	}
-	for _, what := range []string{doCrash, doDown, doClock, doDisk, doCut, doLie, doDrop, doFail, doSlow, doRoll, doStall, doReorganise} {
+	for _, what := range []string{doCrash, doDown, doClock, doDisk, doCut, doFalsify, doDrop, doFail, doSlow, doRoll, doStall, doReorganise} {
 		if !kinds[what] {
 			t.Errorf("no fault of the kind %q was drawn", what)
 		}

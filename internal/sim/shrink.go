@@ -109,7 +109,7 @@ func (s *shrinker) nodes() {
 	}
 }
 
-// has tells whether the network has a node of that name; other words are no names.
+// has reports whether the network has a node of that name; other words are no names.
 func (c *Config) has(name string) bool {
 	if !isNode(name) {
 		return true

@@ -26,7 +26,7 @@ const (
 	Real  Engine = "real"  // the LLaMA on the CPU
 )
 
-// Config says which network to simulate, and what goes wrong in it. Two runs of the same
+// Config describes a network to simulate and its faults. Two runs of the same
 // Config are the same, whatever Threads is.
 type Config struct {
 	Seed        uint64
@@ -40,7 +40,7 @@ type Config struct {
 	Threads     int              // nodes that compute at once
 	Methods     method.Factories // nil: harness.Methods
 
-	Trace    io.Writer        // the story, when set
+	Trace    io.Writer        // the trace, when set
 	Progress func(window int) // called when a window begins, when set
 
 	// alter changes a process's parts before its role gets them: bugs are planted here.
@@ -72,10 +72,10 @@ type Result struct {
 	Violations []Violation   `json:"violations,omitempty"`
 	Virtual    time.Duration `json:"virtual_ns"`
 	Stats
-	Digest string `json:"trace_digest"` // of the whole story
+	Digest string `json:"trace_digest"` // of the whole trace
 }
 
-// Failed tells whether an invariant did not hold.
+// Failed reports whether an invariant did not hold.
 func (r *Result) Failed() bool { return len(r.Violations) > 0 }
 
 // Run simulates a network. An error means that the simulator could not do its work, or
@@ -104,7 +104,7 @@ func tee(digest hash.Hash, out io.Writer) io.Writer {
 	return io.MultiWriter(digest, out)
 }
 
-// Check says what is wrong with a Config.
+// Check returns what is wrong with a Config.
 func (c *Config) Check() error {
 	switch {
 	case c.Windows < 1 || c.Windows > maxWindow:
@@ -127,17 +127,17 @@ func (c *Config) Check() error {
 // grace is how many windows the run may take beyond its own.
 const grace = 12
 
-// live runs the network until everybody has reached the end, or time is up.
+// live runs the network until all nodes have reached the end, or time is up.
 func (n *Network) live(ctx context.Context) error {
 	n.s.after(n.run.Params.BlockTime(), n.blocks.next)
 	for _, node := range n.nodes {
-		if n.weather.joinsLater(node) {
+		if n.faults.joinsLater(node) {
 			node.held = 1
 			continue
 		}
 		node.run()
 	}
-	for !n.finished() && len(n.watch.violations) == 0 { // what follows from one tells nothing new
+	for !n.finished() && len(n.watch.violations) == 0 { // later ones follow from the first
 		if err := errors.Join(ctx.Err(), n.advance()); err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (n *Network) advance() error {
 	return n.err
 }
 
-// finished tells whether everybody has reached the end who ever will.
+// finished reports whether every node has reached the end or left.
 func (n *Network) finished() bool {
 	for _, node := range n.nodes {
 		if !node.done && !node.gone {
@@ -194,7 +194,7 @@ func (n *Network) drain() error {
 			break
 		}
 	}
-	return fmt.Errorf("%d tasks do not end when they are told to", n.s.tasks)
+	return fmt.Errorf("%d tasks do not end after they were cancelled", n.s.tasks)
 }
 
 func (n *Network) result(digest hash.Hash) Result {

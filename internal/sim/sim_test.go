@@ -16,17 +16,17 @@ import (
 func TestRunsRepeat(t *testing.T) {
 	c := Config{Seed: 3, Windows: 20, Miners: 5, Validators: 2, Aggregators: 2, Engine: Cheap, Threads: 1}
 	c.Faults = Random(c)
-	first := outcome(t, c)
+	first := runs(t, c)
 	if first.Failed() {
 		t.Error(first.Violations)
 	}
 	c.Threads = 4
-	if again := outcome(t, c); again.Digest != first.Digest || again.State != first.State || again.Stats != first.Stats {
+	if again := runs(t, c); again.Digest != first.Digest || again.State != first.State || again.Stats != first.Stats {
 		t.Errorf("one thread: %+v\nfour: %+v", first, again)
 	}
 	c.Seed++
-	if other := outcome(t, c); other.Digest == first.Digest {
-		t.Error("another seed tells the same story")
+	if other := runs(t, c); other.Digest == first.Digest {
+		t.Error("another seed gives the same trace")
 	}
 }
 
@@ -34,7 +34,7 @@ func TestRunsRepeat(t *testing.T) {
 func TestRealEngine(t *testing.T) {
 	c := Config{Seed: 1, Windows: 12, Miners: 3, Validators: 2, Aggregators: 1, Engine: Real, NewEngine: newCPU, Threads: 2}
 	c.Faults = Random(c)
-	if r := outcome(t, c); r.Failed() || r.Windows != 12 {
+	if r := runs(t, c); r.Failed() || r.Windows != 12 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -71,7 +71,7 @@ func TestShrink(t *testing.T) {
 	c := Config{Seed: 5, Windows: 24, Miners: 4, Validators: 2, Aggregators: 1, Engine: Cheap, Threads: 2}
 	c.Faults = append(Random(c)[:8], parse(t, "window 3..5: aggregator-0 down")...)
 	c.alter = only("miner", samplesProvisional)
-	r := outcome(t, c)
+	r := runs(t, c)
 	if !r.Failed() {
 		t.Fatal("the planted bug was not found")
 	}

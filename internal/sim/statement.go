@@ -27,9 +27,9 @@ func (f *Fault) parse(w *words) (err error) {
 		if err = w.expect("from"); err == nil {
 			f.Topic, err = w.oneOf(topics)
 		}
-	case doLie:
+	case doFalsify:
 		if err = w.expect("about"); err == nil {
-			f.Topic, err = w.oneOf(lies)
+			f.Topic, err = w.oneOf(falsifiable)
 		}
 	case doDrop, doFail, doSlow:
 		err = f.parseRequests(w)
@@ -108,7 +108,7 @@ func (f *Fault) check() error {
 	return nil
 }
 
-// isNode tells whether s has the form of a node's name.
+// isNode reports whether s has the form of a node's name.
 func isNode(s string) bool {
 	role, number, ok := strings.Cut(s, "-")
 	n, err := strconv.Atoi(number)
@@ -134,7 +134,7 @@ func (f Fault) details() string {
 		return " slow " + f.Time.String()
 	case doCut:
 		return " from " + f.Topic
-	case doLie:
+	case doFalsify:
 		return " about " + f.Topic
 	case doRoll:
 		return " back " + f.Of

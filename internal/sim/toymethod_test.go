@@ -186,7 +186,7 @@ func TestToyMethodTrains(t *testing.T) {
 		Methods: method.Factories{"sgd": newSGD}, tune: tuneSGD,
 		alter: named("miner-0", func(_ *Node, _ *process, d *parts.Parts) { d.Engine = &kept{d.Engine, &first, &last} }),
 	}
-	r := outcome(t, c)
+	r := runs(t, c)
 	if r.Failed() || r.Applied < 5*c.Windows || r.Mismatches > 0 {
 		t.Fatalf("%+v", r)
 	}

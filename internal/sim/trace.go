@@ -15,7 +15,7 @@ import (
 // ordinary. It holds no times and no hashes, so that it changes only when the story does.
 type trace struct {
 	net    *Network
-	out    io.Writer // nil: nobody listens
+	out    io.Writer // nil: none
 	order  io.Writer // takes what groups leave out, when set
 	groups []group
 }
@@ -34,14 +34,14 @@ func (t *trace) line(format string, args ...any) {
 	}
 }
 
-// add tells what a node does.
+// add records an action of a node.
 func (t *trace) add(n *Node, format string, args ...any) {
 	if t.out != nil {
 		t.line("  %s %s", n.Name, fmt.Sprintf(format, args...))
 	}
 }
 
-// window tells that a window begins, and who has applied what in the one before.
+// window records that a window begins, and which nodes have applied which windows in the one before.
 func (t *trace) window(i int) {
 	if t.out == nil {
 		return
@@ -50,10 +50,10 @@ func (t *trace) window(i int) {
 	t.line("window %d", i)
 }
 
-// fault tells that something begins to go wrong.
-func (t *trace) fault(f *forecast) { t.line("  fault: %s %s%s", f.Who, f.What, f.details()) }
+// fault records the start of a fault.
+func (t *trace) fault(f *planned) { t.line("  fault: %s %s%s", f.Who, f.What, f.details()) }
 
-// flush tells what the nodes have done in groups.
+// flush records what the nodes have done in groups.
 func (t *trace) flush() {
 	slices.SortFunc(t.groups, func(a, b group) int {
 		return cmp.Or(strings.Compare(a.what, b.what), cmp.Compare(a.window, b.window))
@@ -111,7 +111,7 @@ func (t *trace) join(n *Node, what string, window int) {
 	}
 }
 
-// members lists who is in an Aggregate, and who is not and why.
+// members lists the members of an Aggregate, and the peers that it skips with the reasons.
 func members(p telemetry.Published) string {
 	s := fmt.Sprint(p.Included)
 	var skipped []protocol.UID

@@ -18,17 +18,17 @@ type Invariant string
 const (
 	SameState    Invariant = "same-state"    // a node's parameters are those that the chain of Aggregates gives
 	InOrder      Invariant = "in-order"      // a node applies every window, one after the other
-	OneAggregate Invariant = "one-aggregate" // a window has one, and nobody applies another
+	OneAggregate Invariant = "one-aggregate" // a window has one, and no node applies another
 	Unbroken     Invariant = "unbroken"      // each Aggregate names the one before it, and the rate is the run's
 	Sum          Invariant = "sum"           // an Aggregate is what the gradients that it names add up to
 	Members      Invariant = "members"       // they are of selected peers, in time, as the peers stored them
 	Counted      Invariant = "counted"       // what a selected peer stored in time is in
-	Honest       Invariant = "honest"        // audits find the lies that there are, and no others
+	Honest       Invariant = "honest"        // audits find the falsified Aggregates, and no others
 	Samples      Invariant = "samples"       // a sync sample shows the committed state, and its hash
 	Checkpoints  Invariant = "checkpoints"   // a checkpoint is whole, and holds the committed state
 	Private      Invariant = "private"       // private state outlives a restart
 	Scores       Invariant = "scores"        // so do scores, and no window is scored twice
-	Progress     Invariant = "progress"      // who has nothing in its way keeps up
+	Progress     Invariant = "progress"      // a node without faults keeps up
 	Robust       Invariant = "robust"        // no role panics
 )
 
@@ -116,7 +116,7 @@ func (w *watch) holds(i Invariant, n *Node, before protocol.Window, got protocol
 	}
 }
 
-// event takes what a node says.
+// event takes an event of a node.
 func (w *watch) event(n *Node, e telemetry.Event) {
 	switch body := e.Body.(type) {
 	case telemetry.Started:
@@ -170,20 +170,20 @@ func (w *watch) applied(n *Node, window protocol.Window, a telemetry.Applied) {
 // audited holds a validator's verdict against the script.
 func (w *watch) audited(n *Node, window protocol.Window, a telemetry.Audited) {
 	i := w.net.index(window)
-	lied := w.net.lied(i)
+	falsified := w.net.falsified(i)
 	switch {
-	case lied && a.Honest:
-		w.broken(i, Honest, n, "finds no fault with an Aggregate that is a lie")
-	case !lied && !a.Honest:
-		w.broken(i, Honest, n, "calls an Aggregate a lie that is none")
+	case falsified && a.Honest:
+		w.broken(i, Honest, n, "finds no fault with a falsified Aggregate")
+	case !falsified && !a.Honest:
+		w.broken(i, Honest, n, "reports a correct Aggregate as falsified")
 	}
 }
 
-// lied tells whether the Aggregate of a window is not what it says. Lies of other kinds
-// are refused by everybody.
-func (n *Network) lied(window int) bool {
+// falsified reports whether the Aggregate of a window has a wrong sum or wrong members.
+// Every node refuses an Aggregate that is falsified in another way.
+func (n *Network) falsified(window int) bool {
 	for _, node := range n.nodes {
-		if topic := n.weather.lieOf(node, window); topic == "sum" || topic == "members" {
+		if topic := n.faults.falsifies(node, window); topic == "sum" || topic == "members" {
 			a := n.watch.published[window]
 			return a.Aggregator == node.signer.Hotkey() && len(a.Included) > 0
 		}

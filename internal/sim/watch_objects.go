@@ -79,7 +79,7 @@ func (w *watch) publishes(n *Node, window protocol.Window, raw []byte) {
 	if i > 0 {
 		previous = w.published[i-1].hash
 	}
-	topic := w.net.weather.lieOf(n, i)
+	topic := w.net.faults.falsifies(n, i)
 	if a.Previous != previous && topic != "history" {
 		w.broken(i, Unbroken, n, "names %s as the Aggregate before, which is %s", a.Previous.Short(), previous.Short())
 	}
@@ -120,7 +120,7 @@ func (w *watch) forget(i int) {
 func (w *watch) uploaded(n *Node, window protocol.Window, raw []byte) {
 	key := upload{w.net.index(window), n.UID}
 	if _, twice := w.uploads[key]; twice {
-		w.uploads[key] = stored{} // nobody can tell which of them was gathered
+		w.uploads[key] = stored{} // which of them was gathered is unknown
 		return
 	}
 	w.uploads[key] = stored{
@@ -129,7 +129,7 @@ func (w *watch) uploaded(n *Node, window protocol.Window, raw []byte) {
 	}
 }
 
-// quiet tells whether a node has met with no trouble in this window and the one before.
+// quiet reports whether a node has met with no trouble in this window and the one before.
 func (w *watch) quiet(n *Node) bool {
 	return w.net.window-n.clean > 1
 }
@@ -163,10 +163,10 @@ func (w *watch) judge(n *Node, i int, a *run.Aggregate) {
 	w.auditor.add(i, a.Update, named, wants)
 }
 
-// archived tells whether the aggregator bucket holds a copy of a gradient that counts. One
+// archived reports whether the aggregator bucket holds a copy of a gradient that counts. One
 // that it has just forgotten comes back with the Aggregates that it forgot with it.
 func (w *watch) archived(window protocol.Window, in wire.Included) bool {
-	if w.net.weather.forgets(harness.AggregatorBucket) {
+	if w.net.faults.forgets(harness.AggregatorBucket) {
 		return true
 	}
 	b, err := w.net.store.Dial(location(harness.AggregatorBucket, false))
@@ -183,7 +183,7 @@ func (w *watch) counted(n *Node, i int, a *run.Aggregate, bounds protocol.Bounds
 	}
 	left := slices.Clone(a.Skipped)
 	if len(a.Included) == 0 && len(a.Skipped) == 0 {
-		for _, node := range w.net.nodes { // before the first list everybody is selected
+		for _, node := range w.net.nodes { // before the first list all are selected
 			if node.Role == telemetry.Miner {
 				left = append(left, wire.Skipped{UID: node.UID, Verdict: protocol.VerdictNone})
 			}
@@ -197,7 +197,7 @@ func (w *watch) counted(n *Node, i int, a *run.Aggregate, bounds protocol.Bounds
 	}
 }
 
-// selected tells whether a list of some validator that is in force has the peer, or there
+// selected reports whether a list of some validator that is in force has the peer, or there
 // is none. Who cannot read the lists goes by the first candidates.
 func (w *watch) selected(uid protocol.UID, window protocol.Window) bool {
 	if int(uid) < w.net.config.Validators+w.net.run.Params.MaxTopKPeers {
@@ -261,7 +261,7 @@ func (w *watch) checkpointed(n *Node, bucket string, next protocol.Window, raw [
 	}
 }
 
-// payload reads what a sealed document says, whoever signed it.
+// payload reads a sealed document without a check of its signer.
 func payload(raw []byte, into any) error {
 	var doc struct {
 		Payload json.RawMessage `json:"payload"`

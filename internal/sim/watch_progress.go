@@ -10,7 +10,7 @@ import (
 // settling is how many windows a node may take to catch up once nothing is wrong any more.
 const settling = 8
 
-// windowBegins asks of everybody who has nothing in its way whether it keeps up.
+// windowBegins checks that every node without faults keeps up.
 func (w *watch) windowBegins(i int) {
 	w.settle()
 	trouble := w.net.trouble(i) || i > 0 && w.net.trouble(i-1)
@@ -33,12 +33,12 @@ func (w *watch) windowBegins(i int) {
 	}
 }
 
-// absent tells whether the script keeps the node away.
+// absent reports whether the script keeps the node away.
 func (n *Node) absent() bool { return n.held > 0 || n.gone }
 
-// trouble tells whether a window has a fault that may hold up everybody.
+// trouble reports whether a window has a fault that may delay all nodes.
 func (n *Network) trouble(window int) bool {
-	return slices.ContainsFunc(n.weather.faults, func(f *forecast) bool {
+	return slices.ContainsFunc(n.faults.all, func(f *planned) bool {
 		if !f.in(window) {
 			return false
 		}
@@ -52,9 +52,9 @@ func (n *Network) trouble(window int) bool {
 	})
 }
 
-// troubleOf tells whether a window has a fault that may hold up the node.
+// troubleOf reports whether a window has a fault that may delay the node.
 func (n *Network) troubleOf(node *Node, window int) bool {
-	return slices.ContainsFunc(n.weather.faults, func(f *forecast) bool {
+	return slices.ContainsFunc(n.faults.all, func(f *planned) bool {
 		return f.in(window) && (f.concerns(node.Name) || f.Who == theStore && f.Of == node.Name)
 	})
 }

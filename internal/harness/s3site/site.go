@@ -39,7 +39,7 @@ const Start = protocol.Window(2)
 // access opens every bucket: rights are not what is tested here.
 var access = store.Key{AccessKey: "owner", Secret: "owner-secret", Admin: true}
 
-// Config says what to set up.
+// Config describes a site.
 type Config struct {
 	Endpoint            string // of a server that Serve runs
 	Miners, Aggregators int
@@ -71,8 +71,8 @@ func Buckets(miners int) []string {
 
 func bucketOf(miner int) string { return fmt.Sprintf("miner-%d", miner) }
 
-// Serve runs an S3 server with a site's buckets on a free port until ctx ends, and tells its
-// endpoint before.
+// Serve runs an S3 server with a site's buckets on a free port until ctx ends, and passes
+// its endpoint to ready before.
 func Serve(ctx context.Context, dir string, miners int, ready func(endpoint string)) error {
 	s, err := server.Open(server.Config{Dir: dir, Keys: []server.Key{access}})
 	if err != nil {
@@ -91,7 +91,7 @@ func Serve(ctx context.Context, dir string, miners int, ready func(endpoint stri
 	return s.Serve(ctx, l)
 }
 
-// New registers everybody on a new chain and announces the run. The chain is in the window
+// New registers all members on a new chain and announces the run. The chain is in the window
 // before Start.
 func New(ctx context.Context, c Config) (*Site, error) {
 	s := &Site{config: c, dialer: s3.NewDialer(s3.Options{IdlePerHost: c.Miners})}
@@ -206,7 +206,7 @@ func (s *Site) announce(ctx context.Context) error {
 	return b.PostStart(ctx, wire.StartWindow{Run: s.Run.Hash, StartWindow: Start})
 }
 
-// Bucket opens a bucket as everybody here does.
+// Bucket opens a bucket as every member does.
 func (s *Site) Bucket(name string) (store.Bucket, error) { return s.dialer.Dial(s.location(name)) }
 
 // Upload stores every miner's gradient of w, and returns the bytes of all.
@@ -244,7 +244,7 @@ func (s *Site) Gradient(w protocol.Window, miner, variant int) ([]byte, error) {
 	}, s.Run.Format(), s.miners[miner])
 }
 
-// Aggregator says how an aggregator is built.
+// Aggregator describes how an aggregator is built.
 type Aggregator struct {
 	Disturb func(store.Bucket) store.Bucket // what comes between it and the aggregator bucket; nil: nothing
 	Retry   store.RetryPolicy

@@ -126,7 +126,7 @@ func (n *Network) RequireSameState() {
 	}
 	for i := range int(n.passed) {
 		if _, ok := first[n.Window(i)]; !ok {
-			n.t.Errorf("nobody applied window %d", n.Window(i))
+			n.t.Errorf("no node applied window %d", n.Window(i))
 		}
 	}
 }

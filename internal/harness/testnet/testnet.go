@@ -38,7 +38,7 @@ import (
 	"templar/protocol"
 )
 
-// Config says which network to make.
+// Config describes a network.
 type Config struct {
 	Miners, Validators int
 	Aggregators        int // 0 means one
@@ -162,7 +162,7 @@ func (n *Network) Commit(node string, data []byte) {
 	n.must(<-done)
 }
 
-// CommitAll puts everybody's bucket on the chain, for tests that start no node.
+// CommitAll puts the buckets of all nodes on the chain, for tests that start no node.
 func (n *Network) CommitAll() {
 	n.t.Helper()
 	for _, node := range n.nodes {

@@ -45,8 +45,8 @@ func TestCarryConforms(t *testing.T) {
 	})
 }
 
-// What a carrier answers after the effect replaces the store's answer, and the body that
-// nobody gets is closed.
+// What a carrier answers after the effect replaces the store's answer, and the body is
+// closed.
 func TestCarrierLosesAnswers(t *testing.T) {
 	for name, call := range map[string]func(store.Bucket) error{
 		fault.Get: func(b store.Bucket) error {

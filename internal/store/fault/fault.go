@@ -47,7 +47,7 @@ func (o Op) String() string { return fmt.Sprintf("%s %q (call %d, try %d)", o.Na
 type Damage int
 
 // Damages. A body that a caller reads and one that it puts suffer alike, but for what
-// the caller is told: nothing of a Put's, for it is the store that mangles it. A part is like
+// the caller gets: a Put reports no damage, since the store does it. A part is like
 // a Put.
 const (
 	// Truncate ends a read body with io.ErrUnexpectedEOF, as adapters do when a
@@ -71,7 +71,7 @@ func (d Damage) String() string {
 	return "none"
 }
 
-// Fault says how one call misbehaves. The zero Fault is none; several fields add up.
+// Fault is the misbehaviour of one call. The zero Fault is none; several fields add up.
 type Fault struct {
 	Delay time.Duration // before anything else
 	Hang  bool          // no answer until the context ends
@@ -93,7 +93,7 @@ type Fault struct {
 	Skew  time.Duration // added to LastModified: the store's clock is off
 }
 
-// Plan says what happens to a call. It is called concurrently.
+// Plan returns the fault of a call. It is called concurrently.
 type Plan func(Op) Fault
 
 // ErrReset is an answer for Fault.Err: a fault of the transport, worth a retry.

@@ -37,7 +37,7 @@ func Random(seed uint64, share float64, faults ...Fault) Plan {
 	}
 }
 
-// Transient is an assortment for Random of what befalls an honest store on a bad
+// Transient is an assortment for Random of the faults of an honest store on a bad
 // day: retrying helps against all of it.
 func Transient() []Fault {
 	return []Fault{

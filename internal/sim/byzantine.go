@@ -13,33 +13,33 @@ import (
 	"templar/wire"
 )
 
-// liar is the aggregator bucket in the hands of an aggregator whose script makes it lie:
-// what it publishes is properly signed, and wrong.
-type liar struct {
+// byzantine is the aggregator bucket of an aggregator whose script makes it falsify
+// Aggregates: they are properly signed, and wrong.
+type byzantine struct {
 	store.Bucket
 	node *Node
 }
 
-func (l liar) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (store.Info, error) {
+func (b byzantine) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (store.Info, error) {
 	raw, err := readBody(body, size)
 	if err != nil {
 		return store.Info{}, err
 	}
-	net := l.node.net
+	net := b.node.net
 	if w, ok := protocol.KeyWindow(key); ok && strings.HasPrefix(key, objects["aggregate"]) {
-		if topic := net.weather.lieOf(l.node, net.index(w)); topic != "" {
-			raw = l.node.lie(key, raw, w, topic)
+		if topic := net.faults.falsifies(b.node, net.index(w)); topic != "" {
+			raw = b.node.forge(key, raw, w, topic)
 		}
 	}
-	return l.Bucket.Put(ctx, key, bytes.NewReader(raw), int64(len(raw)), o)
+	return b.Bucket.Put(ctx, key, bytes.NewReader(raw), int64(len(raw)), o)
 }
 
-// lie returns what the node says in place of its Aggregate: the same whenever it is asked.
-func (n *Node) lie(key string, raw []byte, w protocol.Window, topic string) []byte {
-	if n.lies[key] == nil {
-		n.lies[key] = n.falsify(raw, w, func(a *run.Aggregate) { n.net.lie(a, topic) })
+// forge returns the falsified Aggregate of a key: the same bytes at each call.
+func (n *Node) forge(key string, raw []byte, w protocol.Window, topic string) []byte {
+	if n.forged[key] == nil {
+		n.forged[key] = n.falsify(raw, w, func(a *run.Aggregate) { n.net.falsify(a, topic) })
 	}
-	return n.lies[key]
+	return n.forged[key]
 }
 
 // falsify changes an Aggregate that the node signed, and signs it anew.
@@ -57,7 +57,8 @@ func (n *Node) falsify(raw []byte, w protocol.Window, change func(*run.Aggregate
 	return changed
 }
 
-func (n *Network) lie(a *run.Aggregate, topic string) {
+// falsify makes one part of an Aggregate wrong.
+func (n *Network) falsify(a *run.Aggregate, topic string) {
 	switch topic {
 	case "sum":
 		a.Set(flipped(n.run.Method, a.Update))
