@@ -1,15 +1,16 @@
 package safetensors
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
+	"strconv"
 
 	"templar/internal/strictjson"
 )
@@ -94,50 +95,50 @@ func readHeader(r io.Reader, size int64) (Header, error) {
 // decodeHeader parses a header that describes data of a size.
 func decodeHeader(text []byte, data int64) (Header, error) {
 	var h Header
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return h, errors.New("header is not a JSON object")
+	var entries map[string]json.RawMessage
+	if err := strictjson.Unmarshal(text, &entries); err != nil {
+		return h, fmt.Errorf("header: %w", err)
 	}
-	seen := make(map[string]bool)
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return h, fmt.Errorf("header: %w", err)
-		}
-		name, _ := key.(string)
-		if seen[name] {
-			return h, fmt.Errorf("tensor %q stands in the header twice", name)
-		}
-		seen[name] = true
+	if entries == nil {
+		return h, errors.New("header is null, not a JSON object")
+	}
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		if name == "__metadata__" {
-			if err := dec.Decode(&h.Metadata); err != nil {
+			if err := strictjson.Unmarshal(entries[name], &h.Metadata); err != nil {
 				return h, fmt.Errorf("metadata: %w", err)
 			}
 			continue
 		}
-		t, err := decodeTensor(dec, name)
+		t, err := decodeTensor(entries[name], name)
 		if err != nil {
 			return h, fmt.Errorf("tensor %q: %w", name, err)
 		}
 		h.Tensors = append(h.Tensors, t)
 	}
-	if _, err := dec.Token(); err != nil {
-		return h, fmt.Errorf("header: %w", err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return h, errors.New("header is followed by something else")
-	}
 	return h, tile(h.Tensors, data)
 }
 
-func decodeTensor(dec *json.Decoder, name string) (Tensor, error) {
+// whole is a number of a header. It differs from int64 in null, which is not one.
+type whole int64
+
+// UnmarshalJSON reads decimal digits.
+func (w *whole) UnmarshalJSON(b []byte) error {
+	n, err := strconv.ParseUint(string(b), 10, 63)
+	if err != nil {
+		return fmt.Errorf("%s is not a whole number from 0 to 2^63-1", b)
+	}
+	*w = whole(n)
+	return nil
+}
+
+// decodeTensor parses an entry. Fields that are not known are passed over, as other readers do.
+func decodeTensor(text []byte, name string) (Tensor, error) {
 	var entry struct {
 		DType   DType   `json:"dtype"`
-		Shape   []int   `json:"shape"`
-		Offsets []int64 `json:"data_offsets"`
+		Shape   []whole `json:"shape"`
+		Offsets []whole `json:"data_offsets"`
 	}
-	if err := dec.Decode(&entry); err != nil {
+	if err := strictjson.Unmarshal(text, &entry); err != nil {
 		return Tensor{}, err
 	}
 	if entry.DType.bytes() == 0 {
@@ -146,12 +147,18 @@ func decodeTensor(dec *json.Decoder, name string) (Tensor, error) {
 	if entry.Shape == nil || len(entry.Shape) > maxRank || len(entry.Offsets) != 2 {
 		return Tensor{}, fmt.Errorf("shape of %d dimensions (at most %d), %d offsets (must be 2)", len(entry.Shape), maxRank, len(entry.Offsets))
 	}
-	t := Tensor{Name: name, DType: entry.DType, Shape: entry.Shape, begin: entry.Offsets[0], end: entry.Offsets[1]}
+	t := Tensor{Name: name, DType: entry.DType, Shape: make([]int, len(entry.Shape)), begin: int64(entry.Offsets[0]), end: int64(entry.Offsets[1])}
+	for i, d := range entry.Shape {
+		if int64(int(d)) != int64(d) {
+			return Tensor{}, fmt.Errorf("impossible shape %v", entry.Shape)
+		}
+		t.Shape[i] = int(d)
+	}
 	size, err := t.byteSize()
 	if err != nil {
 		return Tensor{}, err
 	}
-	if t.begin < 0 || t.end < t.begin || t.end-t.begin != size {
+	if t.end < t.begin || t.end-t.begin != size {
 		return Tensor{}, fmt.Errorf("offsets %d to %d for %d bytes", t.begin, t.end, size)
 	}
 	return t, nil

@@ -76,16 +76,21 @@ func TestRefusals(t *testing.T) {
 		"empty":            {nil, "too short"},
 		"length over file": {long, "header of"},
 		"length over cap":  {append(binary.LittleEndian.AppendUint64(nil, MaxHeader+1), make([]byte, 99)...), "header of"},
-		"not an object":    {file(`[]`, 0), "not a JSON object"},
-		"cut":              {file(`{"a":`, 0), `"a"`},
-		"trailing":         {file(`{} {}`, 0), "followed"},
-		"twice":            {file(`{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}`, 0), "twice"},
+		"not an object":    {file(`[]`, 0), "JSON array"},
+		"null":             {file(`null`, 0), "not a JSON object"},
+		"cut":              {file(`{"a":`, 0), "unexpected EOF"},
+		"trailing":         {file(`{} {}`, 0), "after top-level value"},
+		"twice":            {file(`{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}`, 0), `duplicate object member name "a"`},
+		"field twice":      {file(`{"a":{"dtype":"BF16","dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 4), "duplicate"},
+		"another case":     {file(`{"a":{"DType":"F32","shape":[1],"data_offsets":[0,4]}}`, 4), `type ""`},
+		"null dimension":   {file(`{"a":{"dtype":"F32","shape":[null],"data_offsets":[0,0]}}`, 0), "null is not a whole number"},
+		"null offset":      {file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[null,4]}}`, 4), "null is not a whole number"},
+		"not UTF-8":        {file("{\"\xff\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4), "UTF-8"},
 		"type":             {file(`{"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}`, 8), "I64"},
 		"no shape":         {file(`{"a":{"dtype":"F32","data_offsets":[0,4]}}`, 4), "shape"},
 		"negative":         {file(`{"a":{"dtype":"F32","shape":[-1,-1],"data_offsets":[0,4]}}`, 4), "shape"},
 		"overflow":         {file(`{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`, 0), "shape"},
 		"fraction":         {file(`{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}`, 4), `"a"`},
-		"unknown field":    {file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}}`, 4), "unknown"},
 		"size":             {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 4), "offsets"},
 		"one offset":       {file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}}`, 4), "offsets"},
 		"backward":         {file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, 4), "offsets"},
@@ -102,6 +107,18 @@ func TestRefusals(t *testing.T) {
 				t.Fatalf("error is %v, want one with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// Other programs pass over fields that they do not know, also those that differ in case only.
+func TestFieldsOfOtherPrograms(t *testing.T) {
+	b := file(`{"a":{"dtype":"F32","DType":"BF16","shape":[1],"Shape":[7],"data_offsets":[0,4],"DATA_OFFSETS":[0,2],"x":1}}  `, 4)
+	r, err := NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Header().Tensors[0]; got.DType != F32 || got.Size() != 1 {
+		t.Errorf("read as %+v", got)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/oasisprotocol/curve25519-voi/primitives/sr25519"
 
+	"templar/internal/strictjson"
 	"templar/internal/userfile"
 	"templar/protocol"
 )
@@ -198,7 +199,7 @@ func readKeyJSON(file string) (k keyJSON, err error) {
 	if exposed != nil {
 		return k, exposed
 	}
-	if err := json.Unmarshal(b, &k); err != nil {
+	if err := strictjson.Unmarshal(b, &k); err != nil {
 		// The decoder's own message may quote the file, and so the secret.
 		return k, fmt.Errorf("%s is not a JSON key file", file)
 	}

@@ -1,13 +1,13 @@
 package wallet
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"templar/internal/strictjson"
 	"templar/internal/userfile"
 	"templar/protocol"
 )
@@ -79,7 +79,7 @@ func Coldkey(path, name string) (protocol.Hotkey, error) {
 		return protocol.Hotkey{}, fmt.Errorf("coldkey of wallet %s: coldkeypub.txt %w", name, err)
 	}
 	var k keyJSON
-	if err := json.Unmarshal(b, &k); err != nil {
+	if err := strictjson.Unmarshal(b, &k); err != nil {
 		return protocol.Hotkey{}, fmt.Errorf("coldkey of wallet %s: coldkeypub.txt is not a JSON key file", name)
 	}
 	h, err := protocol.ParseHotkey(k.SS58Address)
