@@ -13,17 +13,17 @@ import (
 	"templar/wire"
 )
 
-// Outcome is what became of a check.
+// Outcome is the outcome of a check.
 type Outcome string
 
 // The outcomes.
 const (
 	OK      Outcome = "ok"
 	Differs Outcome = "differs"
-	Unknown Outcome = "unknown" // what it takes is not to be had any more
+	Unknown Outcome = "unknown" // an input is no longer available
 )
 
-// Check is one thing that was recomputed.
+// Check is one recomputation and its outcome.
 type Check struct {
 	Name    string   `json:"check"`
 	Outcome Outcome  `json:"outcome"`
@@ -31,7 +31,7 @@ type Check struct {
 	Faults  []string `json:"faults,omitempty"` // what differs, each in a line
 }
 
-// Result is what verifying a window gave.
+// Result is the result of verifying a window.
 type Result struct {
 	Window protocol.Window `json:"window"`
 	Step   uint64          `json:"global_step"`
@@ -39,7 +39,7 @@ type Result struct {
 	Checks []Check         `json:"checks"`
 }
 
-// Differs reports whether anything came out otherwise.
+// Differs reports whether any check found a difference.
 func (r *Result) Differs() bool {
 	for _, c := range r.Checks {
 		if c.Outcome == Differs {
@@ -70,11 +70,11 @@ type Options struct {
 	Engine engine.Engine
 	// Validator is the one whose report is recomputed; nil: all that have one.
 	Validator *protocol.UID
-	// Progress is told what is being done.
+	// Progress is called with a description of each step.
 	Progress func(format string, args ...any)
 }
 
-// auditor is one Verify.
+// auditor is the state of one Verify.
 type auditor struct {
 	*Records
 	Options
@@ -83,14 +83,14 @@ type auditor struct {
 	start     wire.StartWindow
 	aggregate *run.Aggregate
 	hash      protocol.Hash    // of the Aggregate
-	model     *replica.Replica // stands before the window, until told; nil: unknown
+	model     *replica.Replica // before the window, until checkState; nil: unknown
 	how       string           // it was computed
-	doubt     string           // what it rests on, if that is one node's word
+	doubt     string           // the checkpoint that it rests on, if only its owner signed it
 	before    protocol.Hash    // state before the window
 }
 
-// Verify recomputes window o.Window. An error means that it could not be begun: that the
-// Aggregate or the start of the run is not to be had.
+// Verify recomputes window o.Window. It returns an error when the Aggregate or the start of the
+// run is not available.
 func Verify(ctx context.Context, r *Records, o Options) (Result, error) {
 	a := &auditor{Records: r, Options: o, Result: Result{Window: o.Window}}
 	if a.Progress == nil {
@@ -111,7 +111,7 @@ func Verify(ctx context.Context, r *Records, o Options) (Result, error) {
 		return a.Result, nil
 	}
 	a.sum(ctx)
-	for _, step := range []func(context.Context) error{a.replay, a.rescore, a.told} {
+	for _, step := range []func(context.Context) error{a.replay, a.rescore, a.checkState} {
 		if err := step(ctx); err != nil {
 			return a.Result, err
 		}
@@ -119,7 +119,7 @@ func Verify(ctx context.Context, r *Records, o Options) (Result, error) {
 	return a.Result, ctx.Err()
 }
 
-// fetch reads the Aggregate, and checks its signature and what it says of itself.
+// fetch reads the Aggregate, and checks its signature and its fields.
 func (a *auditor) fetch(ctx context.Context) error {
 	a.Progress("fetching the aggregate of window %d", a.Options.Window)
 	w := a.Options.Window
@@ -136,7 +136,7 @@ func (a *auditor) fetch(ctx context.Context) error {
 	a.aggregate, a.hash = agg, hash
 	var faults []string
 	if agg.Start != a.start.StartWindow {
-		faults = append(faults, fmt.Sprintf("it says that the run starts at window %d; announced was %d", agg.Start, a.start.StartWindow))
+		faults = append(faults, fmt.Sprintf("it states that the run starts at window %d; announced was %d", agg.Start, a.start.StartWindow))
 	}
 	if !a.Run.Method.AcceptsRate(a.Step, agg.LearningRate) {
 		faults = append(faults, fmt.Sprintf("its learning rate is %g; at step %d it is %g", agg.LearningRate, a.Step, a.Run.Method.Rate(a.Step)))
@@ -173,4 +173,4 @@ func (a *auditor) chain(ctx context.Context) error {
 	return nil
 }
 
-var errUnknown = errors.New("not to be had any more")
+var errUnknown = errors.New("no longer available")

@@ -119,7 +119,7 @@ func (d down) Get(ctx context.Context, key string, limit int64) (io.ReadCloser, 
 	return d.Reader.Get(ctx, key, limit)
 }
 
-// What cannot be read is unknown: silence is no lie.
+// What cannot be read is unknown, not a difference.
 func TestSilenceIsNoLie(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
@@ -139,8 +139,8 @@ func TestSilenceIsNoLie(t *testing.T) {
 	})
 }
 
-// Each lie is named, with who told it.
-func TestVerifyNamesLies(t *testing.T) {
+// Each false statement is reported, with the node that made it.
+func TestVerifyNamesForgeries(t *testing.T) {
 	type network = *testnet.Network
 	rewrite := func(change func(*report.Report)) func(*testing.T, network, protocol.Window) {
 		return func(t *testing.T, net network, w protocol.Window) {
@@ -161,21 +161,21 @@ func TestVerifyNamesLies(t *testing.T) {
 	evaluated := func(r *report.Report) *report.Miner {
 		return &r.Miners[slices.IndexFunc(r.Miners, func(m report.Miner) bool { return m.Losses != nil })]
 	}
-	type lie struct {
-		lie  func(*testing.T, network, protocol.Window)
-		says string
+	type forgery struct {
+		forge func(*testing.T, network, protocol.Window)
+		says  string
 	}
-	cases := map[string]lie{
+	cases := map[string]forgery{
 		"losses":      {rewrite(func(r *report.Report) { evaluated(r).Losses.OwnAfter -= 1e-5 }), "losses of validator uid 1: uid 2: the loss on own pages after"},
 		"final score": {rewrite(func(r *report.Report) { r.Miners[1].After.Final += 1e-5 }), "scores of validator uid 1: uid 3: final score after the window"},
 		"weight":      {rewrite(func(r *report.Report) { r.Miners[0].Weight += 1e-5 }), "scores of validator uid 1: uid 2: weight"},
 		"penalty": {rewrite(func(r *report.Report) { r.Miners[0].Verdict = protocol.VerdictLate }),
 			"scores of validator uid 1: uid 2: reasons"},
 		"standing before": {rewrite(func(r *report.Report) { r.Miners[2].Before.Mu++ }), "standings before of validator uid 1: uid 4: mu before the window"},
-		"who was drawn":   {rewrite(func(r *report.Report) { evaluated(r).Drawn = false }), "draws of validator uid 1: uid 2: drawn for evaluation is false"},
+		"the draw":        {rewrite(func(r *report.Report) { evaluated(r).Drawn = false }), "draws of validator uid 1: uid 2: drawn for evaluation is false"},
 		"common pages":    {rewrite(func(r *report.Report) { r.CommonPages[0]++ }), "draws of validator uid 1: the common pages"},
 		"own pages":       {rewrite(func(r *report.Report) { evaluated(r).OwnPages[0]++ }), "draws of validator uid 1: uid 2 was measured on other pages"},
-		"included":        {rewrite(func(r *report.Report) { r.Miners[1].Included = false }), "report of validator uid 1: uid 3: that the aggregate was made"},
+		"included":        {rewrite(func(r *report.Report) { r.Miners[1].Included = false }), "report of validator uid 1: uid 3: inclusion of the judged gradient"},
 		"seed":            {rewrite(func(r *report.Report) { r.Seed[0]++ }), "report of validator uid 1: the first block after the upload deadline"},
 		"state":           {rewrite(func(r *report.Report) { r.State[0]++ }), "report of validator uid 1: it measured from the state"},
 		"sync":            {rewrite(func(r *report.Report) { r.Miners[0].Sync.StepsBehind = 2 }), "scores of validator uid 1: uid 2: sync score after the window"},
@@ -222,7 +222,7 @@ func TestVerifyNamesLies(t *testing.T) {
 		w, r := net.Window(5), records(net, "validator-0", "validator-1")
 		for name, c := range cases {
 			truth := objects(t, net, w)
-			c.lie(t, net, w)
+			c.forge(t, net, w)
 			got := faults(verify(t, net, r, w))
 			if !slices.ContainsFunc(got, func(f string) bool { return strings.HasPrefix(f, c.says) }) {
 				t.Errorf("%s: found %q, want %q", name, got, c.says)
@@ -244,7 +244,7 @@ func TestVerifyNamesLies(t *testing.T) {
 		}
 		put(t, net, "validator-1", protocol.ReportKey(w-1, 1), lost)
 		if result := verify(t, net, r, w); result.Differs() {
-			t.Errorf("after all lies were taken back: %q", faults(result))
+			t.Errorf("after all forgeries were undone: %q", faults(result))
 		}
 	})
 }
@@ -275,7 +275,7 @@ func TestSamplePutAgain(t *testing.T) {
 
 type object struct{ bucket, key string }
 
-// objects reads everything of window w that a lie changes.
+// objects reads all objects of window w that a forgery changes.
 func objects(t *testing.T, net *testnet.Network, w protocol.Window) map[object][]byte {
 	t.Helper()
 	out := make(map[object][]byte)

@@ -9,7 +9,7 @@ import (
 	"templar/wire"
 )
 
-// context checks what the report says of the run, the state and the chain's blocks.
+// context checks the report's statements about the run, the state and the chain's blocks.
 func (c *checker) context(ctx context.Context) error {
 	var faults []string
 	fault := func(bad bool, format string, args ...any) {
@@ -18,7 +18,7 @@ func (c *checker) context(ctx context.Context) error {
 		}
 	}
 	r := c.report
-	fault(r.Start != c.start.StartWindow, "it says that the run starts at window %d; announced was %d", r.Start, c.start.StartWindow)
+	fault(r.Start != c.start.StartWindow, "it states that the run starts at window %d; announced was %d", r.Start, c.start.StartWindow)
 	fault(!r.Aggregate.IsZero() && r.Aggregate != c.hash, "it went by the aggregate %s; the window's is %s", r.Aggregate.Short(), c.hash.Short())
 	fault(r.Previous != c.aggregate.Previous, "it follows the aggregate %s; the window's follows %s", r.Previous.Short(), c.aggregate.Previous.Short())
 	fault(!c.before.IsZero() && r.State != c.before, "it measured from the state %s; before the window stands %s", r.State.Short(), c.before.Short())
@@ -27,7 +27,7 @@ func (c *checker) context(ctx context.Context) error {
 		included := r.Aggregate == c.hash && slices.ContainsFunc(c.aggregate.Included, func(in wire.Included) bool {
 			return in.UID == m.UID && in.Content == m.Content
 		})
-		fault(m.Included != included, "uid %d: that the aggregate was made from the gradient judged is %v in the report, and comes out as %v", m.UID, m.Included, included)
+		fault(m.Included != included, "uid %d: inclusion of the judged gradient in the aggregate is %v in the report, recomputed as %v", m.UID, m.Included, included)
 	}
 	blocks := "block hashes are the report's word: no chain was asked"
 	if c.Chain != nil {
@@ -70,7 +70,7 @@ func (c *checker) blocks(ctx context.Context) (faults []string, err error) {
 	return faults, nil
 }
 
-// drawn draws pages and evaluations again.
+// drawn repeats the draws of pages and evaluations.
 func (c *checker) drawn(context.Context) error {
 	faults := texts(c.report.Draw(c.Run.Params))
 	if !slices.Equal(c.report.CommonPages, c.bench.CommonPages(c.plan())) {

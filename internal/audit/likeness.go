@@ -12,9 +12,9 @@ import (
 	"templar/protocol"
 )
 
-// samples measures again how far miners' sync samples of the window before are from the
-// parameters. What comes out otherwise accuses nobody: the report does not pin the sample, and its
-// miner may have put another one in its place, after it was judged.
+// samples recomputes the distances of miners' sync samples of the window before from the
+// parameters. A difference is not a fault: the report does not identify the sample, and its miner
+// may have replaced it after it was judged.
 func (c *checker) samples(ctx context.Context) error {
 	if c.model == nil || c.Step == 0 {
 		return nil
@@ -41,7 +41,7 @@ func (c *checker) samples(ctx context.Context) error {
 			others = append(others, fmt.Sprintf("uid %d is %.6g steps from our parameters; in the report %.6g", p.UID, ours, theirs))
 		}
 		if same := s.State == c.before; same != c.report.Miners[i].Sync.Same {
-			others = append(others, fmt.Sprintf("uid %d signed our state hash: %v in the report, and comes out as %v", p.UID, !same, same))
+			others = append(others, fmt.Sprintf("uid %d signed our state hash: %v in the report, recomputed as %v", p.UID, !same, same))
 		}
 	}
 	if len(others) > 0 {
@@ -52,7 +52,7 @@ func (c *checker) samples(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// copies looks for copies again, when all gradients are there.
+// copies repeats the search for copies, if all gradients are available.
 func (c *checker) copies(context.Context) error {
 	name := c.name("copies")
 	var uploads []copies.Upload
@@ -62,7 +62,7 @@ func (c *checker) copies(context.Context) error {
 			continue
 		}
 		if c.gradients[m.UID] == nil {
-			c.add(name, Unknown, "the gradient of uid %d is not to be had any more", m.UID)
+			c.add(name, Unknown, "the gradient of uid %d is no longer available", m.UID)
 			return nil
 		}
 		uploads = append(uploads, copies.Upload{UID: m.UID, Registered: m.Registered, Stored: m.StoredAt(), Payload: c.gradients[m.UID]})
@@ -77,7 +77,7 @@ func (c *checker) copies(context.Context) error {
 		f, is := found[m.UID]
 		switch {
 		case is != (m.Copy != nil):
-			faults = append(faults, fmt.Sprintf("uid %d: a copy is %v in the report, and comes out as %v", m.UID, m.Copy != nil, is))
+			faults = append(faults, fmt.Sprintf("uid %d: a copy is %v in the report, recomputed as %v", m.UID, m.Copy != nil, is))
 		case is && (f.Of != m.Copy.Of || f.Blamed != (m.Verdict == protocol.VerdictCopied)):
 			faults = append(faults, fmt.Sprintf("uid %d: the report blames it otherwise for copying uid %d", m.UID, f.Of))
 		}

@@ -15,7 +15,7 @@ import (
 	"templar/wire"
 )
 
-// losses measures every evaluated miner again.
+// losses recomputes the losses of every evaluated miner.
 func (c *checker) losses(ctx context.Context) error {
 	name := c.name("losses")
 	if c.model == nil {
@@ -48,7 +48,7 @@ func (c *checker) losses(ctx context.Context) error {
 		faults = append(faults, c.compareLosses(subjects[i].UID, e)...)
 	}
 	if len(missing) > 0 && faults == nil {
-		c.add(name, Unknown, "%d miners measured again, to %g; the gradients of uids %v are not to be had any more", len(measured), report.Tolerance, missing)
+		c.add(name, Unknown, "%d miners measured again, to %g; the gradients of uids %v are no longer available", len(measured), report.Tolerance, missing)
 		return nil
 	}
 	c.judge(name, faults, "%d miners measured again, to %g", len(measured), report.Tolerance)
@@ -65,7 +65,7 @@ func (c *checker) compareLosses(uid protocol.UID, e score.Losses) (faults []stri
 		{"random pages before", l.RandomBefore, e.RandomBefore}, {"random pages after", l.RandomAfter, e.RandomAfter},
 	} {
 		if !report.Near(float64(n.theirs), float64(n.ours)) {
-			faults = append(faults, fmt.Sprintf("uid %d: the loss on %s is %.9g in the report, and comes out as %.9g", uid, n.what, n.theirs, n.ours))
+			faults = append(faults, fmt.Sprintf("uid %d: the loss on %s is %.9g in the report, recomputed as %.9g", uid, n.what, n.theirs, n.ours))
 		}
 	}
 	return faults
@@ -76,7 +76,7 @@ func (c *checker) miner(uid protocol.UID) *report.Miner {
 	return &c.report.Miners[i]
 }
 
-// collect fetches the gradients that the report names: from the archive, else from their
+// collect fetches the gradients that the report names, from the archive or else from their
 // miners' buckets.
 func (c *checker) collect(ctx context.Context) error {
 	c.gradients = make(map[protocol.UID]method.Payload)

@@ -1,7 +1,7 @@
-// Package audit recomputes what a run did from the objects that its nodes have left: the
-// Aggregates from the gradients that they name, the parameters from checkpoint and
-// Aggregates, and a validator's scores from its reports. It needs nobody's word: what
-// differs is named, with who said otherwise.
+// Package audit recomputes a run from the objects in its nodes' buckets: the Aggregates from
+// the gradients that they name, the parameters from checkpoint and Aggregates, and a
+// validator's scores from its reports. It trusts no node, and names each difference and the
+// node whose object differs.
 package audit
 
 import (
@@ -35,12 +35,11 @@ func (p Party) peer() directory.Peer {
 	return directory.Peer{Neuron: chain.Neuron{UID: p.UID, Hotkey: p.Hotkey, Stake: p.Stake}, Bucket: p.Bucket}
 }
 
-// Records is where a run's objects are found: over the network, or in a localnet's
-// directory.
+// Records gives access to a run's objects, over the network or in a localnet's directory.
 type Records struct {
 	Run        run.Run
 	Clock      clock.Clock
-	Chain      schedule.Blocks // block hashes are held against it; nil: the reports' are taken
+	Chain      schedule.Blocks // block hashes are compared with it; nil: those of the reports are used
 	Aggregator store.Reader
 	Validators []Party // highest stake first, as far as it is known
 	Miners     []Party
@@ -69,7 +68,7 @@ func (r *Records) Validator(uid protocol.UID) (Party, error) {
 	return Party{}, fmt.Errorf("no validator with a bucket has uid %d", uid)
 }
 
-// Windows lists the windows of which a validator has reports, ascending.
+// Windows lists the windows on which a validator has reports, ascending.
 func (r *Records) Windows(ctx context.Context, v Party) ([]protocol.Window, error) {
 	var out []protocol.Window
 	err := store.EachKey(ctx, v.Bucket, protocol.KindReport.Prefix(), func(_ string, k protocol.Key) {
@@ -84,8 +83,8 @@ func (r *Records) Windows(ctx context.Context, v Party) ([]protocol.Window, erro
 	return out, nil
 }
 
-// errUnread is wrapped when an object could not be read: then nothing is known of it, and
-// nobody is to be blamed.
+// errUnread is wrapped when an object could not be read: its contents are unknown, and no node
+// is blamed.
 var errUnread = errors.New("cannot be read")
 
 // Report reads a validator's report on w. An error that wraps store.ErrNotFound means that

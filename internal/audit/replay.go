@@ -15,8 +15,8 @@ import (
 	"templar/protocol"
 )
 
-// replay computes the parameters before the window, from the nearest checkpoint on, and
-// holds each state on the way against what the validators have signed of theirs.
+// replay computes the parameters before the window from the nearest checkpoint, and compares
+// each state on the way with the states that the validators have signed.
 func (a *auditor) replay(ctx context.Context) error {
 	from, err := a.nearest(ctx)
 	if err != nil {
@@ -33,9 +33,9 @@ func (a *auditor) replay(ctx context.Context) error {
 		} else if err != nil {
 			return err
 		}
-		w.hear(ctx)
+		w.count(ctx)
 	}
-	w.tell()
+	w.report()
 	a.before = a.model.StateHash()
 	a.how = fmt.Sprintf("replayed from %s", from)
 	if n := a.Options.Window + 1 - begun; n > 1 {
@@ -44,7 +44,7 @@ func (a *auditor) replay(ctx context.Context) error {
 	return nil
 }
 
-// place is where a checkpoint stands.
+// place is the location of a checkpoint.
 type place struct {
 	Party
 	next protocol.Window
@@ -54,8 +54,8 @@ func (p place) String() string {
 	return fmt.Sprintf("checkpoint-%d of validator uid %d", p.next, p.UID)
 }
 
-// nearest loads the newest checkpoint that stands before the window and that the validators
-// do not contradict, or theta_0, which follows from the run parameters.
+// nearest loads the newest checkpoint before the window that the validators do not contradict,
+// or theta_0, which follows from the run parameters.
 func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 	places, err := a.places(ctx)
 	if err != nil {
@@ -75,31 +75,31 @@ func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 		if a.vouched(ctx, p) {
 			return p.String(), nil
 		}
-		a.model = nil // before the next takes as much memory
+		a.model = nil // free it before the next one is loaded
 	}
 	params := model.Init(a.Run.Params.Model, a.Run.Params.Seed)
 	var faults []string
 	if got := a.Run.Space.Hash(params); got != a.start.StateHash {
 		faults = []string{fmt.Sprintf("its hash is %s; announced was %s", got.Short(), a.start.StateHash.Short())}
 	}
-	a.judge("start", faults, "theta_0, drawn from the run's seed: it rests on nobody's word")
+	a.judge("start", faults, "theta_0, drawn from the run's seed: no signature is needed")
 	a.model = replica.New(a.Run, a.start.StartWindow, a.start.StartWindow, protocol.Hash{}, params)
 	return "theta_0", nil
 }
 
-// load reads a checkpoint and holds it against the announcement. It has as much time as one
-// who joins gives it.
+// load reads a checkpoint and checks it against the announcement. It has as much time as a node
+// that joins.
 func (a *auditor) load(ctx context.Context, p place) (checkpoint.State, error) {
 	ctx, cancel := clock.WithTimeout(ctx, a.Clock, checkpoint.Patience(a.Run))
 	defer cancel()
 	s, err := checkpoint.Load(ctx, p.Bucket, a.Run, p.next, p.Hotkey)
 	if err == nil && s.Start != a.start.StartWindow {
-		err = fmt.Errorf("%v: it says that the run starts at window %d; announced was %d", p, s.Start, a.start.StartWindow)
+		err = fmt.Errorf("%v: it states that the run starts at window %d; announced was %d", p, s.Start, a.start.StartWindow)
 	}
 	return s, err
 }
 
-// places lists the validators' checkpoints that stand before the window, the newest first.
+// places lists the validators' checkpoints before the window, the newest first.
 func (a *auditor) places(ctx context.Context) (places []place, err error) {
 	for _, v := range a.Validators {
 		places = append(places, a.listed(ctx, v)...)
@@ -111,14 +111,14 @@ func (a *auditor) places(ctx context.Context) (places []place, err error) {
 	return places, nil
 }
 
-// listed are a validator's newest checkpoints before the window: as many as an honest one
-// keeps, so that nobody can make us load a thousand; none if they cannot be listed.
+// listed returns a validator's newest checkpoints before the window: at most as many as an honest
+// validator keeps, to bound the work, and none if they cannot be listed.
 func (a *auditor) listed(ctx context.Context, v Party) (places []place) {
 	ctx, cancel := a.schedule().WithTimeout(ctx)
 	defer cancel()
 	windows, err := checkpoint.Windows(ctx, v.Bucket)
 	if err != nil {
-		return nil // another's will do
+		return nil // use another validator's
 	}
 	for _, next := range windows {
 		if next <= a.Options.Window && next > a.start.StartWindow && len(places) < checkpoint.Kept {
@@ -144,9 +144,9 @@ func (a *auditor) commit(ctx context.Context) error {
 	return nil
 }
 
-// told applies the window, and holds the states before and after it against what nodes
-// have told of theirs. Whoever told otherwise is named.
-func (a *auditor) told(ctx context.Context) error {
+// checkState applies the window, and compares the states before and after it with those that
+// nodes have reported. Nodes with other states are named.
+func (a *auditor) checkState(ctx context.Context) error {
 	if a.model == nil {
 		return nil
 	}
@@ -168,13 +168,13 @@ func (a *auditor) told(ctx context.Context) error {
 	agree, faults = agree+n, append(faults, bad...)
 	slices.Sort(faults)
 	if len(faults) > 0 && a.doubt != "" {
-		faults = append(faults, fmt.Sprintf("or else it is %s that is false: what was said here rests on it", a.doubt))
+		faults = append(faults, fmt.Sprintf("or %s is false, on which this replay rests", a.doubt))
 	}
 	a.judge("state", faults, "%s: %s after window %d; %d statements of nodes agree", a.how, a.State.Short(), a.Options.Window, agree)
 	return nil
 }
 
-// reported holds the state before a window against what validators reported of it.
+// reported compares the state before a window with those that validators reported.
 func (a *auditor) reported(ctx context.Context, next protocol.Window, state protocol.Hash) (agree int, faults []string) {
 	for _, v := range a.Validators {
 		r, err := a.Report(ctx, v, next)
@@ -189,8 +189,8 @@ func (a *auditor) reported(ctx context.Context, next protocol.Window, state prot
 	return agree, faults
 }
 
-// sampled holds the parameters after the window against everybody's sync samples: the state
-// hash, and the values where it is known where they were taken.
+// sampled compares the parameters after the window with all nodes' sync samples: the state hash,
+// and the values if their positions are known.
 func (a *auditor) sampled(ctx context.Context, params []float32) (agree int, faults []string, err error) {
 	w := a.Options.Window
 	end, err := a.end(ctx, w)
@@ -216,7 +216,7 @@ func (a *auditor) sampled(ctx context.Context, params []float32) (agree int, fau
 }
 
 // end is the first block after a window: the chain's, or, without one, what a validator
-// reported; zero when nobody did.
+// reported; zero when there is no report.
 func (a *auditor) end(ctx context.Context, w protocol.Window) (chain.Block, error) {
 	if a.Chain != nil {
 		return a.Chain.Block(ctx, a.Run.Params.FirstBlock(w+1))

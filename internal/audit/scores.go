@@ -88,8 +88,8 @@ func (c *checker) name(what string) string {
 	return fmt.Sprintf("%s of validator uid %d", what, c.party.UID)
 }
 
-// closed works the scores out again, and holds the standings before the window against
-// the report before.
+// closed recomputes the scores, and compares the standings before the window with the previous
+// report.
 func (c *checker) closed(ctx context.Context) error {
 	differences, err := c.report.Rescore(c.Run.Params)
 	if err != nil {

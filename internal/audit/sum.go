@@ -8,7 +8,7 @@ import (
 	"templar/wire"
 )
 
-// sum computes the Aggregate's update again from the archived gradients that it names.
+// sum recomputes the Aggregate's update from the archived gradients that it names.
 func (a *auditor) sum(ctx context.Context) {
 	const name = "update"
 	fetched := 0
@@ -27,7 +27,7 @@ func (a *auditor) sum(ctx context.Context) {
 	}
 	if len(faults) == 0 {
 		if count, first := a.Run.Method.Differ(s.Update, a.aggregate.Update); count > 0 {
-			faults = []string{fmt.Sprintf("%d parameters move otherwise than the named gradients say, the first in %s", count, a.Run.Space.Place(first))}
+			faults = []string{fmt.Sprintf("%d parameters move differently from the update of the named gradients, the first in %s", count, a.Run.Space.Place(first))}
 		}
 	}
 	a.judge(name, faults, "recomputed from %d archived gradients", s.Gradients)

@@ -9,8 +9,8 @@ import (
 	"templar/protocol"
 )
 
-// attest holds the state that was computed last against what validators have signed of theirs;
-// the stake of holder, whose word the state is, agrees.
+// attest compares the state that was computed last with the states that validators have signed.
+// The stake of holder, the owner of the state, agrees.
 func (a *auditor) attest(ctx context.Context, holder protocol.Hotkey) attest.Attestation {
 	peers := make([]directory.Peer, len(a.Validators))
 	for i, v := range a.Validators {
@@ -19,9 +19,9 @@ func (a *auditor) attest(ctx context.Context, holder protocol.Hotkey) attest.Att
 	return a.attested().Attest(ctx, peers, a.model.State(), holder)
 }
 
-// vouched tells what stands behind the checkpoint that was loaded, and whether it can be
-// started from: not when more stake has signed another state than this one. It is called
-// false only when that is more than half of all stake: no minority makes a lie of it.
+// vouched adds a check of the signatures for the checkpoint that was loaded, and reports whether
+// the replay may start from it: not when more stake has signed another state than this one. It
+// is a difference only when that is more than half of all stake, so a minority cannot cause one.
 func (a *auditor) vouched(ctx context.Context, p place) bool {
 	holder := p.Hotkey
 	if a.denies(ctx, p) {
@@ -41,7 +41,7 @@ func (a *auditor) vouched(ctx context.Context, p place) bool {
 		a.add("checkpoint", Unknown, "%v: not started from: %s", p, contradiction(said, after))
 	case len(said.Signers) == 0:
 		a.doubt = p.String()
-		a.add("start", Unknown, "%v: only its owner's word: %s", p, signed)
+		a.add("start", Unknown, "%v: signed by its owner only: %s", p, signed)
 	case said.Agree <= said.Total/2:
 		a.doubt = p.String()
 		a.add("start", Unknown, "%v: only %s", p, signed)
@@ -51,8 +51,8 @@ func (a *auditor) vouched(ctx context.Context, p place) bool {
 	return !said.Contradicted()
 }
 
-// denies reports whether a checkpoint's owner has signed another state in its own sample:
-// then its manifest is no word for this one.
+// denies reports whether a checkpoint's owner has signed another state in its own sample: then
+// its manifest does not count as a signature of this one.
 func (a *auditor) denies(ctx context.Context, p place) bool {
 	s, verdict := a.attested().Fetch(ctx, p.peer(), p.next-1)
 	state := a.model.State()
@@ -75,16 +75,16 @@ func share(part, of uint64) string {
 	return fmt.Sprintf("%.3g %%", 100*float64(part)/max(1, float64(of)))
 }
 
-// witnesses collects what validators have signed of the windows that are replayed.
+// witnesses collects the validators' signatures of the replayed windows.
 type witnesses struct {
 	*auditor
 	windows, backed int // of them, by more than half of the stake
 	faults          []string
 }
 
-// hear takes what is said of the state that was computed last. It follows from the
-// Aggregates, so that only more than half of all stake contradicts it.
-func (w *witnesses) hear(ctx context.Context) {
+// count adds the signatures of the state that was computed last. The state follows from the
+// Aggregates, so only more than half of all stake contradicts it.
+func (w *witnesses) count(ctx context.Context) {
 	said := w.attest(ctx, protocol.Hotkey{})
 	w.windows++
 	switch {
@@ -95,8 +95,8 @@ func (w *witnesses) hear(ctx context.Context) {
 	}
 }
 
-// tell adds the check, if anything was replayed.
-func (w *witnesses) tell() {
+// report adds the check, if anything was replayed.
+func (w *witnesses) report() {
 	const name = "replay"
 	text := fmt.Sprintf("states after replayed windows that more than half of the validators' stake has signed: %d of %d", w.backed, w.windows)
 	switch {

@@ -62,10 +62,10 @@ func TestStakeDecides(t *testing.T) {
 			want   audit.Outcome
 			detail string
 		}{
-			{5, [3]uint64{3, 2, 1}, [3]string{"", "other", ""}, "start", unknown, "checkpoint-5 of validator uid 0: only its owner's word"},
-			{5, [3]uint64{4, 2, 1}, [3]string{"", "other", ""}, "start", unknown, "checkpoint-5 of validator uid 0: only its owner's word"},
+			{5, [3]uint64{3, 2, 1}, [3]string{"", "other", ""}, "start", unknown, "checkpoint-5 of validator uid 0: signed by its owner only"},
+			{5, [3]uint64{4, 2, 1}, [3]string{"", "other", ""}, "start", unknown, "checkpoint-5 of validator uid 0: signed by its owner only"},
 			{5, [3]uint64{1, 2, 3}, [3]string{"", "other", ""}, "checkpoint", unknown, "checkpoint-5 of validator uid 0: not started from"},
-			{5, [3]uint64{1, 2, 3}, [3]string{"", "other", ""}, "start", unknown, "checkpoint-5 of validator uid 2: only its owner's word"},
+			{5, [3]uint64{1, 2, 3}, [3]string{"", "other", ""}, "start", unknown, "checkpoint-5 of validator uid 2: signed by its owner only"},
 			{5, [3]uint64{1, 1, 2}, [3]string{"", "", "other"}, "checkpoint", unknown, "checkpoint-5 of validator uid 0: not started from"},
 			{5, [3]uint64{1, 2, 3}, [3]string{"", "other", "other"}, "checkpoint", differs, "checkpoint-5 of validator uid 0 is not the network's"},
 			{5, [3]uint64{2, 1, 2}, [3]string{"other", "same", ""}, "checkpoint", unknown, "checkpoint-5 of validator uid 0: not started from"},
@@ -120,7 +120,7 @@ func TestCheckpointOfAnotherStart(t *testing.T) {
 		}
 		result := verify(t, net, records(net, "validator-0", "validator-1"), 6)
 		refused, start := check(result, "checkpoint"), check(result, "start")
-		if refused.Outcome != audit.Unknown || !strings.Contains(refused.Detail, "it says that the run starts at window") {
+		if refused.Outcome != audit.Unknown || !strings.Contains(refused.Detail, "it states that the run starts at window") {
 			t.Errorf("%+v", refused)
 		}
 		if start.Outcome != audit.OK || !strings.HasPrefix(start.Detail, "checkpoint-5 of validator uid 1") {
@@ -181,7 +181,7 @@ func TestCheckpointsThatTakeTime(t *testing.T) {
 	})
 }
 
-// What nobody but the checkpoint's owner has signed is its owner's word, and is said to be.
+// A checkpoint that only its owner has signed is reported as such.
 func TestOwnersWord(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
@@ -192,7 +192,7 @@ func TestOwnersWord(t *testing.T) {
 		}
 		result := verify(t, net, r, 6)
 		start := check(result, "start")
-		if result.Differs() || start.Outcome != audit.Unknown || !strings.HasPrefix(start.Detail, "checkpoint-5 of validator uid 0: only its owner's word") {
+		if result.Differs() || start.Outcome != audit.Unknown || !strings.HasPrefix(start.Detail, "checkpoint-5 of validator uid 0: signed by its owner only") {
 			t.Errorf("%+v, faults %q", start, faults(result))
 		}
 		if err := net.Bucket("validator-0").Delete(net.Context(), protocol.SampleKey(4, 0)); err != nil {
@@ -200,7 +200,7 @@ func TestOwnersWord(t *testing.T) {
 		}
 		resign(t, net, "miner-1", 6, func(s *wire.Sample) { s.State[0]++ })
 		got := faults(verify(t, net, r, 6))
-		if last := got[len(got)-1]; !strings.HasPrefix(last, "state: or else it is checkpoint-5 of validator uid 0 that is false") {
+		if last := got[len(got)-1]; !strings.HasPrefix(last, "state: or checkpoint-5 of validator uid 0 is false") {
 			t.Errorf("%q", got)
 		}
 	})

@@ -16,20 +16,20 @@ type table struct {
 // these with nearly the same values.
 type common struct{ indices, values int32 }
 
-// screened is how many chunks are counted for all pairs, and margin how far below a limit
-// a share of these may be for a pair to be looked at in full: three standard deviations.
+// screened is the number of chunks that are compared for all pairs. margin is how far below a
+// limit the share may be for a pair to be compared in full: three standard deviations.
 const (
 	screened = 32
 	margin   = 0.05
 )
 
-// near is how far two values may differ, as a share of the larger, to count as the same:
-// what coding them anew can do, and little more. Of the values that honest gradients
-// share, few are as close.
+// near is how far two values may differ, as a share of the larger, to count as the same: little
+// more than the effect of encoding them again. Few common values of honest gradients are as
+// close.
 const near = 0.02
 
-// screen counts over the positions of a chunk, not over pairs: only those who share a
-// position meet there.
+// screen counts over the positions of a chunk, not over pairs: only samples that share a
+// position are compared.
 func screen(samples []sample) *table {
 	t := &table{
 		samples: samples, counts: make([]int, len(samples)),
@@ -50,7 +50,7 @@ func screen(samples []sample) *table {
 	return t
 }
 
-// meet counts what a chunk shares with those that were put in before, and puts it in.
+// meet counts what a chunk shares with those added before, and adds it.
 func (t *table) meet(at *positions, i int, c method.Chunk) {
 	row := t.pairs[i*(i-1)/2:]
 	for k, index := range c.Index {
@@ -74,15 +74,14 @@ func alike(a, b float32) bool {
 	return b > 0 && max(a, b)-min(a, b) <= near*max(a, b)
 }
 
-// suspect tells whether sample i may be like k < i: the screening did not clear it.
+// suspect reports whether sample i may be similar to k < i: the screening did not exclude it.
 func (t *table) suspect(i, k int, p *protocol.Params) bool {
 	indices, values := t.pairs[i*(i-1)/2+k].shares(t.counts[i])
 	return indices >= p.CopyIndices-margin || values >= p.CopyValues-margin
 }
 
-// shares returns which parts of sample i are in k. Parts of k do not count: who sends, before
-// all others, the few coefficients that everybody will send has copied nothing, and must not
-// make copiers of them.
+// shares returns which parts of sample i are in k. Parts of k do not count: a miner that sends
+// early the few coefficients that all others will send must not turn them into copiers.
 func (t *table) shares(i, k int) (indices, values float64) {
 	a, b := &t.samples[i], &t.samples[k]
 	var sum common
@@ -112,12 +111,12 @@ func (c *common) add(a, b *method.Chunk) {
 
 func (c common) shares(count int) (indices, values float64) {
 	if count == 0 {
-		return 0, 0 // who sends nothing copies nothing
+		return 0, 0 // an empty gradient copies nothing
 	}
 	return float64(c.indices) / float64(count), float64(c.values) / float64(count)
 }
 
-// positions lists for each position within a chunk who has a coefficient there.
+// positions lists for each position within a chunk the samples that have a coefficient there.
 type positions struct {
 	first   [1 << 16]int32 // 1 + index of the newest entry; 0 for none
 	entries []entry

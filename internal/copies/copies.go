@@ -1,14 +1,12 @@
-// Package copies finds gradients of one window that are too much alike to have been made
-// apart: exact copies, copies with other values at the same places, and copies of a part.
+// Package copies finds gradients of one window that are too similar to be independent: exact
+// copies, copies with other values at the same places, and partial copies.
 //
-// Honest gradients share coefficients too, the more so the more the model wants one
-// thing; how many is measured by the tests here, and the limits are run parameters. The
-// comparison looks at chunks that are drawn after all uploads are in, so that nobody can
-// spare just those: at some of them for all pairs in one pass over the positions within
-// a chunk, and at the rest for those pairs that this leaves.
+// Honest gradients share coefficients too; the tests here measure how many, and the limits
+// are run parameters. The comparison uses chunks that are drawn after all uploads, so that a
+// copier cannot avoid them. Some chunks are compared for all pairs, in one pass over the
+// positions within a chunk; the rest only for the pairs that remain suspect.
 //
-// Everything is a pure function of values: whoever holds the same gradients and the same
-// seed finds the same copies.
+// All functions are pure: the same gradients and the same seed give the same copies.
 package copies
 
 import (
@@ -20,31 +18,31 @@ import (
 	"templar/protocol"
 )
 
-// Upload is one gradient and what is known of its making.
+// Upload is one gradient and its origin.
 type Upload struct {
 	UID        protocol.UID
 	Registered uint64 // block
-	// Stored is the store's LastModified, in whole seconds; zero where nobody knows.
+	// Stored is the store's LastModified, in whole seconds; zero if unknown.
 	Stored  time.Time
 	Payload method.Payload
 }
 
-// Copy says that one gradient is too much like another.
+// Copy reports that one gradient is too similar to another.
 type Copy struct {
 	UID protocol.UID `json:"uid"`
 	Of  protocol.UID `json:"of"`
-	// Indices and Values are the shares of its coefficients that stand at the same place in
-	// the other, and that have nearly the same value there too.
+	// Indices and Values are the shares of its coefficients that the other has at the same
+	// place, and that it has there with nearly the same value.
 	Indices float64 `json:"shared_indices"`
 	Values  float64 `json:"shared_values"`
-	// Blamed says that it was stored after the other. Within one second nobody can tell
-	// who copied whom.
+	// Blamed reports that it was stored after the other. Within one second it is unknown which
+	// is the copy.
 	Blamed bool `json:"blamed"`
 }
 
 // Find returns the uploads that are copies, ascending by uid, each of the first upload
-// that it is like. First is who was stored first; within one second, and where the time
-// is not known, who was registered first, then the lower uid.
+// that it is similar to. The upload stored first is first; within one second, and where the
+// time is unknown, the one registered first, then the lower uid.
 func Find(c method.Comparer, uploads []Upload, seed protocol.Hash, p *protocol.Params) []Copy {
 	order := slices.Clone(uploads)
 	slices.SortStableFunc(order, precedence)
@@ -69,14 +67,14 @@ func Find(c method.Comparer, uploads []Upload, seed protocol.Hash, p *protocol.P
 	return out
 }
 
-// precedence orders uploads by who can claim to be first.
+// precedence orders uploads by their claim to be the original.
 func precedence(a, b Upload) int {
 	return cmp.Or(
 		compareTimes(a.Stored, b.Stored), cmp.Compare(a.Registered, b.Registered), cmp.Compare(a.UID, b.UID),
 	)
 }
 
-// compareTimes puts what is not known last.
+// compareTimes orders unknown times last.
 func compareTimes(a, b time.Time) int {
 	if a.IsZero() != b.IsZero() {
 		if a.IsZero() {

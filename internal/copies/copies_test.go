@@ -143,8 +143,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Who is first with a few coefficients that all others send too makes nobody a copier, and is
-// itself one when it comes later.
+// A gradient of a few coefficients that all others send too makes no other miner a copier, and is
+// a copy when it comes later.
 func TestNobodyIsFramed(t *testing.T) {
 	c, p := setup(t)
 	victim, at := honest(t, c, 1), time.Unix(1000, 0)
@@ -185,7 +185,7 @@ func most(t *table) (indices, values float64) {
 	return indices, values
 }
 
-// Who is taken for the first, and whether the other is blamed.
+// The order of uploads decides which is the original, and whether the other is blamed.
 func TestBlame(t *testing.T) {
 	c, p := setup(t)
 	g, at := honest(t, c, 1), time.Unix(1000, 0)
@@ -198,7 +198,7 @@ func TestBlame(t *testing.T) {
 		want    []Copy
 	}{
 		"the later one":           {[]Upload{upload(1, 1, 5), upload(2, 0, 9)}, []Copy{{UID: 1, Of: 2, Blamed: true}}},
-		"nobody within a second":  {[]Upload{upload(1, 0, 9), upload(2, 0, 5)}, []Copy{{UID: 1, Of: 2}}},
+		"none within a second":    {[]Upload{upload(1, 0, 9), upload(2, 0, 5)}, []Copy{{UID: 1, Of: 2}}},
 		"founders: the lower uid": {[]Upload{upload(2, 0, 0), upload(1, 0, 0)}, []Copy{{UID: 2, Of: 1}}},
 		"time unknown":            {[]Upload{unknown(1), upload(2, 0, 0)}, []Copy{{UID: 1, Of: 2}}},
 		"three with one": {[]Upload{upload(1, 0, 0), upload(2, 0, 0), upload(3, 1, 0)},

@@ -1,7 +1,7 @@
-// Package peers decides who belongs to a run's peer list, whose gradients enter the
-// Aggregate, and whom a validator evaluates in a window.
+// Package peers selects the miners of a run's peer list, whose gradients enter the Aggregate,
+// and the miners that a validator evaluates in a window.
 //
-// The rules are pure. Whatever they leave to chance is drawn with protocol.Draw from
-// a block hash, so that anyone who knows the chain can recompute a list that the lead
-// validator published, or a draw of evaluations, and show that it was unfair.
+// The rules are pure. Random choices are drawn with protocol.Draw from a block hash, so that
+// any node can recompute a list that the lead validator published, or a draw of evaluations,
+// and prove a violation.
 package peers

@@ -7,7 +7,7 @@ import (
 	"templar/protocol"
 )
 
-// Waiting is a miner that may be evaluated, and for how many windows it was not.
+// Waiting is a miner that may be evaluated, and the number of windows since its last draw.
 type Waiting struct {
 	UID     protocol.UID
 	Windows uint64
@@ -16,10 +16,9 @@ type Waiting struct {
 // maxWait bounds a weight, so that the sum over all uids cannot overflow.
 const maxWait = 1 << 40
 
-// DrawEvaluations returns whom to evaluate in w: n miners, or all when there are
-// fewer, drawn without replacement with weights Windows + 1, ascending by uid. The
-// longer a miner has waited, the likelier it is drawn, and nobody knows before the
-// seed's block exists.
+// DrawEvaluations returns the miners to evaluate in w: n miners, or all when there are fewer,
+// drawn without replacement with weights Windows + 1, ascending by uid. The longer a miner
+// has waited, the likelier it is drawn. The draw is unknown until the seed's block exists.
 func DrawEvaluations(miners []Waiting, n int, seed protocol.Hash, w protocol.Window) []protocol.UID {
 	pool := slices.Clone(miners)
 	slices.SortStableFunc(pool, func(a, b Waiting) int { return cmp.Compare(a.UID, b.UID) })

@@ -8,7 +8,7 @@ import (
 )
 
 // ErrTooFew is wrapped when fewer than minimum_peers miners can be selected. The list
-// that was in force stays so, or Bootstrap's where there was none.
+// in force then stays in force, or Bootstrap's if there was none.
 var ErrTooFew = errors.New("too few active miners for a peer list")
 
 // Candidate is a registered miner as the lead validator sees it.
@@ -21,7 +21,7 @@ type Candidate struct {
 	Evaluations uint64
 }
 
-// Selection is a peer list with an account of how it came about. All uids ascend.
+// Selection is a peer list with the changes that led to it. All uids ascend.
 type Selection struct {
 	UIDs       []protocol.UID `json:"uids"`
 	Added      []protocol.UID `json:"added"`
@@ -43,7 +43,7 @@ func EffectiveFrom(w protocol.Window, p *protocol.Params) protocol.Window {
 }
 
 // Bootstrap is the list until the first one is in force: all miners that committed a
-// bucket, ascending, capped at max_topk_peers. Every node works it out for itself.
+// bucket, ascending, capped at max_topk_peers. Every node computes it.
 func Bootstrap(committed []protocol.UID, p *protocol.Params) []protocol.UID {
 	uids := slices.Compact(slices.Sorted(slices.Values(committed)))
 	return uids[:min(len(uids), p.MaxTopKPeers)]

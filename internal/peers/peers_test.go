@@ -50,7 +50,7 @@ func TestBootstrap(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	if got := Bootstrap(nil, params()); len(got) != 0 {
-		t.Errorf("of nobody: %v", got)
+		t.Errorf("without candidates: %v", got)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestTooFew(t *testing.T) {
 	p := params()
 	p.MinimumPeers = 0
 	if _, err := Initial(nil, seed(1), p); !errors.Is(err, ErrTooFew) {
-		t.Errorf("of nobody: %v", err)
+		t.Errorf("without candidates: %v", err)
 	}
 }
 
@@ -96,21 +96,21 @@ func TestNext(t *testing.T) {
 	for name, c := range map[string]struct {
 		current  uids
 		miners   string
-		inactive uids // who must leave
+		inactive uids // must leave
 		zero     uids
 		rotated  int
 		size     int
 	}{
-		"all fit, all stay":              {uids{1, 2, 3}, "aaa", nil, nil, 0, 3},
-		"zero weight alone costs nobody": {uids{1, 2, 3}, "zzz", nil, nil, 0, 3},
-		"free places are filled":         {uids{1, 2}, "aaaa", nil, nil, 0, 4},
-		"inactive leaves":                {uids{1, 2, 3}, "aia", uids{2}, nil, 0, 2},
-		"inactive is replaced":           {uids{1, 2, 3, 4}, "aaiaa", uids{3}, nil, 0, 4},
-		"gone from the chain":            {uids{1, 2, 3, 77}, "aaaa", uids{77}, nil, 0, 4},
-		"one rotates":                    {uids{1, 2, 3, 4}, "aaaaaa", nil, nil, 1, 4},
-		"zero weight gives way first":    {uids{1, 2, 3, 4}, "azaaa", nil, uids{2}, 0, 4},
-		"zero weight, then rotation":     {uids{1, 2, 3, 4}, "azaaaa", nil, uids{2}, 1, 4},
-		"everything at once":             {uids{1, 2, 3, 4}, "aziaaaaaa", uids{3}, uids{2}, 1, 4},
+		"all fit, all stay":                 {uids{1, 2, 3}, "aaa", nil, nil, 0, 3},
+		"zero weight alone removes no peer": {uids{1, 2, 3}, "zzz", nil, nil, 0, 3},
+		"free places are filled":            {uids{1, 2}, "aaaa", nil, nil, 0, 4},
+		"inactive leaves":                   {uids{1, 2, 3}, "aia", uids{2}, nil, 0, 2},
+		"inactive is replaced":              {uids{1, 2, 3, 4}, "aaiaa", uids{3}, nil, 0, 4},
+		"gone from the chain":               {uids{1, 2, 3, 77}, "aaaa", uids{77}, nil, 0, 4},
+		"one rotates":                       {uids{1, 2, 3, 4}, "aaaaaa", nil, nil, 1, 4},
+		"zero weight gives way first":       {uids{1, 2, 3, 4}, "azaaa", nil, uids{2}, 0, 4},
+		"zero weight, then rotation":        {uids{1, 2, 3, 4}, "azaaaa", nil, uids{2}, 1, 4},
+		"everything at once":                {uids{1, 2, 3, 4}, "aziaaaaaa", uids{3}, uids{2}, 1, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := Next(c.current, miners(c.miners), seed(3), params())
@@ -132,8 +132,8 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// Who was evaluated often enough and has no weight leaves without a successor, comes back when
-// it has one, and is in no first list either.
+// A miner that was evaluated often enough and has no weight leaves without a successor, returns
+// when it has weight, and is in no first list either.
 func TestUnpaidAreLeftOut(t *testing.T) {
 	p := params()
 	p.UnpaidEvaluations = 3
@@ -185,13 +185,13 @@ func TestDrawEvaluations(t *testing.T) {
 		t.Errorf("fewer than wanted: %v", got)
 	}
 	if got := DrawEvaluations(pool, 1, seed(1), 1); !slices.Equal(got, []protocol.UID{9}) {
-		t.Errorf("who waited for ever must be drawn: %v", got)
+		t.Errorf("the miner with the longest wait must be drawn: %v", got)
 	}
 	if got := DrawEvaluations(nil, 3, seed(1), 1); len(got) != 0 {
-		t.Errorf("of nobody: %v", got)
+		t.Errorf("without candidates: %v", got)
 	}
 	if got := DrawEvaluations(pool, -1, seed(1), 1); len(got) != 0 {
-		t.Errorf("nobody wanted: %v", got)
+		t.Errorf("zero wanted: %v", got)
 	}
 }
 

@@ -21,11 +21,10 @@ func Initial(candidates []Candidate, seed protocol.Hash, p *protocol.Params) (Se
 
 // Next selects the list that follows current, in this order: inactive peers leave and
 // their places, with those that were free, are filled at random from the active
-// miners outside; peers without weight give way to others from outside; then
-// peers_to_replace of the peers that stayed do. Nobody but an inactive peer, and one that
-// unpaid_evaluations rules out, leaves without a successor, so that a network where all miners
-// fit keeps them all. With
-// fewer than minimum_peers it returns an error that wraps ErrTooFew.
+// miners outside; peers without weight are replaced by others from outside; then
+// peers_to_replace of the remaining peers are. Only inactive peers, and those excluded by
+// unpaid_evaluations, leave without a successor, so a network where all miners fit keeps
+// them all. With fewer than minimum_peers it returns an error that wraps ErrTooFew.
 func Next(current []protocol.UID, candidates []Candidate, seed protocol.Hash, p *protocol.Params) (Selection, error) {
 	draw := protocol.NewDraw("next peers", seed)
 	var inside, outside []Candidate
@@ -49,8 +48,8 @@ func Next(current []protocol.UID, candidates []Candidate, seed protocol.Hash, p 
 	return s.finish(append(t.staying, t.joining...), p)
 }
 
-// turnover is a list in the making: who stays of the old one, who joins it, and who
-// waits outside, in the order in which they will be let in.
+// turnover is a list under construction: the miners that stay, those that join, and those
+// outside in the order in which they will join.
 type turnover struct{ staying, joining, waiting []protocol.UID }
 
 func (t *turnover) admit(n int) {
@@ -62,8 +61,8 @@ func (t *turnover) fill(size int) {
 	t.admit(min(len(t.waiting), max(0, size-len(t.staying))))
 }
 
-// replace lets one in for each that leaves, as long as there are any, and returns
-// those that left.
+// replace adds one miner for each that leaves, as long as there are any, and returns those that
+// left.
 func (t *turnover) replace(leaving []protocol.UID) []protocol.UID {
 	leaving = leaving[:min(len(leaving), len(t.waiting))]
 	t.staying = without(t.staying, leaving)
@@ -90,8 +89,8 @@ func active(candidates []Candidate) []Candidate {
 	return slices.CompactFunc(out, func(a, b Candidate) bool { return a.UID == b.UID })
 }
 
-// paid leaves out who has no weight and had its chance (unpaid_evaluations): where there is room
-// for all, nobody else would take its place.
+// paid leaves out miners without weight after unpaid_evaluations evaluations: where there is room
+// for all, no other miner would replace them.
 func paid(list []Candidate, p *protocol.Params) []Candidate {
 	return slices.DeleteFunc(slices.Clone(list), func(c Candidate) bool {
 		return p.UnpaidEvaluations > 0 && c.Evaluations >= p.UnpaidEvaluations && !(c.Weight > 0)

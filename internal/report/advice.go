@@ -6,7 +6,7 @@ import (
 	"templar/protocol"
 )
 
-// advise says what would raise the score.
+// advise returns what would raise the score.
 func (n *narrator) advise() (out []string) {
 	for _, of := range []func() string{n.onUpload, n.onModel, n.onPages, n.onRank} {
 		if s := of(); s != "" {
@@ -29,7 +29,7 @@ func (n *narrator) onUpload() string {
 	case n.Verdict == protocol.VerdictEarly:
 		return fmt.Sprintf("upload later: uploads count from %v before to %v after a window's end by the chain; check the machine's clock", slack, delta)
 	case n.Verdict != protocol.VerdictNone && !n.Verdict.OK():
-		return fmt.Sprintf("mend the upload (%v): `templar store check` tries the bucket, `templar inspect` an object", n.Verdict)
+		return fmt.Sprintf("fix the upload (%v): `templar store check` tests the bucket, `templar inspect` an object", n.Verdict)
 	case !n.Active:
 		return "upload a gradient in every window"
 	}
@@ -40,7 +40,7 @@ func (n *narrator) onModel() string {
 	if s := n.Sync; s == nil || n.After.SyncScore >= 0.9 && (s.Same || !s.Verdict.OK()) {
 		return ""
 	}
-	return fmt.Sprintf("bring the model into line: a restarted miner takes the newest checkpoint and catches up (sync score %.2f of 1)", n.After.SyncScore)
+	return fmt.Sprintf("synchronise the model: a restarted miner restores the newest checkpoint and catches up (sync score %.2f of 1)", n.After.SyncScore)
 }
 
 func (n *narrator) onPages() string {

@@ -9,17 +9,17 @@ import (
 	"templar/protocol"
 )
 
-// Explanation says in plain words why a miner's score is what it is.
+// Explanation explains a miner's score in plain words.
 type Explanation struct {
 	UID       protocol.UID    `json:"uid"`
 	Hotkey    protocol.Hotkey `json:"hotkey"`
 	Validator protocol.UID    `json:"validator"`
 	Windows   []Story         `json:"windows"` // newest first
-	// Advice is what would raise the score, as of the newest window.
+	// Advice lists what would raise the score, as of the newest window.
 	Advice []string `json:"advice"`
 }
 
-// Story is what one window did to the miner.
+// Story is the effect of one window on the miner.
 type Story struct {
 	Window protocol.Window `json:"window"`
 	Final  float64         `json:"final"`
@@ -28,14 +28,14 @@ type Story struct {
 	Miner  *Miner          `json:"seen"`
 }
 
-// Line is one sentence about one thing.
+// Line is one sentence on one topic.
 type Line struct {
 	About string `json:"about"`
 	Says  string `json:"says"`
 }
 
-// Explain tells of uid what reports, newest first, hold about the hotkey that it has in the
-// newest of them. ok is false when that one does not know the uid.
+// Explain collects what reports, newest first, contain about the hotkey that uid has in the
+// newest of them. ok is false when the newest report does not contain the uid.
 func Explain(reports []*Report, uid protocol.UID, p *protocol.Params) (e Explanation, ok bool) {
 	if len(reports) == 0 {
 		return e, false
@@ -52,7 +52,7 @@ func Explain(reports []*Report, uid protocol.UID, p *protocol.Params) (e Explana
 		}
 		n := narrator{Miner: &r.Miners[i], report: r, p: p}
 		e.Windows = append(e.Windows, Story{
-			Window: r.Window, Final: n.After.Final, Weight: n.Weight, Lines: n.tell(), Miner: n.Miner,
+			Window: r.Window, Final: n.After.Final, Weight: n.Weight, Lines: n.lines(), Miner: n.Miner,
 		})
 	}
 	n := narrator{Miner: newest, report: reports[0], p: p}
@@ -68,14 +68,14 @@ func (r *Report) miner(uid protocol.UID) (*Miner, bool) {
 	return &r.Miners[i], true
 }
 
-// narrator tells of one miner in one report.
+// narrator describes one miner in one report.
 type narrator struct {
 	*Miner
 	report *Report
 	p      *protocol.Params
 }
 
-func (n *narrator) tell() []Line {
+func (n *narrator) lines() []Line {
 	return slices.Concat(n.gradient(), n.evaluation(), n.sync(), n.penalties(), n.final())
 }
 
@@ -100,7 +100,7 @@ func (n *narrator) gradient() []Line {
 	return []Line{{"gradient", says}}
 }
 
-// blame says what a verdict means for whoever can mend it.
+// blame describes the cause of a verdict for the miner's operator.
 func (n *narrator) blame() string {
 	switch n.Verdict {
 	case protocol.VerdictMissing:
@@ -108,11 +108,11 @@ func (n *narrator) blame() string {
 	case protocol.VerdictUnreachable:
 		return "its store did not answer in time"
 	case protocol.VerdictDenied:
-		return "the read key that stands on the chain lacks the right to read its bucket"
+		return "the read key on the chain lacks the right to read its bucket"
 	case protocol.VerdictUnauthenticated:
-		return "its store does not know the read key that stands on the chain, or its secret is another"
+		return "its store does not know the read key on the chain, or its secret differs"
 	case protocol.VerdictNoBucket:
-		return "the chain names no bucket of it that this run reads"
+		return "it committed no bucket that this run reads"
 	case protocol.VerdictEarly, protocol.VerdictLate:
 		return n.timing()
 	case protocol.VerdictTooLarge:

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// List is a list of miners or their records. It reads no more than a report may hold, so that
-// three bytes for each cannot make a reader allocate hundreds.
+// List is a list of miners or their records. It reads no more entries than a report may hold, which
+// bounds the memory that a small document can allocate.
 type List[T any] []T
 
 // UnmarshalJSON reads a JSON array.
@@ -17,7 +17,7 @@ func (l *List[T]) UnmarshalJSON(b []byte) error {
 	case err != nil || begin == nil:
 		return err
 	case begin != json.Delim('['):
-		return fmt.Errorf("report: %v where a list begins", begin)
+		return fmt.Errorf("report: %v at the start of a list", begin)
 	}
 	for *l = (List[T]{}); dec.More(); {
 		if len(*l) == maxMiners {

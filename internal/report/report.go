@@ -1,11 +1,11 @@
-// Package report is the form in which a validator shows what it did: one signed document
-// a window, in its bucket, with everything that its scores were made from and what they
-// became. docs/spec/report.md is the specification.
+// Package report defines a validator's reports: one signed document a window, in its bucket,
+// with all inputs of its scores and the resulting scores. docs/spec/report.md is the
+// specification.
 //
-// A report is evidence, not state: a validator never reads it back. Whoever holds it can
-// work the scores out again (Rescore), draw again whom to evaluate and on what, and, with
-// the model and the gradients, measure the losses again. Nothing in a report from another
-// node is to be believed before that.
+// A report is evidence, not state: a validator never reads it back. Its readers can recompute
+// the scores (Rescore), repeat the draws of miners and pages, and, with the model and the
+// gradients, measure the losses again. Until then the contents of another node's report are
+// unverified.
 package report
 
 import (
@@ -30,12 +30,12 @@ const (
 
 // Bounds on what a report from another node may hold.
 const (
-	maxMiners  = 4096 // as many as a chain has slots at most, looked at or not
+	maxMiners  = 4096 // the largest number of slots of a chain
 	maxReasons = 16
 	maxText    = 256 // bytes of a reason
 )
 
-// What parts of a report take at most, in bytes of JSON.
+// The largest sizes of parts of a report, in bytes of JSON.
 const (
 	headSize  = 2 << 10 // all but the lists, with the signature
 	minerSize = 4 << 10 // two records, losses, and a reason of each kind that can come together
@@ -49,7 +49,7 @@ func MaxSize(p *protocol.Params) int64 {
 	return headSize + maxMiners*minerSize + (1+evaluated)*int64(p.PagesPerWindow)*pageSize
 }
 
-// Report is what a validator did in one window.
+// Report is a validator's account of one window.
 type Report struct {
 	Version int             `json:"version"`
 	Run     protocol.Hash   `json:"run"`
@@ -81,8 +81,7 @@ type Report struct {
 	Unseen List[score.Record] `json:"unseen,omitempty"`
 }
 
-// Miner is a miner's line in the account of the window, with what someone else needs to
-// check it.
+// Miner is a miner's line in the account of the window, with the data needed to check it.
 type Miner struct {
 	Selected   bool          `json:"selected"` // in the window's peer list
 	Included   bool          `json:"included"` // in the Aggregate, as the verdict saw it
@@ -93,7 +92,7 @@ type Miner struct {
 	score.Line
 }
 
-// StoredAt is when the gradient was stored, zero when nobody knows.
+// StoredAt is when the gradient was stored, zero if unknown.
 func (m *Miner) StoredAt() time.Time {
 	if m.Stored == 0 {
 		return time.Time{}
@@ -106,8 +105,8 @@ func (r *Report) Encode(s protocol.Signer, p *protocol.Params) ([]byte, error) {
 	return wire.SealWithin(MaxSize(p), Domain, r, s)
 }
 
-// Decode reads a report and who signed it; whether it is the one that was asked for, and
-// true, is for the caller to see.
+// Decode reads a report and returns its signer. The caller checks that it is the requested one,
+// and whether its contents are true.
 func Decode(b []byte, p *protocol.Params) (*Report, protocol.Hotkey, error) {
 	r := &Report{}
 	by, err := wire.OpenWithin(MaxSize(p), Domain, b, r)
@@ -117,8 +116,8 @@ func Decode(b []byte, p *protocol.Params) (*Report, protocol.Hotkey, error) {
 	return r, by, nil
 }
 
-// Validate refuses what no validator could have written, and text that a terminal would
-// obey.
+// Validate refuses reports that no validator could have written, and text with control
+// characters.
 func (r *Report) Validate() error {
 	switch {
 	case r.Version != Version:
@@ -132,10 +131,10 @@ func (r *Report) Validate() error {
 	for i := range r.Miners {
 		m := &r.Miners[i]
 		if i > 0 && m.UID <= r.Miners[i-1].UID || seen[m.Hotkey] {
-			return fmt.Errorf("report: uid %d is out of order, or its hotkey stands twice", m.UID)
+			return fmt.Errorf("report: uid %d is out of order, or its hotkey appears twice", m.UID)
 		}
 		if m.Before.Hotkey != m.Hotkey || m.After.Hotkey != m.Hotkey || m.After.UID != m.UID {
-			return fmt.Errorf("report: uid %d changes its hotkey, or its uid", m.UID)
+			return fmt.Errorf("report: uid %d: its records have different hotkeys or uids", m.UID)
 		}
 		seen[m.Hotkey] = true
 		if err := m.validate(); err != nil {

@@ -32,8 +32,8 @@ func TestEncodeAndDecode(t *testing.T) {
 	}
 }
 
-// Every slot that a chain can have fits in a document, each with as much to tell as there can
-// be of a miner, and all of them evaluated; and the limit is not far from that.
+// A document has room for every slot that a chain can have, each with the largest line of a miner
+// and all of them evaluated, and the limit is not much larger.
 func TestMaxSizeFits(t *testing.T) {
 	const slots = 4096
 	p := params()
@@ -105,10 +105,10 @@ func TestDecodeRefuses(t *testing.T) {
 		"another version":  {func(r *report.Report) { r.Version = 1 }, "version 1"},
 		"before the start": {func(r *report.Report) { r.Start = r.Window + 1 }, "before start window"},
 		"out of order":     {func(r *report.Report) { r.Miners[1].UID = r.Miners[0].UID }, "out of order"},
-		"a hotkey twice":   {func(r *report.Report) { r.Miners[1].Hotkey = r.Miners[0].Hotkey }, "stands twice"},
-		"two uids":         {func(r *report.Report) { r.Miners[1].After.UID++ }, "changes its hotkey, or its uid"},
-		"another's score":  {func(r *report.Report) { r.Miners[1].After.Hotkey[0]++ }, "changes its hotkey"},
-		"two hotkeys":      {func(r *report.Report) { r.Miners[1].Before.Hotkey[0]++ }, "changes its hotkey"},
+		"a hotkey twice":   {func(r *report.Report) { r.Miners[1].Hotkey = r.Miners[0].Hotkey }, "appears twice"},
+		"two uids":         {func(r *report.Report) { r.Miners[1].After.UID++ }, "its records have different hotkeys or uids"},
+		"another's score":  {func(r *report.Report) { r.Miners[1].After.Hotkey[0]++ }, "its records have different hotkeys"},
+		"two hotkeys":      {func(r *report.Report) { r.Miners[1].Before.Hotkey[0]++ }, "its records have different hotkeys"},
 		"a terminal code":  {func(r *report.Report) { r.Miners[0].Reasons = []score.Reason{{Detail: "\x1b[2J"}} }, "plain text"},
 		"a long text":      {func(r *report.Report) { r.Miners[0].Reasons = []score.Reason{{Detail: strings.Repeat("x", 300)}} }, "256 bytes"},
 		"many reasons":     {func(r *report.Report) { r.Miners[0].Reasons = make([]score.Reason, 17) }, "reasons"},
@@ -174,8 +174,8 @@ func TestRescoreNames(t *testing.T) {
 	}
 }
 
-// Follows finds what became of a standing between two windows, also of a miner that was not
-// looked at; who lost its uid to another may go.
+// Follows finds changes of a standing between two windows, also of a miner that was not observed;
+// a miner that lost its uid to another may be absent.
 func TestFollows(t *testing.T) {
 	hidden := score.Record{Hotkey: protocol.Hotkey{9}, UID: 99, Rating: score.Rating{Mu: 30, Sigma: 5}}
 	newcomer := report.Miner{Line: score.Line{Reasons: []score.Reason{{Kind: score.KindNewHotkey, Factor: 1}}}}
@@ -234,8 +234,7 @@ func FuzzReport(f *testing.F) {
 	})
 }
 
-// What miners are told, word for word: the honest one, the unreliable, the copycat and
-// the one that has drifted.
+// The explanations for an honest miner, an unreliable one, a copycat and one that has drifted.
 func TestExplain(t *testing.T) {
 	all, p := recorded(t), params()
 	var out strings.Builder
@@ -270,9 +269,9 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out.String() != string(want) {
-		t.Errorf("told:\n%s", out.String())
+		t.Errorf("explained:\n%s", out.String())
 	}
 	if _, ok := report.Explain(all[:1], 99, &p); ok {
-		t.Error("explains a uid that nobody has seen")
+		t.Error("explains an unknown uid")
 	}
 }

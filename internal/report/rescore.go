@@ -14,7 +14,7 @@ import (
 // machines that computed them may round differently.
 const Tolerance = 1e-6
 
-// Difference is a number in a report that comes out otherwise.
+// Difference is a number in a report that differs from its recomputation.
 type Difference struct {
 	UID        protocol.UID `json:"uid"`
 	What       string       `json:"what"`
@@ -23,11 +23,11 @@ type Difference struct {
 }
 
 func (d Difference) String() string {
-	return fmt.Sprintf("uid %d: %s is %s in the report, and comes out as %s", d.UID, d.What, d.Reported, d.Recomputed)
+	return fmt.Sprintf("uid %d: %s is %s in the report, recomputed as %s", d.UID, d.What, d.Reported, d.Recomputed)
 }
 
 // Near reports whether two numbers are the same within Tolerance, relative to the larger
-// where it is above 1. What is no number is the same as itself.
+// where it is above 1. NaN is near NaN.
 func Near(a, b float64) bool {
 	if math.IsNaN(a) || math.IsNaN(b) || math.IsInf(a, 0) || math.IsInf(b, 0) {
 		return math.Float64bits(a) == math.Float64bits(b) || math.IsNaN(a) && math.IsNaN(b)
@@ -35,7 +35,7 @@ func Near(a, b float64) bool {
 	return math.Abs(a-b) <= Tolerance*max(1, math.Abs(a), math.Abs(b))
 }
 
-// Observations returns what the scores were made from.
+// Observations returns the observations on which the scores rest.
 func (r *Report) Observations() []score.Observation {
 	out := make([]score.Observation, len(r.Miners))
 	for i := range r.Miners {
@@ -44,7 +44,7 @@ func (r *Report) Observations() []score.Observation {
 	return out
 }
 
-// BookBefore returns the book on which the window was closed, but for records that it dropped.
+// BookBefore returns the book on which the window was closed, without records that it dropped.
 func (r *Report) BookBefore() score.Book {
 	b := score.Book{Next: r.Window, Records: slices.Clone(r.Unseen)}
 	for i := range r.Miners {
@@ -55,7 +55,7 @@ func (r *Report) BookBefore() score.Book {
 	return b
 }
 
-// BookAfter returns the book that the window left.
+// BookAfter returns the book after the window.
 func (r *Report) BookAfter() score.Book {
 	b := score.Book{Next: r.Window + 1, Records: slices.Clone(r.Unseen)}
 	for i := range r.Miners {
@@ -69,8 +69,8 @@ func (m *Miner) newcomer() bool {
 	return slices.ContainsFunc(m.Reasons, func(r score.Reason) bool { return r.Kind == score.KindNewHotkey })
 }
 
-// Rescore closes the window again on what the report says was seen, and returns every
-// number that comes out otherwise.
+// Rescore closes the window again with the report's observations, and returns every number that
+// differs.
 func (r *Report) Rescore(p *protocol.Params) ([]Difference, error) {
 	before := r.BookBefore()
 	_, again, err := before.Close(r.Window, r.Observations(), p)
@@ -112,9 +112,9 @@ func kinds(reasons []score.Reason) string {
 	return out
 }
 
-// Follows holds all standings before the window against those that the report of an
-// earlier one left: between two windows nothing may change. A standing goes only when
-// another hotkey has its uid.
+// Follows compares all standings before the window with those at the end of an earlier report:
+// nothing may change between two windows. A standing may be absent only when another hotkey has
+// its uid.
 func (r *Report) Follows(earlier *Report) (out []Difference) {
 	const what = "standing before the window"
 	left, before := earlier.BookAfter(), r.BookBefore()
@@ -133,8 +133,8 @@ func (r *Report) Follows(earlier *Report) (out []Difference) {
 	return out
 }
 
-// replaces reports whether another hotkey than a record's was seen at its uid, and its own
-// nowhere.
+// replaces reports whether another hotkey than a record's was seen at its uid, and the record's
+// hotkey was not seen.
 func (r *Report) replaces(was score.Record) bool {
 	taken := false
 	for i := range r.Miners {
@@ -147,7 +147,7 @@ func (r *Report) replaces(was score.Record) bool {
 	return taken
 }
 
-// compareRecords compares what scores are made of.
+// compareRecords compares the inputs of scores.
 func compareRecords(when string, reported, recomputed score.Record) (out []Difference) {
 	uid := reported.UID
 	for _, n := range []struct {
@@ -176,8 +176,8 @@ func appendNumber(out []Difference, uid protocol.UID, what string, reported, rec
 	return append(out, Difference{uid, what, fmt.Sprintf("%.9g", reported), fmt.Sprintf("%.9g", recomputed)})
 }
 
-// Draw draws again whom to evaluate, and returns the miners for whom the report says
-// otherwise.
+// Draw repeats the draw of the miners to evaluate, and returns the miners for which the report
+// differs.
 func (r *Report) Draw(p *protocol.Params) (out []Difference) {
 	var waiting []peers.Waiting
 	for i := range r.Miners {

@@ -19,8 +19,8 @@ import (
 //	            never set
 const Schema = 2
 
-// Record is a miner's standing with one validator. It belongs to the hotkey: the next
-// owner of its uid begins anew.
+// Record is a miner's standing with one validator. It belongs to the hotkey: the next owner of
+// its uid starts without history.
 type Record struct {
 	Hotkey protocol.Hotkey `json:"hotkey"`
 	UID    protocol.UID    `json:"uid"` // where the hotkey was last seen
@@ -30,7 +30,7 @@ type Record struct {
 	SyncScore       float64         `json:"sync_score"`     // in [0, 1]
 	Final           float64         `json:"final"`
 	Evaluations     uint64          `json:"evaluations"`
-	LastEvaluated   protocol.Window `json:"last_evaluated"` // of no meaning while Evaluations is 0
+	LastEvaluated   protocol.Window `json:"last_evaluated"` // undefined while Evaluations is 0
 	Waiting         uint64          `json:"waiting"`        // windows since last drawn for evaluation
 	InactiveWindows uint64          `json:"inactive_windows"`
 }
@@ -39,14 +39,13 @@ func newRecord(hotkey protocol.Hotkey, uid protocol.UID) Record {
 	return Record{Hotkey: hotkey, UID: uid, Rating: Rating{InitialMu, InitialSigma}}
 }
 
-// Book is everything that a validator must remember of the miners between windows.
-// The zero value is the book of a run that begins. Books are values: Close leaves the
-// one that it is called on as it was.
+// Book is a validator's durable state about the miners. The zero value is the book at the
+// start of a run. Books are values: Close does not change its receiver.
 type Book struct {
 	// Next is the first window that was not closed yet.
 	Next protocol.Window
-	// Weighed is the last window whose weights the chain has taken; zero when it has
-	// taken none. It is the caller's to set: Close passes it on.
+	// Weighed is the last window whose weights the chain has accepted; zero if none. The caller
+	// sets it; Close copies it.
 	Weighed protocol.Window
 	// Records ascend by uid; uids and hotkeys are unique.
 	Records []Record
@@ -87,9 +86,8 @@ func (f bookFile) sum() (protocol.Hash, error) {
 	return sha256.Sum256(raw), err
 }
 
-// DecodeBook reads what Encode wrote, in this release or an earlier one. It refuses another
-// schema, unknown keys, records that no Close could have left, and damage that leaves all
-// that in order.
+// DecodeBook reads a book that this release or an earlier one encoded. It refuses other schemas,
+// unknown keys, records that no Close could have written, and books whose checksum does not match.
 func DecodeBook(raw []byte) (Book, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
@@ -121,7 +119,7 @@ func (b *Book) validate() error {
 	for i, r := range b.Records {
 		switch {
 		case r.Hotkey.IsZero() || seen[r.Hotkey]:
-			return fmt.Errorf("scores: uid %d: hotkey is missing or stands twice", r.UID)
+			return fmt.Errorf("scores: uid %d: hotkey is missing or appears twice", r.UID)
 		case i > 0 && r.UID <= b.Records[i-1].UID:
 			return fmt.Errorf("scores: uid %d is out of order", r.UID)
 		case !(r.Sigma > 0) || r.BinaryAverage < -1 || r.BinaryAverage > 1 || r.SyncScore < 0 || r.SyncScore > 1:

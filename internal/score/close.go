@@ -55,7 +55,7 @@ func unique(observed []Observation) error {
 }
 
 // open begins a line for each observation, and returns beside them the records of
-// those who were not observed and still have their uid.
+// miners that were not observed and still have their uid.
 func (b *Book) open(observed []Observation) (lines []Line, unseen []Record) {
 	known := make(map[protocol.Hotkey]Record, len(b.Records))
 	for _, r := range b.Records {
@@ -84,7 +84,7 @@ func (b *Book) open(observed []Observation) (lines []Line, unseen []Record) {
 	return lines, unseen
 }
 
-// sync renews the sync scores of those whose samples were looked at.
+// sync updates the sync scores of the miners whose samples were read.
 func sync(lines []Line) {
 	for i := range lines {
 		switch l := &lines[i]; {
@@ -97,7 +97,7 @@ func sync(lines []Line) {
 	}
 }
 
-// evaluate rates the window's evaluated miners against each other and renews their
+// evaluate rates the window's evaluated miners against each other and updates their
 // scores.
 func evaluate(lines []Line, w protocol.Window, p *protocol.Params) {
 	var measured []int
@@ -128,10 +128,10 @@ func evaluate(lines []Line, w protocol.Window, p *protocol.Params) {
 	}
 }
 
-// makers returns who of the measured miners is rated: of those that stored the same gradient in
-// the same second only one, since equals pull each other down, and since nobody may push a
-// miner out by copying it fast. It is the one whose gradients have fitted its own pages best so
-// far, as the maker's do; of equals the first.
+// makers returns the measured miners that are rated: of those that stored the same gradient in
+// the same second only one, since ties lower each other's ratings, and a fast copier must not
+// displace the original. It is the one whose gradients have fitted its own pages best so far, as
+// the maker's do; among equals the first.
 func makers(lines []Line, measured []int) []int {
 	first := func(i int) protocol.UID {
 		if c := lines[i].Copy; c != nil {
@@ -149,7 +149,7 @@ func makers(lines []Line, measured []int) []int {
 	return slices.DeleteFunc(slices.Clone(measured), func(i int) bool { return best[first(i)] != i })
 }
 
-// measure works out the improvements and reports whether they can be used.
+// measure computes the improvements and reports whether they can be used.
 func (l *Line) measure() bool {
 	own, ownOK := Improvement(float64(l.Losses.OwnBefore), float64(l.Losses.OwnAfter))
 	random, randomOK := Improvement(float64(l.Losses.RandomBefore), float64(l.Losses.RandomAfter))

@@ -373,7 +373,7 @@ func TestDecodeBookRefuses(t *testing.T) {
 		"no checksum":      {`"checksum":"`, `"checksum":"00`, "scores:"},
 		"a broken range":   {`"sigma":`, `"sigma":-`, "out of range"},
 		"a uid twice":      {`"uid":2`, `"uid":1`, "out of order"},
-		"a hotkey twice":   {key(2).String(), key(1).String(), "stands twice"},
+		"a hotkey twice":   {key(2).String(), key(1).String(), "appears twice"},
 		"a broken address": {key(2).String(), "x", "hotkey"},
 		"an empty file":    {valid, "", "EOF"},
 		"half a file":      {`,"records"`, "", "scores:"},

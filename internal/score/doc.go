@@ -1,11 +1,11 @@
-// Package score holds the rules by which a validator turns what it saw of the miners
-// into scores and weights.
+// Package score holds the rules by which a validator computes scores and weights from its
+// observations of the miners.
 //
-// Everything is a pure function of values: no clock, no I/O, no logging, no
-// goroutines, and nothing depends on the order of a map. A Book is the whole durable
+// All functions are pure: no clock, no I/O, no logging, no goroutines, and no dependence on
+// the order of a map. A Book is the whole durable
 // state; Book.Close takes one window's observations and returns the next Book, with a
-// Report that says for each miner what changed and why. Whoever has the same Book and
-// the same observations gets the same scores.
+// Report that states for each miner what changed and why. The same Book and the same
+// observations give the same scores.
 //
 // The rules in brief:
 //
@@ -17,6 +17,6 @@
 //	final           (mu - 3 sigma) * max(0, binary average) * sync score
 //	weight          final^power / sum over the evaluated miners with a positive final
 //
-// A final score is worked out when its miner is evaluated and stands until the next
-// evaluation; penalties multiply it, and the binary average, in between.
+// A final score is computed when its miner is evaluated and is kept until the next evaluation;
+// penalties multiply it, and the binary average, in between.
 package score

@@ -6,9 +6,9 @@ import "math"
 const maxStepsBehind = 5
 
 // Improvement returns the relative improvement (before - after)/before of a loss,
-// held in [-1, 1]: a loss that doubles, or is no number afterwards, is as bad as it
-// gets. ok is false when before is no positive number: then our own measurement is at
-// fault and says nothing about the miner.
+// clamped to [-1, 1]: a loss that at least doubles, or is not a number afterwards, gives -1.
+// ok is false when before is not a positive number: then our own measurement failed and the
+// miner is not judged.
 func Improvement(before, after float64) (r float64, ok bool) {
 	if !(before > 0) || math.IsInf(before, 1) {
 		return 0, false

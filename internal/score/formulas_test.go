@@ -85,6 +85,6 @@ func TestWeights(t *testing.T) {
 		t.Errorf("of huge finals: %v", got)
 	}
 	if got := (&Book{}).Weights(2); len(got) != 0 {
-		t.Errorf("of nobody: %v", got)
+		t.Errorf("without miners: %v", got)
 	}
 }

@@ -2,7 +2,7 @@ package score
 
 import "fmt"
 
-// Kind says which rule changed a score, or kept it from changing.
+// Kind names the rule that changed a score, or kept it unchanged.
 type Kind string
 
 // The kinds of reasons.
@@ -15,9 +15,9 @@ const (
 	KindShared    Kind = "shared-gradient"    // another's gradient, stored in the same second
 	KindNoSample  Kind = "no-sync-sample"     // no sync sample that can be used
 	KindSync      Kind = "out-of-sync"        // parameters too far from ours
-	KindAlone     Kind = "evaluated-alone"    // nobody to be rated against
+	KindAlone     Kind = "evaluated-alone"    // no other miner to rate against
 	KindRefused   Kind = "evaluation-refused" // our own measurement cannot be used
-	KindBlackout  Kind = "nobody-reachable"   // no store answered us: taken as our own fault
+	KindBlackout  Kind = "nobody-reachable"   // no store answered: treated as a failure of our own link
 	KindNewHotkey Kind = "new-hotkey"         // first seen: begins without history
 )
 
@@ -27,7 +27,7 @@ type Reason struct {
 	// Factor multiplied the final score and the binary average where they were
 	// positive; 1 for what is no penalty.
 	Factor float64 `json:"factor"`
-	// Detail says in plain words what was seen.
+	// Detail describes the observation in plain words.
 	Detail string `json:"detail"`
 }
 
@@ -38,13 +38,13 @@ func (r Reason) String() string {
 	return fmt.Sprintf("%s (x %g): %s", r.Kind, r.Factor, r.Detail)
 }
 
-// Line is one miner's line in the account of a window: what was seen of it, and what that
-// did to its standing.
+// Line is one miner's line in the account of a window: its observation, and the effect on its
+// standing.
 type Line struct {
 	Observation
 	Before Record `json:"before"`
 	After  Record `json:"after"`
-	// Evaluated says that Own and Random, the relative improvements on the miner's
+	// Evaluated reports that Own and Random, the relative improvements on the miner's
 	// own pages and on the shared ones, entered the scores.
 	Evaluated bool     `json:"evaluated"`
 	Own       float64  `json:"own_improvement"`

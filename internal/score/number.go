@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Number is a float64 that may be no number: a hostile gradient can make a loss infinite.
-// Those stand as "NaN", "+Inf" and "-Inf" in JSON.
+// Number is a float64 that may be NaN or infinite: a hostile gradient can make a loss infinite.
+// These are encoded as "NaN", "+Inf" and "-Inf" in JSON.
 type Number float64
 
 // MarshalJSON writes the shortest form that reads back the same.

@@ -6,15 +6,15 @@ import (
 	"templar/protocol"
 )
 
-// Observation is what a validator saw of one registered miner in one window. A nil
-// pointer and VerdictNone mean that it did not look, which costs a miner nothing.
+// Observation is what a validator observed of one registered miner in one window. A nil
+// pointer and VerdictNone mean that it did not look, which has no effect on the score.
 //
 // An Observation and what it holds are the only form of these measurements: reports,
 // events and the dashboard embed them.
 type Observation struct {
 	UID     protocol.UID     `json:"uid"`
 	Hotkey  protocol.Hotkey  `json:"hotkey"`
-	Drawn   bool             `json:"drawn"`            // was to be evaluated, whatever came of it
+	Drawn   bool             `json:"drawn"`            // was drawn for evaluation
 	Active  bool             `json:"active"`           // uploaded within the recent windows
 	Verdict protocol.Verdict `json:"verdict"`          // of the window's gradient
 	Copy    *Copy            `json:"copy,omitempty"`   // the gradient is another's
@@ -31,7 +31,7 @@ type Losses struct {
 	RandomAfter  Number `json:"random_after"`
 }
 
-// Sync is what became of comparing a miner's sync sample with the validator's parameters.
+// Sync is the result of comparing a miner's sync sample with the validator's parameters.
 // The distance counts only when Verdict is OK.
 type Sync struct {
 	Verdict protocol.Verdict `json:"verdict"`

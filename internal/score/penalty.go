@@ -2,7 +2,7 @@ package score
 
 import "templar/protocol"
 
-// penalise applies every penalty that a miner's observation calls for.
+// penalise applies all penalties that follow from a miner's observation.
 func penalise(lines []Line, p *protocol.Params) {
 	gradients, samples := blackout(lines, gradientVerdict), blackout(lines, syncVerdict)
 	for i := range lines {
@@ -67,9 +67,8 @@ func syncVerdict(o *Observation) protocol.Verdict {
 	return o.Sync.Verdict
 }
 
-// blackout reports whether several miners were looked at and no store of theirs
-// answered. The miners' stores are many and our own link is one, so the link is to
-// blame, and honest miners must not pay for it.
+// blackout reports whether several miners were observed and none of their stores answered. The
+// likely cause is our own link, and honest miners must not be penalised for it.
 func blackout(lines []Line, verdict func(*Observation) protocol.Verdict) bool {
 	unreachable := 0
 	for i := range lines {

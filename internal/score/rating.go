@@ -49,7 +49,7 @@ type game struct {
 	variance []float64 // sigma^2 + tau^2
 	c        float64   // sqrt(sum of variances and beta^2)
 	strength []float64 // e^(mu/c), scaled by a common factor
-	rest     []float64 // sum of the strengths of those who did not beat q
+	rest     []float64 // sum of the strengths of the players that did not beat q
 	tied     []float64 // number of players with q's score, q included
 }
 
