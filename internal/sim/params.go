@@ -5,7 +5,7 @@ import (
 	"templar/protocol"
 )
 
-// params are toy's, or for the cheap engine those of a model with some 3000 parameters.
+// params are the harness's, or for the cheap engine those of a model with some 3000 parameters.
 func params(e Engine) protocol.Params {
 	p := harness.Params("sim", endpoint)
 	p.WindowsPerWeights, p.CheckpointFrequency, p.ActiveCheckSeconds = 4, 5, 6

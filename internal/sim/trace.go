@@ -11,8 +11,8 @@ import (
 	"templar/protocol"
 )
 
-// trace tells the run as a story: a line for each window, and one for what is out of the
-// ordinary. It holds no times and no hashes, so that it changes only when the story does.
+// trace writes the events of a run: a line for each window, and one for each unusual event.
+// It holds no times and no hashes, so that it changes only when the events do.
 type trace struct {
 	net    *Network
 	out    io.Writer // nil: none
@@ -20,8 +20,7 @@ type trace struct {
 	groups []group
 }
 
-// group is what several nodes have done since the window began. In which order is no part
-// of the story.
+// group is what several nodes have done since the window began, in any order.
 type group struct {
 	what   string
 	window int

@@ -80,6 +80,10 @@ func Test(t *testing.T, c Config, f func(*Network)) {
 
 const endpoint = "http://store.test"
 
+// label names the run. The draws of peers, pages and text depend on it, and so do tests that
+// expect a certain draw.
+const label = "simnet"
+
 func build(t *testing.T, c Config) *Network {
 	t.Helper()
 	n := &Network{t: t, ctx: t.Context(), Store: mem.New(time.Now)}
@@ -129,7 +133,7 @@ func Location(bucket string, write bool) store.Location {
 func (n *Network) create(c Config) {
 	site := harness.Config{
 		Params: Params(), Tune: c.Params, Store: n.Store, ShardTokens: c.ShardTokens, Now: time.Now(),
-		Text: data.Corpus{Name: "text", Text: harness.Text("simnet text"), Files: 1},
+		Text: data.Corpus{Name: "text", Text: harness.Text(label + " text"), Files: 1},
 	}
 	if c.Corpus != nil {
 		site.Text = *c.Corpus
@@ -143,7 +147,7 @@ func (n *Network) create(c Config) {
 }
 
 // Params are those of the networks, but for the aggregators and the dataset.
-func Params() protocol.Params { return harness.Params("simnet", endpoint) }
+func Params() protocol.Params { return harness.Params(label, endpoint) }
 
 // Commit puts a commitment on the chain, in a block of its own.
 func (n *Network) Commit(node string, data []byte) {
