@@ -17,7 +17,8 @@ import (
 //	1  2026-11  first form
 //	2  2026-11  weights_window, checksum: a book of form 1 is read as one whose weights were
 //	            never set
-const Schema = 2
+//	3  2026-11  pending_weights: a book of an earlier form has none
+const Schema = 3
 
 // Record is a miner's standing with one validator. It belongs to the hotkey: the next owner of
 // its uid starts without history.
@@ -39,6 +40,16 @@ func newRecord(hotkey protocol.Hotkey, uid protocol.UID) Record {
 	return Record{Hotkey: hotkey, UID: uid, Rating: Rating{InitialMu, InitialSigma}}
 }
 
+// Pending is a commit of weights whose reveal is still to come. The zero value is none.
+type Pending struct {
+	Window      protocol.Window `json:"window"`       // after which the weights were due
+	Block       uint64          `json:"block"`        // of the commit
+	EffectiveAt uint64          `json:"effective_at"` // first block in which the reveal counts
+}
+
+// IsZero reports whether no commit is pending.
+func (p Pending) IsZero() bool { return p == Pending{} }
+
 // Book is a validator's durable state about the miners. The zero value is the book at the
 // start of a run. Books are values: Close does not change its receiver.
 type Book struct {
@@ -47,6 +58,9 @@ type Book struct {
 	// Weighed is the last window whose weights the chain has accepted; zero if none. The caller
 	// sets it; Close copies it.
 	Weighed protocol.Window
+	// Pending are later weights that the chain has accepted only as a commit. The caller sets
+	// it; Close copies it.
+	Pending Pending
 	// Records ascend by uid; uids and hotkeys are unique.
 	Records []Record
 }
@@ -65,6 +79,7 @@ type bookFile struct {
 	Schema  int             `json:"schema"`
 	Next    protocol.Window `json:"next_window"`
 	Weighed protocol.Window `json:"weights_window"`
+	Pending Pending         `json:"pending_weights,omitzero"`
 	Records []Record        `json:"records"`
 	// Checksum is the SHA-256 of the file's own form with a checksum of zero.
 	Checksum protocol.Hash `json:"checksum,omitzero"`
@@ -72,7 +87,7 @@ type bookFile struct {
 
 // Encode returns the book as JSON; equal books give equal bytes.
 func (b *Book) Encode() ([]byte, error) {
-	f := bookFile{Schema: Schema, Next: b.Next, Weighed: b.Weighed, Records: b.Records}
+	f := bookFile{Schema: Schema, Next: b.Next, Weighed: b.Weighed, Pending: b.Pending, Records: b.Records}
 	var err error
 	if f.Checksum, err = f.sum(); err != nil {
 		return nil, err
@@ -101,7 +116,7 @@ func DecodeBook(raw []byte) (Book, error) {
 	if f.Schema < 1 || f.Schema > Schema {
 		return Book{}, fmt.Errorf("scores: schema %d, this release reads 1 to %d", f.Schema, Schema)
 	}
-	b := Book{f.Next, f.Weighed, f.Records}
+	b := Book{f.Next, f.Weighed, f.Pending, f.Records}
 	if err := b.validate(); err != nil {
 		return Book{}, err
 	}
@@ -114,6 +129,9 @@ func DecodeBook(raw []byte) (Book, error) {
 func (b *Book) validate() error {
 	if b.Weighed > 0 && b.Weighed >= b.Next {
 		return fmt.Errorf("scores: weights of window %d were set, which is not closed", b.Weighed)
+	}
+	if p := b.Pending; !p.IsZero() && (p.Window >= b.Next || p.Window <= b.Weighed || p.Block == 0 || p.EffectiveAt <= p.Block) {
+		return fmt.Errorf("scores: pending weights of window %d, committed in block %d and revealed from block %d on, are not possible", p.Window, p.Block, p.EffectiveAt)
 	}
 	seen := make(map[protocol.Hotkey]bool, len(b.Records))
 	for i, r := range b.Records {

@@ -30,7 +30,7 @@ func (b *Book) Close(w protocol.Window, observed []Observation, p *protocol.Para
 	evaluate(lines, w, p)
 	penalise(lines, p)
 
-	next := Book{Next: w + 1, Weighed: b.Weighed, Records: unseen}
+	next := Book{Next: w + 1, Weighed: b.Weighed, Pending: b.Pending, Records: unseen}
 	for _, l := range lines {
 		next.Records = append(next.Records, l.After)
 	}

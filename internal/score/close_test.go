@@ -365,9 +365,10 @@ func TestDecodeBookRefuses(t *testing.T) {
 	b := rated(t)
 	valid := string(encode(t, b))
 	for name, c := range map[string]struct{ old, new, want string }{
-		"another schema":   {`"schema":2`, `"schema":3`, "schema 3"},
-		"no schema":        {`"schema":2`, `"schema":0`, "schema 0"},
+		"another schema":   {`"schema":3`, `"schema":4`, "schema 4"},
+		"no schema":        {`"schema":3`, `"schema":0`, "schema 0"},
 		"weights to come":  {`"weights_window":0`, `"weights_window":20`, "not closed"},
+		"a vain commit":    {`"weights_window":0`, `"weights_window":0,"pending_weights":{"window":3,"block":9,"effective_at":9}`, "not possible"},
 		"an unknown key":   {`"next_window"`, `"x":1,"next_window"`, "unknown field"},
 		"a digit":          {`"final":`, `"final":1`, "checksum"},
 		"no checksum":      {`"checksum":"`, `"checksum":"00`, "scores:"},
@@ -377,7 +378,7 @@ func TestDecodeBookRefuses(t *testing.T) {
 		"a broken address": {key(2).String(), "x", "hotkey"},
 		"an empty file":    {valid, "", "EOF"},
 		"half a file":      {`,"records"`, "", "scores:"},
-		"something behind": {`"schema":2`, `"schema":2}{"schema":2`, "scores:"},
+		"something behind": {`"schema":3`, `"schema":3}{"schema":3`, "scores:"},
 	} {
 		broken := strings.Replace(valid, c.old, c.new, 1)
 		if broken == valid {
@@ -392,7 +393,7 @@ func TestDecodeBookRefuses(t *testing.T) {
 // A book that an earlier release wrote is read, as one whose weights were never set.
 func TestDecodeBookReadsOlderForms(t *testing.T) {
 	b := rated(t)
-	older := strings.Replace(string(encode(t, b)), `"schema":2`, `"schema":1`, 1)
+	older := strings.Replace(string(encode(t, b)), `"schema":3`, `"schema":1`, 1)
 	older = strings.Replace(older, `"weights_window":0,`, "", 1)
 	older = older[:strings.Index(older, `,"checksum"`)] + "}"
 	got, err := DecodeBook([]byte(older))
@@ -403,9 +404,13 @@ func TestDecodeBookReadsOlderForms(t *testing.T) {
 
 // Close passes on which weights were set.
 func TestCloseKeepsWeighed(t *testing.T) {
-	b, _ := mustClose(t, Book{Weighed: 4}, 5, seen(1, nil))
-	if b.Weighed != 4 {
-		t.Errorf("weighed window %d, want 4", b.Weighed)
+	pending := Pending{Window: 4, Block: 7, EffectiveAt: 9}
+	b, _ := mustClose(t, Book{Next: 5, Weighed: 3, Pending: pending}, 5, seen(1, nil))
+	if b.Weighed != 3 || b.Pending != pending {
+		t.Errorf("weighed window %d, pending %+v, want 3 and %+v", b.Weighed, b.Pending, pending)
+	}
+	if got, err := DecodeBook(encode(t, b)); err != nil || got.Pending != pending {
+		t.Errorf("read %+v, %v", got.Pending, err)
 	}
 }
 
