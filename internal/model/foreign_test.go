@@ -164,3 +164,16 @@ func TestWeightsThatAreNotSafetensors(t *testing.T) {
 		t.Errorf("a pickle: %v", err)
 	}
 }
+
+// transformers draws a head that the files lack and the configuration does not tie.
+func TestMissingHeadIsExplained(t *testing.T) {
+	tied, dir := small(), t.TempDir()
+	tied.TieEmbeddings = true
+	if err := model.Save(dir, tied, model.Init(tied, 1)); err != nil {
+		t.Fatal(err)
+	}
+	editConfig(t, dir, map[string]string{"tie_word_embeddings": ""})
+	if _, _, err := model.Load(dir); err == nil || !strings.Contains(err.Error(), `"tie_word_embeddings": true`) {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -143,7 +143,11 @@ func readParts(parts []*part, m protocol.Model) ([]float32, error) {
 		}
 	}
 	if err := match.complete(); err != nil {
-		return nil, fmt.Errorf("%s: %w", parts[0].name, err)
+		of := parts[0].name
+		if len(parts) > 1 {
+			of = shardsFile
+		}
+		return nil, fmt.Errorf("%s: %w", of, err)
 	}
 	params := make([]float32, layout.Size())
 	for _, p := range parts {

@@ -80,17 +80,24 @@ func (m *matcher) match(file []safetensors.Tensor) ([]*protocol.Tensor, error) {
 
 func (m *matcher) complete() error {
 	for _, t := range m.layout {
-		if m.missing[t.Name] != nil {
+		switch {
+		case m.missing[t.Name] == nil:
+		case t.Name == head:
+			return fmt.Errorf("tensor %q is missing, and needed as config.json does not have \"tie_word_embeddings\": true (add it if the model's head is its embedding)", head)
+		default:
 			return fmt.Errorf("tensor %q is missing", t.Name)
 		}
 	}
 	return nil
 }
 
+// head is the tensor that a model that ties it to the embedding lacks.
+const head = "lm_head.weight"
+
 // redundant names what older transformers stored although it follows from the rest:
 // rotary frequencies, and the head of a model that ties it to the embedding.
 func redundant(name string) bool {
-	return strings.HasSuffix(name, ".rotary_emb.inv_freq") || name == "lm_head.weight"
+	return strings.HasSuffix(name, ".rotary_emb.inv_freq") || name == head
 }
 
 func notFinite(v float32) bool { return math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) }

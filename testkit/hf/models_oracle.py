@@ -141,7 +141,7 @@ def main():
             out, message = run(program, "eval", "--model", m, "--text", folder / "text", "--json")
             shown = {k: v for k, v in json.loads((m / "config.json").read_text("utf-8-sig")).items()}
             if message:
-                named = re.search(r"not supported|need|only|differ|different things|cannot unmarshal|positive|says otherwise|embeddings for", message)
+                named = re.search(r"not supported|need|only|differ|different things|cannot unmarshal|positive|says otherwise|embeddings for|tie_word_embeddings", message)
                 figures["refused"] += 1
                 refusals[re.sub(r"/tmp/\S+", "", message)[:90]] += 1
                 if not named:
