@@ -1,6 +1,6 @@
-// Package attest is how nodes vouch for states: each signs a sync sample of its own after a
-// window, with the hash and some values of its parameters, and an Attestation sums up what
-// validators have signed of a state.
+// Package attest implements the attestation of states: each node signs a sync sample after a
+// window, with the hash and some values of its parameters, and an Attestation counts the
+// validators' signatures of a state.
 package attest
 
 import (
@@ -18,16 +18,16 @@ import (
 // looksAtOnce bounds the buckets that are read at once.
 const looksAtOnce = 32
 
-// Attestation is how many validators, and how much of their stake, stand behind a state.
+// Attestation is the number of validators that agree with a state, and their stake.
 type Attestation struct {
 	Agree   uint64 // stake
 	Against uint64
-	Total   uint64 // of all validators asked, those without a word included
+	Total   uint64 // of all validators asked, including those without a sample
 
-	Signers []protocol.Hotkey // who agrees by a signature of his own
-	// Apart is how far the parameters of those against it are, as far as their samples show:
-	// the mean distance in the method's steps, and of several the largest.
-	// It is NaN when the chain does not tell any more where samples were taken.
+	Signers []protocol.Hotkey // the validators whose own samples agree
+	// Apart is the distance of the contradicting parameters by their samples: the mean distance in
+	// the method's steps, the largest if there are several. It is NaN when the chain no longer has
+	// the block that determines the sampled positions.
 	Apart float64
 	// Unreachable are the validators whose stores did not answer.
 	Unreachable []protocol.Hotkey
@@ -39,24 +39,23 @@ func (a Attestation) Contradicted() bool { return a.Against > a.Agree }
 // Outvoted reports whether more than half of all stake holds other parameters.
 func (a Attestation) Outvoted() bool { return a.Against > a.Total/2 }
 
-// String puts it in words that fit behind "the validators hold other parameters".
+// String describes it, as a suffix of "the validators hold other parameters".
 func (a Attestation) String() string {
 	return fmt.Sprintf("a stake of %d, with %d these; %s", a.Against, a.Agree, a.HowFar())
 }
 
-// HowFar puts Apart in words.
+// HowFar describes Apart.
 func (a Attestation) HowFar() string {
 	if math.IsNaN(a.Apart) {
-		return "how far apart, the chain does not tell any more"
+		return "distance unknown: the chain no longer has the block"
 	}
 	return fmt.Sprintf("%.3g steps apart where sampled", a.Apart)
 }
 
-// Attest holds a state against what validators have signed of theirs in their sync samples:
-// the same hash agrees, another is against it. Who has no sample of the window, or none that
-// can be read, says nothing, and nor does who names the hash without knowing the values at
-// places that nobody could foresee: it has copied it. The stake of holder, whose word the
-// state is, agrees.
+// Attest compares a state with the states that validators have signed in their sync samples: the
+// same hash agrees, another contradicts. A validator without a readable sample of the window does
+// not count, nor does one whose sample has the hash without the right values at positions that
+// were unpredictable: it has copied the hash. The stake of holder, the owner of the state, agrees.
 func (s Samples) Attest(ctx context.Context, validators []directory.Peer, held State, holder protocol.Hotkey) Attestation {
 	end := s.Schedule.EndIfKnown(ctx, held.Window)
 	said := make([]Attestation, len(validators))
@@ -80,7 +79,7 @@ func (s Samples) Attest(ctx context.Context, validators []directory.Peer, held S
 	return a
 }
 
-// word is what one validator has said of a state.
+// word is one validator's statement about a state.
 func (s Samples) word(ctx context.Context, v directory.Peer, held State, end *chain.Block) (a Attestation) {
 	sample, verdict := s.Fetch(ctx, v, held.Window)
 	if verdict == protocol.VerdictUnreachable {

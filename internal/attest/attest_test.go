@@ -14,7 +14,7 @@ import (
 	"templar/protocol"
 )
 
-// Each validator's word counts by its hash, if it knows the values that go with it.
+// Each validator's sample counts by its hash, if it has the values that belong to the hash.
 func TestAttest(t *testing.T) {
 	const w = protocol.Window(3)
 	type state = attest.State
@@ -54,7 +54,7 @@ func TestAttest(t *testing.T) {
 		"the holder":             {says: otherHash, holder: true, agree: true},
 		"the same, no chain":     {says: same, unasked: true, agree: true},
 		"another hash, no chain": {says: otherHash, unasked: true, against: true, apart: math.NaN()},
-		"copied, no chain":       {says: copied, unasked: true, agree: true}, // nobody can tell
+		"copied, no chain":       {says: copied, unasked: true, agree: true}, // undetectable
 	} {
 		t.Run(name, func(t *testing.T) {
 			testnet.Test(t, testnet.Config{Miners: 1, Validators: 2}, func(net *testnet.Network) {

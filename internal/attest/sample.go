@@ -13,7 +13,7 @@ import (
 	"templar/wire"
 )
 
-// State is what a node holds after a window.
+// State is a node's state after a window.
 type State struct {
 	Window    protocol.Window // the last that was applied
 	Step      uint64          // the number of windows applied
@@ -22,7 +22,7 @@ type State struct {
 	Params    []float32       // the caller must not change them
 }
 
-// Samples reads and makes sync samples: a node's signed word of its state after a window.
+// Samples reads and makes sync samples: signed statements of a node's state after a window.
 type Samples struct {
 	Run      run.Run
 	Schedule schedule.Schedule

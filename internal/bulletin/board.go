@@ -1,6 +1,6 @@
-// Package bulletin is what validators announce in their own buckets, for all nodes to read:
-// the window in which the run starts, and which peers are gathered from. The validator with
-// the highest stake leads.
+// Package bulletin reads and posts the announcements in validators' buckets: the window in which
+// the run starts, and the peers whose gradients are gathered. The validator with the highest stake
+// leads.
 package bulletin
 
 import (
@@ -34,8 +34,8 @@ func (b *Board) put(ctx context.Context, key string, body []byte) error {
 	return store.PutBytes(ctx, b.Own, key, body, store.PutOptions{})
 }
 
-// AwaitStart waits until a validator has announced the run. After each look in vain it
-// calls waiting with what the chain or FetchStart said.
+// AwaitStart waits until a validator has announced the run. After each failed attempt it calls
+// waiting with the error of the chain or of FetchStart.
 func (b *Board) AwaitStart(ctx context.Context, waiting func(why error)) (wire.StartWindow, error) {
 	for {
 		var s wire.StartWindow

@@ -14,7 +14,7 @@ import (
 
 // FetchPeers returns the peer list that is in force at w: of the validators, highest stake
 // first, the first whose list is fresh. Where none has a fresh one it is the highest
-// stake's. An error that wraps store.ErrNotFound means that nobody has posted a list.
+// stake's. An error that wraps store.ErrNotFound means that no validator has posted a list.
 func (b *Board) FetchPeers(ctx context.Context, w protocol.Window) (wire.PeerList, error) {
 	var stale *wire.PeerList
 	failed := fmt.Errorf("peer list: %w", store.ErrNotFound)
@@ -25,7 +25,7 @@ func (b *Board) FetchPeers(ctx context.Context, w protocol.Window) (wire.PeerLis
 			return l, nil
 		case err == nil && stale == nil:
 			stale = &l
-		case i == 0: // a lower stake's fault says nothing of whether there is a list
+		case i == 0: // an error at a lower stake does not decide whether there is a list
 			failed = err
 		}
 	}
@@ -35,8 +35,8 @@ func (b *Board) FetchPeers(ctx context.Context, w protocol.Window) (wire.PeerLis
 	return wire.PeerList{}, failed
 }
 
-// fresh reports whether at w a list is young enough to stand for a validator that leads:
-// one list may be left out, for want of miners or of time.
+// fresh reports whether a list is recent enough at w to show that its validator still leads: one
+// list may be skipped, for lack of miners or of time.
 func fresh(p *protocol.Params, l wire.PeerList, w protocol.Window) bool {
 	return w < l.EffectiveFrom+2*protocol.Window(p.PeerReplacementFrequency)
 }

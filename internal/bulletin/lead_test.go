@@ -9,7 +9,8 @@ import (
 	"templar/wire"
 )
 
-// Where the highest stake selects no more, the next one does, and gives way when it returns.
+// When the validator with the highest stake stops selecting, the next one does, until the first
+// returns.
 func TestNextStakeTakesOver(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 3, Validators: 3}, func(net *testnet.Network) {
 		net.CommitAll()

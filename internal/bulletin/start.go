@@ -26,11 +26,10 @@ func (b *Board) PostStart(ctx context.Context, s wire.StartWindow) error {
 // ErrOtherRun is wrapped when the lead validator announced other run parameters.
 var ErrOtherRun = errors.New("the lead validator announced other run parameters")
 
-// FetchStart looks the start window up at the validators, highest stake first. They all
-// repeat the announcement, so that a run outlives the validator that made it: one that
-// cannot be read is passed over. An error that wraps store.ErrNotFound means that nobody
-// has announced a run yet; one that wraps ErrOtherRun, that the highest stake announced
-// another than ours.
+// FetchStart reads the start window from the validators, highest stake first. All of them repeat
+// the announcement, so that a run does not depend on the validator that made it; unreadable ones
+// are skipped. An error that wraps store.ErrNotFound means that no run is announced yet; one that
+// wraps ErrOtherRun, that the validator with the highest stake announced another run.
 func (b *Board) FetchStart(ctx context.Context) (wire.StartWindow, directory.Peer, error) {
 	failed := fmt.Errorf("start window: %w", store.ErrNotFound)
 	for i, p := range b.Directory.Validators() {
@@ -38,7 +37,7 @@ func (b *Board) FetchStart(ctx context.Context) (wire.StartWindow, directory.Pee
 		switch {
 		case err == nil || i == 0 && errors.Is(err, ErrOtherRun):
 			return s, p, err
-		case errors.Is(err, ErrOtherRun): // a lower stake cannot keep us from our run
+		case errors.Is(err, ErrOtherRun): // a lower stake cannot prevent our run
 		case errors.Is(failed, store.ErrNotFound):
 			failed = err
 		}
@@ -59,9 +58,9 @@ func (b *Board) startOf(ctx context.Context, p directory.Peer) (wire.StartWindow
 	return s, nil
 }
 
-// PostPeers publishes a peer list in the node's own bucket, once: others may have read it,
-// and what they read must stand. An error that wraps store.ErrExists means that this run
-// has a list from the same window on already.
+// PostPeers publishes a peer list in the node's own bucket. A list is never replaced, since others
+// may have read it: an error that wraps store.ErrExists means that this run already has a list from
+// the same window on.
 func (b *Board) PostPeers(ctx context.Context, l wire.PeerList) error {
 	raw, err := wire.Seal(wire.DomainPeers, l, b.Signer)
 	if err != nil {
@@ -73,13 +72,13 @@ func (b *Board) PostPeers(ctx context.Context, l wire.PeerList) error {
 		return err
 	}
 	if _, _, unread := store.ReadAll(ctx, b.Own, key, wire.MaxSealedSize); unread != nil {
-		return fmt.Errorf("peer list that stands already: %w", unread)
+		return fmt.Errorf("existing peer list: %w", unread)
 	}
 	me := directory.Peer{Neuron: chain.Neuron{Hotkey: b.Signer.Hotkey()}, Bucket: b.Own}
 	if _, damaged := b.peersFrom(ctx, me, l.EffectiveFrom); damaged == nil {
 		return err
 	}
-	return b.put(ctx, key, raw) // over another run's, or what is none
+	return b.put(ctx, key, raw) // replaces another run's list, or an object that is not a list
 }
 
 // peersFrom reads the list that p posted for a window.
@@ -110,10 +109,10 @@ func document(ctx context.Context, p directory.Peer, key, domain string, into an
 	return nil
 }
 
-// Selected returns the peers to gather w from: the lead validator's list; where it cannot be
-// had, the last one that this node has read, until a successor should be in force; else the
-// bootstrap list. An error beside the peers says why the lead validator's list could not be
-// had, which must stop nobody. all asks for every candidate (--test); only restricts to
+// Selected returns the peers to gather w from: the lead validator's list; if it is unavailable,
+// the last one that this node has read, until a successor should be in force; otherwise the
+// bootstrap list. An error beside the peers states why the lead validator's list is unavailable;
+// the peers are valid all the same. all selects every candidate (--test); only restricts to the
 // given uids (--peers).
 func (b *Board) Selected(ctx context.Context, w protocol.Window, all bool, only []protocol.UID) ([]directory.Peer, error) {
 	candidates := b.Directory.Candidates()

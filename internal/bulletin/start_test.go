@@ -63,7 +63,7 @@ func TestFetchStart(t *testing.T) {
 		by    protocol.UID // of the announcement, when err is nil
 		err   error        // errAny: any but ErrNotFound
 	}{
-		"nobody":                 {setup: both(), err: store.ErrNotFound},
+		"none":                   {setup: both(), err: store.ErrNotFound},
 		"the lead":               {setup: lead, by: 0},
 		"the lead first":         {setup: both(lead, second), by: 0},
 		"the lead has none":      {setup: second, by: 1},
@@ -158,8 +158,8 @@ func TestSelected(t *testing.T) {
 	}
 }
 
-// A list that was read once serves until its successor is overdue, whatever becomes of the
-// lead validator meanwhile.
+// A list that was read once is used until its successor is overdue, even if the lead validator
+// fails meanwhile.
 func TestSelectedRemembers(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
 		net.CommitAll()
@@ -187,7 +187,7 @@ func TestSelectedRemembers(t *testing.T) {
 	})
 }
 
-// A list is posted once: what others may have read stands. Another run's does not.
+// A list is posted once and not replaced, unless it is another run's.
 func TestPostPeersOnce(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 		net.CommitAll()
@@ -212,7 +212,7 @@ func TestPostPeersOnce(t *testing.T) {
 	})
 }
 
-// misplaced is a list that stands under another window than it names.
+// misplaced is a list stored under another window than it names.
 func misplaced(t *testing.T, net *testnet.Network) {
 	l := wire.PeerList{Run: net.Run.Hash, EffectiveFrom: 4, Peers: []protocol.UID{3}}
 	net.Upload("validator-0", protocol.PeersKey(5), seal(t, net, "validator-0", wire.DomainPeers, l))

@@ -1,5 +1,5 @@
 // Package chain is the port to the blockchain: what a neuron needs to know of it
-// (blocks and their time, randomness, who is registered, what they committed) and what
+// (blocks and their time, randomness, registered neurons, their commitments) and what
 // it may ask of it (register, commit, set weights). Package chain/ledger holds the rules
 // of our own chain as a pure state machine, chain/cometbft drives them with CometBFT,
 // chain/manual by hand, and chain/chaintest is the conformance suite of the port.
@@ -64,7 +64,7 @@ func (m *Metagraph) ByUID(uid protocol.UID) (Neuron, bool) {
 }
 
 // Lead returns the lead validator: of those with a permit the one with the highest
-// stake, the lowest uid on a tie. ok is false when nobody has a permit.
+// stake, the lowest uid on a tie. ok is false when no neuron has a permit.
 func (m *Metagraph) Lead() (lead Neuron, ok bool) {
 	for _, n := range m.Neurons {
 		if n.Permit && (!ok || n.Stake > lead.Stake) {
@@ -108,7 +108,7 @@ const (
 	// StatusIncluded: in effect since Receipt.EffectiveAt, which is not ahead.
 	StatusIncluded
 	// StatusPending: included, and in effect from Receipt.EffectiveAt on unless the
-	// chain drops the call before. Weigher.Settle tells.
+	// chain drops the call before. Weigher.Settle reports it.
 	StatusPending
 )
 
@@ -147,14 +147,14 @@ type Heads interface {
 
 // Beacon is the chain's source of public randomness.
 type Beacon interface {
-	// Randomness returns 32 bytes that nobody can predict before the block exists, that
+	// Randomness returns 32 bytes that are unpredictable before the block exists, that
 	// are the same for every reader, and that can be read again later. It waits for them
 	// as Wait does. A chain without a better source returns the hash of the block, which
 	// the block's maker can influence by discarding blocks.
 	Randomness(ctx context.Context, block uint64) (protocol.Hash, error)
 }
 
-// Neurons is who is registered, and what they committed.
+// Neurons is the registered neurons and their commitments.
 type Neurons interface {
 	// Metagraph returns the newest state of the neurons that the implementation can
 	// vouch for: with proofs, that is up to one block behind the head.

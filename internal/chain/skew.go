@@ -15,7 +15,7 @@ type Clocked interface {
 	ClockAhead(ctx context.Context) (time.Duration, error)
 }
 
-// Skew tells how far this machine's clock is ahead of the chain's: it waits for the
+// Skew returns how far this machine's clock is ahead of the chain's: it waits for the
 // next block, so that the answer is off by no more than the block was under way.
 // Negative means behind.
 func Skew(ctx context.Context, c Chain, clk clock.Clock) (time.Duration, error) {

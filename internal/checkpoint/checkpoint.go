@@ -1,14 +1,14 @@
-// Package checkpoint saves and loads a node's state at a window: in its bucket, for
-// whoever joins, and in its own directory, for its next start.
+// Package checkpoint saves and loads a node's state at a window: in its bucket, for nodes that
+// join, and in its own directory, for its next start.
 //
-// A checkpoint is a folder of objects: the model as Hugging Face's transformers loads it,
-// in shards; in a miner's own directory the tensors of its private state as well, under
-// the names that the method gives them; and manifest.json, which is
-// signed, names every file with its hash, and is written last. Without a manifest that fits
-// there is no checkpoint, so that none is ever torn.
+// A checkpoint is a folder of objects: the model in shards, as Hugging Face's transformers
+// loads it; in a miner's own directory the tensors of its private state as well, under the
+// method's names; and manifest.json, which is signed, names every file with its hash, and is
+// written last. A folder without a matching manifest is not a checkpoint, so an interrupted
+// Save leaves none.
 //
-// Files are encoded as they are sent and decoded as they come in: beside the state itself
-// saving and loading take a few buffers, whatever the size of the model.
+// Files are encoded and decoded as streams: beside the state, saving and loading need a few
+// buffers, whatever the size of the model.
 package checkpoint
 
 import (
@@ -22,10 +22,10 @@ import (
 	"templar/protocol"
 )
 
-// State is what a checkpoint holds.
+// State is the contents of a checkpoint.
 type State struct {
 	Start    protocol.Window
-	Next     protocol.Window // the parameters stand before this window
+	Next     protocol.Window // the parameters are those before this window
 	Previous protocol.Hash   // of the Aggregate of Next-1; zero at the start
 	Params   []float32
 
@@ -64,7 +64,7 @@ type File struct {
 }
 
 const (
-	// Domain is what a manifest is signed under.
+	// Domain is the domain of a manifest's signature.
 	Domain = "templar checkpoint"
 	// Kept is the number of checkpoints that Save leaves in a bucket.
 	Kept = 3

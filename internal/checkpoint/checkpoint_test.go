@@ -31,7 +31,7 @@ const start = protocol.Window(2)
 // shardBytes cuts the tests' model into several shards.
 const shardBytes = 20_000
 
-// state is a state before a window; seed tells parameters apart.
+// state is a state before a window; its parameters depend on the seed.
 func state(net *testnet.Network, next protocol.Window, seed uint64) checkpoint.State {
 	s := checkpoint.State{Start: start, Next: next, Params: model.Init(net.Run.Params.Model, seed)}
 	if next > start {
@@ -79,7 +79,7 @@ const (
 	shard2 = "model-00002-of-00003.safetensors"
 )
 
-// Whatever is wrong with a checkpoint, Load says so instead of returning it.
+// Load returns an error for each fault of a checkpoint.
 func TestLoadRefuses(t *testing.T) {
 	put := func(t *testing.T, net *testnet.Network, key string, body []byte) {
 		t.Helper()
@@ -157,7 +157,7 @@ func TestLoadRefuses(t *testing.T) {
 		"a file elsewhere":   {reseal("miner-0", func(m *checkpoint.Manifest) { m.Files[0].Name = "../x" }), "../x"},
 		"another method":     {reseal("miner-0", func(m *checkpoint.Manifest) { m.Method = "other" }), "method"},
 		"many tensors":       {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = slices.Repeat([]checkpoint.Tensor{{Name: "a"}}, 17) }), "at most 16"},
-		"a tensor elsewhere": {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = []checkpoint.Tensor{{Name: "../a"}} }), "names no tensor"},
+		"a tensor elsewhere": {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = []checkpoint.Tensor{{Name: "../a"}} }), "is not a valid tensor name"},
 		"a tensor twice":     {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = []checkpoint.Tensor{{Name: "a"}, {Name: "a"}} }), "two tensors"},
 		"a tensor of both":   {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = []checkpoint.Tensor{{Name: "a", Vector: true, Scalar: 1}} }), "both"},
 		"a vector left out":  {reseal("miner-0", func(m *checkpoint.Manifest) { m.Private = []checkpoint.Tensor{{Name: "a", Vector: true}} }), "no file of a"},
@@ -333,7 +333,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// An interrupted Save is gone on with: what has been stored is not sent again.
+// An interrupted Save is continued: stored files are not sent again.
 func TestSaveGoesOn(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		b, x, want := net.Bucket("miner-0"), net.Node("miner-0").Parts(), state(net, 9, 1)
@@ -382,7 +382,7 @@ func (c *counting) CompleteUpload(ctx context.Context, u store.Upload, parts []s
 	return c.Bucket.CompleteUpload(ctx, u, parts, o)
 }
 
-// A download that was interrupted goes on at the next start, and leaves nothing behind.
+// An interrupted download continues at the next start, and leaves no files behind.
 func TestRestoreGoesOn(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
 		want, scratch := state(net, 9, 2), filepath.Join(t.TempDir(), "downloads")
@@ -482,7 +482,7 @@ func stubs(name string, from, to protocol.Window) func(*testing.T, *testnet.Netw
 	}
 }
 
-// Restore takes the newest usable state: seeds tell whose it was.
+// Restore returns the newest usable state: seeds identify its owner.
 func TestRestore(t *testing.T) {
 	type setup func(*testing.T, *testnet.Network)
 	validator := func(name string, next protocol.Window, seed uint64) setup {
@@ -558,11 +558,11 @@ func TestRestore(t *testing.T) {
 		}}, next: start, seed: 1},
 		"too light to contradict": {setup: []setup{theta0, validator("validator-0", 9, 2), sample("validator-1", 8, 3)}, next: 9, seed: 2},
 		"confirmed":               {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 2)}, next: 9, seed: 2},
-		"a thousand lies": {setup: []setup{theta0, stubs("validator-1", 0, 1500), func(t *testing.T, net *testnet.Network) {
+		"a thousand false entries": {setup: []setup{theta0, stubs("validator-1", 0, 1500), func(t *testing.T, net *testnet.Network) {
 			requests := 0
 			net.Break("validator-1", func(context.Context) error {
 				if requests++; requests > 20 {
-					t.Error("each lie was looked at")
+					t.Error("each entry was read")
 				}
 				return nil
 			})

@@ -98,7 +98,7 @@ func get(ctx context.Context, r store.Reader, key string, limit int64) ([]byte, 
 // of values holds.
 var names = regexp.MustCompile(`^(?:(model|private\.[a-z0-9_.]{1,32})(?:-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|config\.json)$`)
 
-// check holds a manifest against the run and against what we are willing to read.
+// check checks a manifest against the run and the limits of what is read.
 func (f *folder) check() error {
 	m := &f.manifest
 	if m.Run != f.run.Hash || m.Next != f.next || m.Next < m.Start || m.Step != f.run.Params.Step(m.Start, m.Next) {
@@ -114,7 +114,7 @@ func (f *folder) check() error {
 	for i, file := range m.Files {
 		kind := names.FindStringSubmatch(file.Name)
 		if kind == nil || i > 0 && file.Name <= m.Files[i-1].Name {
-			return fmt.Errorf("file %q: it is none of a checkpoint's, or out of order", file.Name)
+			return fmt.Errorf("file %q: not a file of a checkpoint, or out of order", file.Name)
 		}
 		if file.Size < 0 {
 			return fmt.Errorf("file %q has %d bytes", file.Name, file.Size)
@@ -142,7 +142,7 @@ func (f *folder) state(ctx context.Context) (State, error) {
 	return State{Start: m.Start, Next: m.Next, Previous: m.Previous, Params: params}, nil
 }
 
-// checkPrivate holds what a manifest says of private state against what a method may name.
+// checkPrivate checks the manifest's private state against the limits of methods.
 func checkPrivate(tensors []Tensor) error {
 	if len(tensors) > method.MaxTensors {
 		return fmt.Errorf("private state of %d tensors, at most %d", len(tensors), method.MaxTensors)
@@ -150,7 +150,7 @@ func checkPrivate(tensors []Tensor) error {
 	for i, t := range tensors {
 		switch {
 		case !method.ValidTensorName(t.Name):
-			return fmt.Errorf("%q names no tensor", t.Name)
+			return fmt.Errorf("%q is not a valid tensor name", t.Name)
 		case slices.ContainsFunc(tensors[:i], func(o Tensor) bool { return o.Name == t.Name }):
 			return fmt.Errorf("two tensors are named %s", t.Name)
 		case t.Vector && t.Scalar != 0:
@@ -220,7 +220,7 @@ func (f *folder) add(ctx context.Context, l *model.Loader, file File) error {
 }
 
 // body opens a file: straight from the store, or, with a folder for downloads, from there,
-// where a download that was interrupted goes on.
+// where an interrupted download continues.
 func (f *folder) body(ctx context.Context, file File) (io.ReadCloser, error) {
 	if f.scratch == "" {
 		body, _, err := f.reader.Get(ctx, f.prefix()+file.Name, file.Size)

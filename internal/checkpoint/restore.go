@@ -21,7 +21,7 @@ import (
 	"templar/wire"
 )
 
-// place is where a checkpoint may be found.
+// place is the location of a checkpoint.
 type place struct {
 	reader store.Reader
 	owner  protocol.Hotkey
@@ -43,15 +43,15 @@ type Finder struct {
 	Samples   attest.Samples
 	Hotkey    protocol.Hotkey // the node's own
 	Local     store.Reader    // its own directory
-	Scratch   string          // folder for downloads, where the next start goes on with them; empty: straight into memory
+	Scratch   string          // folder for downloads, which the next start continues; empty: directly into memory
 	Log       *slog.Logger
 }
 
-// Restore returns the newest state that can be had: of the validators' buckets, highest
-// stake first, of the own bucket and of the node's own directory, and theta_0 at the
-// least. States that stand after window w, on which the node may still have work to do, come
-// last. A miner's private state survives even when its parameters come from elsewhere. A
-// torn or lying checkpoint is named in the log, and the next one is tried.
+// Restore returns the newest usable state: from the validators' buckets, highest stake first,
+// from the own bucket and from the node's own directory, or else theta_0. States after window
+// w, on which the node may still have work to do, come last. A miner's private state is kept
+// even when its parameters come from another node. A damaged or false checkpoint is logged, and
+// the next one is tried.
 func (f Finder) Restore(ctx context.Context, announced wire.StartWindow, w protocol.Window) (State, error) {
 	places, err := f.find(ctx)
 	if err != nil {
@@ -67,7 +67,7 @@ func (f Finder) Restore(ctx context.Context, announced wire.StartWindow, w proto
 	if f.Scratch != "" {
 		defer func() {
 			if ctx.Err() == nil {
-				_ = os.RemoveAll(f.Scratch) // what is left costs room, and no more
+				_ = os.RemoveAll(f.Scratch) // leftover files only take space
 			}
 		}()
 	}
@@ -87,8 +87,8 @@ func (f Finder) Restore(ctx context.Context, announced wire.StartWindow, w proto
 	return State{}, ErrNone
 }
 
-// load reads a checkpoint's parameters and verifies them. The validators are heard however
-// long the download took: it is its owner's to take all the time there is.
+// load reads a checkpoint's parameters and verifies them. The time for the validators' samples
+// does not depend on the time of the download, which the owner controls.
 func (f Finder) load(ctx context.Context, p place, announced wire.StartWindow) (State, error) {
 	s, hash, err := f.fetch(ctx, p, announced)
 	if err == nil {
@@ -115,15 +115,15 @@ func (f Finder) open(ctx context.Context, p place) (folder, error) {
 	return open(ctx, folder{reader: p.reader, run: f.Run, next: p.next, owner: p.owner, scratch: p.scratch, clock: f.Schedule.Clock})
 }
 
-// Patience is how long a download may take: who is slower cannot follow the run, and a
-// store that hangs must not keep a node from the next one.
+// Patience is the time limit of a download. A slower node cannot follow the run, and a store that
+// hangs must not keep a node from the next one.
 func Patience(r run.Run) time.Duration {
 	const slowest = 1 << 20 // bytes a second
 	bytes := 2 * 4 * r.Space.Size()
 	return r.Params.WindowTime() + time.Duration(bytes/slowest)*time.Second
 }
 
-// check holds a manifest against the announcement: theta_0 must be the announced one.
+// check compares a manifest with the announcement: theta_0 must be the announced one.
 func check(m *Manifest, a wire.StartWindow) error {
 	switch {
 	case m.Start != a.StartWindow:
@@ -138,10 +138,10 @@ func check(m *Manifest, a wire.StartWindow) error {
 	return nil
 }
 
-// vote holds a state, whose hash is given, against what validators have signed of theirs:
-// who joins cannot recompute it, but each validator has told what it holds. Another node's
-// state is refused when more stake contradicts its owner than agrees, our own when more than
-// half of all does: no small validator shall keep us from what we have verified ourselves.
+// vote compares a state, whose hash is given, with the states that validators have signed, since a
+// node that joins cannot recompute it. Another node's state is refused when more stake
+// contradicts its owner than agrees; our own only when more than half of all stake contradicts
+// it, so that a small validator cannot reject a state that we have verified.
 func (f Finder) vote(ctx context.Context, s State, hash protocol.Hash, owner protocol.Hotkey) error {
 	if s.Next == s.Start {
 		return nil // announced by hash
@@ -154,8 +154,8 @@ func (f Finder) vote(ctx context.Context, s State, hash protocol.Hash, owner pro
 	return nil
 }
 
-// find lists all checkpoints that can be, the newest first; on a tie the validators', by
-// stake, then the own bucket, then the own directory.
+// find lists all available checkpoints, the newest first; on a tie the validators', by stake, then
+// the own bucket, then the own directory.
 func (f Finder) find(ctx context.Context) ([]place, error) {
 	now, err := f.Schedule.CurrentWindow(ctx)
 	if err != nil {
@@ -179,11 +179,11 @@ func (f Finder) find(ctx context.Context) ([]place, error) {
 	return places, ctx.Err()
 }
 
-// ownDirectory is where a miner keeps its private state.
+// ownDirectory is the place of a miner's private state.
 const ownDirectory = "own directory"
 
-// listed returns a node's newest checkpoints: as many as Save keeps, so that nobody can
-// make us try a thousand, and none from the future but theta_0, which is announced ahead.
+// listed returns a node's newest checkpoints: at most as many as Save keeps, to bound the work, and
+// none of future windows except theta_0, which is announced ahead.
 func (f Finder) listed(ctx context.Context, at place, now protocol.Window) []place {
 	ctx, cancel := f.Schedule.WithTimeout(ctx)
 	defer cancel()

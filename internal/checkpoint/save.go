@@ -21,13 +21,13 @@ import (
 	"templar/wire"
 )
 
-// ShardBytes is the size above which Save cuts a model: what a slow link carries in
-// minutes, and far below what any store takes in one object.
+// ShardBytes is the size above which Save splits a model: a slow link transfers it in minutes, and
+// it is far below the object size limit of any store.
 const ShardBytes = 512 << 20
 
 const (
-	// unfinishedName lists the large files that a Save under way has stored: the next one
-	// goes on from there.
+	// unfinishedName lists the large files that an unfinished Save has stored; the next Save
+	// continues from there.
 	unfinishedName   = "unfinished.json"
 	unfinishedDomain = "templar unfinished checkpoint"
 )
@@ -49,8 +49,8 @@ type Saver struct {
 }
 
 // Save writes s into b and returns its folder and size. The last three checkpoints up to
-// this one stay in b; older ones, and what an interrupted Save left, are removed. That they could not be is logged, and
-// no error.
+// this one stay in b; older ones, and the files of an interrupted Save, are removed. A failure to
+// remove them is logged and is not an error.
 func (c Saver) Save(ctx context.Context, b store.Bucket, s State) (prefix string, size int64, err error) {
 	return c.SaveWith(ctx, b, s, Options{})
 }
@@ -77,8 +77,8 @@ func (c Saver) save(ctx context.Context, b store.Bucket, prefix string, s State,
 	if err != nil {
 		return 0, err
 	}
-	// A node that came back may save a window again, with another private state: while that
-	// goes on the folder must not pass for the old checkpoint.
+	// A restarted node may save a window again with another private state: meanwhile the folder
+	// must not be taken for the old checkpoint.
 	if err := b.Delete(ctx, prefix+manifestName); err != nil {
 		return 0, err
 	}
@@ -162,7 +162,7 @@ func (c Saver) send(ctx context.Context, b store.Bucket, prefix string, parts []
 			return nil, err
 		}
 		if p.Size < large {
-			continue // sent again as quickly as noted
+			continue // sending it again is as fast as recording it
 		}
 		sealed, err := wire.Seal(unfinishedDomain, files, c.Signer)
 		if err == nil {
@@ -186,9 +186,8 @@ func hash(p model.Part) (protocol.Hash, error) {
 	return protocol.Hash(h.Sum(nil)), err
 }
 
-// prune removes what nobody should find any more: complete checkpoints before the last
-// three up to next, and unfinished ones. What stands after next is another run's, or a
-// past of this node that it has gone back from.
+// prune removes obsolete checkpoints: complete ones before the last three up to next, and unfinished
+// ones. Those after next belong to another run, or to a state that this node has abandoned.
 func prune(ctx context.Context, b store.Bucket, next protocol.Window) error {
 	all, err := folders(ctx, b)
 	if err != nil {
@@ -203,13 +202,13 @@ func prune(ctx context.Context, b store.Bucket, next protocol.Window) error {
 	slices.Sort(done)
 	kept := done[max(0, len(done)-Kept):]
 	var errs []error
-	for _, w := range slices.Sorted(maps.Keys(all)) { // the oldest first, should the node die meanwhile
+	for _, w := range slices.Sorted(maps.Keys(all)) { // the oldest first, in case the node stops meanwhile
 		if w > next && complete(all[w]) || slices.Contains(kept, w) {
 			continue
 		}
 		errs = append(errs, remove(ctx, b, w, all[w]))
 	}
-	uploads, err := b.Uploads(ctx, folderPrefix) // whose checkpoints nobody will finish
+	uploads, err := b.Uploads(ctx, folderPrefix) // of checkpoints that will not be finished
 	errs = append(errs, err)
 	for _, u := range uploads {
 		errs = append(errs, b.AbortUpload(ctx, u))
@@ -217,7 +216,7 @@ func prune(ctx context.Context, b store.Bucket, next protocol.Window) error {
 	return errors.Join(errs...)
 }
 
-// remove deletes a folder, its manifest first: half a checkpoint must not pass for one.
+// remove deletes a folder, its manifest first: a partial folder must not be taken for a checkpoint.
 func remove(ctx context.Context, b store.Bucket, w protocol.Window, folder []string) error {
 	if err := b.Delete(ctx, protocol.CheckpointPrefix(w)+manifestName); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Clock tells time, waits, and fans work out.
+// Clock gives the time, waits, and runs work concurrently.
 type Clock interface {
 	Now() time.Time
 	// Sleep returns nil after d, or ctx's error as soon as ctx ends.

@@ -9,18 +9,18 @@ import (
 	"templar/protocol"
 )
 
-// looksAtOnce bounds the looks at other nodes' buckets that are taken at once.
+// looksAtOnce bounds the number of other nodes' buckets that are checked at once.
 const looksAtOnce = 32
 
-// look is what one look at a miner's bucket found.
+// look is the result of one check of a miner's bucket.
 type look struct {
 	verdict protocol.Verdict // OK: it has a gradient of window seen
 	seen    protocol.Window
 }
 
 // lookAll looks for the peers' newest gradients of the recent_windows before current, a
-// batch at a time. Each batch gets its share of the time, so that stores that hang cost
-// those behind them nothing.
+// batch at a time. Each batch gets its share of the time, so that stores that hang do not delay
+// later batches.
 func (t *Tracker) lookAll(ctx context.Context, peers []Peer, current protocol.Window) []look {
 	batches := time.Duration(len(peers)+looksAtOnce-1) / looksAtOnce
 	found := make([]look, len(peers))

@@ -10,9 +10,8 @@ import (
 	"templar/internal/telemetry"
 )
 
-// Commitment is what a node commits to the chain: what it is, and where and with
-// which read key its bucket can be read. The key is public from then on, so it must
-// not be able to write.
+// Commitment is what a node commits to the chain: its role, and the location and read key of its
+// bucket. The key is public from then on, so it must not be able to write.
 type Commitment struct {
 	Role     telemetry.Role
 	Location store.Location
@@ -61,7 +60,7 @@ func (c Commitment) EncodeR2() (b []byte, ok bool) {
 }
 
 // DecodeCommitment reads our own form, or the 128 bytes of Bittensor's Templar:
-// account id, access key id and secret of a Cloudflare R2 bucket, whose role is not told.
+// account id, access key id and secret of a Cloudflare R2 bucket, without a role.
 // That form is text, and ours begins with a control character.
 func DecodeCommitment(b []byte) (Commitment, error) {
 	if len(b) == r2Commitment && b[0] != commitmentVersion {
@@ -92,7 +91,7 @@ func DecodeCommitment(b []byte) (Commitment, error) {
 		fields[i], rest = string(rest[:n]), rest[n:]
 	}
 	if len(rest) > 0 {
-		return Commitment{}, errors.New("commitment: bytes left over")
+		return Commitment{}, errors.New("commitment: trailing bytes")
 	}
 	c.Location = store.Location{Endpoint: fields[0], Region: fields[1], Bucket: fields[2], AccessKey: fields[3], Secret: store.Secret(fields[4])}
 	return c, nil
@@ -101,7 +100,7 @@ func DecodeCommitment(b []byte) (Commitment, error) {
 func decodeR2(b []byte) (Commitment, error) {
 	for _, ch := range b {
 		if !isAlphanumeric(ch) {
-			return Commitment{}, errors.New("commitment: 128 bytes that are no R2 credentials")
+			return Commitment{}, errors.New("commitment: 128 bytes that are not R2 credentials")
 		}
 	}
 	account := string(b[:accountLen])

@@ -1,8 +1,8 @@
-// Package directory knows who is registered on the subnet, what they committed to the
-// chain, and where they keep their objects.
+// Package directory resolves the nodes that are registered on the subnet, their commitments on the
+// chain, and their buckets.
 //
-// Objects travel through S3 buckets. Each node writes to its own and reads everybody's, with
-// the read keys that they committed.
+// Nodes exchange objects through S3 buckets. Each node writes to its own and reads those of all
+// others with the read keys that they committed.
 package directory
 
 import (
@@ -22,12 +22,12 @@ import (
 // nothing usable.
 type Peer struct {
 	chain.Neuron
-	Role   telemetry.Role // empty when the commitment does not tell
+	Role   telemetry.Role // empty when the commitment does not state it
 	Bucket store.Reader
 }
 
-// Directory knows who is registered and where they keep their objects. Refresh
-// replaces what it knows; the rest only reads.
+// Directory holds the registered nodes and their buckets. Refresh replaces its contents; the other
+// methods only read.
 type Directory struct {
 	params *protocol.Params
 	chain  chain.Chain
@@ -73,15 +73,15 @@ func (d *Directory) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// upTo tells whether the directory stands at a block.
+// upTo reports whether the directory is that of a block.
 func (d *Directory) upTo(block uint64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.mu.peers != nil && d.mu.block == block
 }
 
-// resolve opens a neuron's bucket. Whatever is wrong with its commitment leaves the
-// Bucket nil, and costs nobody but its owner.
+// resolve opens a neuron's bucket. A fault in its commitment leaves the Bucket nil, and affects its
+// owner only.
 func (d *Directory) resolve(n chain.Neuron, commitment []byte) Peer {
 	p := Peer{Neuron: n}
 	c, err := DecodeCommitment(commitment)
@@ -98,7 +98,7 @@ func (d *Directory) resolve(n chain.Neuron, commitment []byte) Peer {
 	return p
 }
 
-// Peers returns everybody, ascending by uid.
+// Peers returns all registered neurons, ascending by uid.
 func (d *Directory) Peers() []Peer {
 	d.mu.Lock()
 	defer d.mu.Unlock()

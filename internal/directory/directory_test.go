@@ -74,8 +74,7 @@ func TestDirectoryReadsCommitmentsOnceABlock(t *testing.T) {
 	})
 }
 
-// A commitment that cannot be used costs its owner its bucket, and nobody else
-// anything.
+// A commitment that cannot be used affects its owner only: it has no bucket.
 func TestDirectoryHostileCommitments(t *testing.T) {
 	elsewhere := func(c directory.Commitment) directory.Commitment {
 		c.Location.Endpoint = "http://127.0.0.1:80"

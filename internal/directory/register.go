@@ -29,10 +29,10 @@ func Registered(ctx context.Context, c chain.Chain, hotkey protocol.Hotkey) (pro
 	return n.UID, nil
 }
 
-// CheckOwn proves that a node's own bucket can be written with the one key and read with
-// the key that it is about to commit: asPeer is the bucket as peers will read it. It returns
-// how far this machine's clock is ahead of the store's, give or take half a second and half
-// of what the upload took.
+// CheckOwn checks that a node's own bucket can be written with its write key and read with the
+// key that it is about to commit: asPeer is the bucket as peers will read it. It returns how far
+// this machine's clock is ahead of the store's, within half a second and half the time of the
+// upload.
 func CheckOwn(ctx context.Context, clk clock.Clock, own store.Bucket, asPeer store.Reader) (ahead time.Duration, err error) {
 	const key = "templar-check"
 	began := clk.Now()
@@ -53,7 +53,7 @@ func CheckOwn(ctx context.Context, clk clock.Clock, own store.Bucket, asPeer sto
 	return middle.Sub(info.LastModified.Add(time.Second / 2)), nil // stores give whole seconds
 }
 
-// Commit puts the signer's commitment on the chain, unless it stands there already.
+// Commit puts the signer's commitment on the chain, unless it is there already.
 func Commit(ctx context.Context, c chain.Chain, signer protocol.Signer, own Commitment) error {
 	data, err := own.Encode()
 	if err != nil {

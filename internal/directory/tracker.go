@@ -11,14 +11,14 @@ import (
 	"templar/protocol"
 )
 
-// Standing is what a Tracker knows of one miner.
+// Standing is a Tracker's record of one miner.
 type Standing struct {
 	Peer   Peer
 	Active bool
 	Since  protocol.Window // when it became active, or inactive
-	// Seen is the newest window that it is known to have stored a gradient of; zero: none.
+	// Seen is the newest window of which it is known to have stored a gradient; zero: none.
 	Seen protocol.Window
-	// Reason is what the last look found: ok, missing, denied, unauthenticated,
+	// Reason is the verdict of the last check: ok, missing, denied, unauthenticated,
 	// unreachable or no-bucket.
 	Reason protocol.Verdict
 
@@ -26,9 +26,9 @@ type Standing struct {
 	silentSince protocol.Window
 }
 
-// Tracker follows which miners are active: who stored a gradient within recent_windows.
-// Its memory is by hotkey, so that a slot's next owner inherits nothing. It belongs to the
-// loop of one role, which calls Update as often as it likes.
+// Tracker tracks which miners are active: those that stored a gradient within recent_windows.
+// Records are kept by hotkey, so that a slot's next owner inherits nothing. It belongs to the
+// loop of one role, which may call Update at any time.
 type Tracker struct {
 	directory *Directory
 	clock     clock.Clock
@@ -36,16 +36,17 @@ type Tracker struct {
 	known     map[protocol.Hotkey]Standing
 }
 
-// NewTracker returns a Tracker that knows nobody.
+// NewTracker returns a Tracker without records.
 func NewTracker(d *Directory, c clock.Clock) *Tracker {
 	return &Tracker{directory: d, clock: c, known: make(map[protocol.Hotkey]Standing)}
 }
 
-// Update looks at all miners in the directory, if active_check_interval has passed since it
-// did so last. It returns the miners that became active or inactive.
+// Update checks all miners in the directory, if active_check_interval has passed since the last
+// check. It returns the miners that became active or inactive.
 //
-// The silence of a store is not yet a miner's idleness: whoever was active, or is new, stays
-// so for recent_windows. When all stores are silent, our own side is to blame, and nothing changes.
+// A store that does not answer does not make its miner inactive at once: a miner that was active, or
+// is new, stays so for recent_windows. When no store answers, the cause is on our side and nothing
+// changes.
 func (t *Tracker) Update(ctx context.Context, current protocol.Window) (changed []Standing) {
 	now := t.clock.Now()
 	if !t.checked.IsZero() && now.Sub(t.checked) < t.directory.params.ActiveCheck() {
@@ -83,7 +84,7 @@ func (t *Tracker) miners() []Peer {
 	})
 }
 
-// after is a standing after one more look.
+// after returns a standing after one more check.
 func (s Standing) after(l look, isNew bool, current, recent protocol.Window) Standing {
 	s.Reason = l.verdict
 	switch l.verdict {

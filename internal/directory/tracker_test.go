@@ -80,7 +80,7 @@ func TestTracker(t *testing.T) {
 		net.Heal("miner-3")
 		stores(16, 2)
 		look(17, 1, "1:inactive since 17, no-bucket; 2:inactive since 15, missing; 3:active since 10, ok; 4:inactive since 15, missing; 5:active since 14, ok")
-		// A store that refuses is told apart by what it refuses: the right, or the key itself.
+		// A refusal of the right and a refusal of the key give different reasons.
 		net.Break("miner-2", testnet.Denied)
 		net.Break("miner-3", testnet.Unauthenticated)
 		look(18, 1, "1:inactive since 17, no-bucket; 2:inactive since 15, missing; 3:inactive since 18, denied; 4:inactive since 15, unauthenticated; 5:active since 14, ok")
@@ -102,7 +102,7 @@ func TestTrackerKeepsItsInterval(t *testing.T) {
 	})
 }
 
-// When nobody can be reached, it is we who are cut off.
+// When no store can be reached, the cause is on our side.
 func TestTrackerBlamesItselfFirst(t *testing.T) {
 	tracking(t, 2, func(net *testnet.Network, tr *directory.Tracker, _ parts.Parts) {
 		net.Upload("miner-0", protocol.GradientKey(9, 1), nil)
@@ -140,7 +140,7 @@ func TestTrackerCountsRecentWindows(t *testing.T) {
 	})
 }
 
-// Stores that hang cost the miner behind them nothing, and the check no more than its time.
+// Stores that hang do not delay other miners, and the check ends in time.
 func TestTrackerIsNotHeldUp(t *testing.T) {
 	const miners = 70
 	tracking(t, miners, func(net *testnet.Network, tr *directory.Tracker, x parts.Parts) {

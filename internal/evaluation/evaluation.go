@@ -1,6 +1,6 @@
 // Package evaluation measures what miners' gradients do to the loss. Validators do it to
-// score, and whoever checks a validator does it again: from the same parameters, gradients
-// and block hashes come the same losses.
+// score, and an audit repeats it: the same parameters, gradients and block hashes give the same
+// losses.
 //
 // For each miner there are four losses: before and after one small step along its
 // gradient alone, on the pages assigned to it ("own") and on pages common to all of the

@@ -144,7 +144,7 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// Whoever cannot be measured stops the window, with what was missing.
+// A miner that cannot be measured stops the window, with an error that names the missing input.
 func TestMeasureFails(t *testing.T) {
 	b, _, params, subjects := setup(t, testnet.Params(), 1, 2)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -172,11 +172,11 @@ func BenchmarkWindow(b *testing.B) {
 	bench, counter, params, subjects := setup(b, tiny, 0, 4)
 	var took [2]time.Duration
 	var passes [2]int
-	timed := func(who int, work func()) {
+	timed := func(side int, work func()) {
 		began, before := time.Now(), counter.passes
 		work()
-		took[who] += time.Since(began)
-		passes[who] += counter.passes - before
+		took[side] += time.Since(began)
+		passes[side] += counter.passes - before
 	}
 	for b.Loop() {
 		timed(0, func() { measure(b, bench, params, subjects) })
@@ -188,9 +188,9 @@ func BenchmarkWindow(b *testing.B) {
 			}
 		})
 	}
-	for who, name := range []string{"ours", "theirs"} {
-		b.ReportMetric(float64(passes[who])/float64(b.N*len(subjects)), name+"-passes/miner")
-		b.ReportMetric(60*float64(b.N)/took[who].Seconds(), name+"-windows/min")
+	for side, name := range []string{"ours", "theirs"} {
+		b.ReportMetric(float64(passes[side])/float64(b.N*len(subjects)), name+"-passes/miner")
+		b.ReportMetric(60*float64(b.N)/took[side].Seconds(), name+"-windows/min")
 	}
 	b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "times-faster")
 }

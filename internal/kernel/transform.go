@@ -74,7 +74,7 @@ func (t *Transform) Forward(dst []float32, from, next Rows, s *Scratch) {
 }
 
 // Inverse writes the chunk whose coefficients are value[i] at index[i], and zero
-// elsewhere, to dst (row-major). Indices lie below Size and are distinct. Rows come
+// elsewhere, to dst (row-major). Indices are below Size and distinct. Rows come
 // first, then columns.
 func (t *Transform) Inverse(dst []float32, index []uint16, value []float32, s *Scratch) {
 	dst = dst[:t.Size()]

@@ -21,7 +21,7 @@ func checkCheaters(t *testing.T, r collect.Summary) (err error) {
 		names = append(names, m.Node)
 	}
 	if want := []string{"miner-0", "miner-1", "nan-0", "lazy-0", "noise-0"}; !slices.Equal(names, want) {
-		t.Errorf("the report tells of %v, want %v", names, want)
+		t.Errorf("the report names %v, want %v", names, want)
 	}
 	for _, w := range r.Windows {
 		if got := telemetry.Skipped(w.Skipped); got != "4 non-finite, 5 missing" || len(w.Gathered) != 3 {
@@ -66,8 +66,8 @@ func TestAdversariesAreRemembered(t *testing.T) {
 	if _, err := load(&o); err == nil || !strings.Contains(err.Error(), "--adversaries is lazy=1,sybil=2 there, not lazy=2") {
 		t.Errorf("other cheaters: %v", err)
 	}
-	if err := Cheat(t.Context(), o, "lazy-1"); err == nil || !strings.HasSuffix(err.Error(), `has no cheater "lazy-1": have lazy-0, sybil-0, sybil-1`) {
-		t.Errorf("a cheater that is not there: %v", err)
+	if err := Cheat(t.Context(), o, "lazy-1"); err == nil || !strings.HasSuffix(err.Error(), `has no adversary "lazy-1": have lazy-0, sybil-0, sybil-1`) {
+		t.Errorf("an unknown adversary: %v", err)
 	}
 	o.DataDir = t.TempDir()
 	if err := Cheat(t.Context(), o, "lazy-0"); err == nil || !strings.Contains(err.Error(), `holds no network`) || !strings.Contains(err.Error(), `"templar localnet prepare`) {

@@ -9,12 +9,12 @@ import (
 	"templar/internal/store/fault"
 )
 
-// chaosShare is the share of requests that meet a fault.
+// chaosShare is the share of requests that fail.
 const chaosShare = 0.1
 
-// chaos disturbs buckets with what befalls an honest store on a bad day, in doses that a
-// window of a few seconds can take: slow and broken answers, lost requests, requests that
-// were carried out though their answer was lost, bodies that end early or trickle in.
+// chaos injects faults of an honest store into buckets, at a rate that a window of a few seconds
+// tolerates: slow and broken responses, lost requests, requests that were executed although the
+// response was lost, bodies that end early or arrive slowly.
 func (o *Options) chaos(clk clock.Clock) func(store.Bucket) store.Bucket {
 	if !o.Chaos {
 		return nil
@@ -22,7 +22,7 @@ func (o *Options) chaos(clk clock.Clock) func(store.Bucket) store.Bucket {
 	slow, lost := fault.Fault{Delay: 300 * time.Millisecond}, fault.Fault{Err: fault.ErrReset}
 	reading := fault.Random(o.Seed, chaosShare, slow, lost, fault.Fault{Damage: fault.Truncate, At: 100}, fault.Fault{Drip: 100 << 10})
 	writing := fault.Random(o.Seed, chaosShare, slow, lost, fault.Fault{Err: fault.ErrReset, Persist: true})
-	var requests atomic.Int64 // of all buckets: one that is opened anew must not meet the same fault for ever
+	var requests atomic.Int64 // of all buckets: a reopened bucket must not repeat the same fault forever
 	numbered := func(op fault.Op) fault.Fault {
 		op.Try = int(requests.Add(1))
 		switch op.Name {

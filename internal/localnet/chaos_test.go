@@ -66,7 +66,7 @@ func TestChaosNetwork(t *testing.T) {
 	inTime(t, makeOptions, func(o Options) (err error) {
 		for _, w := range checkStates(t, o).Windows {
 			if len(w.StateHash) != 4 {
-				err = errors.Join(err, fmt.Errorf("window %d: %d nodes told their state", w.Window, len(w.StateHash)))
+				err = errors.Join(err, fmt.Errorf("window %d: %d nodes reported their state", w.Window, len(w.StateHash)))
 			}
 		}
 		return err

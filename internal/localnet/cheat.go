@@ -13,8 +13,8 @@ import (
 	eventlog "templar/internal/telemetry/log"
 )
 
-// Cheat runs one cheater of a network that was prepared with some, for Options.Windows. No
-// configuration makes a cheater of a miner: its attack is in no role's code.
+// Cheat runs one adversary of a network that was prepared with adversaries, for Options.Windows.
+// No configuration turns a miner into an adversary: the roles contain no code for attacks.
 func Cheat(ctx context.Context, o Options, name string) error {
 	dir, err := filepath.Abs(o.DataDir)
 	if err != nil {
@@ -22,7 +22,7 @@ func Cheat(ctx context.Context, o Options, name string) error {
 	}
 	n, err := read(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s holds no network: %w: \"templar localnet prepare\" makes one", dir, err)
+		return fmt.Errorf("%s holds no network: %w: run \"templar localnet prepare\"", dir, err)
 	}
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func Cheat(ctx context.Context, o Options, name string) error {
 		return node.Run(ctx, c, m.role, node.Env{Backends: o.Backends, Log: o.Log, Sink: eventlog.New(o.Log), Clock: clock.Wall{}, Alter: m.corrupt})
 	}
 	if len(have) == 0 {
-		return fmt.Errorf("%s has no cheaters: prepare one with --adversaries", dir)
+		return fmt.Errorf("%s has no adversaries: prepare it with --adversaries", dir)
 	}
-	return fmt.Errorf("%s has no cheater %q: have %s", dir, name, strings.Join(have, ", "))
+	return fmt.Errorf("%s has no adversary %q: have %s", dir, name, strings.Join(have, ", "))
 }

@@ -40,7 +40,7 @@ func (o *Options) evaluate(ctx context.Context, n *network, env node.Env, client
 func (e *evaluated) close() error { return errors.Join(e.node.Close(), e.client.Close()) }
 
 // renewing passes the evaluator's events on to sink, and renews the report in a file after each
-// measurement, for a person who looks at it and for the process that goes on after a kill.
+// measurement, for people and for the process that continues after a kill.
 func renewing(sink telemetry.Sink, c *collect.Collector, file string, log *slog.Logger) telemetry.Sink {
 	return telemetry.SinkFunc(func(e telemetry.Event) {
 		sink.Emit(e)

@@ -2,7 +2,7 @@
 // miners, validators and an aggregator, talking over loopback. The roles are started
 // by the same constructor as the commands, from the same configuration files.
 //
-// Everything is kept in one data directory: an interrupted or killed run goes on from it.
+// All data is kept in one data directory, from which an interrupted or killed run continues.
 package localnet
 
 import (
@@ -29,7 +29,7 @@ import (
 	eventlog "templar/internal/telemetry/log"
 )
 
-// Options say which network to run.
+// Options describe the network to run.
 type Options struct {
 	Backends   node.Backends
 	Windows    uint64 // counted from the run's start
@@ -46,7 +46,7 @@ type Options struct {
 	JSON        string // file for the report; empty for none
 	Plot        string // file for the loss plot; empty is loss.png in DataDir
 
-	// Chain, when its endpoint is set, is a chain that is there already, on which the
+	// Chain, when its endpoint is set, is an existing chain, on which the
 	// network is to be formed by hand (Prepare): of the wallets of WalletPath, in the order
 	// of validators, miners and the aggregator, if any are named.
 	Chain      config.Chain
@@ -67,8 +67,8 @@ func (o *Options) path(elem ...string) string {
 	return filepath.Join(append([]string{o.DataDir}, elem...)...)
 }
 
-// Run prepares the network if need be, runs it for its windows, and leaves a report, a
-// plot and a trained model. When ctx ends it stops cleanly and reports what there is.
+// Run prepares the network if necessary, runs it for its windows, and writes a report, a plot
+// and a trained model. When ctx ends it stops cleanly and reports the results so far.
 func Run(ctx context.Context, o Options) error {
 	n, err := prepare(ctx, &o)
 	if errors.Is(err, context.Canceled) {
@@ -94,7 +94,7 @@ func Run(ctx context.Context, o Options) error {
 	return o.finish(c, trained, stopped)
 }
 
-// collector goes on with the report that an earlier process left.
+// collector continues the report of an earlier process.
 func (o *Options) collector(n *network) (*collect.Collector, error) {
 	meta := collect.Meta{
 		Preset: n.Preset, Seed: n.Seed, Windows: int(o.Windows), Corpus: n.Corpus, TokenUnit: "byte",
@@ -108,7 +108,7 @@ func (o *Options) collector(n *network) (*collect.Collector, error) {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:
-		return nil, fmt.Errorf("report of the earlier run: %w; remove it to go on without", err)
+		return nil, fmt.Errorf("report of the earlier run: %w; remove it to continue without it", err)
 	default:
 		c.Resume(earlier)
 	}
@@ -138,10 +138,10 @@ func (o *Options) live(ctx context.Context, n *network, c *collect.Collector) (*
 	view := tui.Live{Collector: c, Clock: clock.Wall{}, In: o.In, Out: o.Out, Environ: o.Environ, Colour: o.Colour, Cancel: cancel}
 	err := view.Run(drawing)
 	if errors.Is(err, tui.ErrInterrupted) {
-		return nil, err // the person does not want to wait; what runs on ends with the process
+		return nil, err // the user does not want to wait; what still runs ends with the process
 	}
 	if err != nil {
-		cancel() // nobody could see it any more
+		cancel() // without the view its progress is not visible
 	}
 	out := <-done
 	if err != nil {
@@ -152,7 +152,7 @@ func (o *Options) live(ctx context.Context, n *network, c *collect.Collector) (*
 
 const reportFile = "report.json"
 
-// finish leaves the results and tells of them. What cannot be written costs nobody the summary.
+// finish writes the results and prints the summary, also when a file cannot be written.
 func (o *Options) finish(c *collect.Collector, trained *evaluated, stopped bool) error {
 	r := c.Summary()
 	lost := o.leave(&r, trained)
@@ -175,7 +175,7 @@ func (o *Options) finish(c *collect.Collector, trained *evaluated, stopped bool)
 	return nil
 }
 
-// leave writes the model, the report and the plot.
+// leave writes the model, the report and the plot to files.
 func (o *Options) leave(r *collect.Summary, trained *evaluated) error {
 	if trained != nil && trained.Model() != nil {
 		dir := o.path("model")
@@ -197,7 +197,7 @@ func (o *Options) leave(r *collect.Summary, trained *evaluated) error {
 
 func (o *Options) plot() string { return cmp.Or(o.Plot, o.path("loss.png")) }
 
-// agreed reports a broken promise: nodes that hold different parameters.
+// agreed returns an error when nodes hold different parameters.
 func agreed(r collect.Summary) error {
 	for _, w := range r.Windows {
 		if strays := w.Dissenters(); len(strays) > 0 {

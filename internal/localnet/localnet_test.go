@@ -116,7 +116,7 @@ func checkStates(t *testing.T, o Options) collect.Summary {
 	return r
 }
 
-// checkWindows tells which windows did not go as they do when all are in time.
+// checkWindows returns the windows in which a node was late.
 func checkWindows(o Options, r collect.Summary) error {
 	var errs []error
 	for _, w := range r.Windows {
@@ -152,7 +152,7 @@ func checkLeftovers(t *testing.T, o Options) {
 		t.Errorf("loss plot: %v", err)
 	}
 	if out := o.Out.(*bytes.Buffer).String(); !strings.Contains(out, "all nodes hold the same parameters") {
-		t.Errorf("summary does not tell of the states:\n%s", out)
+		t.Errorf("summary does not contain the states:\n%s", out)
 	}
 }
 
@@ -167,7 +167,7 @@ func TestInterruptedRunReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out := o.Out.(*bytes.Buffer).String(); !strings.Contains(out, "run the same command again to continue") {
-		t.Errorf("summary does not tell how to go on:\n%s", out)
+		t.Errorf("summary does not say how to continue:\n%s", out)
 	}
 	if _, err := collect.ReadJSON(o.path(reportFile)); err != nil {
 		t.Error(err)

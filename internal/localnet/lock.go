@@ -9,7 +9,7 @@ import (
 	storefs "templar/internal/store/fs"
 )
 
-// lock keeps a second network, and whoever would serve its store, out of the data directory.
+// lock locks the data directory against a second network and against another server of its store.
 func lock(storeDir string) (unlock func(), err error) {
 	unlock, err = storefs.Lock(storeDir)
 	if errors.Is(err, flock.ErrHeld) {

@@ -22,8 +22,8 @@ import (
 //	2  2026-11  the observer is an evaluator
 const networkVersion = 2
 
-// network is network.json: what a data directory was prepared for. It is written
-// last, so that a directory without one was never complete.
+// network is network.json: the options with which a data directory was prepared. It is written
+// last, so that a directory without it is incomplete.
 type network struct {
 	Version        int     `json:"version"`
 	Preset         string  `json:"preset"`
@@ -49,7 +49,7 @@ type member struct {
 	role   telemetry.Role
 	uid    protocol.UID // as the chain will give it
 	hotkey protocol.Hotkey
-	// corrupt makes a cheater of the node; nil for an honest one.
+	// corrupt makes an adversary of the node; nil for an honest one.
 	corrupt func(parts.Parts) parts.Parts
 }
 
@@ -79,7 +79,7 @@ func (n *network) names() []member {
 	return out
 }
 
-// members is names with the hotkeys of those who take part.
+// members is names with the hotkeys of the nodes.
 func (n *network) members() []member {
 	var out []member
 	for _, m := range n.names() {
@@ -104,7 +104,7 @@ func (n *network) config(m member) (config.Node, error) {
 	return c, err
 }
 
-// load reads a data directory and holds it against what is asked for.
+// load reads a data directory and checks that it is that of the requested network.
 func load(o *Options) (*network, error) {
 	n, err := read(o.DataDir)
 	if err != nil {
@@ -142,7 +142,7 @@ func read(dir string) (*network, error) {
 	return n, nil
 }
 
-// accepts reports in which flags o differs from what the directory was made for.
+// accepts reports the flags in which o differs from the options of the directory.
 func (n *network) accepts(o *Options) error {
 	var errs []error
 	differ := func(flag string, have, want any) {

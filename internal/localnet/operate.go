@@ -32,8 +32,8 @@ func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, 
 		addr.Close()
 		return nil, err
 	}
-	// The services outlive the roles, so that these can finish what they are at. When a
-	// service fails, the roles cannot go on.
+	// The services outlive the roles, so that these can finish their current step. When a
+	// service fails, the roles are stopped.
 	serviceCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	roleCtx, abandon := context.WithCancel(ctx)
@@ -92,7 +92,7 @@ func openStore(n *network, log *slog.Logger) (*server.Server, net.Listener, erro
 	}
 	l, err := net.Listen("tcp", n.StoreAddr)
 	if err != nil {
-		return nil, nil, fmt.Errorf("object store, which this network's nodes know by its address: %w", err)
+		return nil, nil, fmt.Errorf("object store, which must keep its address: %w", err)
 	}
 	return s, l, nil
 }

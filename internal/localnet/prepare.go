@@ -149,8 +149,8 @@ func (b *builder) build(ctx context.Context) error {
 	return writeJSON(b.path("network.json"), b.network)
 }
 
-// addresses picks two free ports on loopback. They stay the network's own: peers find
-// each other's buckets by them.
+// addresses picks two free ports on loopback. They do not change afterwards: peers
+// find each other's buckets by them.
 func (b *builder) addresses() error {
 	for _, addr := range []*string{&b.network.StoreAddr, &b.network.ChainAddr} {
 		l, err := listen()
@@ -275,10 +275,10 @@ func readCorpus(o *Options) (data.Corpus, error) {
 }
 
 // createChain makes the genesis: validators are founders with stake, the highest for
-// validator-0, so that it leads. Miners register by themselves.
+// validator-0, so that it leads. Miners register when they start.
 func (b *builder) createChain() error {
 	if b.o.Chain.Endpoint != "" {
-		return nil // it is there
+		return nil // it exists
 	}
 	random := make([]byte, 4)
 	rand.Read(random) // never fails
@@ -286,7 +286,7 @@ func (b *builder) createChain() error {
 	g.NetUID = netUID
 	g.Time = time.Now().UTC()
 	g.MaxNeurons = max(g.MaxNeurons, len(b.network.names()))
-	// A network of minutes cannot wait for the rate limits of one of years.
+	// The default rate limits are too long for a network that runs for minutes.
 	g.Tempo, g.WeightsRateLimit = b.params.BlocksPerWindow, b.params.BlocksPerWindow/2
 	for i := range b.o.Validators {
 		hotkey := b.wallets[fmt.Sprintf("validator-%d", i)].Hotkey()

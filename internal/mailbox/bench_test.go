@@ -113,7 +113,7 @@ func benchPlain(b *testing.B, n int, body []byte, take func(io.Reader) error) {
 	}
 }
 
-// watchHeap returns a function that tells how far the heap grew meanwhile, in bytes.
+// watchHeap returns a function that returns the growth of the heap since then, in bytes.
 func watchHeap(ctx context.Context) func() uint64 {
 	heap := func() uint64 {
 		s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}

@@ -1,6 +1,6 @@
-// Package mailbox is how nodes pass objects to each other: the gather of a set of gradients
-// before a deadline, what a node stores in its own bucket, what it reads from the aggregator's,
-// and for how long objects are kept.
+// Package mailbox transfers objects between nodes: it gathers gradients before a deadline, stores
+// objects in a node's own bucket, reads the aggregator's bucket, and deletes objects past their
+// retention.
 //
-// A peer's fault is a protocol.Verdict; an error always means that our own side failed.
+// A peer's fault is a protocol.Verdict; an error always means a failure on our own side.
 package mailbox

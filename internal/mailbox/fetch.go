@@ -23,7 +23,7 @@ type Aggregates struct {
 }
 
 // Archived returns the gradient that the Aggregate of w names, from the aggregator's
-// archive. Every verdict but VerdictUnreachable says that the aggregator cannot show it.
+// archive. Every verdict except OK and VerdictUnreachable means that the archive lacks it.
 func (a Aggregates) Archived(ctx context.Context, w protocol.Window, in wire.Included) (*run.Gradient, protocol.Verdict) {
 	ctx, cancel := a.Schedule.WithTimeout(ctx)
 	defer cancel()
@@ -41,8 +41,8 @@ func maxGradient(r run.Run) int64 {
 	return r.MaxGradient()
 }
 
-// Fetch asks for the Aggregate of w until it is there or the deadline has
-// passed; then the verdict is VerdictMissing or VerdictUnreachable.
+// Fetch requests the Aggregate of w until it exists or the deadline has passed; then the verdict is
+// VerdictMissing or VerdictUnreachable.
 func (a Aggregates) Fetch(ctx context.Context, w protocol.Window, deadline time.Time) (*run.Aggregate, protocol.Hash, int64, protocol.Verdict) {
 	b, verdict := a.Raw(ctx, w, deadline)
 	if !verdict.OK() {
@@ -52,7 +52,7 @@ func (a Aggregates) Fetch(ctx context.Context, w protocol.Window, deadline time.
 	return agg, hash, int64(len(b)), verdict
 }
 
-// Raw is Fetch without decoding: what stands there, as it is.
+// Raw is Fetch without decoding: it returns the object's bytes.
 func (a Aggregates) Raw(ctx context.Context, w protocol.Window, deadline time.Time) ([]byte, protocol.Verdict) {
 	ctx, cancel := a.Schedule.Clock.WithDeadline(ctx, deadline)
 	defer cancel()

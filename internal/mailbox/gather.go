@@ -17,8 +17,8 @@ import (
 	"templar/wire"
 )
 
-// Payload is one peer's gradient with what this node makes of it. Gradient and Raw
-// are set only when the verdict is OK.
+// Payload is one peer's gradient with this node's verdict. Gradient and Raw are set only when
+// the verdict is OK.
 type Payload struct {
 	Peer     directory.Peer
 	Verdict  protocol.Verdict
@@ -38,13 +38,12 @@ type Gatherer struct {
 }
 
 // Gather fetches and judges the gradients of window w from peers until the deadline. The
-// result has one Payload a peer, in the order of peers. One peer's fault never touches
-// another's: all are asked at once, and there is nothing that one could hold and another
-// wait for.
+// result has one Payload per peer, in the order of peers. One peer's fault does not affect
+// another: all are fetched concurrently and share no limited resource.
 //
 // A peer costs one connection and one buffer, never larger than the largest gradient of
 // the run, so that memory is bounded by the number of peers. Size and time come with the
-// answer's header: what is too large, early or late is judged before a byte is read.
+// response header: objects that are too large, early or late are refused before the body is read.
 func (g Gatherer) Gather(ctx context.Context, w protocol.Window, peers []directory.Peer, bounds protocol.Bounds, deadline time.Time) []Payload {
 	clk := g.Schedule.Clock
 	ctx, cancel := clk.WithDeadline(ctx, deadline)
@@ -59,10 +58,10 @@ func (g Gatherer) Gather(ctx context.Context, w protocol.Window, peers []directo
 	return out
 }
 
-// leastPatience is a moment that a good store far away may take to answer.
+// leastPatience is the time that a distant, healthy store may take to answer.
 const leastPatience = 250 * time.Millisecond
 
-// gathering is what the fetches of one Gather have in common.
+// gathering is the state that the fetches of one Gather share.
 type gathering struct {
 	Gatherer
 	window   protocol.Window
@@ -84,7 +83,7 @@ func (g *gathering) fetch(ctx context.Context, p directory.Peer) Payload {
 	for pause := g.Schedule.Poll() / 8; ; pause = min(2*pause, g.Schedule.Poll()) {
 		last := g.Schedule.Clock.Now().After(g.bounds.Max)
 		patience := g.patience
-		if stalls == 2 { // perhaps it is just slow: this one may take all that is left
+		if stalls == 2 { // it may just be slow: this attempt may take the remaining time
 			patience = 2 * g.deadline.Sub(g.Schedule.Clock.Now())
 		}
 		out.Attempts++
@@ -102,8 +101,8 @@ func (g *gathering) fetch(ctx context.Context, p directory.Peer) Payload {
 	}
 }
 
-// attempt asks once, and gives up when it stalls: a connection that hangs or drips must
-// not cost the peer its other attempts. buf is used for the body, or replaced by a larger one.
+// attempt makes one request, and gives up when it stalls, so that a connection that hangs or is
+// very slow leaves time for other attempts. buf is used for the body, or replaced by a larger one.
 func (g *gathering) attempt(ctx context.Context, out *Payload, buf []byte, patience time.Duration) (_ []byte, stalled bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -118,7 +117,7 @@ func (g *gathering) attempt(ctx context.Context, out *Payload, buf []byte, patie
 	return buf, stalled
 }
 
-// ask reads and judges the object.
+// ask reads and checks the object.
 func (g *gathering) ask(ctx context.Context, out *Payload, buf []byte, p *progress) []byte {
 	body, info, err := out.Peer.Bucket.Get(ctx, protocol.GradientKey(g.window, out.Peer.UID), maxGradient(g.Run))
 	if err != nil {

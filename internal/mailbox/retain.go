@@ -101,8 +101,8 @@ func (s *sweeps) due(p *protocol.Params, next protocol.Window) bool {
 	return true
 }
 
-// sweep has remove delete the objects of one kind that are stale. Keys of another version or
-// of a stranger's making are left alone.
+// sweep calls remove for the stale objects of one kind. Keys of another version or
+// in an unknown form are left alone.
 func sweep(ctx context.Context, clk clock.Clock, b store.Reader, kind protocol.Kind, stale func(protocol.Key) bool, remove func(ctx context.Context, key string) error) error {
 	var keys []string
 	err := store.EachKey(ctx, b, kind.Prefix(), func(key string, k protocol.Key) {
@@ -115,8 +115,8 @@ func sweep(ctx context.Context, clk clock.Clock, b store.Reader, kind protocol.K
 	return errors.Join(append(errs, err)...)
 }
 
-// deleteOwn deletes an object of the node's own bucket that has its uid or its signature: who
-// shares the bucket has others.
+// deleteOwn deletes an object of the node's own bucket that has its uid or its signature. Other
+// nodes may share the bucket.
 func (o *Outbox) deleteOwn(ctx context.Context, key string) error {
 	if k, _ := protocol.ParseKey(key); k.UID != o.UID {
 		if ours, err := o.signed(ctx, key, k.Kind); err != nil || !ours {

@@ -36,7 +36,7 @@ func TestPruneKeepsWhatIsNotOurs(t *testing.T) {
 		foreign := []string{
 			"gradient-notes.txt", "gradients", "gradient-1-0-v999", "gradient-x-0-v1", "debug.log", "gradient-1", "gradient-1-0",
 			protocol.CheckpointPrefix(1) + "model.safetensors", protocol.StartWindowKey(), "photo.jpg", protocol.ArchiveKey(1, 0),
-			protocol.GradientKey(1, 7), protocol.SampleKey(1, 7), // who shares the bucket
+			protocol.GradientKey(1, 7), protocol.SampleKey(1, 7), // of another node in the bucket
 			protocol.PeersKey(edge - 2), protocol.PeersKey(edge + 3), // in force at the edge, and after it
 		}
 		placed := append([]string{protocol.GradientKey(edge, 1), protocol.SampleKey(next, 1)}, foreign...)

@@ -31,16 +31,15 @@ func Fold(r method.Reducer, payloads []Payload) method.Update {
 	return Reduce(r, usable)
 }
 
-// Sum is what an Aggregate's update comes to when it is recomputed from the gradients that it
-// names.
+// Sum is an Aggregate's update, recomputed from the gradients that it names.
 type Sum struct {
 	Gradients int           // that were read
-	Unread    int           // whose store did not answer: then nothing else is known
-	Hidden    []Hidden      // those that the aggregator named and cannot show
+	Unread    int           // whose store did not answer: then the other fields are undefined
+	Hidden    []Hidden      // those that the Aggregate names and the archive lacks
 	Update    method.Update // nil unless all were read
 }
 
-// Hidden is a gradient that an Aggregate names and its aggregator cannot show.
+// Hidden is a gradient that an Aggregate names and the archive lacks.
 type Hidden struct {
 	wire.Included
 	Verdict protocol.Verdict

@@ -5,7 +5,7 @@ import "math"
 // normal turns a random word into a value of the standard normal distribution: the quantile of
 // u = (2k+1)/2^53 with k the word's upper 52 bits. The order of operations is spec/theta0,
 // "Normal values". Only +, -, *, / and the square root are used, which IEEE 754 defines to the
-// last bit, each rounded by itself: the conversions keep a compiler from fusing two of them.
+// last bit, each rounded separately: the conversions keep a compiler from fusing two of them.
 //
 // The rational functions are PPND7 of algorithm AS 241 (Wichura 1988), right to 7 digits.
 func normal(word uint64) float64 {

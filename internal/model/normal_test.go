@@ -122,7 +122,7 @@ func TestNormalIsTheQuantile(t *testing.T) {
 		}
 	}
 	if lo, hi := normal(0), normal(math.MaxUint64); lo < -8.3 || lo > -8.2 || hi != -lo {
-		t.Errorf("values lie in [%g, %g]", lo, hi)
+		t.Errorf("values are in [%g, %g]", lo, hi)
 	}
 }
 

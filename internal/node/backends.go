@@ -33,8 +33,8 @@ type Backends struct {
 	Private PrivateChain
 }
 
-// OpenChain connects to a chain. It waits, until ctx ends, for the chain to answer. What
-// becomes of the connection later is logged.
+// OpenChain connects to a chain. It waits, until ctx ends, for the chain to answer. Later failures
+// of the connection are logged.
 type OpenChain func(ctx context.Context, c config.Chain, clk clock.Clock, log *slog.Logger) (ChainConn, error)
 
 // ChainConn is a chain over a connection. Close ends it.
@@ -46,8 +46,7 @@ type ChainConn interface {
 // OpenEngine makes an engine for a model.
 type OpenEngine func(m protocol.Model, o EngineOptions) (engine.Engine, error)
 
-// EngineOptions are those of config.Options that an engine has a use for; others ignore
-// them.
+// EngineOptions are those of config.Options that an engine may use.
 type EngineOptions struct {
 	Threads int    // 0: all cores
 	BLAS    string // builtin, also when empty, openblas or auto
@@ -110,7 +109,7 @@ func (b *Backends) Build() config.Build {
 	return config.Build{Chains: slices.Sorted(maps.Keys(b.Chains)), Devices: slices.Sorted(maps.Keys(b.Engines))}
 }
 
-// pick finds a back end by its name; no name means the usual one.
+// pick finds a back end by its name; an empty name means the default.
 func pick[T any](key string, from map[string]T, name, usual string) (T, error) {
 	if name == "" {
 		name = usual

@@ -11,8 +11,8 @@ import (
 	"templar/internal/telemetry/loki"
 )
 
-// exported adds to env where the configuration says that metrics and the log go beside
-// this machine. Each of the senders works until its context ends.
+// exported adds to env the servers to which the configuration sends metrics and logs. Each sender
+// runs until its context ends.
 func exported(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ Env, senders []func(context.Context), err error) {
 	local := env.Log
 	if i := c.Telemetry.InfluxDB; i.Host != "" {
@@ -37,7 +37,7 @@ func exported(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ 
 	return env, senders, nil
 }
 
-// leastLevel is what the operator wants to see of the log, there as here.
+// leastLevel is the least log level, the same on this machine and on the server.
 func leastLevel(ctx context.Context, log *slog.Logger) slog.Level {
 	level := slog.LevelDebug - 4
 	for ; level < slog.LevelError && !log.Enabled(ctx, level); level++ {

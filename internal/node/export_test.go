@@ -18,7 +18,7 @@ import (
 	eventlog "templar/internal/telemetry/log"
 )
 
-// What a node tells goes where the configuration says, and stays here too. Debug lines,
+// Metrics and logs are sent to the servers of the configuration, and logged here too. Debug lines,
 // which are not wanted here, do not go there either.
 func TestExported(t *testing.T) {
 	var mu sync.Mutex

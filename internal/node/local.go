@@ -14,8 +14,8 @@ import (
 )
 
 // Buckets opens buckets where their endpoint says: in a store, by the back end for the
-// endpoint's scheme, or in a directory of this machine. A bucket has its directory to
-// itself, since one process at a time may write to it.
+// endpoint's scheme, or in a directory of this machine. Each bucket has its own directory, since one
+// process at a time may write to it.
 type Buckets struct {
 	stores map[string]StoreConn
 }
@@ -38,7 +38,7 @@ func (d *Buckets) Close() error {
 	return errors.Join(errs...)
 }
 
-// Dial opens a bucket to read, without asking whether it is there. In a store, its key may
+// Dial opens a bucket to read, without checking that it exists. In a store, its key may
 // write too; in a directory it takes no lock, and nothing may be written.
 func (d *Buckets) Dial(l store.Location) (store.Bucket, error) {
 	dir, err := bucketDir(l)
@@ -55,8 +55,8 @@ func (d *Buckets) Dial(l store.Location) (store.Bucket, error) {
 	return files.Bucket(l.Bucket), nil
 }
 
-// DialOwn opens a bucket to write to. One in a directory is made if need be, and is this
-// process's alone until release.
+// DialOwn opens a bucket to write to. A bucket in a directory is created if necessary, and is
+// locked by this process until release.
 func (d *Buckets) DialOwn(l store.Location) (b store.Bucket, release func(), err error) {
 	dir, err := bucketDir(l)
 	if err != nil {
@@ -87,8 +87,8 @@ func bucketDir(l store.Location) (dir string, err error) {
 	return filepath.Join(root, l.Bucket), store.CheckBucketName(l.Bucket)
 }
 
-// openDirectory opens a directory to write to one bucket in it, which is made if need be, and
-// keeps other processes that would write there out until release.
+// openDirectory opens a directory to write to one bucket in it, which is created if necessary, and
+// locks it against other processes until release.
 func openDirectory(dir, bucket string) (b store.Bucket, release func(), err error) {
 	release, err = fs.Lock(dir)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package node assembles a role from its configuration: the wallet, the chain, the
-// buckets with their decorators, the engine and the dataset. The commands and the localnet
-// start roles only through it, so that what runs in one process runs the same in many.
+// Package node assembles a role from its configuration: the wallet, the chain, the buckets with
+// their decorators, the engine and the dataset. The commands and the localnet start roles only
+// through it, so that one process and many behave the same.
 package node
 
 import (
@@ -27,17 +27,17 @@ import (
 	"templar/protocol"
 )
 
-// Env is what a process gives to the roles in it.
+// Env is what the roles of a process share.
 type Env struct {
 	Backends
 	Log   *slog.Logger
 	Sink  telemetry.Sink
 	Clock clock.Clock
-	// Alter, when set, changes a node's parts before it has its role: how a localnet makes
-	// cheaters.
+	// Alter, when set, changes a node's parts before it has its role: a localnet makes
+	// adversaries with it.
 	Alter func(parts.Parts) parts.Parts
-	// Disturb, when set, comes between a node and each bucket that it opens: how a localnet
-	// makes faults.
+	// Disturb, when set, wraps each bucket that a node opens: a localnet injects
+	// faults with it.
 	Disturb func(store.Bucket) store.Bucket
 }
 
@@ -48,10 +48,10 @@ type Node struct {
 	closers closers
 }
 
-// patience is how long a node waits for the chain before it says so.
+// patience is how long a node waits for the chain before it logs a warning.
 const patience = 3 * time.Second
 
-// Open assembles a node. Everything that can be wrong with its configuration is found here.
+// Open assembles a node. It reports all faults of the configuration.
 func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Needs, env Env) (_ *Node, err error) {
 	n := &Node{}
 	defer func() {
@@ -217,8 +217,8 @@ func (c *closers) close() error {
 	return errors.Join(errs...)
 }
 
-// Run assembles a node and runs its role. What the node tells to its last moment is sent
-// to where the configuration says.
+// Run assembles a node and runs its role. Metrics and logs up to its end are sent to the servers of
+// the configuration.
 func Run(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
 	env, senders, err := exported(ctx, c, r, env)
 	if err != nil {
@@ -252,7 +252,7 @@ func work(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
 	return errors.Join(err, n.Close())
 }
 
-// chosen is what the operator's options say to a role.
+// chosen returns the operator's options for a role.
 func chosen(o config.Options) role.Config {
 	return role.Config{Windows: o.Windows, Every: o.Every, HeldOutBatches: o.Batches, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers)}
 }

@@ -13,8 +13,8 @@ import (
 	"templar/internal/store"
 )
 
-// Reading is a run as anyone sees it who has keys that read. It has no identity, writes
-// nothing, and takes no lock: a node of the same configuration may be at work beside it.
+// Reading is access to a run with read keys only. It has no identity, writes nothing, and takes no
+// lock: a node with the same configuration may run beside it.
 type Reading struct {
 	run.Run
 	Chain      chain.Chain

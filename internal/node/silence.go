@@ -10,8 +10,8 @@ import (
 	"templar/internal/clock"
 )
 
-// watched says when the chain makes no blocks any more. Its client waits for them, however
-// long, and without a word a role that waits with it would look hung.
+// watched logs a warning when the chain stops making blocks. Its client waits for them without a
+// limit, and without the warning a waiting role would appear to hang.
 type watched struct {
 	chain.Chain
 	blockTime time.Duration
@@ -19,7 +19,7 @@ type watched struct {
 	clock     clock.Clock
 	log       *slog.Logger
 
-	newest atomic.Uint64 // block that was seen
+	newest atomic.Uint64 // newest block received
 }
 
 // ClockAhead is of the chain that is watched.
@@ -37,7 +37,7 @@ func (c *watched) Wait(ctx context.Context, n uint64) (chain.Block, error) {
 		c.log.Warn("the chain is silent: is its node running?", "chain", c.endpoint, "block", n)
 	})
 	b, err := c.Chain.Wait(ctx, n)
-	if told := !silent.Stop(); told && err == nil {
+	if warned := !silent.Stop(); warned && err == nil {
 		c.log.Info("the chain is back", "block", b.Number)
 	}
 	return c.see(b), err
@@ -50,7 +50,7 @@ func (c *watched) due(n uint64) time.Duration {
 }
 
 func (c *watched) see(b chain.Block) chain.Block {
-	if b.Number > c.newest.Load() { // of two callers at once either will do
+	if b.Number > c.newest.Load() { // with two concurrent callers either value is right
 		c.newest.Store(b.Number)
 	}
 	return b

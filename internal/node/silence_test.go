@@ -12,7 +12,7 @@ import (
 	"templar/internal/chain"
 )
 
-// slowChain has each block only when told.
+// slowChain makes each block on request.
 type slowChain struct {
 	chain.Chain
 	made chan struct{}
@@ -29,7 +29,7 @@ func (c slowChain) Wait(ctx context.Context, n uint64) (chain.Block, error) {
 	}
 }
 
-// TestSilentChainIsNoticed: a block in time is no news; one that is overdue is told of once,
+// TestSilentChainIsNoticed: a block in time is not logged; an overdue one is logged once,
 // and so is the chain's return.
 func TestSilentChainIsNoticed(t *testing.T) {
 	const blockTime = 10 * time.Second

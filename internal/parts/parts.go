@@ -1,6 +1,6 @@
-// Package parts is what a node is made of, before it has a role: values that Build fills in
-// once, in production, in the simulator and in tests alike, and from which each role takes
-// what it needs. Tests change them on the way.
+// Package parts builds the components of a node before it has a role. Production, the simulator
+// and tests use the same Build; each role takes the components that it needs, and tests may
+// replace some.
 package parts
 
 import (
@@ -30,8 +30,8 @@ import (
 	"templar/protocol"
 )
 
-// Parts are a node's. What a node has no use for is nil: an aggregator has no bucket of its
-// own, no engine and no data.
+// Parts are the components of a node. Those that a node does not use are nil: an aggregator has
+// no bucket of its own, no engine and no data.
 type Parts struct {
 	Run       run.Run
 	Clock     clock.Clock

@@ -26,25 +26,25 @@ const (
 	maxRound = 16
 )
 
-// ErrContradicted is wrapped when the replayed state is not the one that most of the
-// validators' stake holds: what the node restored was wrong, or its memory is.
+// ErrContradicted is wrapped when the replayed state differs from the one that most of the
+// validators' stake holds: the restored state was wrong, or memory is corrupt.
 var ErrContradicted = errors.New("the validators hold other parameters")
 
-// ErrPruned is wrapped when the next Aggregate is so old that it is kept no longer: the node
-// was away too long to catch up from where it is.
-var ErrPruned = errors.New("the aggregates from here on are kept no longer")
+// ErrPruned is wrapped when the next Aggregate is past its retention: the node was down too long to
+// catch up from its state.
+var ErrPruned = errors.New("the next aggregates are past their retention")
 
 // Committed is called for each window that a Follow committed.
 type Committed func(a *run.Aggregate, hash protocol.Hash, bytes int64) error
 
-// Source is where a replica takes Aggregates from, and what the states that they lead to are
-// held against.
+// Source provides the Aggregates of a replica, and the sync samples with which the resulting states
+// are compared.
 type Source struct {
 	Aggregates mailbox.Aggregates
 	Samples    attest.Samples
 	Directory  *directory.Directory
-	Hotkey     protocol.Hotkey // the node's own, whose word counts for its state
-	Log        *slog.Logger    // is told how a long catch-up gets on
+	Hotkey     protocol.Hotkey // the node's own, whose sample counts for its state
+	Log        *slog.Logger    // logs the progress of a long catch-up
 }
 
 func (r *Replica) follow(ctx context.Context, from Source, target protocol.Window, deadline time.Time, each Committed) (done bool, err error) {
@@ -87,13 +87,13 @@ type fetched struct {
 	verdict   protocol.Verdict
 }
 
-// round is how many Aggregates are fetched while as many are applied.
+// round returns how many Aggregates are fetched while the same number is applied.
 func (f *follower) round() int {
 	return max(1, min(maxRound, int(aheadBytes/2/max(1, f.run.Method.MaxUpdate))))
 }
 
-// step commits what is ready and fetches n Aggregates from window asked on meanwhile. It
-// returns nil when one of those that were ready is not there yet.
+// step commits the fetched Aggregates and concurrently fetches n more from window asked on. It
+// returns nil when one of the fetched ones does not exist yet.
 func (f *follower) step(ctx context.Context, ready []fetched, asked protocol.Window, n int, deadline time.Time) ([]fetched, error) {
 	fetching, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -145,7 +145,7 @@ func (f *follower) commit(ctx context.Context, ready []fetched) (all bool, err e
 	return true, nil
 }
 
-// pruned tells whether the next Aggregate is missing because it is kept no longer.
+// pruned reports whether the next Aggregate is missing because it is past its retention.
 func (f *follower) pruned(ctx context.Context) error {
 	if f.next+schedule.Retention(f.run.Params) >= f.target {
 		return nil
@@ -155,17 +155,17 @@ func (f *follower) pruned(ctx context.Context) error {
 	if _, err := f.from.Aggregates.Bucket.Head(ctx, protocol.AggregateKey(f.next)); errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("window %d: %w", f.next, ErrPruned)
 	}
-	return nil // the store does not answer, or has just been filled
+	return nil // the store does not answer, or was just filled
 }
 
-// compare holds the committed state against the hash that the validators have published of
-// it, if it is old enough for them to have done so.
+// compare compares the committed state with the hash that the validators have published, if it is
+// old enough for them to have published it.
 func (f *follower) compare(ctx context.Context) error {
 	if f.next+protocol.Window(f.run.Params.ValidatorOffset) >= f.target {
 		return nil
 	}
 	a := f.from.Samples.Attest(ctx, f.witnesses, f.State(), f.from.Hotkey)
-	f.stake = max(f.stake, a.Total) // of all, those included that are not asked any more
+	f.stake = max(f.stake, a.Total) // of all, including those no longer asked
 	a.Total = f.stake
 	f.witnesses = slices.DeleteFunc(f.witnesses, func(p directory.Peer) bool { return slices.Contains(a.Unreachable, p.Hotkey) })
 	if a.Outvoted() {

@@ -1,10 +1,10 @@
-// Package replica holds one node's copy of the model and moves it from window to
-// window by the only thing that may move it: the chain of Aggregates.
+// Package replica holds one node's copy of the model and moves it from window to window by the
+// chain of Aggregates.
 //
 // The committed state is what every honest node holds, bit for bit. A node that
-// could not get an Aggregate in time may train on a provisional state meanwhile; that
-// one is never hashed, sampled, checkpointed or scored from, and goes away as soon as
-// the Aggregate arrives.
+// could not get an Aggregate in time may train on a provisional state. A provisional state is
+// never hashed, sampled, checkpointed or used for scores, and is dropped when the Aggregate
+// arrives.
 package replica
 
 import (
@@ -31,7 +31,7 @@ type Replica struct {
 	provisional []float32       // nil: nothing provisional
 }
 
-// New takes over the parameters that stand before window next.
+// New returns a Replica of the parameters before window next, which it owns from then on.
 func New(run run.Run, start, next protocol.Window, previous protocol.Hash, params []float32) *Replica {
 	return &Replica{run: run, start: start, next: next, previous: previous, params: params, ahead: next}
 }
@@ -72,7 +72,7 @@ func (r *Replica) State() attest.State {
 	return attest.State{Window: r.next - 1, Step: r.Step(), Aggregate: r.previous, Hash: r.StateHash(), Params: r.params}
 }
 
-// Check says what is wrong with an Aggregate as the successor of the committed state.
+// Check returns an error if an Aggregate does not follow the committed state.
 func (r *Replica) Check(a *run.Aggregate) error {
 	step := r.Step()
 	switch {
@@ -88,7 +88,7 @@ func (r *Replica) Check(a *run.Aggregate) error {
 	return nil
 }
 
-// Commit applies the Aggregate of the next window and drops what was provisional.
+// Commit applies the Aggregate of the next window and drops the provisional state.
 func (r *Replica) Commit(a *run.Aggregate, hash protocol.Hash) error {
 	if err := r.Check(a); err != nil {
 		return err

@@ -28,7 +28,7 @@ func newReplica(net *testnet.Network) *replica.Replica {
 	return replica.New(net.Run, start, start, protocol.Hash{}, model.Init(net.Run.Params.Model, 1))
 }
 
-// update is some Update; seeds tell them apart.
+// update is an Update that depends on the seed.
 func update(t *testing.T, net *testnet.Network, seed uint64) method.Update {
 	t.Helper()
 	g, err := net.Run.Method.Encode(model.Init(net.Run.Params.Model, seed))
@@ -97,7 +97,7 @@ func TestCommit(t *testing.T) {
 	})
 }
 
-// Guesses move only the working state, and the Aggregates put it right to the last bit.
+// Guesses move only the working state, and the Aggregates correct it to the last bit.
 func TestGuessThenCommit(t *testing.T) {
 	testnet.Test(t, testnet.Config{}, func(net *testnet.Network) {
 		guessing, sure := newReplica(net), newReplica(net)
@@ -186,7 +186,7 @@ func TestFollowFetchesAhead(t *testing.T) {
 	})
 }
 
-// What was fetched ahead of a hole is of no use, and waiting for the hole is bounded.
+// Aggregates fetched beyond a missing one are not used, and the wait for it is bounded.
 func TestFollowStopsAtAHole(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		chain(t, net, 40)
@@ -202,7 +202,7 @@ func TestFollowStopsAtAHole(t *testing.T) {
 	})
 }
 
-// Behind what is kept there is no way on, and Follow says so.
+// Follow reports an error when the next Aggregate is past its retention.
 func TestFollowBehindWhatIsKept(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		chain(t, net, 40)
@@ -219,34 +219,34 @@ func TestFollowBehindWhatIsKept(t *testing.T) {
 	})
 }
 
-// On a catch-up the hash of each state is held against those that the validators have
-// published: more than half of their stake ends it, less does not, and a store that hangs
-// costs its patience once.
+// During a catch-up the hash of each state is compared with those that the validators have
+// published: a contradiction by more than half of their stake ends it, by less does not, and a
+// store that hangs is waited for once.
 func TestFollowCompares(t *testing.T) {
 	const windows, at = 20, 5
-	step := func(s *attest.State) { // as who holds other parameters
+	step := func(s *attest.State) { // as a node with other parameters
 		s.Params = slices.Clone(s.Params)
 		for j := range s.Params {
 			s.Params[j] += 1e-2
 		}
 		s.Hash[0]++
 	}
-	unseen := func(s *attest.State) { s.Hash[0]++ } // where nobody has sampled
+	unseen := func(s *attest.State) { s.Hash[0]++ } // where no sample was taken
 	copied := func(s *attest.State) { s.Params = make([]float32, len(s.Params)) }
 	for name, c := range map[string]struct {
-		liars []string
-		lie   func(*attest.State)
-		hangs bool
-		says  string
+		faulty []string
+		forge  func(*attest.State)
+		hangs  bool
+		says   string
 	}{
-		"all agree":                              {},
-		"the lighter lies":                       {liars: []string{"validator-1"}, lie: step},
-		"the heavier lies":                       {liars: []string{"validator-0"}, lie: step, says: "a stake of 2000, with 1000 these; 1.05 steps apart"},
-		"both":                                   {liars: []string{"validator-0", "validator-1"}, lie: step, says: "a stake of 3000, with 0 these; 1.05 steps"},
-		"another hash":                           {liars: []string{"validator-0"}, lie: unseen, says: "0 steps apart"},
-		"a copied hash":                          {liars: []string{"validator-0", "validator-1"}, lie: copied},
-		"the heavier hangs":                      {hangs: true},
-		"the lighter lies and the heavier hangs": {liars: []string{"validator-1"}, lie: step, hangs: true},
+		"all agree":             {},
+		"the lighter is faulty": {faulty: []string{"validator-1"}, forge: step},
+		"the heavier is faulty": {faulty: []string{"validator-0"}, forge: step, says: "a stake of 2000, with 1000 these; 1.05 steps apart"},
+		"both":                  {faulty: []string{"validator-0", "validator-1"}, forge: step, says: "a stake of 3000, with 0 these; 1.05 steps"},
+		"another hash":          {faulty: []string{"validator-0"}, forge: unseen, says: "0 steps apart"},
+		"a copied hash":         {faulty: []string{"validator-0", "validator-1"}, forge: copied},
+		"the heavier hangs":     {hangs: true},
+		"the lighter is faulty and the heavier hangs": {faulty: []string{"validator-1"}, forge: step, hangs: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testnet.Test(t, testnet.Config{Miners: 1, Validators: 2}, func(net *testnet.Network) {
@@ -256,16 +256,16 @@ func TestFollowCompares(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				told := newReplica(net)
+				author := newReplica(net)
 				for i := range windows {
-					a := successor(t, net, told, uint64(i))
-					if err := told.Commit(a, publish(t, net, "aggregator-0", a.Window, a)); err != nil {
+					a := successor(t, net, author, uint64(i))
+					if err := author.Commit(a, publish(t, net, "aggregator-0", a.Window, a)); err != nil {
 						t.Fatal(err)
 					}
 					for _, v := range []string{"validator-0", "validator-1"} {
-						s := told.State()
-						if i == at && slices.Contains(c.liars, v) {
-							c.lie(&s)
+						s := author.State()
+						if i == at && slices.Contains(c.faulty, v) {
+							c.forge(&s)
 						}
 						if err := post(net, v, s); err != nil {
 							t.Fatal(err)
@@ -281,14 +281,14 @@ func TestFollowCompares(t *testing.T) {
 				}
 				began := time.Now()
 				done, err := r.Follow(net.Context(), x.Source(), start+windows, time.Now(), func(*run.Aggregate, protocol.Hash, int64) error { return nil })
-				if done != (c.says == "") || done != (err == nil) || !done && !errors.Is(err, replica.ErrContradicted) {
+				if done != (c.says == "") || done != (err == nil) || (!done && !errors.Is(err, replica.ErrContradicted)) {
 					t.Fatalf("done %v, %v", done, err)
 				}
 				if !done && !strings.Contains(err.Error(), c.says) {
 					t.Errorf("%v, want an error that says %q", err, c.says)
 				}
 				if !done && r.Next() != start+at+1 {
-					t.Errorf("stopped at window %d, the lie was told of %d", r.Next(), start+at)
+					t.Errorf("stopped at window %d, the forged state is after window %d", r.Next(), start+at)
 				}
 				if took := time.Since(began); c.hangs && took != net.Run.Params.Gather() {
 					t.Errorf("a store that hangs cost %v", took)

@@ -1,5 +1,5 @@
-// Package resume is how a role that holds the model comes by a state to start from, and by
-// another one when that leads nowhere.
+// Package resume restores the state from which a role that holds the model starts, and another
+// one when that state is contradicted or too old.
 package resume
 
 import (
@@ -19,12 +19,12 @@ import (
 // Any is the window for a Restore that prefers no state over a newer one.
 const Any = protocol.Window(math.MaxUint64)
 
-// restoreTries is how often a node looks for a checkpoint before it ends: a run that was
-// announced has one, and what keeps the node from it is mostly a store on a bad day.
+// restoreTries is how often a node looks for a checkpoint before it ends: an announced run has
+// one, and the usual cause of a failure is a store that is temporarily unavailable.
 const restoreTries = 5
 
-// Restore takes over the newest state that can be had, and the private state with it. A role
-// that still has work to do on window w prefers the newest that does not stand after it.
+// Restore returns the newest usable state, with the private state. A role that still has work to
+// do on window w prefers the newest state that is not after w.
 func Restore(ctx context.Context, from checkpoint.Finder, events telemetry.Reporter, announced wire.StartWindow, w protocol.Window) (*replica.Replica, checkpoint.State, error) {
 	s, err := from.Restore(ctx, announced, w)
 	for again := 1; errors.Is(err, checkpoint.ErrNone) && again < restoreTries; again++ {
@@ -42,9 +42,9 @@ func Restore(ctx context.Context, from checkpoint.Finder, events telemetry.Repor
 	return r, s, nil
 }
 
-// Recover calls run, and again when the state that it worked with leads nowhere: once when it
-// is not the network's, since a restore holds each checkpoint against what the validators
-// say; and whenever the node has fallen behind what is kept.
+// Recover calls run, and calls it again when its state cannot be continued: once when the state
+// differs from the network's, since a restore compares each checkpoint with the validators'
+// samples; and whenever the node has fallen behind the retention of Aggregates.
 func Recover(ctx context.Context, s schedule.Schedule, log *slog.Logger, run func(context.Context) error) error {
 	for contradicted := false; ; {
 		err := run(ctx)
@@ -63,7 +63,7 @@ func Recover(ctx context.Context, s schedule.Schedule, log *slog.Logger, run fun
 	}
 }
 
-// Lost reports whether a state led nowhere, so that only Recover has a way on.
+// Lost reports whether a state cannot be continued, so that a restore is needed.
 func Lost(err error) bool {
 	return errors.Is(err, replica.ErrContradicted) || errors.Is(err, replica.ErrPruned)
 }

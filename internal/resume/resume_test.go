@@ -18,8 +18,8 @@ import (
 	"templar/wire"
 )
 
-// Who holds other parameters than the network restores once more, and no more than that;
-// who has fallen behind what is kept, as often as need be.
+// A node whose parameters differ from the network's restores once more and then fails; a node that
+// has fallen behind the retention of Aggregates restores as often as needed.
 func TestRecover(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) { testRecover(t, net) })
 }
@@ -60,7 +60,7 @@ func TestRepeatEndsWhenContradicted(t *testing.T) {
 	}
 }
 
-// A checkpoint that cannot be had at once is waited for, and not for ever.
+// A checkpoint that is temporarily unavailable is waited for, with a limit.
 func TestRestoreIsPatient(t *testing.T) {
 	for name, late := range map[string]int{"comes": 2, "never comes": 100} {
 		t.Run(name, func(t *testing.T) {

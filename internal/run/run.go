@@ -1,6 +1,6 @@
-// Package run is what all objects of a run have in common: its parameters, the hash that
-// names them, and the method and the state space that they describe. It reads objects with
-// the method's bodies in them.
+// Package run holds what all objects of a run share: the run parameters, their hash, and the
+// method and the state space that they describe. It decodes objects together with the method's
+// bodies.
 package run
 
 import (
@@ -14,7 +14,7 @@ import (
 	"templar/wire"
 )
 
-// Run is what all objects of a run have in common.
+// Run holds what all objects of a run share.
 type Run struct {
 	Params *protocol.Params
 	Hash   protocol.Hash
@@ -98,7 +98,8 @@ func (r Run) Aggregate(b []byte, w protocol.Window) (*Aggregate, protocol.Hash, 
 	return out, hash, v
 }
 
-// Set makes u the update, and its bytes the body. A nil update goes with no included gradients.
+// Set sets the update, and its bytes as the body. A nil update requires that no gradients are
+// included.
 func (a *Aggregate) Set(u method.Update) {
 	a.Update, a.Body = u, nil
 	if u != nil {

@@ -1,6 +1,6 @@
-// Package schedule is when things happen in a run: which window the chain is in, when a
-// window begins and ends, until when its Aggregate is due, and how long a node waits for
-// others. Time comes from blocks and from a clock.
+// Package schedule computes the times of a run: the chain's current window, the begin and end of
+// a window, the deadline of its Aggregate, and how long a node waits for others. Time comes from
+// blocks and from a clock.
 package schedule
 
 import (
@@ -14,7 +14,7 @@ import (
 	"templar/protocol"
 )
 
-// Blocks is what a schedule reads of a chain.
+// Blocks is the part of a chain that a schedule reads.
 type Blocks interface {
 	Head(context.Context) (chain.Block, error)
 	Wait(ctx context.Context, n uint64) (chain.Block, error)
@@ -29,14 +29,14 @@ type Schedule struct {
 	Clock  clock.Clock
 }
 
-// Poll is the pause between two looks at something that is not there yet: short
-// beside a block, and never a burden to a store.
+// Poll is the pause between two requests for an object that does not exist yet: short compared
+// with a block, and long enough not to load a store.
 func (s Schedule) Poll() time.Duration {
 	return min(max(s.Params.BlockTime()/4, 20*time.Millisecond), 2*time.Second)
 }
 
-// WithPatience bounds a look at other nodes' buckets beside the gather, so that a store
-// that hangs costs a validator no window.
+// WithPatience bounds a read of other nodes' buckets outside the gather, so that a store that
+// hangs costs a validator no window.
 func (s Schedule) WithPatience(ctx context.Context) (context.Context, context.CancelFunc) {
 	return clock.WithTimeout(ctx, s.Clock, s.Params.Gather())
 }
@@ -80,8 +80,8 @@ func (s Schedule) EndIfKnown(ctx context.Context, w protocol.Window) *chain.Bloc
 }
 
 // EvaluationSeed returns the chain's randomness at the first block after the upload
-// deadline of the window that ended with block end: no miner could know it when it
-// uploaded, and everyone can look it up afterwards.
+// deadline of the window that ended with block end: it is unknown to miners when they upload, and
+// available to all nodes afterwards.
 func (s Schedule) EvaluationSeed(ctx context.Context, end chain.Block) (protocol.Hash, error) {
 	deadline := s.Params.UploadBounds(end.Time).Max
 	for n := end.Number + 1; ; n++ {
@@ -95,9 +95,8 @@ func (s Schedule) EvaluationSeed(ctx context.Context, end chain.Block) (protocol
 	}
 }
 
-// AggregateDeadline is until when to wait for the Aggregate of the window that ended with
-// block end: until it is due and no longer, so that an aggregator that is away costs
-// nobody the next window too.
+// AggregateDeadline is the time at which the Aggregate of the window that ended with block end is
+// due. Nodes wait no longer, so that an aggregator that is down does not cost them the next window.
 func (s Schedule) AggregateDeadline(end chain.Block) time.Time {
 	return s.Params.AggregateDue(end.Time)
 }

@@ -1,6 +1,5 @@
-// Package telemetry is the one seam through which a role tells what it does: typed
-// events, from which logs, the live view, reports, metrics and tests are fed. An
-// event never carries a credential.
+// Package telemetry defines the events that roles emit: typed values, which feed logs, the live
+// view, reports, metrics and tests. An event never carries a credential.
 package telemetry
 
 import (
@@ -17,7 +16,7 @@ import (
 	"templar/protocol"
 )
 
-// Role is what a node is.
+// Role is the kind of a node.
 type Role string
 
 // The roles.
@@ -25,10 +24,10 @@ const (
 	Miner      Role = "miner"
 	Validator  Role = "validator"
 	Aggregator Role = "aggregator"
-	Evaluator  Role = "evaluator" // follows the run and measures, takes no part
+	Evaluator  Role = "evaluator" // follows the run and measures the model
 )
 
-// Event is one thing that happened at one node.
+// Event is one event at one node.
 type Event struct {
 	Time   time.Time
 	Node   string // unique in the network, for example "miner-0"
@@ -44,7 +43,7 @@ type Body interface {
 	visit(Event, Visitor)
 }
 
-// Visitor takes events apart by their bodies. A sink implements it without embedding
+// Visitor dispatches events by their bodies. A sink implements it without embedding
 // another one: a kind of event that is added here then fails to compile in each sink until
 // its author has decided what the sink does with it.
 type Visitor interface {
@@ -107,7 +106,7 @@ type Gathered struct {
 	Duration time.Duration
 }
 
-// PeerVerdict is what a gather made of one peer.
+// PeerVerdict is a gather's verdict on one peer.
 type PeerVerdict struct {
 	UID      protocol.UID
 	Verdict  protocol.Verdict
@@ -127,17 +126,17 @@ func (g Gathered) SuccessRate() float64 {
 	return float64(ok) / float64(max(len(g.Verdicts), 1))
 }
 
-// Published: the Aggregate of the window is out.
+// Published: the Aggregate of the window is published.
 type Published struct {
 	Hash     protocol.Hash
 	Bytes    int64
 	Included []protocol.UID
 	Skipped  map[protocol.UID]protocol.Verdict
-	Ours     bool // false: another aggregator's stood there first
+	Ours     bool // false: another aggregator published first
 
 	Gather    time.Duration // as the Aggregate says
 	Aggregate time.Duration // likewise
-	Publish   time.Duration // this node's, until it had read back what counts
+	Publish   time.Duration // this node's, until it had read back the Aggregate that counts
 }
 
 // SuccessRate is the share of the selected peers that are in the Aggregate.
@@ -163,16 +162,16 @@ type Audited struct {
 	Gradients int
 }
 
-// Evaluated: a validator measured what miners' gradients do to the loss.
+// Evaluated: a validator measured the effect of miners' gradients on the loss.
 type Evaluated struct {
 	Miners   int
 	Duration time.Duration
 }
 
-// Compared: a validator held miners' sync samples against its own parameters.
+// Compared: a validator compared miners' sync samples with its own parameters.
 type Compared struct{ Samples []Sample } // ascending uid
 
-// Sample is what became of one miner's sync sample.
+// Sample is the result for one miner's sync sample.
 type Sample struct {
 	UID protocol.UID
 	score.Sync
@@ -270,7 +269,7 @@ func Tee(sinks ...Sink) Sink {
 	})
 }
 
-// Reporter stamps one node's events. Its zero value swallows them.
+// Reporter stamps one node's events. Its zero value discards them.
 type Reporter struct {
 	Node  string
 	Role  Role

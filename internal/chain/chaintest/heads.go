@@ -139,7 +139,7 @@ func testReorganised(t *testing.T, ctx context.Context, s Subject) {
 		s.Reorganise(t)
 		next := must[chain.Block](t, "wait")(s.Chain.Wait(ctx, b.Number+1))
 		if next.Parent != b.Hash {
-			t.Fatalf("%+v does not follow %+v, which was replaced after it was told", next, b)
+			t.Fatalf("%+v does not follow %+v, which was replaced after it was reported", next, b)
 		}
 		b = next
 	}

@@ -24,7 +24,7 @@ type toy struct {
 	mu struct {
 		sync.Mutex
 		final    []chain.Block
-		best     chain.Block // not final: only the blocks before it are told
+		best     chain.Block // not final: only the blocks before it are reported
 		graph    chain.Metagraph
 		data     []chain.Commitment
 		funds    map[protocol.Hotkey]int

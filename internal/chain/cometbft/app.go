@@ -54,7 +54,7 @@ type app struct {
 		height    int64                              // of the newest block in db
 		trees     []version                          // of the newest states, ascending
 		outcomes  map[int64]map[txHash]ledger.Result // of the newest blocks
-		pending   map[protocol.Hotkey]struct{}       // who has a transaction in the mempool
+		pending   map[protocol.Hotkey]struct{}       // hotkeys with a transaction in the mempool
 		newcomers int                                // registrations among these
 		advance   chan struct{}                      // closed and replaced by each Commit
 		snapshots []snapshot                         // ascending
@@ -134,7 +134,7 @@ func (a *app) persist() error {
 	return nil
 }
 
-// Info tells CometBFT from which block on to replay.
+// Info reports to CometBFT the block from which to replay.
 func (a *app) Info(context.Context, *abci.RequestInfo) (*abci.ResponseInfo, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -221,7 +221,7 @@ func (a *app) FinalizeBlock(_ context.Context, r *abci.RequestFinalizeBlock) (*a
 	return out, nil
 }
 
-// Commit makes the block durable and wakes who waits for it.
+// Commit makes the block durable and wakes the waiting callers.
 func (a *app) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"templar/internal/chain/cometbft"
 )
 
-// childConfig is what a node in a process of its own is told.
+// childConfig configures a node in a process of its own.
 type childConfig struct {
 	Home     string
 	Interval time.Duration
@@ -57,7 +57,7 @@ func runChild(raw string) error {
 	return n.Run(context.Background())
 }
 
-// childLogger tells what CometBFT does, with TEMPLAR_TEST_LOG set.
+// childLogger logs what CometBFT does, with TEMPLAR_TEST_LOG set.
 func childLogger() *slog.Logger {
 	if os.Getenv("TEMPLAR_TEST_LOG") == "" {
 		return nil

@@ -25,7 +25,7 @@ type Opts struct {
 	NetUID  uint16
 	// Verify, unless zero, is the hash of the genesis (GenesisHash): then nothing is
 	// believed without the signatures of the chain's authorities, and a call that meets
-	// a lie fails. What was read is then up to one block older than the head.
+	// a false answer fails. What was read is then up to one block older than the head.
 	Verify protocol.Hash
 	// Clock defaults to the machine's.
 	Clock clock.Clock
@@ -43,7 +43,7 @@ type Client struct {
 	verify  *verifier // nil believes the server
 	domain  ledger.Domain
 	genesis chain.Block
-	seen    atomic.Int64 // the highest height that the server has told of
+	seen    atomic.Int64 // the highest height that the server has reported
 }
 
 var _ chain.Chain = (*Client)(nil)
@@ -195,7 +195,7 @@ func (c *Client) Metagraph(ctx context.Context) (m chain.Metagraph, err error) {
 	return m, nil
 }
 
-// Commitments returns everybody's newest commitment.
+// Commitments returns all neurons' newest commitments.
 func (c *Client) Commitments(ctx context.Context) (all []chain.Commitment, err error) {
 	if c.verify != nil {
 		return c.provenCommitments(ctx)

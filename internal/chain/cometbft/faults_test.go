@@ -113,7 +113,7 @@ func TestSubmitOpenOutcome(t *testing.T) {
 	}
 }
 
-// A server that lies makes errors, never a panic or a wrong value.
+// False answers of a server cause errors, never a panic or a wrong value.
 func TestHostileServer(t *testing.T) {
 	g, _ := ledgertest.Genesis(t)
 	n := start(t, initHome(t, g), "127.0.0.1:0")
@@ -193,7 +193,7 @@ func goroutines() (stacks []string) {
 	return stacks
 }
 
-// expired tells by a refusal's reason that the call was too late for the chain.
+// expired reports whether a refusal's reason is that the call was too late for the chain.
 func expired(reason string) bool {
 	var expiry, block uint64
 	if n, _ := fmt.Sscanf(reason, "expiry block %d: the block is %d", &expiry, &block); n == 2 {

@@ -58,7 +58,7 @@ func CheckAuthorities(keys []string) error {
 			return err
 		}
 		if seen[string(k)] {
-			return fmt.Errorf("authority key %q stands twice", text)
+			return fmt.Errorf("authority key %q appears twice", text)
 		}
 		seen[string(k)] = true
 	}

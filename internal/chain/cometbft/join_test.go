@@ -36,7 +36,7 @@ func genesisFile(t *testing.T, home string) []byte {
 	return b
 }
 
-// Strangers form a chain: each sends its key to the one who writes the genesis.
+// Separate operators form a chain: each sends its key to the author of the genesis.
 func TestCeremony(t *testing.T) {
 	first, second := t.TempDir(), t.TempDir()
 	a, err := cometbft.Keys(first)

@@ -22,7 +22,7 @@ import (
 	"templar/internal/chain/ledger"
 )
 
-// Network says how a node meets the others. The zero value is a node by itself.
+// Network is how a node connects to others. The zero value is a single node.
 type Network struct {
 	Listen   string   `json:"listen"`             // host:port for other nodes
 	External string   `json:"external,omitempty"` // host:port as others see it, if not Listen
@@ -105,7 +105,7 @@ func checkListen(listen []string) error {
 			return fmt.Errorf("listen address %w", err)
 		}
 		if seen[net.JoinHostPort(host, port)] {
-			return fmt.Errorf("listen address %q stands twice: each node needs one of its own", address)
+			return fmt.Errorf("listen address %q appears twice: each node needs one of its own", address)
 		}
 		seen[net.JoinHostPort(host, port)] = true
 		if (Network{Listen: address}).loopback() {
@@ -221,7 +221,7 @@ func (n Network) validate() error {
 			return fmt.Errorf("peer %w", err)
 		}
 		if at := net.JoinHostPort(host, port); seen[id] || seen[at] {
-			return fmt.Errorf("peer %q stands twice, or its address does", p)
+			return fmt.Errorf("peer %q appears twice, or its address does", p)
 		} else {
 			seen[id], seen[at] = true, true
 		}
@@ -239,7 +239,7 @@ func writeNetwork(home string, n Network) error {
 	return tempfile.WriteFileAtomic(networkFile(home), append(b, '\n'), 0o600)
 }
 
-// readNetwork returns the zero value for a node by itself.
+// readNetwork returns the zero value for a single node.
 func readNetwork(home string) (n Network, err error) {
 	b, err := os.ReadFile(networkFile(home))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -66,7 +66,7 @@ type Node struct {
 	listener net.Listener
 	openDB   cfg.DBProvider
 
-	mu struct { // what status tells
+	mu struct { // the fields of status
 		sync.Mutex
 		env       *rpccore.Environment
 		app       *app
@@ -224,7 +224,7 @@ func (n *Node) nodeConfig() *cfg.Config {
 	return c
 }
 
-// setP2P connects the node to the peers that its folder names, and to nobody else that
+// setP2P connects the node to the peers that its folder names, and to no others that
 // it hears of: authorities know each other.
 func (n *Node) setP2P(c *cfg.P2PConfig) {
 	c.PexReactor = false
@@ -239,7 +239,7 @@ func (n *Node) setP2P(c *cfg.P2PConfig) {
 	c.FlushThrottleTimeout = 10 * time.Millisecond
 }
 
-// trustSnapshot tells CometBFT to begin with a snapshot, and which header to trust: one
+// trustSnapshot configures CometBFT to begin with a snapshot, and the header to trust: one
 // that the genesis's authorities signed.
 func (n *Node) trustSnapshot(ctx context.Context, c *cfg.Config, doc *types.GenesisDoc) error {
 	if len(n.config.Sync) == 0 {

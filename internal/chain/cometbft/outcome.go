@@ -32,7 +32,7 @@ func (a *app) keepOutcomes(height int64, txs [][]byte, results []ledger.Result) 
 	delete(a.mu.outcomes, height-keptOutcomes)
 }
 
-// outcome saves everybody in a full block from fetching all of it.
+// outcome is a transaction's result by its hash, so that clients need not fetch a full block.
 func (a *app) outcome(height int64, hash []byte) (*outcome, error) {
 	if len(hash) != sha256.Size {
 		return nil, errors.New("a transaction's hash has 32 bytes")

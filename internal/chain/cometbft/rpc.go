@@ -92,7 +92,7 @@ func (s *server) next(ctx context.Context, after int64) (*signedBlock, error) {
 	}
 }
 
-// block keeps the newest: everybody asks for it.
+// block caches the newest: all callers request it.
 func (s *server) block(height int64) (*signedBlock, error) {
 	if height == 0 {
 		return &signedBlock{}, nil

@@ -50,9 +50,9 @@ func (a *app) PrepareProposal(_ context.Context, r *abci.RequestPrepareProposal)
 	_, last := a.mu.ledger.Block()
 	a.mu.Unlock()
 	t := a.now()
-	for _, floor := range []time.Time{last, r.Time} {
-		if t.Before(floor) {
-			t = floor
+	for _, least := range []time.Time{last, r.Time} {
+		if t.Before(least) {
+			t = least
 		}
 	}
 	txs := [][]byte{newStamp(t)}

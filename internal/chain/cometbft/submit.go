@@ -26,7 +26,7 @@ const (
 
 // submit signs a call, sends it, and waits until a block includes it. A call that the
 // chain refuses gives StatusFailed. When the answer to sending is lost, the blocks up
-// to the transaction's expiry tell what became of it; only a context that ends before
+// to the transaction's expiry show its outcome; only a context that ends before
 // leaves the outcome open.
 func (c *Client) submit(ctx context.Context, s protocol.Signer, call ledger.Call) (chain.Receipt, error) {
 	for range attempts {
@@ -82,7 +82,7 @@ type pendingTx struct {
 	doubtful bool // the server may have it
 }
 
-// settle sends the transaction and looks into each block until its fate is known.
+// settle sends the transaction and checks each block until its outcome is known.
 func (p *pendingTx) settle(ctx context.Context) (code uint32, r chain.Receipt, err error) {
 	for block := p.from; block <= p.expiry; block++ {
 		if !p.accepted {

@@ -19,14 +19,14 @@ import (
 )
 
 // verifier checks what a server says against the genesis. The authorities of a chain
-// are those of its genesis for ever, so that any header can be checked by itself, with
+// never change after its genesis, so that any header can be checked alone, with
 // their signatures; there is nothing to bisect, and no trust that runs out.
 type verifier struct {
 	chainID     string
 	authorities *types.ValidatorSet
 }
 
-// GenesisHash is what a client needs to know to trust nobody: it names the chain's
+// GenesisHash is all that a client needs to verify answers: it names the chain's
 // parameters, first neurons and authorities.
 func GenesisHash(doc *types.GenesisDoc) (protocol.Hash, error) {
 	raw, err := cmtjson.Marshal(doc)
@@ -84,7 +84,7 @@ func (c *Client) trustGenesis(ctx context.Context, want protocol.Hash) (ledger.G
 		return ledger.Genesis{}, err
 	}
 	if got != want {
-		return ledger.Genesis{}, fmt.Errorf("the server's genesis is %v, not %v: it is another chain, or the server lies", got, want)
+		return ledger.Genesis{}, fmt.Errorf("the server's genesis is %v, not %v: it is another chain, or its answer is false", got, want)
 	}
 	if err := r.Genesis.ValidateAndComplete(); err != nil {
 		return ledger.Genesis{}, err
@@ -164,7 +164,7 @@ func (c *Client) checkResults(ctx context.Context, r *ctypes.ResultBlockResults,
 	return nil
 }
 
-// signed fetches a block that exists, and verifies it when the client is told to.
+// signed fetches a block that exists, and verifies it if the client is configured to.
 func (c *Client) signed(ctx context.Context, method string, params map[string]any) (*signedBlock, error) {
 	var b signedBlock
 	if err := c.rpc.persist(ctx, method, params, &b); err != nil {

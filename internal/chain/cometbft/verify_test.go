@@ -23,9 +23,9 @@ import (
 
 // liar changes a node's answers to requests that mention a method.
 type liar struct {
-	method string
-	lie    func(answer []byte) []byte
-	told   atomic.Int32
+	method  string
+	lie     func(answer []byte) []byte
+	altered atomic.Int32
 }
 
 func (l *liar) serve(t *testing.T, endpoint string) string {
@@ -47,7 +47,7 @@ func (l *liar) serve(t *testing.T, endpoint string) string {
 		if bytes.Contains(body, []byte(l.method)) {
 			if lie := l.lie(out); !bytes.Equal(lie, out) {
 				out = lie
-				l.told.Add(1)
+				l.altered.Add(1)
 			}
 		}
 		_, _ = w.Write(out)
@@ -112,7 +112,7 @@ func TestVerifyCatchesLiar(t *testing.T) {
 		"another block":       {"templar_block", swap(`"height": ?"2"`, `"height":"3"`), block},
 		"metagraph":           {"abci_query", flipValue, metagraph},
 		"commitments":         {"abci_query", flipValue, commitments},
-		"nobody is there":     {"abci_query", swap(`"value": ?"[^"]+"`, `"value":"AAAAAQAAAAAAAAAA"`), metagraph},
+		"empty metagraph":     {"abci_query", swap(`"value": ?"[^"]+"`, `"value":"AAAAAQAAAAAAAAAA"`), metagraph},
 		"what became of it":   {`"block_results"`, swap(`"txs_results": ?\[\{"code": ?0,(.*?)\},\{"code": ?0`, `"txs_results":[{"code":0,$1},{"code":5`), submit},
 		"transactions hidden": {`"block"`, swap(`"txs": ?\["([^"]+)","[^"]+"`, `"txs":["$1"`), submit},
 	} {
@@ -123,12 +123,12 @@ func TestVerifyCatchesLiar(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			err := l.call(ctx, c)
-			if err == nil || ctx.Err() != nil || proxy.told.Load() == 0 {
-				t.Errorf("%d lies: %v", proxy.told.Load(), err)
+			if err == nil || ctx.Err() != nil || proxy.altered.Load() == 0 {
+				t.Errorf("%d lies: %v", proxy.altered.Load(), err)
 			}
 		})
 	}
-	if _, err := cometbft.Dial(t.Context(), cometbft.Opts{Endpoint: n.Endpoint(), Verify: other}); err == nil || !strings.Contains(err.Error(), "another chain, or the server lies") {
+	if _, err := cometbft.Dial(t.Context(), cometbft.Opts{Endpoint: n.Endpoint(), Verify: other}); err == nil || !strings.Contains(err.Error(), "another chain, or its answer is false") {
 		t.Errorf("another genesis: %v", err)
 	}
 }
@@ -141,7 +141,7 @@ func TestProofOfAStateLeftBehind(t *testing.T) {
 	n := start(t, home, "127.0.0.1:0")
 	refuse, behind := swap(`"code": ?0`, `"code":1`), &liar{method: "/proof"}
 	behind.lie = func(answer []byte) []byte {
-		if behind.told.Load() == 2 {
+		if behind.altered.Load() == 2 {
 			return answer
 		}
 		return refuse(answer)
@@ -150,8 +150,8 @@ func TestProofOfAStateLeftBehind(t *testing.T) {
 	if _, err := c.Wait(t.Context(), 3); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := c.Metagraph(t.Context()); err != nil || len(m.Neurons) == 0 || behind.told.Load() != 2 {
-		t.Errorf("%d neurons, %v after %d refusals", len(m.Neurons), err, behind.told.Load())
+	if m, err := c.Metagraph(t.Context()); err != nil || len(m.Neurons) == 0 || behind.altered.Load() != 2 {
+		t.Errorf("%d neurons, %v after %d refusals", len(m.Neurons), err, behind.altered.Load())
 	}
 }
 

@@ -177,7 +177,7 @@ func FuzzVerifyProof(f *testing.F) {
 	b := newBench(f, nil)
 	b.block(b.tx(1, ledger.Commit{Data: []byte("bucket")}), b.tx(2, weights(3, 0, 1)))
 	tree := b.Tree()
-	for _, prefix := range []string{ledger.PrefixNeurons, ledger.PrefixCommitments, "nobody"} {
+	for _, prefix := range []string{ledger.PrefixNeurons, ledger.PrefixCommitments, "unknown"} {
 		f.Add(prefix, tree.Prove(prefix))
 	}
 	f.Fuzz(func(t *testing.T, prefix string, proof []byte) {

@@ -8,12 +8,12 @@
 // an expiry block. It takes effect entirely or not at all: a refused one leaves the
 // state as it was, its nonce included, and can no longer be included after its expiry.
 //
-// There are no coins and no fees. Who may add stake is a matter of authority: hotkeys
-// in the parameters, which stand for the people who run the network. More than two
+// There are no coins and no fees. Stake is added by the authorities: hotkeys in the
+// parameters that represent the operators of the network. More than two
 // thirds of them change the parameters. Stake is lost with the slot. Against floods see
 // register.go; a driver admits one pending transaction a hotkey.
 //
-// Tree and Prove show parts of the state to those who know its root. docs/spec/chain.md
+// Tree and Prove prove parts of the state to a reader that has its root. docs/spec/chain.md
 // has the formats.
 //
 // Every Tempo blocks an epoch runs Yuma consensus (package yuma), which sets

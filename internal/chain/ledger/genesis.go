@@ -79,7 +79,7 @@ func (g *Genesis) Validate() error {
 	}
 	seen, left := map[protocol.Hotkey]bool{}, uint64(maxTotalStake)
 	for _, f := range g.Founders {
-		fault(seen[f.Hotkey], "founder %v stands twice", f.Hotkey)
+		fault(seen[f.Hotkey], "founder %v appears twice", f.Hotkey)
 		fault(f.Stake > left, "the founders' stake is over %d in all", uint64(maxTotalStake))
 		seen[f.Hotkey], left = true, left-min(f.Stake, left)
 	}

@@ -123,7 +123,7 @@ func (l *Ledger) judge(b []byte, block uint64) (tx Tx, effect func(), r *Refusal
 // Metagraph returns the neurons, ascending by uid.
 func (l *Ledger) Metagraph() chain.Metagraph { return l.state.metagraph(l.state.clock().block) }
 
-// Commitments returns everybody's commitment, ascending by uid.
+// Commitments returns all neurons' commitments, ascending by uid.
 func (l *Ledger) Commitments() []chain.Commitment { return l.state.commitments() }
 
 // Changes walks the records that the newest Apply touched (at first: all of them), in

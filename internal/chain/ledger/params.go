@@ -15,7 +15,7 @@ type Params struct {
 	// Authorities are hotkeys: they give and take stake, register others, and vote.
 	Authorities []protocol.Hotkey `json:"authorities"`
 
-	OpenRegistration bool   `json:"open_registration"` // to everybody, not only through authorities
+	OpenRegistration bool   `json:"open_registration"` // to all hotkeys, not only through authorities
 	MaxRegistrations int    `json:"max_registrations"` // a block
 	MaxNeurons       int    `json:"max_neurons"`
 	ImmunityPeriod   uint64 `json:"immunity_period"` // blocks in which a new neuron is not replaced
@@ -95,7 +95,7 @@ func (p *Params) faults() (errs []error) {
 	fault(len(p.Authorities) > maxAuthorities, "%d authorities: at most %d", len(p.Authorities), maxAuthorities)
 	seen := map[protocol.Hotkey]bool{}
 	for _, a := range p.Authorities {
-		fault(seen[a], "authority %v stands twice", a)
+		fault(seen[a], "authority %v appears twice", a)
 		seen[a] = true
 	}
 	fault(p.MaxNeurons < 1 || p.MaxNeurons > maxNeurons, "max_neurons is %d: 1 to %d", p.MaxNeurons, maxNeurons)

@@ -63,7 +63,7 @@ func (r Record) append(b []byte) []byte {
 }
 
 // appendAudit walks the subtree over leaves [from, to) and writes the hashes of what
-// lies outside [lo, hi).
+// is outside [lo, hi).
 func (t *Tree) appendAudit(b []byte, from, to, lo, hi int) []byte {
 	if from >= hi || to <= lo {
 		h := treeHash(t.leaves[from:to])

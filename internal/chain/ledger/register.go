@@ -53,7 +53,7 @@ func (l *Ledger) slot(block uint64) (uid protocol.UID, worst *neuron, r *Refusal
 			worst = &all[i]
 		}
 	}
-	// Else newcomers could push out everybody, the best neuron last.
+	// Otherwise newcomers could displace all neurons, the best one last.
 	if worst == nil || 2*immune > len(all) {
 		return 0, nil, refuse(CodeRule, "the subnet is full, and %d of %d neurons are too new to be replaced", immune, len(all))
 	}

@@ -18,7 +18,7 @@ func TestAuthorityRegistersOthers(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 	open := newBench(t, nil)
-	open.do(1, ledger.Register{Hotkey: guest}, "closed") // nobody is registered against their will
+	open.do(1, ledger.Register{Hotkey: guest}, "closed") // no hotkey is registered without its signature
 }
 
 func TestImmuneNeuronsStay(t *testing.T) {

@@ -28,7 +28,7 @@ func (l *Ledger) Snapshot() []byte {
 }
 
 // DecodeSnapshot restores the ledger that a snapshot was taken of. The caller compares
-// Root with one that it trusts: a snapshot proves nothing by itself.
+// Root with one that it trusts: a snapshot alone proves nothing.
 func DecodeSnapshot(b []byte) (*Ledger, error) {
 	rest, ok := bytes.CutPrefix(b, []byte(snapshotMagic))
 	if !ok {

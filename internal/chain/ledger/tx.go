@@ -33,7 +33,7 @@ const (
 
 	// MaxTxSize bounds every valid transaction, in bytes.
 	MaxTxSize = txHeader + weightsFixed + weightSize*maxNeurons + txSignature
-	// MaxLifetime is how many blocks ahead an expiry may lie.
+	// MaxLifetime is how many blocks ahead an expiry may be.
 	MaxLifetime = 256
 )
 

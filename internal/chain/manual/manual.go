@@ -161,7 +161,7 @@ func (c *Chain) Metagraph(ctx context.Context) (chain.Metagraph, error) {
 	return c.mu.ledger.Metagraph(), ctx.Err()
 }
 
-// Commitments returns everybody's commitment after the newest block.
+// Commitments returns all neurons' commitments after the newest block.
 func (c *Chain) Commitments(ctx context.Context) ([]chain.Commitment, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -35,7 +35,7 @@ func (c *Chain) Send(s protocol.Signer, call ledger.Call) (*Sent, error) {
 	return &Sent{chain: c, pending: p}, nil
 }
 
-// Receipt tells once what became of the call. ok is false before a block includes it;
+// Receipt returns the outcome of the call, once. ok is false before a block includes it;
 // again says that the block had no room, and that the call must be sent anew.
 func (t *Sent) Receipt() (r chain.Receipt, again, ok bool) {
 	if t.refused != nil {
@@ -67,7 +67,7 @@ func (t *Sent) Withdraw() {
 func (c *Chain) Reorganise(depth int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	blocks := slices.Clone(c.mu.blocks) // who read a block keeps the one that it read
+	blocks := slices.Clone(c.mu.blocks) // callers keep the blocks that they read
 	for i := max(1, len(blocks)-depth); i < len(blocks); i++ {
 		blocks[i].Parent = blocks[i-1].Hash
 		blocks[i].Hash = sha256.Sum256(append([]byte("templar manual fork\x00"), blocks[i].Hash[:]...))

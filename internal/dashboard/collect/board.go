@@ -12,7 +12,7 @@ import (
 	"templar/protocol"
 )
 
-// MemberState is where one member stands now.
+// MemberState is the present state of one member.
 type MemberState struct {
 	Member
 	Phase           string
@@ -40,7 +40,7 @@ type State struct {
 	Notes       []Note // oldest first
 }
 
-// board is what events leave behind for the live view.
+// board is the state of the live view, built from events.
 type board struct {
 	block     uint64
 	blockSeen time.Time
@@ -89,7 +89,7 @@ func (b *board) recordPublished(e telemetry.Event, n *MemberState, p telemetry.P
 func (b *board) recordApplied(e telemetry.Event, n *MemberState, a telemetry.Applied, books *books) {
 	n.Down += a.AggregateBytes
 	if a.Provisional {
-		b.note(e.Time, slog.LevelWarn, fmt.Sprintf("window %d: %s goes on without the Aggregate, provisionally", e.Window, e.Node))
+		b.note(e.Time, slog.LevelWarn, fmt.Sprintf("window %d: %s continues without the Aggregate, provisionally", e.Window, e.Node))
 		return
 	}
 	if books.window(e.Window).alone(e.Node) {
@@ -107,7 +107,7 @@ func (b *board) recordWeights(e telemetry.Event, n *MemberState, w telemetry.Wei
 	b.note(e.Time, slog.LevelWarn, fmt.Sprintf("window %d: the chain refused the weights of %s: %s", e.Window, e.Node, w.Reason))
 }
 
-// State returns where the network stands; the caller owns it.
+// State returns the present state of the network; the caller owns it.
 func (c *Collector) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"templar/protocol"
 )
 
-// books is what events leave behind for the report.
+// books is the state of the report, built from events.
 type books struct {
 	first, last time.Time // of all events
 	mark        time.Time // when the window now under way began: see closeWindow

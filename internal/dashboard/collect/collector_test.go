@@ -141,7 +141,7 @@ func TestDissenters(t *testing.T) {
 		states map[string]protocol.Hash
 		want   []string
 	}{
-		"nobody":   {nil, nil},
+		"no nodes": {nil, nil},
 		"agreed":   {map[string]protocol.Hash{"m0": a, "m1": a}, nil},
 		"minority": {map[string]protocol.Hash{"m0": b, "m1": a, "v0": a}, []string{"m0"}},
 		"even":     {map[string]protocol.Hash{"m0": b, "m1": a}, []string{"m1"}},

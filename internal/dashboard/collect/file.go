@@ -42,7 +42,7 @@ func ReadJSON(path string) (Summary, error) {
 }
 
 // WriteFile writes through a temporary file beside path, so that a reader or a
-// crash never meets half a file.
+// crash never leaves a partial file.
 func WriteFile(path string, write func(io.Writer) error) (err error) {
 	if info, err := os.Stat(path); err == nil && info.Mode()&(os.ModeDevice|os.ModeNamedPipe) != 0 {
 		return writeDevice(path, write)
@@ -56,14 +56,14 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 			err = fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(f.Name())))
 		}
 	}()
-	const ordinaryFile = 0o644 // CreateTemp's 0600 would surprise whoever shares the file
+	const ordinaryFile = 0o644 // CreateTemp's 0600 would prevent other users from reading it
 	if err := errors.Join(write(f), f.Chmod(ordinaryFile), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
 }
 
-// writeDevice serves /dev/stdout and pipes, which nothing may replace.
+// writeDevice writes to /dev/stdout and pipes, which must not be replaced by a file.
 func writeDevice(path string, write func(io.Writer) error) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {

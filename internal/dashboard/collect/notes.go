@@ -15,8 +15,8 @@ type Note struct {
 	Text  string // printable, one line
 }
 
-// note keeps the newest notes. Text can quote another node or the chain, so that
-// whatever would steer a terminal is taken out.
+// note keeps the newest notes. Text can quote another node or the chain, so control
+// characters are removed.
 func (b *board) note(t time.Time, level slog.Level, text string) {
 	const kept = 64
 	text = Printable(text)
@@ -26,7 +26,7 @@ func (b *board) note(t time.Time, level slog.Level, text string) {
 	b.notes = append(b.notes, Note{Time: t, Level: level, Text: text})
 }
 
-// Printable replaces what would steer a terminal by spaces.
+// Printable replaces control characters by spaces.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -1,6 +1,6 @@
-// Package collect turns the events of a whole network into what people look at: the Summary
-// of a run, which is the JSON file, the table at the end and the plot, and the State, which a
-// live view draws. It draws nothing itself.
+// Package collect aggregates the events of a whole network: the Summary of a run, which is the
+// input of the JSON file, the table at the end and the plot, and the State, which the live view
+// draws.
 //
 // docs/report.md describes the fields of the JSON file.
 package collect
@@ -114,9 +114,9 @@ func (w Window) alone(node string) bool {
 	return len(w.StateHash) > 1
 }
 
-// Merge returns the report of a run that was stopped and gone on with: earlier is
-// what the run before left behind. Windows of both are united, and where both know
-// something the newer report wins. Work (tokens, seconds, bytes sent) adds up.
+// Merge returns the report of a run that was stopped and continued: earlier is the report of
+// the earlier process. Windows of both are united; where both have a value, the newer report's
+// counts. Work (tokens, seconds, bytes sent) is added up.
 func (r Summary) Merge(earlier Summary) Summary {
 	r.InitialLoss = earlier.InitialLoss.Or(r.InitialLoss)
 	r.FinalLoss = r.FinalLoss.Or(earlier.FinalLoss)
@@ -149,7 +149,7 @@ func (w Window) merge(earlier Window) Window {
 
 func (m Miner) merge(earlier Miner) Miner {
 	if m.Hotkey != "" && earlier.Hotkey != "" && m.Hotkey != earlier.Hotkey {
-		return m // the uid has a new owner, who inherits nothing
+		return m // the uid has a new owner, which inherits nothing
 	}
 	m.Node, m.Hotkey = cmp.Or(m.Node, earlier.Node), cmp.Or(m.Hotkey, earlier.Hotkey)
 	m.OwnLoss = m.OwnLoss.Or(earlier.OwnLoss)

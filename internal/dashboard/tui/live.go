@@ -17,7 +17,7 @@ import (
 )
 
 // ErrInterrupted is what Live.Run returns when Ctrl-C was pressed a second time:
-// the person does not want to wait for the clean stop.
+// the user does not want to wait for the clean stop.
 var ErrInterrupted = errors.New("interrupted")
 
 // Live is the live view on a terminal. It owns the terminal while it runs: logs go
@@ -34,10 +34,10 @@ type Live struct {
 
 // Run draws until ctx ends, then restores the terminal as it was before and returns
 // nil. It returns ErrInterrupted at the second Ctrl-C. ctx ends when the network has
-// stopped, not when Cancel is called, so that the person sees it stop.
+// stopped, not when Cancel is called, so that the user sees it stop.
 //
-// A signal is the caller's to turn into the end of ctx; the terminal sends none
-// for Ctrl-C while its keys are read here.
+// The caller ends ctx on a signal; the terminal sends none for Ctrl-C while Live reads its
+// keys.
 func (l *Live) Run(ctx context.Context) error {
 	// The renderer's own ticker needs to be no quicker than the frames come.
 	const framesPerSecond = 8
@@ -62,8 +62,8 @@ func (l *Live) Run(ctx context.Context) error {
 // redraw asks for a new frame.
 type redraw struct{}
 
-// drive makes program draw at intervals, and quit when ctx ends. The view's pace
-// belongs to the person who looks on, not to the run: this is wall time.
+// drive makes program draw at intervals, and quit when ctx ends. The view
+// is for people and not part of the run: it uses wall time.
 func drive(ctx context.Context, program *tea.Program, interval time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()

@@ -15,7 +15,7 @@ import (
 	"templar/internal/telemetry"
 )
 
-// frame is all that a picture of the live view depends on.
+// frame is the input of the live view's rendering.
 type frame struct {
 	collect.State
 	now           time.Time

@@ -71,7 +71,7 @@ func (t *table) runSection() {
 	}
 }
 
-// margin says how the final loss compares with knowing nothing but frequencies.
+// margin compares the final loss with the entropy of token frequencies.
 func (t *table) margin() string {
 	margin := t.UnigramEntropy - t.FinalLoss
 	switch {
@@ -155,27 +155,26 @@ func (t *table) stateSection() {
 	}
 	t.line("")
 	t.line("%s", t.title.Render("States"))
-	var apart []string
+	var differing []string
 	for _, w := range t.Windows {
 		if nodes := w.Dissenters(); len(nodes) > 0 {
-			apart = append(apart, fmt.Sprintf("window %d: %d of %d nodes differ: %s", w.Window, len(nodes), len(w.StateHash), strings.Join(nodes, ", ")))
+			differing = append(differing, fmt.Sprintf("window %d: %d of %d nodes differ: %s", w.Window, len(nodes), len(w.StateHash), strings.Join(nodes, ", ")))
 		}
 	}
-	for _, l := range apart[:min(len(apart), mostLines)] { // the first: where it began
+	for _, l := range differing[:min(len(differing), mostLines)] { // the first: where it began
 		t.line("  %s", t.bad.Render(l))
 	}
-	if n := len(apart) - mostLines; n > 0 {
+	if n := len(differing) - mostLines; n > 0 {
 		t.line("  %s", t.bad.Render(fmt.Sprintf("and in %s more", plural(n, "window"))))
 	}
 	last := t.Windows[len(t.Windows)-1]
-	if len(apart) == 0 {
+	if len(differing) == 0 {
 		t.line("  %s", t.good.Render("all nodes hold the same parameters after each window")+t.witnesses())
 	}
 	t.line("  after window %d: %s, held by %s", last.Window, last.Majority().Short(), plural(len(last.StateHash)-len(last.Dissenters()), "node"))
 }
 
-// witnesses says how many nodes' states are known, so that "all" claims no more
-// than was seen.
+// witnesses returns how many nodes' states are known, which qualifies "all".
 func (t *table) witnesses() string {
 	low, high := len(t.Windows[0].StateHash), 0
 	for _, w := range t.Windows {

@@ -7,7 +7,7 @@ import (
 	"templar/internal/kernel/openblas"
 )
 
-// multiplier is who multiplies the matrices of linear layers; attention's small ones
+// multiplier multiplies the matrices of linear layers; attention's small ones
 // are package gemm's in any case.
 type multiplier interface {
 	Mul(c, a, b gemm.Matrix, add bool)

@@ -12,7 +12,7 @@ type index struct {
 	layers            []layerIndex
 }
 
-// layerIndex has one place for matrices of the same input that lie one behind the other: they
+// layerIndex has one place for matrices of the same input that are contiguous: they
 // are multiplied as one.
 type layerIndex struct{ attnNorm, qkv, o, mlpNorm, gateUp, down int }
 
@@ -31,7 +31,7 @@ func newIndex(l protocol.Layout, m protocol.Model) (index, error) {
 		q, kv := m.HiddenSize*m.HiddenSize, m.KVHeads*m.HeadDim()*m.HiddenSize
 		if find("self_attn.k_proj") != find("self_attn.q_proj")+q || find("self_attn.v_proj") != find("self_attn.k_proj")+kv ||
 			find("mlp.up_proj") != find("mlp.gate_proj")+m.IntermediateSize*m.HiddenSize {
-			return index{}, fmt.Errorf("layer %d: queries, keys and values, or gate and up, do not lie one behind the other", i)
+			return index{}, fmt.Errorf("layer %d: queries, keys and values, or gate and up, are not contiguous", i)
 		}
 		x.layers = append(x.layers, layerIndex{
 			attnNorm: find("input_layernorm"), mlpNorm: find("post_attention_layernorm"),

@@ -1,6 +1,6 @@
 // Command gen writes the assembly of internal/kernel, for AVX2 and for AVX-512:
 // straight-line transforms of length 64 over a vector of columns at a time, and loops
-// for the rest. It is a module of its own, so that the house does not depend on avo.
+// for the rest. It is a module of its own, so that the main module does not depend on avo.
 //
 //	cd internal/kernel/_gen && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg kernel
 package main

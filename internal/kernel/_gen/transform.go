@@ -113,7 +113,7 @@ func loadNext() {
 }
 
 // prefetch asks for two lines each of some rows of the next chunk, into the second-level
-// cache: rows that lie a power of two apart would push one another out of the first.
+// cache: rows a power of two apart would evict one another from the first.
 func prefetch(rows int) {
 	for range rows {
 		PREFETCHT1(Mem{Base: R13})

@@ -1,6 +1,6 @@
 // Package adamw is the inner loop of the AdamW optimizer: one step for a range of parameters.
 //
-// The Go twin, generic, is the specification: float32, each operation rounded by itself, in the
+// The Go twin, generic, is the specification: float32, each operation rounded separately, in the
 // order that is written. Assembly for AVX2 does whole vectors of eight and gives the same bits;
 // the build tag noasm keeps to the twin.
 package adamw

@@ -5,13 +5,13 @@ type kernel struct {
 	name       string
 	rows, cols int
 	// tiles sets C = A*B, or C += A*B if add, with k >= 1 products a result, for n >= 1 tiles
-	// side by side, whose panels of B lie one behind the other. Of the first tile, the value
+	// side by side, whose panels of B are contiguous. Of the first tile, the value
 	// (i, p) of A is a[i*ars+p*acs], (p, j) of B is b[p*cols+j], (i, j) of C is
 	// c[i*ldc+j]; i < rows, j < cols.
 	tiles func(n, k int, a []float32, ars, acs int, b, c []float32, ldc int, add bool)
-	// gather copies n rows of `wide` values, which lie stride apart, one behind the
-	// other; transpose copies n values each of `wide` rows, which lie stride apart, so
-	// that those of one row lie wide apart. nil: in Go.
+	// gather copies n rows of `wide` values, which are stride apart, one after the
+	// other; transpose copies n values each of `wide` rows, which are stride apart, so
+	// that those of one row are wide apart. nil: in Go.
 	gather    func(to, from []float32, wide, stride, n int)
 	transpose func(to, from []float32, wide, stride, n int)
 }

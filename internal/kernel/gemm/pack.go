@@ -6,7 +6,7 @@ import (
 )
 
 // packed is a matrix B in panels: for each block of the inner index, for each of the kernel's
-// widths of columns, row after row. The workers pack it together, each panel who comes first.
+// widths of columns, row after row. The workers pack it together, each panel by the first worker that is free.
 type packed struct {
 	data          []float32
 	cols, across  int // of a panel; panels side by side

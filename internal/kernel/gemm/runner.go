@@ -8,7 +8,7 @@ type Task interface {
 
 // Runner shares a task's items among workers.
 type Runner interface {
-	// Workers is the number of workers: worker numbers lie below it.
+	// Workers is the number of workers: worker numbers are below it.
 	Workers() int
 	// Run does the items 0 <= i < n in pieces of at most grain and returns when all
 	// are done.

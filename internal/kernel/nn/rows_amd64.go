@@ -4,7 +4,7 @@ package nn
 
 import "golang.org/x/sys/cpu"
 
-// fast tells whether this machine has what the assembly needs; tests turn it off.
+// fast reports whether this machine has the features that the assembly needs; tests turn it off.
 var fast = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
 // The assembly does n >= 1 vectors.

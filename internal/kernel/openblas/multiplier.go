@@ -43,12 +43,12 @@ func (g *Multiplier) Mul(c, a, b gemm.Matrix, add bool) {
 	g.c, g.a, g.b = gemm.Matrix{}, gemm.Matrix{}, gemm.Matrix{}
 }
 
-// fits tells whether the library can take a matrix as it lies.
+// fits reports whether the library can use a matrix in its present layout.
 func fits(m gemm.Matrix) bool {
 	return (m.RowStride == 1 || m.ColStride == 1) && max(m.Rows, m.Cols, m.RowStride, m.ColStride) <= math.MaxInt32
 }
 
-// Do computes the rows lo <= i < hi. The library's matrices lie by columns, so that it
+// Do computes the rows lo <= i < hi. The library's matrices are column-major, so that it
 // is given the transposed product: cT = bT*aT.
 func (g *Multiplier) Do(worker, lo, hi int) {
 	a, c := g.a.Sub(lo, 0, hi-lo, g.a.Cols), g.c.Sub(lo, 0, hi-lo, g.c.Cols)

@@ -120,7 +120,7 @@ func (b *batch) HeldOut(e telemetry.Event, h telemetry.HeldOut) {
 	b.add(e, newPoint(e).number("loss", h.Loss).number("perplexity", h.Perplexity()).number("bits_per_byte", h.BitsPerByte()).count("tokens", uint64(h.Tokens)))
 }
 
-// point is a point in the making.
+// point is a point under construction.
 type point struct{ tags, fields []byte }
 
 func newPoint(e telemetry.Event) *point {
@@ -140,7 +140,7 @@ func (p *point) tag(name, value string) *point {
 	return p
 }
 
-// escaped is a tag's value as line protocol has it. What would end the line is left out.
+// escaped is a tag's value in line protocol. Characters that would end the line are left out.
 func escaped(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == '\\' {

@@ -24,12 +24,12 @@ type Writer struct {
 }
 
 // New returns a writer to the Loki server at an address, http(s)://[user:password@]host[:port][/path];
-// without a path it is Loki's own. labels tell the node from others. Failures of the
+// without a path the default of Loki is used. labels identify the node. Failures of the
 // server are logged in log, which must not write here.
 func New(address string, labels map[string]string, c clock.Clock, log *slog.Logger) (*Writer, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, errors.New("the address of the Loki server is no URL") // which may hold a password
+		return nil, errors.New("the address of the Loki server is not a URL") // which may hold a password
 	}
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path = "/loki/api/v1/push"

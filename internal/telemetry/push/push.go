@@ -26,7 +26,7 @@ const (
 // Request makes the HTTP request that delivers a batch of lines.
 type Request func(ctx context.Context, batch [][]byte) (*http.Request, error)
 
-// Queue holds lines until a server has taken them. Create it with New; Add is for concurrent
+// Queue holds lines until a server has accepted them. Create it with New; Add is for concurrent
 // use.
 type Queue struct {
 	what   string // for the log
@@ -50,11 +50,11 @@ type Queue struct {
 func New(what string, post Request, c clock.Clock, log *slog.Logger) *Queue {
 	return &Queue{what: what, post: post, clock: c, log: log, client: &http.Client{
 		Timeout:       patience,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a token is for nobody else
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a token must not be sent to another host
 	}}
 }
 
-// Add takes a line over. It never waits.
+// Add appends a line to the queue. It never waits.
 func (q *Queue) Add(line []byte) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -109,7 +109,7 @@ func (q *Queue) Run(ctx context.Context) {
 	q.client.CloseIdleConnections()
 }
 
-// flush sends batches until the queue is empty or the server does not take one.
+// flush sends batches until the queue is empty or the server refuses one.
 func (q *Queue) flush(ctx context.Context) {
 	for batch := q.take(); len(batch) > 0; batch = q.take() {
 		err := q.send(ctx, batch)
@@ -119,7 +119,7 @@ func (q *Queue) flush(ctx context.Context) {
 			q.sent()
 			continue
 		case errors.As(err, &refused) && refused.final():
-			q.lost(len(batch)) // it would be refused for ever, and all behind it wait
+			q.lost(len(batch)) // it would be refused again and block all later ones
 		default:
 			q.giveBack(batch)
 		}
@@ -137,7 +137,7 @@ func (q *Queue) lost(n int) {
 	q.mu.dropped += n
 }
 
-// sent tells that the server takes lines, if it did not, and of those that it will never get.
+// sent logs that the server accepts lines again, and how many were dropped.
 func (q *Queue) sent() {
 	if q.failing {
 		q.log.Info("delivered again", "what", q.what)
@@ -152,16 +152,16 @@ func (q *Queue) sent() {
 	}
 }
 
-// refusal is an answer other than "taken". What else the server says is not repeated: it may
-// be anything, also what it was sent.
+// refusal is a response other than success. The body is not repeated in the error: it may contain
+// anything, including the request.
 type refusal struct{ status int }
 
 func (r *refusal) Error() string {
 	return fmt.Sprintf("status %d %s", r.status, http.StatusText(r.status))
 }
 
-// final tells whether it is this batch that the server will not have. Everything else, such
-// as a wrong token or a redirect, is for an operator to put right, and then the batch goes.
+// final reports whether the server refuses this batch permanently. Other refusals, such as a wrong
+// token or a redirect, end when an operator corrects the configuration; then the batch is sent.
 func (r *refusal) final() bool {
 	switch r.status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:

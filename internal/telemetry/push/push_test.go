@@ -165,7 +165,7 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
-// What there was no room for is told, once, also when the server takes all that is sent.
+// Dropped lines are logged once, also when the server accepts all that is sent.
 func TestOverflowIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		said := &bytes.Buffer{}

@@ -1,5 +1,4 @@
-// Package collecttest plays a made-up run to a collector, for the tests of what is drawn from
-// one.
+// Package collecttest plays a scripted run to a collector, for the tests of its output.
 package collecttest
 
 import (
@@ -14,7 +13,7 @@ import (
 	"templar/protocol"
 )
 
-// Script is a made-up run of three miners, two validators and an aggregator, all of
+// Script is a scripted run of three miners, two validators and an aggregator, all of
 // whose numbers follow from window and node.
 type Script struct {
 	Windows int
