@@ -141,7 +141,7 @@ func (t *tensor) check(ch Chunk) error {
 		return fmt.Errorf("%d indices and %d values, at most %d", len(ch.Index), len(ch.Value), t.keep)
 	}
 	for i, at := range ch.Index {
-		if int(at) >= t.chunk.Size() || i > 0 && at <= ch.Index[i-1] {
+		if int(at) >= t.chunk.Size() || (i > 0 && at <= ch.Index[i-1]) {
 			return errors.New("indices do not ascend within the chunk")
 		}
 	}

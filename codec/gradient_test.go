@@ -37,7 +37,7 @@ func FuzzReadIndices(f *testing.F) {
 		r := bitReader{b: b}
 		rice := r.read(riceBits)
 		want, wantAfter, wantFault := r.indices(nil, count, size, rice, 0)
-		if fault != wantFault || fault == indexOK && (!slices.Equal(got, want) || !bytes.Equal(after, wantAfter)) {
+		if fault != wantFault || (fault == indexOK && (!slices.Equal(got, want) || !bytes.Equal(after, wantAfter))) {
 			t.Fatalf("read %v %v, by bits %v %v", got, fault, want, wantFault)
 		}
 	})
@@ -222,7 +222,7 @@ func FuzzReadGradient(f *testing.F) {
 func checkChunk(t *testing.T, tensor *tensor, ch Chunk) {
 	t.Helper()
 	for i, at := range ch.Index {
-		if int(at) >= tensor.chunk.Size() || i > 0 && at <= ch.Index[i-1] {
+		if int(at) >= tensor.chunk.Size() || (i > 0 && at <= ch.Index[i-1]) {
 			t.Fatalf("indices %v", ch.Index)
 		}
 		if v := ch.Value[i]; v == 0 || !finite(v) {

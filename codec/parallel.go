@@ -56,7 +56,7 @@ func (c *Codec) cut() (pieces []piece, meet bool) {
 			if end-next.first < pieceChunks {
 				continue
 			}
-			meet = meet || end < c.chunks && (end%8 != 0 || at%8 != 0)
+			meet = meet || (end < c.chunks && (end%8 != 0 || at%8 != 0))
 			next.end = end
 			pieces = append(pieces, next)
 			next = piece{tensor: i, first: end}

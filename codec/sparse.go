@@ -316,7 +316,7 @@ func (r *SparseReader) Piece(b []byte) protocol.Verdict {
 
 // End reports whether the piece has been read to its last byte, whose unused bits are zero.
 func (r *SparseReader) End() protocol.Verdict {
-	if r.at > r.end || r.end-r.at >= 8 || r.window()<<(64-(r.end-r.at)) != 0 && r.end > r.at {
+	if r.at > r.end || r.end-r.at >= 8 || (r.window()<<(64-(r.end-r.at)) != 0 && r.end > r.at) {
 		return protocol.VerdictMalformed
 	}
 	return protocol.VerdictOK

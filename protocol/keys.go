@@ -108,7 +108,7 @@ func ParseKey(key string) (k Key, ok bool) {
 		}
 		k.UID = UID(uid)
 	}
-	if canonical := k.String(); key == canonical || k.Kind == KindCheckpoint && strings.HasPrefix(key, canonical) {
+	if canonical := k.String(); key == canonical || (k.Kind == KindCheckpoint && strings.HasPrefix(key, canonical)) {
 		return k, true
 	}
 	return Key{}, false

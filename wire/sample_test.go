@@ -93,7 +93,7 @@ func TestSamplePositions(t *testing.T) {
 func FuzzDecodeSample(f *testing.F) {
 	_, want, good := testSample(f, newSigner(1))
 	check := func(t *testing.T, m *Sample, v protocol.Verdict) protocol.Verdict {
-		if (m != nil) != v.OK() || v.OK() && len(m.Values) != 4 {
+		if (m != nil) != v.OK() || (v.OK() && len(m.Values) != 4) {
 			t.Fatalf("sample %v with verdict %v", m, v)
 		}
 		return v

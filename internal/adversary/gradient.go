@@ -83,7 +83,7 @@ func nothingOncePaid(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	if n, ok := graph.ByHotkey(g.Hotkey); ok && n.Incentive > 0 || c.paid {
+	if n, ok := graph.ByHotkey(g.Hotkey); (ok && n.Incentive > 0) || c.paid {
 		c.paid = true
 		return nil, nil
 	}

@@ -35,7 +35,7 @@ func (b *Board) FetchStart(ctx context.Context) (wire.StartWindow, directory.Pee
 	for i, p := range b.Directory.Validators() {
 		s, err := b.startOf(ctx, p)
 		switch {
-		case err == nil || i == 0 && errors.Is(err, ErrOtherRun):
+		case err == nil || (i == 0 && errors.Is(err, ErrOtherRun)):
 			return s, p, err
 		case errors.Is(err, ErrOtherRun): // a lower stake cannot prevent our run
 		case errors.Is(failed, store.ErrNotFound):

@@ -205,7 +205,7 @@ func TestPostPeersOnce(t *testing.T) {
 			other.Peers = []protocol.UID{2}
 			err := x.PostPeers(net.Context(), other)
 			got, _ := x.FetchPeers(net.Context(), 5)
-			if errors.Is(err, store.ErrExists) != c.stands || !c.stands && err != nil || slices.Equal(got.Peers, list.Peers) != c.stands {
+			if errors.Is(err, store.ErrExists) != c.stands || (!c.stands && err != nil) || slices.Equal(got.Peers, list.Peers) != c.stands {
 				t.Errorf("over %s: %v, and %v stands", name, err, got.Peers)
 			}
 		}

@@ -113,7 +113,7 @@ func (f *folder) check() error {
 	sizes := make(map[string]int64)
 	for i, file := range m.Files {
 		kind := names.FindStringSubmatch(file.Name)
-		if kind == nil || i > 0 && file.Name <= m.Files[i-1].Name {
+		if kind == nil || (i > 0 && file.Name <= m.Files[i-1].Name) {
 			return fmt.Errorf("file %q: not a file of a checkpoint, or out of order", file.Name)
 		}
 		if file.Size < 0 {
@@ -213,7 +213,7 @@ func (f *folder) add(ctx context.Context, l *model.Loader, file File) error {
 	if err == nil {
 		_, err = io.Copy(io.Discard, r)
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || err == nil && protocol.Hash(h.Sum(nil)) != file.SHA256 {
+	if errors.Is(err, io.ErrUnexpectedEOF) || (err == nil && protocol.Hash(h.Sum(nil)) != file.SHA256) {
 		err = errors.Join(errDamaged, err)
 	}
 	return err

@@ -148,7 +148,7 @@ func (f Finder) vote(ctx context.Context, s State, hash protocol.Hash, owner pro
 	}
 	held := attest.State{Window: s.Next - 1, Step: f.Run.Params.Step(s.Start, s.Next), Aggregate: s.Previous, Hash: hash, Params: s.Params}
 	a := f.Samples.Attest(ctx, f.Directory.Validators(), held, owner)
-	if own := owner == f.Hotkey; own && a.Outvoted() || !own && a.Contradicted() {
+	if own := owner == f.Hotkey; (own && a.Outvoted()) || (!own && a.Contradicted()) {
 		return fmt.Errorf("the validators hold other parameters (%v)", a)
 	}
 	return nil

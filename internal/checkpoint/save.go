@@ -203,7 +203,7 @@ func prune(ctx context.Context, b store.Bucket, next protocol.Window) error {
 	kept := done[max(0, len(done)-Kept):]
 	var errs []error
 	for _, w := range slices.Sorted(maps.Keys(all)) { // the oldest first, in case the node stops meanwhile
-		if w > next && complete(all[w]) || slices.Contains(kept, w) {
+		if (w > next && complete(all[w])) || slices.Contains(kept, w) {
 			continue
 		}
 		errs = append(errs, remove(ctx, b, w, all[w]))

@@ -25,7 +25,7 @@ const barWidth = 30
 func (b *bar) show(p transfer.Progress) {
 	b.moved = p.Moved
 	now, done, total := time.Now(), p.Done, p.Total
-	if !b.live || total == 0 || now.Sub(b.shown) < 100*time.Millisecond && done < total {
+	if !b.live || total == 0 || (now.Sub(b.shown) < 100*time.Millisecond && done < total) {
 		return
 	}
 	b.shown = now

@@ -132,7 +132,7 @@ func TestFind(t *testing.T) {
 				{UID: 1, Stored: at, Payload: victim}, {UID: 3, Stored: at, Payload: honest(t, c, 3)},
 			}
 			got := Find(c, uploads, protocol.Hash{7}, p)
-			if tc.found != (len(got) == 1) || tc.found && (got[0].UID != 2 || got[0].Of != 1 || !got[0].Blamed) {
+			if tc.found != (len(got) == 1) || (tc.found && (got[0].UID != 2 || got[0].Of != 1 || !got[0].Blamed)) {
 				t.Errorf("found %+v", got)
 			}
 			slices.Reverse(uploads)
@@ -154,7 +154,7 @@ func TestNobodyIsFramed(t *testing.T) {
 		if late {
 			uploads[1].Stored = at.Add(time.Second)
 		}
-		if got := Find(c, uploads, protocol.Hash{7}, p); len(got) != want || want == 1 && got[0].UID != 2 {
+		if got := Find(c, uploads, protocol.Hash{7}, p); len(got) != want || (want == 1 && got[0].UID != 2) {
 			t.Errorf("stored later: %v: found %+v", late, got)
 		}
 	}

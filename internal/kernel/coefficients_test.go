@@ -35,7 +35,7 @@ func checkGaps(t *testing.T, r *rand.Rand) {
 	padded := append(slices.Clone(b), make([]byte, 8)...)
 	wantRead, wantEnd, wantAfter := gapsGeneric(want[:read], padded, rice, 4, next, below)
 	if read < least || read != wantRead || end != wantEnd || after != wantAfter ||
-		read > 0 && end > uint(8*len(b)) || !slices.Equal(got[:read], want[:read]) || got[n] != 0xdead {
+		(read > 0 && end > uint(8*len(b))) || !slices.Equal(got[:read], want[:read]) || got[n] != 0xdead {
 		t.Fatalf("%x, Rice %d, below %d: read %v to bit %d, %d next, want %v, %d, %d",
 			b, rice, below, got[:read], end, after, want[:wantRead], wantEnd, wantAfter)
 	}

@@ -166,7 +166,7 @@ func checkTopK(t *testing.T, x []float32, k int) {
 	found[len(x)] = 0xdead
 	got, ok := TopK(nil, x, k, keys, found[:len(x)])
 	want, wantOK := topKGeneric(nil, x, min(k, len(x)), keys)
-	if ok != wantOK || ok && !slices.Equal(got, want) {
+	if ok != wantOK || (ok && !slices.Equal(got, want)) {
 		t.Fatalf("top %d of %d: %v %v, want %v %v", k, len(x), got, ok, want, wantOK)
 	}
 	if found[len(x)] != 0xdead {

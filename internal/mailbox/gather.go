@@ -91,7 +91,7 @@ func (g *gathering) fetch(ctx context.Context, p directory.Peer) Payload {
 		again := out.Verdict == protocol.VerdictMalformed && !doubted
 		doubted = doubted || again
 		switch {
-		case out.Verdict.Final() && !again || out.Verdict == protocol.VerdictMissing && last || ctx.Err() != nil:
+		case (out.Verdict.Final() && !again) || (out.Verdict == protocol.VerdictMissing && last) || ctx.Err() != nil:
 			return out
 		case stalled:
 			stalls++

@@ -147,12 +147,12 @@ func requireVerdicts(t *testing.T, net *testnet.Network, end time.Time, want pro
 		if got[i].Verdict != want {
 			t.Errorf("uid %d: %v, want %v", i, got[i].Verdict, want)
 		}
-		if ok := got[i].Verdict.OK(); ok != (got[i].Gradient != nil) || ok != (got[i].Raw != nil) || ok && got[i].Content != wire.ContentHash(got[i].Raw) {
+		if ok := got[i].Verdict.OK(); ok != (got[i].Gradient != nil) || ok != (got[i].Raw != nil) || (ok && got[i].Content != wire.ContentHash(got[i].Raw)) {
 			t.Errorf("uid %d: %v, but its payload is %+v", i, got[i].Verdict, got[i])
 		}
 	}
 	ok, skipped := mailbox.Usable(got)
-	if len(ok)+len(skipped) != 3 || !want.OK() && !slices.Contains(skipped, wire.Skipped{UID: 1, Verdict: want}) {
+	if len(ok)+len(skipped) != 3 || (!want.OK() && !slices.Contains(skipped, wire.Skipped{UID: 1, Verdict: want})) {
 		t.Errorf("usable %v, skipped %v", len(ok), skipped)
 	}
 	if mailbox.Fold(x.Run.Method, ok) == nil || mailbox.Fold(x.Run.Method, nil) != nil {

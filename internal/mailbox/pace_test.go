@@ -153,7 +153,7 @@ func TestGatherStarvesNobody(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		for i, p := range got {
-			if i < len(peers) && p.Verdict != protocol.VerdictUnreachable || i >= len(peers) && (!p.Verdict.OK() || p.Duration > 0) {
+			if (i < len(peers) && p.Verdict != protocol.VerdictUnreachable) || (i >= len(peers) && (!p.Verdict.OK() || p.Duration > 0)) {
 				t.Fatalf("peer %d: %v after %v", i, p.Verdict, p.Duration)
 			}
 		}

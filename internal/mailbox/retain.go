@@ -94,7 +94,7 @@ type sweeps struct {
 // due reports whether anything in a bucket can be past its retention and the last sweep
 // was checkpoint_frequency windows ago. The first call sweeps what an earlier run left.
 func (s *sweeps) due(p *protocol.Params, next protocol.Window) bool {
-	if next <= schedule.Retention(p) || s.swept && next < s.last+protocol.Window(p.CheckpointFrequency) {
+	if next <= schedule.Retention(p) || (s.swept && next < s.last+protocol.Window(p.CheckpointFrequency)) {
 		return false
 	}
 	s.last, s.swept = next, true

@@ -148,7 +148,7 @@ func TestSavePause(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := p.Model.Layout()
-		if got := miner.SavePause(2 * l.Size()); got > most || name == "1b" && got < 5*time.Minute {
+		if got := miner.SavePause(2 * l.Size()); got > most || (name == "1b" && got < 5*time.Minute) {
 			t.Errorf("%s: saved every %v", name, got)
 		}
 	}

@@ -175,7 +175,7 @@ func (c *foreignConfig) theta(all map[string]any) (float64, error) {
 			default:
 				switch key {
 				case "rope_type", "type":
-					ok = v == "default" || v == "linear" && r["factor"] == 1.0
+					ok = v == "default" || (v == "linear" && r["factor"] == 1.0)
 				case "factor", "partial_rotary_factor", "attention_factor":
 					ok = v == 1.0
 				}

@@ -83,7 +83,7 @@ func TestForeignConfig(t *testing.T) {
 			}
 		}
 		_, _, err := model.Load(dir)
-		if (err == nil) != (c.refusal == "") || err != nil && !strings.Contains(err.Error(), c.refusal) {
+		if (err == nil) != (c.refusal == "") || (err != nil && !strings.Contains(err.Error(), c.refusal)) {
 			t.Errorf("%v: error %v, want %q", c.changes, err, c.refusal)
 		}
 	}

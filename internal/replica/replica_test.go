@@ -381,13 +381,13 @@ func TestFollowStops(t *testing.T) {
 				c.third(t, net, successor(t, net, two, 7))
 				r, began := two, time.Now()
 				done, err := r.Follow(net.Context(), net.Node("miner-0").Parts().Source(), start+3, began.Add(5*time.Second), func(*run.Aggregate, protocol.Hash, int64) error { return nil })
-				if done || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+				if done || (err == nil) != (c.says == "") || (err != nil && !strings.Contains(err.Error(), c.says)) {
 					t.Errorf("done %v, %v; want an error that says %q", done, err, c.says)
 				}
 				if r.Next() != start+2 {
 					t.Errorf("next is window %d, want %d", r.Next(), start+2)
 				}
-				if took := time.Since(began); c.says == "" && took != 5*time.Second || took > 5*time.Second {
+				if took := time.Since(began); (c.says == "" && took != 5*time.Second) || took > 5*time.Second {
 					t.Errorf("gave up after %v, the deadline was at 5 s", took)
 				}
 			})

@@ -37,7 +37,7 @@ func (n *narrator) onUpload() string {
 }
 
 func (n *narrator) onModel() string {
-	if s := n.Sync; s == nil || n.After.SyncScore >= 0.9 && (s.Same || !s.Verdict.OK()) {
+	if s := n.Sync; s == nil || (n.After.SyncScore >= 0.9 && (s.Same || !s.Verdict.OK())) {
 		return ""
 	}
 	return fmt.Sprintf("synchronise the model: a restarted miner restores the newest checkpoint and catches up (sync score %.2f of 1)", n.After.SyncScore)

@@ -130,7 +130,7 @@ func (r *Report) Validate() error {
 	seen := make(map[protocol.Hotkey]bool, len(r.Miners))
 	for i := range r.Miners {
 		m := &r.Miners[i]
-		if i > 0 && m.UID <= r.Miners[i-1].UID || seen[m.Hotkey] {
+		if (i > 0 && m.UID <= r.Miners[i-1].UID) || seen[m.Hotkey] {
 			return fmt.Errorf("report: uid %d is out of order, or its hotkey appears twice", m.UID)
 		}
 		if m.Before.Hotkey != m.Hotkey || m.After.Hotkey != m.Hotkey || m.After.UID != m.UID {

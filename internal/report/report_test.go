@@ -145,7 +145,7 @@ func TestNumber(t *testing.T) {
 		if err == nil {
 			err = json.Unmarshal(b, &got)
 		}
-		if err != nil || float64(got) != v && !(math.IsNaN(v) && math.IsNaN(float64(got))) {
+		if err != nil || (float64(got) != v && !(math.IsNaN(v) && math.IsNaN(float64(got)))) {
 			t.Errorf("%v becomes %s and then %v, %v", v, b, got, err)
 		}
 	}
@@ -199,8 +199,8 @@ func TestFollows(t *testing.T) {
 		earlier.Unseen, r.Unseen = []score.Record{hidden}, []score.Record{hidden}
 		c.change(r)
 		found := r.Follows(earlier)
-		if len(found) == 0 && c.want != "" || c.want == "" && len(found) > 0 ||
-			c.want != "" && !strings.Contains(found[0].What, c.want) {
+		if (len(found) == 0 && c.want != "") || (c.want == "" && len(found) > 0) ||
+			(c.want != "" && !strings.Contains(found[0].What, c.want)) {
 			t.Errorf("%s: found %v, want %q", name, found, c.want)
 		}
 	}

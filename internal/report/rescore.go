@@ -30,7 +30,7 @@ func (d Difference) String() string {
 // where it is above 1. NaN is near NaN.
 func Near(a, b float64) bool {
 	if math.IsNaN(a) || math.IsNaN(b) || math.IsInf(a, 0) || math.IsInf(b, 0) {
-		return math.Float64bits(a) == math.Float64bits(b) || math.IsNaN(a) && math.IsNaN(b)
+		return math.Float64bits(a) == math.Float64bits(b) || (math.IsNaN(a) && math.IsNaN(b))
 	}
 	return math.Abs(a-b) <= Tolerance*max(1, math.Abs(a), math.Abs(b))
 }

@@ -25,7 +25,7 @@ func TestSettle(t *testing.T) {
 				net.Break("validator-0", testnet.Unreachable)
 				time.AfterFunc(away, func() { net.Heal("validator-0") })
 				err := validator.Settle(net.Context(), x.ForValidator(), m)
-				if gone := away == time.Hour; gone != (err != nil) || gone && !strings.Contains(err.Error(), "last checkpoint not saved") {
+				if gone := away == time.Hour; gone != (err != nil) || (gone && !strings.Contains(err.Error(), "last checkpoint not saved")) {
 					t.Fatal(err)
 				}
 				if err == nil {

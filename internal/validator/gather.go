@@ -136,7 +136,7 @@ func (v *Validator) complete(ctx context.Context, s *session) {
 	v.Clock.Each(len(included), len(included), func(i int) {
 		in := included[i]
 		p := s.payload(in.UID)
-		if p == nil || p.Peer.Hotkey != in.Hotkey || p.Verdict.OK() && p.Content == in.Content {
+		if p == nil || p.Peer.Hotkey != in.Hotkey || (p.Verdict.OK() && p.Content == in.Content) {
 			return
 		}
 		if g, verdict := v.Source.Aggregates.Archived(ctx, s.plan.Window, in); verdict.OK() {

@@ -154,7 +154,7 @@ func (v *Validator) send(ctx context.Context, key string, b []byte) error {
 		return err
 	}
 	there, err := v.get(ctx, v.Outbox.Bucket, key)
-	if err != nil && !errors.Is(err, store.ErrTooLarge) || bytes.Equal(there, b) {
+	if (err != nil && !errors.Is(err, store.ErrTooLarge)) || bytes.Equal(there, b) {
 		return err
 	}
 	if r, by, err := report.Decode(there, v.Params); err == nil && by == v.Outbox.Signer.Hotkey() && r.Run == v.Hash {

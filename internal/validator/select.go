@@ -31,7 +31,7 @@ func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window)
 	first, _ := v.Directory.Lead()
 	var next peers.Selection
 	switch {
-	case errors.Is(err, store.ErrNotFound) || err != nil && first.Hotkey != v.Outbox.Signer.Hotkey():
+	case errors.Is(err, store.ErrNotFound) || (err != nil && first.Hotkey != v.Outbox.Signer.Hotkey()):
 		next, err = peers.Initial(candidates, seed.Hash, v.Params)
 	case err == nil:
 		next, err = peers.Next(now.Peers, candidates, seed.Hash, v.Params)

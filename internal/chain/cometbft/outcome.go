@@ -14,9 +14,9 @@ type txHash [sha256.Size]byte
 // client asks within a transaction's lifetime.
 const keptOutcomes = 2 * lifetime
 
-// outcome is what became of a transaction in a block.
+// outcome is the result of a transaction in a block.
 type outcome struct {
-	Known  bool   `json:"known"` // the node remembers the block; else look into the block
+	Known  bool   `json:"known"` // the node has the block's outcomes; otherwise read the block
 	Found  bool   `json:"found"`
 	Code   uint32 `json:"code"`
 	Reason string `json:"reason"`
@@ -32,7 +32,7 @@ func (a *app) keepOutcomes(height int64, txs [][]byte, results []ledger.Result) 
 	delete(a.mu.outcomes, height-keptOutcomes)
 }
 
-// outcome is a transaction's result by its hash, so that clients need not fetch a full block.
+// outcome returns a transaction's result by its hash, so that clients need not fetch a full block.
 func (a *app) outcome(height int64, hash []byte) (*outcome, error) {
 	if len(hash) != sha256.Size {
 		return nil, errors.New("a transaction's hash has 32 bytes")

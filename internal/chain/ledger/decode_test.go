@@ -124,7 +124,7 @@ func TestGenesisRefuses(t *testing.T) {
 		"tempo":           func(g *ledger.Genesis) { g.Tempo = 0 },
 		"commitment_size": func(g *ledger.Genesis) { g.CommitmentSize = 127 },
 		"max_neurons":     func(g *ledger.Genesis) { g.MaxNeurons = 2 },
-		"stands twice":    func(g *ledger.Genesis) { g.Founders = append(g.Founders, g.Founders[0]) },
+		"appears twice":   func(g *ledger.Genesis) { g.Founders = append(g.Founders, g.Founders[0]) },
 		"authorities":     func(g *ledger.Genesis) { g.Authorities = make([]protocol.Hotkey, 65) },
 		"authority":       func(g *ledger.Genesis) { g.Authorities = append(g.Authorities, g.Authorities[0]) },
 		"max_regist":      func(g *ledger.Genesis) { g.MaxRegistrations = 0 },

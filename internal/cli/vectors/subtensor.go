@@ -362,7 +362,7 @@ func (s *subtensor) outcomes(b []byte) error {
 	}
 	for _, o := range v.Outcomes {
 		got, err := outcomeOf(o.Source, o.What)
-		if err == nil && (!strings.HasPrefix(o.Class, got.Class.String()) || !strings.Contains(strings.ToLower(got.Reason), strings.ToLower(o.Reason)) && !strings.HasPrefix(o.Reason, "the pallet's")) {
+		if err == nil && (!strings.HasPrefix(o.Class, got.Class.String()) || (!strings.Contains(strings.ToLower(got.Reason), strings.ToLower(o.Reason)) && !strings.HasPrefix(o.Reason, "the pallet's"))) {
 			err = fmt.Errorf("%v, %q", got.Class, got.Reason)
 		}
 		if err == nil && got.Class == rules.Failed && got.Reason == "" {

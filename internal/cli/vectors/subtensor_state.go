@@ -253,7 +253,7 @@ func (s *subtensor) frames(b []byte) error {
 		case frame.Error != nil:
 			o := rules.Pool(*frame.Error)
 			var err error
-			if want := strings.Contains(frame.Error.Message, "badProof"); (o.Class == rules.Failed) != want || o.Class != rules.Failed && o.Class != rules.Retry {
+			if want := strings.Contains(frame.Error.Message, "badProof"); (o.Class == rules.Failed) != want || (o.Class != rules.Failed && o.Class != rules.Retry) {
 				err = fmt.Errorf("%v %s", o.Class, o.Reason)
 			}
 			s.say(name, err)

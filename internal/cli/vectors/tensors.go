@@ -146,7 +146,7 @@ func (v *dctCase) kept(name string, c dctsign.Exact, index [][]uint16) Case {
 		n := min(len(ours), len(rest))
 		theirs := slices.Sorted(slices.Values(rest[:n]))
 		rest = rest[n:]
-		if n != len(ours) || len(theirs) > 0 && int(theirs[n-1]) >= size {
+		if n != len(ours) || (len(theirs) > 0 && int(theirs[n-1]) >= size) {
 			return failed(name, errors.New("the number of indices differs, or one is outside its chunk"))
 		}
 		least := func(index []uint16) float64 {

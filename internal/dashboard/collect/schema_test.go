@@ -77,7 +77,7 @@ func (s schema) faults(root schema, at string, value any) (out []string) {
 	}
 	switch v := value.(type) {
 	case float64:
-		bad(s.Minimum != nil && v < *s.Minimum || s.Maximum != nil && v > *s.Maximum, "%v is out of range", v)
+		bad((s.Minimum != nil && v < *s.Minimum) || (s.Maximum != nil && v > *s.Maximum), "%v is out of range", v)
 	case string:
 		bad(!regexp.MustCompile(s.Pattern).MatchString(v), "%q does not match", v)
 	case []any:
@@ -123,7 +123,7 @@ func (s schema) accepts(value any) bool {
 		case map[string]any:
 			return word == "object"
 		}
-		return isNumber && (word == "number" || word == "integer" && number == math.Trunc(number))
+		return isNumber && (word == "number" || (word == "integer" && number == math.Trunc(number)))
 	})
 }
 
