@@ -249,7 +249,7 @@ func TestVerifyNamesForgeries(t *testing.T) {
 	})
 }
 
-// A sample that its miner puts again, after validators have judged it, makes no liars of them.
+// A sample that its miner replaces after validators have judged it is not a fault of theirs.
 func TestSamplePutAgain(t *testing.T) {
 	for says, change := range map[string]func(*wire.Sample){
 		"uid 3 signed our state hash: true in the report": func(s *wire.Sample) { s.State[0]++ },

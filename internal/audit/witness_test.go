@@ -149,8 +149,8 @@ func (h hanging) List(ctx context.Context, prefix, after string, max int) ([]sto
 	return h.Reader.List(ctx, prefix, after, max)
 }
 
-// Whose store hangs keeps nobody from the next checkpoint, and who has a thousand is not
-// asked for all of them.
+// A store that hangs does not prevent the use of the next checkpoint, and of a thousand checkpoints
+// of one validator only a few are read.
 func TestCheckpointsThatTakeTime(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		net.Start()
@@ -217,7 +217,7 @@ func TestReplayIsWitnessed(t *testing.T) {
 			result := verify(t, net, records(net, "validator-0", "validator-1"), 6)
 			replay := check(result, "replay")
 			if replay.Outcome != want || result.Differs() != (want == audit.Differs) {
-				t.Errorf("%s lies: %+v, faults %q", liar, replay, faults(result))
+				t.Errorf("%s with a forged sample: %+v, faults %q", liar, replay, faults(result))
 			}
 			if want == audit.Differs && !strings.HasPrefix(replay.Faults[0], "66.7 % of the validators' stake signed another state after window 5, 33.3 % this one") {
 				t.Errorf("%q", replay.Faults)

@@ -28,9 +28,9 @@ type priced interface {
 	Quote(ctx context.Context, hotkey, payer protocol.Hotkey) (bittensor.Quote, error)
 }
 
-// payer finds who signs a registration and pays for it: the wallet's coldkey, if it lies
-// there in plain text, else the hotkey itself, if it has the money. Otherwise the error says
-// how the owner registers with Bittensor's own tool.
+// payer returns the key that signs and pays for a registration: the wallet's coldkey, if it is
+// stored in plain text, or else the hotkey, if its balance is sufficient. Otherwise the error
+// explains how to register with Bittensor's own tool.
 func payer(ctx context.Context, cmd *cobra.Command, c priced, hotkey *wallet.Wallet) (*wallet.Wallet, bittensor.Quote, error) {
 	f := cmd.Flags()
 	path, name := f.Lookup("wallet.path").Value.String(), f.Lookup("wallet.name").Value.String()
@@ -99,8 +99,8 @@ func registerPaid(ctx context.Context, cmd *cobra.Command, c priced, yes, dryRun
 func chainCommit(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "commit", Short: "Commit bytes for a hotkey, by hand",
-		Long: `Replace the commitment of the wallet's hotkey. A miner or validator that runs commits where its
-bucket is by itself, and replaces this. On Bittensor, the original's form for a bucket on
+		Long: `Replace the commitment of the wallet's hotkey. A running miner or validator commits the location
+of its bucket, and replaces this. On Bittensor, the original's form for a bucket on
 Cloudflare R2 is 128 characters: account id, id and secret of a key that can only read.`,
 		Example: "  templar chain commit --subtensor.network finney --wallet.name alice --hex 0a0b0c",
 		Args:    noArgs,

@@ -38,7 +38,7 @@ func chainStatus(b *node.Backends) *cobra.Command {
 		}
 		c, ok := any.(ownChain)
 		if !ok {
-			return usagef("--backend: this kind of chain does not tell its status")
+			return usagef("--backend: this kind of chain does not report its status")
 		}
 		s, err := c.Admin().Status(ctx)
 		if err != nil {

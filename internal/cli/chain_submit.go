@@ -73,7 +73,7 @@ btcli line that does it is printed. Price and balance are shown before.`,
 	other := cmd.Flags().String("hotkey", "", "hotkey to register (default the wallet's)")
 	owner := cmd.Flags().String("coldkey", "", "address of the owner")
 	yes := cmd.Flags().BoolP("yes", "y", false, "do not ask before money is spent (Bittensor)")
-	dryRun := cmd.Flags().Bool("dry-run", false, "only show what it costs, and who would pay (Bittensor)")
+	dryRun := cmd.Flags().Bool("dry-run", false, "only show the cost and the paying key (Bittensor)")
 	chainCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
 		if p, ok := c.(priced); ok {
 			if *other != "" || *owner != "" {

@@ -31,8 +31,8 @@ func options(t *testing.T, windows uint64) Options {
 }
 
 // inTime runs a network whose nodes must be in time for their windows. On a machine that is too
-// busy for the preset's it does so again, with longer ones: check returns what may only mean
-// that the machine was late, and tells t of what must not happen at any pace.
+// busy for the preset's it runs again, with longer ones: check returns faults that a slow machine may
+// cause, and reports all others to t.
 func inTime(t *testing.T, makeOptions func() Options, check func(Options) error) {
 	t.Helper()
 	for pace := 1.0; ; pace *= 4 {

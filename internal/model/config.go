@@ -83,8 +83,8 @@ type foreignConfig struct {
 	Rope          map[string]any `json:"rope_parameters"`
 }
 
-// inert is keys that other models compute with, and the values that change nothing.
-// LlamaForCausalLM would pass over them; whoever wrote one meant another model.
+// inert lists keys that other models compute with, and the values that have no effect.
+// LlamaForCausalLM ignores them; another value means that the folder holds another model.
 var inert = map[string][]any{
 	"partial_rotary_factor": {1.0}, "rotary_pct": {1.0}, "quantization_config": {}, "sliding_window": {}, "layer_types": {},
 	"attention_multiplier": {}, "embedding_multiplier": {1.0}, "residual_multiplier": {1.0}, "logits_scaling": {1.0}, "logit_scale": {1.0},
@@ -144,7 +144,7 @@ func decodeConfig(b []byte) (protocol.Model, error) {
 	return m, nil
 }
 
-// isOff tells whether a key's value changes nothing because of another, or of what it is.
+// isOff reports whether a key has no effect because of its value or of another key's.
 func isOff(key string, v any, all map[string]any) bool {
 	switch key {
 	case "sliding_window":

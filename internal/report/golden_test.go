@@ -179,7 +179,7 @@ func copycat(t *testing.T, net *testnet.Network) tamper {
 	}
 }
 
-// drifted tells of a model that is four steps off, in every fourth window.
+// drifted reports a model that is four steps off, in every fourth window.
 func drifted(t *testing.T, net *testnet.Network) tamper {
 	return func(key string, body []byte) (string, []byte) {
 		w, _ := protocol.KeyWindow(key)

@@ -246,8 +246,8 @@ func (n *network) loseTwo() {
 	}
 }
 
-// submitWhileStalled: a call to a chain that stands still ends with its context, and
-// tells until when its outcome is open; the node says that it is not well.
+// submitWhileStalled: a call to a stalled chain ends with its context and reports until when its
+// outcome is open; the node reports that it is unhealthy.
 func (n *network) submitWhileStalled(c *cometbft.Client, patience time.Duration) {
 	n.t.Helper()
 	ctx, cancel := context.WithTimeout(n.t.Context(), patience)

@@ -21,14 +21,14 @@ import (
 	"templar/protocol"
 )
 
-// liar changes a node's answers to requests that mention a method.
-type liar struct {
+// forger changes a node's answers to requests that mention a method.
+type forger struct {
 	method  string
-	lie     func(answer []byte) []byte
+	alter   func(answer []byte) []byte
 	altered atomic.Int32
 }
 
-func (l *liar) serve(t *testing.T, endpoint string) string {
+func (l *forger) serve(t *testing.T, endpoint string) string {
 	t.Helper()
 	target, err := url.Parse(endpoint)
 	if err != nil {
@@ -45,8 +45,8 @@ func (l *liar) serve(t *testing.T, endpoint string) string {
 		rp.ServeHTTP(answer, r)
 		out := answer.Body.Bytes()
 		if bytes.Contains(body, []byte(l.method)) {
-			if lie := l.lie(out); !bytes.Equal(lie, out) {
-				out = lie
+			if changed := l.alter(out); !bytes.Equal(changed, out) {
+				out = changed
 				l.altered.Add(1)
 			}
 		}
@@ -99,7 +99,7 @@ func TestVerifyCatchesLiar(t *testing.T) {
 	}
 	for name, l := range map[string]struct {
 		method string
-		lie    func([]byte) []byte
+		alter  func([]byte) []byte
 		call   func(context.Context, *cometbft.Client) error
 	}{
 		"time of the head":    {"templar_next", swap(`"time": ?"2\d{3}`, `"time":"2001`), head},
@@ -117,14 +117,14 @@ func TestVerifyCatchesLiar(t *testing.T) {
 		"transactions hidden": {`"block"`, swap(`"txs": ?\["([^"]+)","[^"]+"`, `"txs":["$1"`), submit},
 	} {
 		t.Run(name, func(t *testing.T) {
-			proxy := &liar{method: "nothing", lie: l.lie}
-			c := dialVerified(t, proxy.serve(t, n.Endpoint()), home)
-			proxy.method = l.method
+			p := &forger{method: "nothing", alter: l.alter}
+			c := dialVerified(t, p.serve(t, n.Endpoint()), home)
+			p.method = l.method
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			err := l.call(ctx, c)
-			if err == nil || ctx.Err() != nil || proxy.altered.Load() == 0 {
-				t.Errorf("%d lies: %v", proxy.altered.Load(), err)
+			if err == nil || ctx.Err() != nil || p.altered.Load() == 0 {
+				t.Errorf("%d altered answers: %v", p.altered.Load(), err)
 			}
 		})
 	}
@@ -139,8 +139,8 @@ func TestProofOfAStateLeftBehind(t *testing.T) {
 	g, _ := ledgertest.Genesis(t)
 	home := initHome(t, g)
 	n := start(t, home, "127.0.0.1:0")
-	refuse, behind := swap(`"code": ?0`, `"code":1`), &liar{method: "/proof"}
-	behind.lie = func(answer []byte) []byte {
+	refuse, behind := swap(`"code": ?0`, `"code":1`), &forger{method: "/proof"}
+	behind.alter = func(answer []byte) []byte {
 		if behind.altered.Load() == 2 {
 			return answer
 		}

@@ -1,6 +1,6 @@
 // Package openblas multiplies matrices with OpenBLAS, loaded at run time from a shared
-// library where the machine has one: no cgo, and nothing to install for those who go
-// without. It calls the library on single threads and shares rows of the result among
+// library where the machine has one: no cgo, and nothing to install where it
+// is not used. It calls the library on single threads and shares rows of the result among
 // the workers of a gemm.Runner in pieces that depend on the sizes alone, so that no
 // result depends on the number of workers.
 //
