@@ -281,14 +281,19 @@ func (m metaspace) split(text []byte, start bool, yield func(part []byte, at int
 	yield(text[at:], at)
 }
 
-// needsOffsets tells whether a normaliser makes it hard to say which part begins where the
-// document began: the original asks that of its table of offsets.
-func needsOffsets(s *stage) (string, bool) {
+// needsOffsets names a normaliser that makes it hard to say which part begins where the
+// document began: the original asks that of its table of offsets. What a normaliser inserts
+// there shares its offset with the character behind, so that two parts begin at offset 0
+// once the text has been split.
+func needsOffsets(s *stage, split bool) (string, bool) {
 	for _, part := range s.parts() {
 		switch part.Type {
-		case "NFC", "Lowercase", "Prepend":
+		case "NFC", "Lowercase", "Prepend": // all of these insert, the first two rarely
+			if split {
+				return part.Type, true
+			}
 		case "Replace":
-			if part.Content == "" || part.Pattern == nil || part.Pattern.Regex != nil {
+			if n := utf8.RuneCountInString(part.Content); n == 0 || n > 1 && split || part.Pattern == nil || part.Pattern.Regex != nil {
 				return part.Type, true
 			}
 		default:

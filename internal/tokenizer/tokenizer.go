@@ -3,7 +3,6 @@ package tokenizer
 import (
 	"crypto/sha256"
 	"fmt"
-	"slices"
 	"sync"
 )
 
@@ -56,8 +55,13 @@ func compile(f *file, more []added) (*Tokenizer, error) {
 	if t.splits, byteLevel, err = splitters(f.PreTokenizer); err != nil {
 		return nil, err
 	}
-	if name, hard := needsOffsets(f.Normalizer); hard && slices.ContainsFunc(t.splits, func(s splitter) bool { m, ok := s.(metaspace); return ok && m.first }) {
-		return nil, fmt.Errorf("pre-tokenizer Metaspace with prepend_scheme first behind normalizer %q is not supported", name)
+	for i, s := range t.splits {
+		if m, is := s.(metaspace); !is || !m.first {
+			continue
+		}
+		if name, hard := needsOffsets(f.Normalizer, i > 0); hard {
+			return nil, fmt.Errorf("pre-tokenizer Metaspace with prepend_scheme first behind normalizer %q is not supported", name)
+		}
 	}
 	tokens := newAddedTokens(f.Model.Vocab)
 	tokens.add(f.Added)

@@ -224,6 +224,34 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// Where Metaspace prepends at the beginning only, a part that begins behind what a normaliser
+// inserted there is at the beginning too for the original. Without a split there is no such part.
+func TestBeginningBehindNormalizers(t *testing.T) {
+	const first = `{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first"}`
+	for normalizer, alone := range map[string]bool{ // whether Metaspace alone can follow
+		`{"type": "Prepend", "prepend": "▁"}`: true,
+		`{"type": "Lowercase"}`:               true,
+		`{"type": "NFC"}`:                     true,
+		`{"type": "Replace", "pattern": {"String": "a"}, "content": "▁a"}`: true,
+		`{"type": "Replace", "pattern": {"String": "a"}, "content": ""}`:   false,
+		`{"type": "NFKC"}`: false,
+		`{"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "NFD"}]}`: false,
+	} {
+		for pre, want := range map[string]bool{
+			first: alone, `{"type": "Sequence", "pretokenizers": [{"type": "Whitespace"}, ` + first + `]}`: false,
+		} {
+			_, err := Parse([]byte(minimal(`, "normalizer": ` + normalizer + `, "pre_tokenizer": ` + pre)))
+			if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "prepend_scheme first behind normalizer") {
+				t.Errorf("%s before %s: error %v, want one: %v", normalizer, pre, err, !want)
+			}
+		}
+	}
+	const one = `{"type": "Replace", "pattern": {"String": " "}, "content": "▁"}`
+	if _, err := Parse([]byte(minimal(`, "normalizer": ` + one + `, "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Whitespace"}, ` + first + `]}`))); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAddedTokens(t *testing.T) {
 	tok, err := Parse([]byte(minimal(`, "added_tokens": [
 		{"id": 3, "content": "<x>"}, {"id": 4, "content": "<x>y", "lstrip": true, "rstrip": true}, {"id": 5, "content": "b", "single_word": true}]`)))
