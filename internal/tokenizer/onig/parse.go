@@ -174,7 +174,7 @@ func (p *parser) quantified(n node) (node, error) {
 			return n, err
 		}
 		if _, bad := n.(assertion); bad {
-			return nil, errors.New("a quantifier stands behind an anchor")
+			return nil, refuse("a quantifier behind an anchor")
 		}
 		if l, bad := n.(look); bad {
 			return nil, refuse(fmt.Sprintf("a quantifier behind a look-around (%v)", l.behind))
