@@ -115,7 +115,7 @@ func (s *state) uid(ctx context.Context, netuid uint16, hotkey protocol.Hotkey) 
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.rt.Key(it, netuid, hotkey)
+	key, err := s.key(it, netuid, hotkey)
 	if err != nil {
 		return nil, err
 	}
@@ -192,12 +192,8 @@ func (c *Client) commit(ctx context.Context, s protocol.Signer, data []byte) (ch
 	if len(data) == 0 {
 		return refused("an empty commitment says nothing"), nil
 	}
-	name, err := rules.FieldName(len(data))
-	if err != nil {
-		return refused("%v", err), nil
-	}
 	var early *chain.Receipt
-	err = c.read(ctx, func(st *state) (err error) {
+	err := c.read(ctx, func(st *state) (err error) {
 		early, err = st.checkCommit(ctx, c.opts.NetUID, s.Hotkey(), data)
 		return err
 	})
@@ -207,23 +203,46 @@ func (c *Client) commit(ctx context.Context, s protocol.Signer, data []byte) (ch
 	if early != nil {
 		return *early, nil
 	}
-	tooLong := ""
+	longest := 0
 	res, err := c.send(ctx, s, func(rt *Runtime) (runtime.Call, error) {
-		field := map[string]any{name: data}
-		call, err := rt.NewCall("Commitments", "set_commitment", map[string]any{"netuid": c.opts.NetUID, "info": map[string]any{"fields": []any{field}}})
-		if err != nil && name == "BigRaw" && errors.Is(err, runtime.ErrAbsent) {
-			tooLong = fmt.Sprintf("this chain's commitments hold at most %d bytes: use a bucket on Cloudflare R2, whose commitment is as long (docs/how-to/bittensor.md)", rules.MaxRaw)
+		call, err := rt.commitment(c.opts.NetUID, data)
+		if errors.Is(err, runtime.ErrAbsent) || errors.Is(err, rules.ErrTooLong) {
+			longest = rt.longest()
 		}
 		return call, err
 	})
-	if tooLong != "" {
-		return refused("%s", tooLong), nil
+	if longest > 0 && err != nil {
+		return refused("%d bytes are too long: this chain's commitments hold at most %d bytes (a bucket on Cloudflare R2 needs %d: docs/how-to/bittensor.md)", len(data), longest, rules.MaxRaw), nil
 	}
 	if err != nil {
 		return chain.Receipt{}, err
 	}
 	r, _ := receipt(res)
 	return r, nil
+}
+
+// commitment is the call that commits data in one field. The error wraps runtime.ErrAbsent
+// or rules.ErrTooLong where the runtime has no field that is long enough.
+func (rt *Runtime) commitment(netuid uint16, data []byte) (runtime.Call, error) {
+	name, err := rules.FieldName(len(data))
+	if err != nil {
+		return nil, err
+	}
+	return rt.NewCall("Commitments", "set_commitment", map[string]any{"netuid": netuid, "info": map[string]any{"fields": []any{map[string]any{name: data}}}})
+}
+
+// longest is how many bytes a commitment of the runtime holds.
+func (rt *Runtime) longest() int {
+	if _, err := rt.commitment(0, make([]byte, rules.MaxBigRaw)); err == nil {
+		return rules.MaxBigRaw
+	}
+	n := rules.MaxRaw
+	for ; n > 0; n-- {
+		if _, err := rt.commitment(0, make([]byte, n)); err == nil {
+			break
+		}
+	}
+	return n
 }
 
 // checkCommit says what a commitment would come to without being sent, or nil.
@@ -236,39 +255,111 @@ func (s *state) checkCommit(ctx context.Context, netuid uint16, hotkey protocol.
 		r := refused("hotkey is not registered on this subnet")
 		return &r, nil
 	}
-	it, err := s.rt.Item("Commitments", "CommitmentOf")
+	old, err := s.commitment(ctx, netuid, hotkey)
 	if err != nil {
 		return nil, err
-	}
-	key, err := s.rt.Key(it, netuid, hotkey)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := s.raw(ctx, key)
-	if err != nil || raw == nil {
-		return nil, err
-	}
-	old, err := rules.DecodeCommitment(raw)
-	if err != nil { // whatever it is, it is to be replaced
-		return nil, nil
 	}
 	if before, ok := old.Data(); ok && bytes.Equal(before, data) && len(old.Fields) == 1 {
 		return &chain.Receipt{Status: chain.StatusIncluded, Block: old.Block, EffectiveAt: old.Block}, nil
 	}
-	return s.checkRate(old.Block), nil
+	reason, err := s.commitRate(ctx, netuid, hotkey, old.Block, uint64(len(data)))
+	if reason == "" || err != nil {
+		return nil, err
+	}
+	r := refused("%s", reason)
+	return &r, nil
 }
 
-// checkRate is the rate limit of runtimes that allow one commitment in a number of
-// blocks. Later ones count bytes, which the chain itself knows best.
-func (s *state) checkRate(last uint64) *chain.Receipt {
-	v, err := s.rt.Constant("Commitments", "RateLimit")
+// commitment reads a hotkey's commitment: an empty one where there is none, or none that
+// can be decoded.
+func (s *state) commitment(ctx context.Context, netuid uint16, hotkey protocol.Hotkey) (c rules.Commitment, err error) {
+	it, err := s.rt.Item("Commitments", "CommitmentOf")
 	if err != nil {
-		return nil
+		return c, err
+	}
+	key, err := s.key(it, netuid, hotkey)
+	if err != nil {
+		return c, err
+	}
+	raw, err := s.raw(ctx, key)
+	if err != nil || raw == nil {
+		return c, err
+	}
+	if c, err = rules.DecodeCommitment(raw); err != nil {
+		return rules.Commitment{}, nil
+	}
+	return c, nil
+}
+
+// commitRate says how long the chain takes no further commitment of a length, or nothing.
+// Runtimes up to 232 have the number of blocks between two commitments as a constant. Later
+// ones count bytes in each epoch; some of those keep an item RateLimit which they do not use.
+func (s *state) commitRate(ctx context.Context, netuid uint16, hotkey protocol.Hotkey, last, length uint64) (string, error) {
+	v, err := s.value(ctx, "Commitments", "UsedSpaceOf", netuid, hotkey)
+	if err == nil {
+		return s.commitSpace(ctx, netuid, v, length)
+	}
+	if !errors.Is(err, runtime.ErrAbsent) {
+		return "", err
+	}
+	if v, err = s.rt.Constant("Commitments", "RateLimit"); errors.Is(err, runtime.ErrAbsent) {
+		v, err = s.value(ctx, "Commitments", "RateLimit", netuid)
+	}
+	if errors.Is(err, runtime.ErrAbsent) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
 	}
 	limit, err := runtime.U64(v)
-	if err != nil || s.at.number+1 >= last+limit {
-		return nil
+	if err != nil {
+		return "", fmt.Errorf("Commitments.RateLimit: %w", err)
 	}
-	r := refused("rate limit: the commitment was set in block %d, again from block %d on, in %d blocks", last, last+limit, last+limit-s.at.number)
-	return &r
+	if v, err = s.value(ctx, "Commitments", "LastCommitment", netuid, hotkey); err != nil && !errors.Is(err, runtime.ErrAbsent) {
+		return "", err
+	}
+	if n, err := runtime.U64(v); err == nil {
+		last = n
+	}
+	if last == 0 || s.at.number+1 >= last+limit {
+		return "", nil
+	}
+	return fmt.Sprintf("rate limit: the commitment was set in block %d, again from block %d on, in %d blocks", last, last+limit, last+limit-s.at.number), nil
+}
+
+// leastSpace is what a commitment counts at least.
+const leastSpace = 100
+
+// commitSpace is the rate limit of runtimes that count bytes. used is what they keep of a
+// hotkey, nil if nothing.
+func (s *state) commitSpace(ctx context.Context, netuid uint16, used any, length uint64) (string, error) {
+	most, err := s.number(ctx, "Commitments", "MaxSpace", netuid)
+	if errors.Is(err, runtime.ErrAbsent) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	need := max(length, leastSpace)
+	if need > most {
+		return fmt.Sprintf("rate limit: a commitment of %d bytes never fits, the chain takes %d bytes of a hotkey in an epoch", length, most), nil
+	}
+	tracker, ok := used.(runtime.Struct)
+	if !ok {
+		return "", nil
+	}
+	r := reader{tracker, nil}
+	epoch, space := r.number("last_epoch", 1<<64-1), r.number("used_space", 1<<64-1)
+	if r.err != nil {
+		return "", fmt.Errorf("Commitments.UsedSpaceOf: %w", r.err)
+	}
+	e, _, err := s.epochs(ctx, netuid)
+	if err != nil {
+		return "", err
+	}
+	next, err := e.At(1)
+	if err != nil || next.CommitEpoch != epoch || space+need <= most {
+		return "", nil // without epochs the chain decides
+	}
+	return fmt.Sprintf("rate limit: %d of the %d bytes that the chain takes of a hotkey in an epoch are used, again from block %d on, in %d blocks", space, most, next.First, next.First-s.at.number), nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -413,5 +414,60 @@ func TestRefusalsBeforeSending(t *testing.T) {
 	}
 	if now := n.node.Counts()["author_submitAndWatchExtrinsic"]; now != sent {
 		t.Errorf("%d calls were sent that had to fail", now-sent)
+	}
+}
+
+// Commitments that the chain's rate limit refuses are not sent, and the refusal names the
+// block from which on they are taken: by a number of blocks, or by bytes in an epoch.
+func TestCommitmentRate(t *testing.T) {
+	for name, c := range map[string]struct {
+		limit byte // of runtime 218, in blocks
+		size  int
+		first int // commitments that are taken at once
+	}{
+		"218-v14": {20, 100, 1},
+		"461-v15": {0, 512, 6}, // 3100 bytes
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config(t, name)
+			cfg.Tempo = 80
+			cfg.Metadata = bytes.Replace(cfg.Metadata, []byte("RateLimit\x10\x10\x00\x00\x00\x00"), []byte{'R', 'a', 't', 'e', 'L', 'i', 'm', 'i', 't', 16, 16, c.limit, 0, 0, 0}, 1)
+			n := start(t, cfg, bittensor.Opts{})
+			n.loop(t, nil)
+			ctx := ctxOf(t, time.Minute)
+			commit := func(i byte) chain.Receipt {
+				r, err := n.client.Commit(ctx, key(t, 2), bytes.Repeat([]byte{i}, c.size))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}
+			var taken byte
+			r := commit(taken)
+			for ; r.Status == chain.StatusIncluded && taken < 20; r = commit(taken) { // an epoch may end meanwhile
+				taken++
+			}
+			if int(taken) < c.first || int(taken) > 2*c.first {
+				t.Errorf("%d were taken, want %d", taken, c.first)
+			}
+			_, after, _ := strings.Cut(r.Reason, "again from block ")
+			number, _, _ := strings.Cut(after, " ")
+			block, err := strconv.ParseUint(number, 10, 64)
+			if err != nil || !strings.HasPrefix(r.Reason, "rate limit: ") || r.Block != 0 {
+				t.Fatalf("%+v names no block", r)
+			}
+			if _, err := n.client.Wait(ctx, block-1); err != nil {
+				t.Fatal(err)
+			}
+			if r := commit(taken); r.Status != chain.StatusIncluded || r.Block < block {
+				t.Errorf("%+v, want it taken from block %d on", r, block)
+			}
+			for _, x := range n.node.Seen() {
+				if x.Error != "" {
+					t.Errorf("sent although it had to fail: %+v", x)
+				}
+			}
+		})
 	}
 }

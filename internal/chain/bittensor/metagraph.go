@@ -185,7 +185,7 @@ func (s *state) registrations(ctx context.Context, netuid uint16, list []chain.N
 	}
 	keys := make([][]byte, len(list))
 	for i, n := range list {
-		if keys[i], err = s.rt.Key(it, netuid, uint16(n.UID)); err != nil {
+		if keys[i], err = s.key(it, netuid, uint16(n.UID)); err != nil {
 			return err
 		}
 	}
@@ -270,10 +270,10 @@ func (s *state) columns(ctx context.Context, netuid uint16, list []chain.Neuron)
 // stakes adds what is staked on the subnet alone, without the root's share.
 func (s *state) stakes(ctx context.Context, netuid uint16, list []chain.Neuron) error {
 	it, err := s.rt.Item(module, "TotalHotkeyAlpha")
-	keyOf := func(h protocol.Hotkey) ([]byte, error) { return s.rt.Key(it, h, netuid) }
+	keyOf := func(h protocol.Hotkey) ([]byte, error) { return s.key(it, h, netuid) }
 	if errors.Is(err, runtime.ErrAbsent) {
 		it, err = s.rt.Item(module, "TotalHotkeyStake")
-		keyOf = func(h protocol.Hotkey) ([]byte, error) { return s.rt.Key(it, h) }
+		keyOf = func(h protocol.Hotkey) ([]byte, error) { return s.key(it, h) }
 	}
 	if err != nil {
 		return err
@@ -330,7 +330,7 @@ func (s *state) commitments(ctx context.Context, netuid uint16, m chain.Metagrap
 	}
 	keys := make([][]byte, len(m.Neurons))
 	for i, n := range m.Neurons {
-		if keys[i], err = s.rt.Key(it, netuid, n.Hotkey); err != nil {
+		if keys[i], err = s.key(it, netuid, n.Hotkey); err != nil {
 			return nil, err
 		}
 	}

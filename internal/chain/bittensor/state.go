@@ -129,13 +129,26 @@ func (s *state) raw(ctx context.Context, key []byte) ([]byte, error) {
 	return runtime.ParseHex(*text)
 }
 
+// key returns where an item's value is stored. An item that the runtime keeps once for the
+// whole chain takes no keys. An item with more keys than are given is refused: the shorter
+// key would read as an absent value.
+func (s *state) key(it *runtime.Item, keys ...any) ([]byte, error) {
+	if len(it.Hashers) == 0 {
+		keys = nil
+	}
+	if len(keys) != len(it.Hashers) {
+		return nil, fmt.Errorf("storage %s.%s has %d keys in this runtime, not %d: update templar", it.Pallet, it.Name, len(it.Hashers), len(keys))
+	}
+	return s.rt.Key(it, keys...)
+}
+
 // value reads a storage item, with its fallback where nothing is stored.
 func (s *state) value(ctx context.Context, pallet, item string, keys ...any) (any, error) {
 	it, err := s.rt.Item(pallet, item)
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.rt.Key(it, keys...)
+	key, err := s.key(it, keys...)
 	if err != nil {
 		return nil, err
 	}

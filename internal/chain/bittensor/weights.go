@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"templar/internal/chain"
@@ -96,9 +98,6 @@ func (s *state) terms(ctx context.Context, netuid uint16, hotkey protocol.Hotkey
 	t = rules.Terms{Block: s.at.number, N: uint64(len(m.Neurons))}
 	if n, ok := m.ByHotkey(hotkey); ok {
 		t.Registered, t.UID, t.Permit, t.LastUpdate, t.Stake = true, uint16(n.UID), n.Permit, n.LastUpdate, n.Stake
-		if n.LastUpdate == n.Registered { // the chain notes a registration there, too, and does not count it
-			t.LastUpdate = 0
-		}
 	}
 	for _, x := range []struct {
 		to     *uint64
@@ -137,10 +136,7 @@ func (s *state) way(ctx context.Context, netuid uint16) (how way, reason string,
 		return plain, "", err
 	}
 	if !s.rt.Has(module, "commit_timelocked_weights") {
-		if !s.rt.Has(module, "commit_weights") {
-			return hashed, "the subnet wants commits of weights in a way that this build does not know: update templar", nil
-		}
-		return hashed, "", nil
+		return hashed, s.hashedForm(), nil
 	}
 	version, err := s.number(ctx, module, "CommitRevealWeightsVersion")
 	if err != nil {
@@ -150,6 +146,25 @@ func (s *state) way(ctx context.Context, netuid uint16) (how way, reason string,
 		return timelocked, fmt.Sprintf("the chain wants commits of weights of version %d, this build knows version %d: update templar", version, timelockVersion), nil
 	}
 	return timelocked, "", nil
+}
+
+// hashedForm says in which way the runtime's commits by hash differ from those that this
+// build makes, or nothing. Runtimes before 204 count reveals in intervals and not in epochs,
+// and the first of them take no salt: a commit that follows other rules is never revealed.
+func (s *state) hashedForm() string {
+	for call, want := range map[string][]string{
+		"commit_weights": {"netuid", "commit_hash"},
+		"reveal_weights": {"netuid", "uids", "values", "salt", "version_key"},
+	} {
+		got, err := s.rt.Args(module, call)
+		if err != nil || !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
+			return fmt.Sprintf("the subnet takes commits of weights only, and the runtime's call %s takes (%s), not (%s): this build does not support it", call, strings.Join(got, ", "), strings.Join(want, ", "))
+		}
+	}
+	if _, err := s.rt.Item(module, "RevealPeriodEpochs"); err != nil {
+		return "the subnet takes commits of weights only, and the runtime has no RevealPeriodEpochs: this build does not support its time of the reveal"
+	}
+	return ""
 }
 
 func (c *Client) plainWeights(ctx context.Context, s protocol.Signer, w rules.Weights) (chain.Receipt, rules.Class, error) {
@@ -181,9 +196,6 @@ func (s *state) epochs(ctx context.Context, netuid uint16) (e rules.Epochs, peri
 		*x.to, err = s.number(ctx, module, x.item, netuid)
 		if errors.Is(err, runtime.ErrAbsent) && !x.need {
 			err = nil
-			if x.item == "RevealPeriodEpochs" {
-				period = 1
-			}
 		}
 		if err != nil {
 			return e, period, err

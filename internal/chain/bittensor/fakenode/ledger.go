@@ -403,16 +403,46 @@ func (x *execution) setCommitment(index int, s runtime.Signed) string {
 	if limit, err := runtime.U64(most); err == nil && uint64(len(fields)) > limit {
 		return "TooManyFieldsInCommitmentInfo"
 	}
-	if last, ok := v.get("Commitments", "LastCommitment", id, s.Signer).(uint64); ok && x.n.cfg.CommitRateLimit > 0 && x.number < last+x.n.cfg.CommitRateLimit {
-		if v.has("Commitments", "UsedSpaceOf") {
+	if v.has("Commitments", "UsedSpaceOf") {
+		if !x.space(s.Signer, fields) {
 			return "SpaceLimitExceeded"
 		}
+	} else if last, err := runtime.U64(v.get("Commitments", "LastCommitment", id, s.Signer)); err == nil && x.number < last+x.commitLimit() {
 		return "CommitmentSetRateLimitExceeded"
 	}
 	v.set("Commitments", "LastCommitment", x.number, id, s.Signer)
 	v.set("Commitments", "CommitmentOf", runtime.Struct{"deposit": uint64(0), "block": x.number, "info": info}, id, s.Signer)
 	x.event(index, "Commitments", "Commitment", runtime.Struct{"netuid": id, "who": s.Signer})
 	return ""
+}
+
+// commitLimit is how many blocks lie between two commitments, where the runtime limits them so.
+func (x *execution) commitLimit() uint64 {
+	c, _ := x.v.m.Constant("Commitments", "RateLimit")
+	limit, _ := runtime.U64(c)
+	return limit
+}
+
+// space counts the bytes of a commitment, and reports whether the epoch has room for them.
+func (x *execution) space(who protocol.Hotkey, fields []any) bool {
+	id, v := x.n.cfg.NetUID, x.v
+	need := uint64(0)
+	for _, f := range fields {
+		field, _ := f.(runtime.Variant)
+		data, _ := field.Value.([]byte)
+		need += uint64(len(data))
+	}
+	used, epoch := uint64(0), x.epoch(false)
+	if old, ok := v.get("Commitments", "UsedSpaceOf", id, who).(runtime.Struct); ok {
+		if last, err := runtime.U64(old["last_epoch"]); err == nil && last == epoch {
+			used, _ = runtime.U64(old["used_space"])
+		}
+	}
+	if used += max(need, 100); used > v.number("Commitments", "MaxSpace") {
+		return false
+	}
+	v.set("Commitments", "UsedSpaceOf", runtime.Struct{"last_epoch": epoch, "used_space": used}, id, who)
+	return true
 }
 
 func u16s(v any) (list []uint16) {
@@ -461,7 +491,7 @@ func (x *execution) tooFast(uid uint16) bool {
 	id, v := x.n.cfg.NetUID, x.v
 	limit := v.number(module, "WeightsSetRateLimit", id)
 	last, _ := runtime.U64(v.list(module, "LastUpdate", id)[uid])
-	return limit > 0 && last != v.number(module, "BlockAtRegistration", id, uid) && x.number-last < limit
+	return last > 0 && x.number-last < limit
 }
 
 func (x *execution) setWeights(index int, s runtime.Signed) string {

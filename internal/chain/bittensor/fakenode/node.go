@@ -32,7 +32,6 @@ type Config struct {
 	CommitReveal    bool
 	RevealPeriod    uint64
 	Burn            uint64
-	CommitRateLimit uint64 // blocks between commitments
 	PerBlock        uint64 // registrations in a block
 	// Wrapped makes get_neurons_lite answer as old runtimes did.
 	Wrapped bool

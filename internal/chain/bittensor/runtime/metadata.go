@@ -410,6 +410,19 @@ func (m *Metadata) Has(pallet, call string) bool {
 	return err == nil
 }
 
+// Args returns the names of a call's arguments, in order.
+func (m *Metadata) Args(pallet, call string) ([]string, error) {
+	_, v, err := m.call(pallet, call)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(v.fields))
+	for i, f := range v.fields {
+		names[i] = f.name
+	}
+	return names, nil
+}
+
 // Constant decodes a constant of a pallet.
 func (m *Metadata) Constant(pallet, name string) (any, error) {
 	p, err := m.pallet(pallet)
