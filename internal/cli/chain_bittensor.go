@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -63,7 +62,8 @@ func btcli(cmd *cobra.Command, path, name string) string {
 	return fmt.Sprintf("btcli tx burned-register --netuid %s --network %s --wallet-path %s -w %s -H %s", f.Lookup("netuid").Value, network, path, name, f.Lookup("wallet.hotkey").Value)
 }
 
-// registerPaid shows what a registration costs, asks on a terminal, and makes it.
+// registerPaid prints what a registration costs and makes it when it is confirmed: by the flag
+// --yes, or by an answer on a terminal.
 func registerPaid(ctx context.Context, cmd *cobra.Command, c priced, yes, dryRun bool) error {
 	w, err := openWallet(cmd, wallet.Load)
 	if err != nil {
@@ -78,7 +78,10 @@ func registerPaid(ctx context.Context, cmd *cobra.Command, c priced, yes, dryRun
 		if dryRun {
 			return nil
 		}
-		if isTerminal(os.Stdin) && !yes {
+		if !yes {
+			if !isTerminal(cmd.InOrStdin()) {
+				return usagef("--yes: missing: a registration spends money, and there is no terminal to confirm it on; nothing was sent")
+			}
 			fmt.Fprint(cmd.ErrOrStderr(), "register? [y/N] ")
 			line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 			if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {

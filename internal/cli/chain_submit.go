@@ -66,13 +66,14 @@ and pays if its file is not encrypted, else the hotkey itself if it has the mone
 btcli line that does it is printed. Price and balance are shown before.`,
 		Example: `  templar chain register --endpoint http://127.0.0.1:26657 --wallet.name alice --wallet.hotkey miner
   templar chain register --subtensor.network finney --wallet.name alice --wallet.hotkey miner --dry-run
+  templar chain register --subtensor.network finney --wallet.name alice --wallet.hotkey miner --yes
   templar chain register --wallet.name authority --hotkey 5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty`,
 		Args: noArgs,
 	}
 	config.WalletFlags(cmd.Flags())
 	other := cmd.Flags().String("hotkey", "", "hotkey to register (default the wallet's)")
 	owner := cmd.Flags().String("coldkey", "", "address of the owner")
-	yes := cmd.Flags().BoolP("yes", "y", false, "do not ask before money is spent (Bittensor)")
+	yes := cmd.Flags().BoolP("yes", "y", false, "spend the money without asking; required without a terminal (Bittensor)")
 	dryRun := cmd.Flags().Bool("dry-run", false, "only show the cost and the paying key (Bittensor)")
 	chainCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
 		if p, ok := c.(priced); ok {

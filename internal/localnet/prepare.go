@@ -49,7 +49,7 @@ func Prepare(ctx context.Context, o Options) ([]string, error) {
 	for i, m := range n.names() {
 		if o.Chain.Endpoint != "" && (m.role == telemetry.Miner || m.role == telemetry.Validator) {
 			w := o.wallet(i, m)
-			commands = append(commands, fmt.Sprintf("templar chain register --subtensor.chain_endpoint %s --netuid %d --wallet.path %s --wallet.name %s --wallet.hotkey %s",
+			commands = append(commands, fmt.Sprintf("templar chain register --subtensor.chain_endpoint %s --netuid %d --wallet.path %s --wallet.name %s --wallet.hotkey %s --yes",
 				quote(o.Chain.Endpoint), o.Chain.NetUID, quote(w.Path), quote(w.Name), quote(w.Hotkey)))
 		} else if m.role == telemetry.Miner {
 			commands = append(commands, fmt.Sprintf("templar chain register --endpoint http://%s --netuid %d --wallet.path %s --wallet.name %s --wallet.hotkey %s",

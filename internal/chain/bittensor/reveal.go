@@ -37,15 +37,43 @@ type reveals struct {
 	dir string
 	mu  struct {
 		sync.Mutex
-		open map[protocol.Hash]open
+		open   map[protocol.Hash]open
+		busy   map[protocol.Hash]chan struct{} // closed when the reveal that is under way is over
+		looked map[look]uint64                 // last block that was searched for a reveal
 	}
+}
+
+// look identifies a pending receipt.
+type look struct {
+	hotkey             protocol.Hotkey
+	block, effectiveAt uint64
+}
+
+// keepLooks bounds the receipts whose search is remembered.
+const keepLooks = 256
+
+// from returns the block from which on the reveal of a receipt is searched.
+func (r *reveals) from(l look) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(l.effectiveAt, r.mu.looked[l]+1)
+}
+
+// undecided notes that the reveal of a receipt is not decided by a block.
+func (r *reveals) undecided(l look, block uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.mu.looked) >= keepLooks {
+		clear(r.mu.looked)
+	}
+	r.mu.looked[l] = max(r.mu.looked[l], block)
 }
 
 const maxReveals = 1 << 20 // bytes of a file
 
 func openReveals(dir string) (*reveals, error) {
 	r := &reveals{dir: dir}
-	r.mu.open = map[protocol.Hash]open{}
+	r.mu.open, r.mu.busy, r.mu.looked = map[protocol.Hash]open{}, map[protocol.Hash]chan struct{}{}, map[look]uint64{}
 	if dir == "" {
 		return r, nil
 	}
@@ -162,12 +190,31 @@ func (c *Client) settleLater(s protocol.Signer, r chain.Receipt) {
 // Resume reveals, in the background, what a process before this one left open.
 func (c *Client) Resume(s protocol.Signer) {
 	for _, o := range c.reveal.of(c.Genesis(), c.opts.NetUID, s.Hotkey()) {
-		c.wg.Go(func() {
-			if err := c.revealOne(c.running, s, o); err != nil && c.running.Err() == nil {
-				c.log.Warn("weights could not be revealed", "hotkey", s.Hotkey(), "err", err)
-			}
-		})
+		c.begin(s, o)
 	}
+}
+
+// begin reveals a commit in the background, unless that is under way, and returns a channel
+// that is closed when it is over. A caller that stops waiting does not interrupt the reveal:
+// a second one would be sent beside the first.
+func (c *Client) begin(s protocol.Signer, o open) <-chan struct{} {
+	c.reveal.mu.Lock()
+	defer c.reveal.mu.Unlock()
+	if done := c.reveal.mu.busy[o.Hash]; done != nil {
+		return done
+	}
+	done := make(chan struct{})
+	c.reveal.mu.busy[o.Hash] = done
+	c.wg.Go(func() {
+		if err := c.revealOne(c.running, s, o); err != nil && c.running.Err() == nil {
+			c.log.Warn("weights could not be revealed", "hotkey", s.Hotkey(), "err", err)
+		}
+		c.reveal.mu.Lock()
+		defer c.reveal.mu.Unlock()
+		delete(c.reveal.mu.busy, o.Hash)
+		close(done)
+	})
+	return done
 }
 
 // Pending returns the blocks between which commits of a hotkey's weights by hash, of this
@@ -189,11 +236,14 @@ func (c *Client) Settle(ctx context.Context, s protocol.Signer, r chain.Receipt)
 		if o.First > r.EffectiveAt {
 			continue
 		}
-		if err := c.revealOne(ctx, s, o); err != nil {
-			return chain.Receipt{}, fmt.Errorf("settle weights: %w", err)
+		select {
+		case <-c.begin(s, o):
+		case <-ctx.Done():
+			return chain.Receipt{}, fmt.Errorf("settle weights: %w", ctx.Err())
 		}
 	}
-	for n := r.EffectiveAt; ; n++ {
+	l := look{s.Hotkey(), r.Block, r.EffectiveAt}
+	for n := c.reveal.from(l); ; n++ {
 		b, err := c.wait(ctx, n)
 		if err != nil {
 			return chain.Receipt{}, fmt.Errorf("settle weights: %w", err)
@@ -208,6 +258,7 @@ func (c *Client) Settle(ctx context.Context, s protocol.Signer, r chain.Receipt)
 		if over {
 			return chain.Receipt{Status: chain.StatusFailed, Block: r.Block, Reason: fmt.Sprintf("the weights of block %d were not revealed in the epoch from block %d to block %d", r.Block, r.EffectiveAt, n)}, nil
 		}
+		c.reveal.undecided(l, n)
 	}
 }
 

@@ -25,14 +25,14 @@ type Config struct {
 	Lag         uint64        // blocks that the final head is behind
 	Seed        string        // makes the genesis, and so the chain, another one
 
-	Tempo           uint64
-	RateLimit       uint64 // blocks between weights
-	MinWeights      uint64
-	MaxUIDs         uint64
-	CommitReveal    bool
-	RevealPeriod    uint64
-	Burn            uint64
-	PerBlock        uint64 // registrations in a block
+	Tempo        uint64
+	RateLimit    uint64 // blocks between weights
+	MinWeights   uint64
+	MaxUIDs      uint64
+	CommitReveal bool
+	RevealPeriod uint64
+	Burn         uint64
+	PerBlock     uint64 // registrations in a block
 	// Wrapped makes get_neurons_lite answer as old runtimes did.
 	Wrapped bool
 	// Chopsticks makes numbers, statuses and errors look as chopsticks has them.
