@@ -233,7 +233,7 @@ func body(ctx context.Context, l caller, hash protocol.Hash) ([][]byte, error) {
 	return list, nil
 }
 
-// discarded tells whether a node says that it does not have a block's state any more.
+// discarded reports whether a node says that it does not have a block's state any more.
 func discarded(e *rpc.Error) bool {
 	text := strings.ToLower(e.Message + string(e.Data))
 	return strings.Contains(text, "discarded") || strings.Contains(text, "pruned") || e.Code == rules.CodeDiscarded && strings.Contains(text, "state")

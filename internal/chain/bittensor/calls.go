@@ -57,7 +57,7 @@ func (c *Client) read(ctx context.Context, work func(s *state) error) error {
 // RAO is the smallest part of a TAO: a billionth.
 const RAO = 1_000_000_000
 
-// Quote is what a registration costs now, and who would pay.
+// Quote is what a registration costs now, and the key that would pay.
 type Quote struct {
 	Price   uint64  `json:"price_rao"`
 	Balance uint64  `json:"balance_rao"`   // of the payer, free to spend

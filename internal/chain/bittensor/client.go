@@ -153,7 +153,7 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// change wakes all who wait for something; the caller holds the lock.
+// change wakes all waiting calls; the caller holds the lock.
 func (c *Client) change() {
 	close(c.mu.changed)
 	c.mu.changed = make(chan struct{})
@@ -208,7 +208,7 @@ func level(up bool) slog.Level {
 	return slog.LevelWarn
 }
 
-// attempts of each endpoint before those who wait are told that none answers.
+// attempts of each endpoint before waiting calls fail.
 const attempts = 3
 
 // errWrongChain is wrapped when an endpoint is of another chain.
@@ -226,7 +226,7 @@ func allWrong(failures []error, n int) bool {
 	return true
 }
 
-// giveUp tells those who wait for a connection why there is none. Later ones wait anew.
+// giveUp fails the calls that wait for a connection. Later ones wait again.
 func (c *Client) giveUp(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -235,7 +235,7 @@ func (c *Client) giveUp(err error) {
 }
 
 // serve opens one connection, checks it and follows the chain on it until it ends. up
-// tells whether it was ever in use.
+// reports whether it was ever in use.
 func (c *Client) serve(ctx context.Context, url string) (up bool, err error) {
 	dctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -304,7 +304,7 @@ func (c *Client) current(ctx context.Context, hasty bool) (*link, error) {
 		}
 		select {
 		case <-changed:
-		case <-time.After(time.Second): // the connection has ended, and nobody said so yet
+		case <-time.After(time.Second): // the connection may have ended without a signal
 		case <-ctx.Done():
 			return nil, errors.Join(ctx.Err(), fatal)
 		}
@@ -361,7 +361,7 @@ func rateLimited(err error) bool {
 	return errors.As(err, &e) && rules.RateLimited(e.Code)
 }
 
-// retryable tells whether a request that failed may succeed when it is made again, and
+// retryable reports whether a request that failed may succeed when it is made again, and
 // whether it should go to another endpoint.
 func retryable(err error) (again, otherEndpoint bool) {
 	if errors.Is(err, rpc.ErrClosed) {

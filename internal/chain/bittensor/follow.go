@@ -28,7 +28,7 @@ const (
 	lookEvery   = 15 * time.Second
 )
 
-// follow keeps the heads up to date until the connection ends. up tells whether it ever
+// follow keeps the heads up to date until the connection ends. up reports whether it ever
 // did.
 func (c *Client) follow(ctx context.Context, l *link) (up bool, err error) {
 	sctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -166,7 +166,7 @@ func (c *Client) walk(ctx context.Context, l *link, path []block, last block) ([
 // keepArrivals is for how many blocks it is known when they came.
 const keepArrivals = 64
 
-// ClockAhead tells how far this machine's clock is ahead of the chain's: by the next block
+// ClockAhead returns how far this machine's clock is ahead of the chain's: by the next block
 // that is made, when it comes, and what its time is once it is final. The answer is off by
 // no more than the block was under way. Negative means behind.
 func (c *Client) ClockAhead(ctx context.Context) (time.Duration, error) {

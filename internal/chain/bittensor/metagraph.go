@@ -60,7 +60,7 @@ func (c *Client) metagraph(ctx context.Context, l *link) (chain.Metagraph, error
 	return graph, nil
 }
 
-// metagraph asks the runtime for its neurons, and storage if the runtime cannot tell.
+// metagraph asks the runtime for its neurons, and storage if the runtime has no such call.
 func (s *state) metagraph(ctx context.Context, netuid uint16) (chain.Metagraph, error) {
 	list, err := s.neuronsByAPI(ctx, netuid)
 	var refused *rpc.Error
@@ -77,7 +77,7 @@ func (s *state) metagraph(ctx context.Context, netuid uint16) (chain.Metagraph, 
 		return chain.Metagraph{}, fmt.Errorf("%d neurons, at most %d", len(list), maxNeurons)
 	}
 	if !slices.ContainsFunc(list, func(n chain.Neuron) bool { return n.Stake > 0 }) {
-		if err := s.stakes(ctx, netuid, list); err != nil { // runtime 218 tells 0 for all
+		if err := s.stakes(ctx, netuid, list); err != nil { // runtime 218 returns 0 for all
 			return chain.Metagraph{}, err
 		}
 	}
@@ -205,7 +205,7 @@ func (s *state) registrations(ctx context.Context, netuid uint16, list []chain.N
 	return nil
 }
 
-// neuronsByStorage reads the same from storage, for runtimes that do not tell.
+// neuronsByStorage reads the same from storage, for runtimes without the call.
 func (s *state) neuronsByStorage(ctx context.Context, netuid uint16) ([]chain.Neuron, error) {
 	it, err := s.rt.Item(module, "Keys")
 	if err != nil {

@@ -262,7 +262,7 @@ func (c *Client) Settle(ctx context.Context, s protocol.Signer, r chain.Receipt)
 	}
 }
 
-// revealEvents are the events by which a runtime tells that weights were revealed.
+// revealEvents are the events of a runtime that report a reveal of weights.
 var revealEvents = map[string]bool{"WeightsRevealed": true, "WeightsBatchRevealed": true, "TimelockedWeightsRevealed": true, "CRV3WeightsRevealed": true}
 
 // revealedIn looks for the reveal of a hotkey's weights in a block. over: the epoch that
@@ -305,7 +305,7 @@ func (c *Client) revealedIn(ctx context.Context, b block, h protocol.Hotkey, fir
 	return shown, over, err
 }
 
-// mentions tells whether an event is about a hotkey on a subnet.
+// mentions reports whether an event is about a hotkey on a subnet.
 func mentions(v any, netuid uint16, h protocol.Hotkey) bool {
 	list, ok := v.([]any)
 	if f, isStruct := v.(runtime.Struct); isStruct {

@@ -195,7 +195,7 @@ func (c *Client) sign(ctx context.Context, s protocol.Signer, make build, earlie
 	return x, on, err
 }
 
-// Watched is what a node told of an extrinsic that it was given.
+// Watched is what a node reported of a submitted extrinsic.
 type Watched struct {
 	rules.Outcome
 	Refused  bool     // the pool did not take it
@@ -246,7 +246,7 @@ func watch(ctx context.Context, l subscriber, extrinsic []byte) (w Watched) {
 	}
 }
 
-// note takes a status, and tells whether it is the last.
+// note takes a status, and reports whether it is the last.
 func (w *Watched) note(raw json.RawMessage) bool {
 	o, block := rules.Status(raw)
 	w.Statuses = append(w.Statuses, o.Reason)
@@ -258,13 +258,13 @@ func (w *Watched) note(raw json.RawMessage) bool {
 }
 
 // Watch is the part of a submission that a transcript can be held against: it gives an
-// extrinsic to a node, and says what the node told of it.
+// extrinsic to a node, and returns what the node reported.
 func Watch(ctx context.Context, l *rpc.Conn, extrinsic []byte) Watched {
 	return watch(ctx, l, extrinsic)
 }
 
 // Included reads what became of an extrinsic in a block, by the metadata of its runtime.
-// ok tells whether the block has it.
+// ok reports whether the block has it.
 func Included(ctx context.Context, l *rpc.Conn, m *runtime.Metadata, hash protocol.Hash, extrinsic []byte) (ok bool, outcome error, err error) {
 	list, err := body(ctx, l, hash)
 	if err != nil {

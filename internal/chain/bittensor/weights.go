@@ -31,7 +31,7 @@ const timelockVersion = 4
 
 // SetWeights sets a validator's weights in the way that the subnet wants them. Where they
 // are committed first, the receipt is pending; the client reveals them, or sees that the
-// chain does, for as long as it is open, and Settle tells.
+// chain does, for as long as it is open, and Settle returns the outcome.
 func (c *Client) SetWeights(ctx context.Context, s protocol.Signer, call chain.Weights) (chain.Receipt, error) {
 	return c.turn(ctx, "weights", s, func() (chain.Receipt, error) { return c.setWeights(ctx, s, call) })
 }

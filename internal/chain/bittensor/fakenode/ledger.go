@@ -155,7 +155,7 @@ func info(class string) any {
 
 func success(class string) any { return runtime.Struct{"dispatch_info": info(class)} }
 
-// runs tells whether an epoch begins with this block.
+// runs reports whether an epoch begins with this block.
 func (x *execution) runs() bool {
 	id, v := x.n.cfg.NetUID, x.v
 	tempo := v.number(module, "Tempo", id)
@@ -454,7 +454,7 @@ func u16s(v any) (list []uint16) {
 	return list
 }
 
-// checkWeights has the chain's rules for who sets which weights.
+// checkWeights applies the chain's rules for weights.
 func (x *execution) checkWeights(s runtime.Signed, uids, values []uint16, key uint64) (uid uint16, fault string) {
 	id, v := x.n.cfg.NetUID, x.v
 	uid, ok := v.uid(id, s.Signer)

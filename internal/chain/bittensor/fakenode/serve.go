@@ -82,7 +82,7 @@ type conn struct {
 	last   int
 }
 
-// watcher is who follows an extrinsic.
+// watcher is a subscription to an extrinsic.
 type watcher struct {
 	c  *conn
 	id string
@@ -139,7 +139,7 @@ func (n *Node) notifyAll(t topic, result any) {
 	}
 }
 
-// tell gives a status to who follows an extrinsic.
+// tell sends a status to the subscribers of an extrinsic.
 func (n *Node) tell(p *pooled, status string, hash protocol.Hash) {
 	var v any = status
 	if !hash.IsZero() {
@@ -607,7 +607,7 @@ func (c *conn) submit(q request, later *[]func()) (any, error) {
 	return id, nil
 }
 
-// follows tells whether the pool has the extrinsic with the nonce before.
+// follows reports whether the pool has the extrinsic with the nonce before.
 func (n *Node) follows(p *pooled) bool {
 	return slices.ContainsFunc(n.mu.pool, func(o *pooled) bool {
 		return o.x.Signer == p.x.Signer && o.x.Context.Nonce+1 == p.x.Context.Nonce

@@ -1,5 +1,5 @@
 // Package rpc is JSON-RPC 2.0 over one connection to a Substrate node: calls, and
-// subscriptions that end with the connection. It does not reconnect: who uses it knows
+// subscriptions that end with the connection. It does not reconnect: its user knows
 // what may be asked again, and what must not be.
 package rpc
 
@@ -124,7 +124,7 @@ func (s socket) Write(ctx context.Context, frame []byte) error {
 
 func (s socket) Close() error { return s.c.CloseNow() }
 
-// Ping tells whether the other side still answers.
+// Ping reports whether the other side still answers.
 func (s socket) Ping(ctx context.Context) error { return s.c.Ping(ctx) }
 
 // New speaks over a transport, which the connection owns from here on.
@@ -155,7 +155,7 @@ func (c *Conn) Close() {
 	c.wg.Wait()
 }
 
-// end tells all who wait. The first reason stays.
+// end wakes all waiting calls. The first reason stays.
 func (c *Conn) end(why error) {
 	c.mu.Lock()
 	if c.mu.err != nil {

@@ -39,7 +39,7 @@ type Field struct {
 	Round uint64 // of TimelockEncrypted: the drand round that opens it
 }
 
-// Plain tells whether the field's bytes are what was committed.
+// Plain reports whether the field's bytes are what was committed.
 func (f Field) Plain() bool { return f.Name == "BigRaw" || len(f.Name) > 3 && f.Name[:3] == "Raw" }
 
 // Commitment is the value of Commitments.CommitmentOf.

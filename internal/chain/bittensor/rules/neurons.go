@@ -13,7 +13,7 @@ type Neuron struct {
 	UID, NetUID     uint16
 	Active          bool
 	Axon            Axon
-	Stake           uint64 // sum over all who staked
+	Stake           uint64 // sum over all stakers
 	Staked          []Staked
 	Rank            uint64
 	Emission        uint64

@@ -63,7 +63,7 @@ const (
 	CodeDiscarded = 4003
 )
 
-// RateLimited tells whether an error is an endpoint's policy and not an answer.
+// RateLimited reports whether an error is an endpoint's policy and not an answer.
 func RateLimited(code int) bool { return code == -32004 || code == -32005 || code == 429 }
 
 // Pool says what the pool's refusal of an extrinsic means.

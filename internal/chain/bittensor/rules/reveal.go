@@ -91,7 +91,7 @@ func (e Epochs) At(period uint64) (Reveal, error) {
 }
 
 // SecurityBlocks is how many blocks after the first block of the reveal the round comes
-// out, so that nobody reads weights before they count.
+// out, so that weights are not readable before they count.
 const SecurityBlocks = 3
 
 // Round returns the drand round that is out blocks after now. blockTime is in seconds,

@@ -35,7 +35,7 @@ func Weigh(list map[protocol.UID]uint16, versionKey uint64) Weights {
 	return w
 }
 
-// Terms are what the chain asks of weights, and of who sets them, at one block.
+// Terms are what the chain requires of weights and of their validator at one block.
 type Terms struct {
 	Block         uint64
 	N             uint64 // neurons

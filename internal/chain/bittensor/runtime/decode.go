@@ -100,12 +100,12 @@ func (d *decoder) value(ty uint32, depth int) any {
 	return d.bits()
 }
 
-// account tells whether a type is an account's id.
+// account reports whether a type is an account's id.
 func (t *Type) account() bool {
 	return len(t.path) > 0 && t.path[len(t.path)-1] == "AccountId32"
 }
 
-// optional tells whether a type is Rust's Option.
+// optional reports whether a type is Rust's Option.
 func (t *Type) optional() bool {
 	return len(t.path) == 1 && t.path[0] == "Option" && len(t.variants) == 2
 }

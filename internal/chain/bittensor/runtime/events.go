@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Event is what a block's execution told.
+// Event is an event of a block.
 type Event struct {
 	Pallet, Name string
 	Extrinsic    int // index in the block, -1 for events of no extrinsic
@@ -67,7 +67,7 @@ func (e *DispatchError) Error() string {
 }
 
 // Outcome says what became of the extrinsic with an index: nil when it succeeded, a
-// *DispatchError when it had no effect, another error when the events do not tell.
+// *DispatchError when it had no effect, another error when the events do not show it.
 func (m *Metadata) Outcome(events []Event, index int) error {
 	result := errors.New("the block's events do not tell what became of the extrinsic")
 	for _, e := range events {

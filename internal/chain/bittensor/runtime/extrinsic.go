@@ -180,7 +180,7 @@ func (m *Metadata) extra(e Extension, c *Context, sent, implied []byte) ([]byte,
 	return sent, implied, nil
 }
 
-// empty tells whether a type takes no bytes.
+// empty reports whether a type takes no bytes.
 func (m *Metadata) empty(ty uint32, depth int) (bool, error) {
 	t, err := m.typ(ty)
 	if err != nil {

@@ -404,7 +404,7 @@ func (m *Metadata) pallet(name string) (*Pallet, error) {
 	return p, nil
 }
 
-// Has tells whether the runtime has a call.
+// Has reports whether the runtime has a call.
 func (m *Metadata) Has(pallet, call string) bool {
 	_, _, err := m.call(pallet, call)
 	return err == nil
