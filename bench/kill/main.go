@@ -81,7 +81,7 @@ func (o *options) test(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer net.stop()
+	defer func() { _ = net.stop() }()
 	if err := net.await(ctx, 2, 3*time.Minute); err != nil {
 		return fmt.Errorf("before the first kill: %w", err)
 	}

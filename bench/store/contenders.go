@@ -158,7 +158,7 @@ func listen(ctx context.Context, s *server.Server, buckets ...string) (endpoint 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	running.Go(func() { s.Serve(ctx, l) })
+	running.Go(func() { _ = s.Serve(ctx, l) })
 	return "http://" + l.Addr().String(), func() { cancel(); running.Wait() }, nil
 }
 

@@ -79,7 +79,7 @@ func (o *explainFlags) run(cmd *cobra.Command, std Std, b *node.Backends) error 
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer func() { _ = done() }()
 	reports, err := o.reports(ctx, records, log)
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ func (o *verifyFlags) run(cmd *cobra.Command, std Std, b *node.Backends) error {
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer func() { _ = done() }()
 	line := newStatusLine(std)
 	options := audit.Options{Window: protocol.Window(o.window), Scores: o.scores, Progress: line.show}
 	if o.validator >= 0 {

@@ -133,7 +133,7 @@ func TestDatasetBatches(t *testing.T) {
 		t.Fatalf("%d batches, %v", len(batches), err)
 	}
 	page, _ := d.Page(t.Context(), 5, 16)
-	if batches[2].Inputs[0] != int32(page[0]) {
+	if batches[2].Inputs[0] != page[0] {
 		t.Error("the second page's batches do not begin with it")
 	}
 	if _, err := d.Batches(t.Context(), []uint64{1 << 40}, &p); err == nil {

@@ -132,7 +132,7 @@ func (in Input) read(yield func(document) bool) error {
 	defer release()
 	b := bufio.NewReaderSize(r, 2*pieceOfText)
 	if head, _ := b.Peek(len(bom)); string(head) == bom {
-		b.Discard(len(bom)) // it was peeked at
+		_, _ = b.Discard(len(bom)) // it was peeked at
 	}
 	switch in.Kind.Form {
 	case formLines:

@@ -79,7 +79,8 @@ func (g *gathering) fetch(ctx context.Context, p directory.Peer) Payload {
 	}
 	out := Payload{Peer: p}
 	var buf []byte
-	stalls, stalled, doubted := 0, false, false
+	var stalled bool
+	stalls, doubted := 0, false
 	for pause := g.Schedule.Poll() / 8; ; pause = min(2*pause, g.Schedule.Poll()) {
 		last := g.Schedule.Clock.Now().After(g.bounds.Max)
 		patience := g.patience

@@ -42,7 +42,7 @@ func (o *Outbox) Prune(ctx context.Context, next protocol.Window) error {
 	if err == nil {
 		err = sweep(ctx, o.Schedule.Clock, o.Bucket, protocol.KindPeers, func(k protocol.Key) bool { return k.Window < inForce }, o.Bucket.Delete)
 	}
-	return errors.Join(append(errs, err)...)
+	return errors.Join(err, errors.Join(errs...))
 }
 
 // Shelf is the aggregator bucket as the aggregator keeps it.
@@ -112,7 +112,7 @@ func sweep(ctx context.Context, clk clock.Clock, b store.Reader, kind protocol.K
 	})
 	errs := make([]error, len(keys))
 	clk.Each(len(keys), deletesAtOnce, func(i int) { errs[i] = remove(ctx, keys[i]) })
-	return errors.Join(append(errs, err)...)
+	return errors.Join(err, errors.Join(errs...))
 }
 
 // deleteOwn deletes an object of the node's own bucket that has its uid or its signature. Other

@@ -84,7 +84,7 @@ func (n *narrator) gradient() []Line {
 	if n.Selected {
 		list = "in the peer list"
 	}
-	says := ""
+	var says string
 	switch v := n.Verdict; {
 	case v == protocol.VerdictNone:
 		says = "not looked at: not in the peer list, and not drawn for evaluation"

@@ -51,7 +51,7 @@ func compile(f *file, more []added) (*Tokenizer, error) {
 	if t.norms, err = normalizers(f.Normalizer); err != nil {
 		return nil, err
 	}
-	byteLevel := false
+	var byteLevel bool
 	if t.splits, byteLevel, err = splitters(f.PreTokenizer); err != nil {
 		return nil, err
 	}

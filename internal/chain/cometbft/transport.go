@@ -90,7 +90,7 @@ func endOf(ctx context.Context, last error) error {
 	if errors.Is(last, ctx.Err()) {
 		return last
 	}
-	return fmt.Errorf("%w (%v)", ctx.Err(), last)
+	return fmt.Errorf("%w (%w)", ctx.Err(), last)
 }
 
 // refused reports whether the error is the server's answer.

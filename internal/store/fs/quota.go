@@ -119,7 +119,7 @@ func (s *Store) reserve(bucket string, size int64) (release func(), err error) {
 	})
 	return func() {
 		if err == nil {
-			s.with(bucket, func(u *used) error { u.bytes -= size; return nil })
+			_ = s.with(bucket, func(u *used) error { u.bytes -= size; return nil })
 		}
 	}, err
 }
@@ -137,10 +137,10 @@ func (s *Store) accountObject(bucket, key string) (done func()) {
 		}
 		return info.Size()
 	}
-	s.with(bucket, func(*used) error { return nil }) // counted before it changes
+	_ = s.with(bucket, func(*used) error { return nil }) // counted before it changes
 	before := size()
 	return func() {
-		s.with(bucket, func(u *used) error { u.bytes += size() - before; return nil })
+		_ = s.with(bucket, func(u *used) error { u.bytes += size() - before; return nil })
 	}
 }
 
@@ -156,7 +156,7 @@ func (s *Store) admitUpload(bucket string) error {
 
 // accountPart counts a part. One that is sent again counts twice until the upload ends.
 func (s *Store) accountPart(up Upload, size int64) {
-	s.with(up.Bucket, func(u *used) error {
+	_ = s.with(up.Bucket, func(u *used) error {
 		u.uploads[up.ID] += size
 		u.bytes += size
 		return nil
@@ -165,7 +165,7 @@ func (s *Store) accountPart(up Upload, size int64) {
 
 // accountEnd forgets an upload's parts.
 func (s *Store) accountEnd(up Upload) {
-	s.with(up.Bucket, func(u *used) error {
+	_ = s.with(up.Bucket, func(u *used) error {
 		u.bytes -= u.uploads[up.ID]
 		delete(u.uploads, up.ID)
 		return nil

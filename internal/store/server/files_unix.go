@@ -10,5 +10,5 @@ func openFiles() int {
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
 		return 1024
 	}
-	return int(min(uint64(limit.Cur), 1<<20))
+	return int(min(uint64(limit.Cur), 1<<20)) //nolint:unconvert // it is signed on FreeBSD
 }

@@ -50,7 +50,7 @@ func (s *Server) attend(w http.ResponseWriter, r *http.Request) (*client, *http.
 		c.body = &pacedBody{ReadCloser: r.Body, client: c, waits: r.Header.Get("Expect") != ""}
 		r.Body = c.body
 		// Else net/http would wait for the rest of a body before it sends the answer.
-		c.control.EnableFullDuplex()
+		_ = c.control.EnableFullDuplex()
 	}
 	return c, r
 }
@@ -121,7 +121,7 @@ func (c *client) leave() {
 		if c.known {
 			limit = maxDrain
 		}
-		io.CopyN(io.Discard, b, limit)
+		_, _ = io.CopyN(io.Discard, b, limit)
 	}
 	if !b.ended {
 		c.hangUp()
@@ -134,7 +134,7 @@ func (c *client) leave() {
 // end gets to read it. What is left of the body must not be taken for a request.
 func (c *client) hangUp() {
 	over := http.MaxBytesReader(c.ResponseWriter, io.NopCloser(strings.NewReader("x")), 0)
-	over.Read(make([]byte, 1))
+	_, _ = over.Read(make([]byte, 1))
 }
 
 // pacedBody is a request's body with a deadline for each step.

@@ -149,7 +149,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if srv.Shutdown(grace) != nil {
 		srv.Close()
 	}
-	<-done
+	<-done //nolint:errcheck // it is ErrServerClosed
 	running.Wait()
 	return nil
 }

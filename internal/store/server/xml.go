@@ -27,7 +27,7 @@ func writeXML(w http.ResponseWriter, status int, document any) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
-	w.Write(b)
+	_, _ = w.Write(b)
 }
 
 // readXML decodes a request's body. Characters that XML does not allow come out of strings

@@ -113,7 +113,7 @@ func pattern(n int) []byte {
 	b := make([]byte, n)
 	var seed [32]byte
 	binary.LittleEndian.PutUint64(seed[:], uint64(n))
-	rand.NewChaCha8(seed).Read(b)
+	_, _ = rand.NewChaCha8(seed).Read(b)
 	return b
 }
 

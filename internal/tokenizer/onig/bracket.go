@@ -80,7 +80,7 @@ func (p *parser) set() (set ucd.Set, not bool, err error) {
 			return nil, false, errors.New("a class is empty")
 		}
 		p.at++
-		b.char(']')
+		_ = b.char(']') // the first item of a class is always valid
 	}
 	for {
 		switch {

@@ -263,7 +263,7 @@ func (m *matcher) split(in *inst, at int) (pc int, ok bool) {
 
 func (m *matcher) look(s *sub, at int) bool {
 	base := len(m.stack)
-	found := false
+	var found bool
 	if !s.behind {
 		_, found = m.run(s.pc, at, -1)
 	} else {

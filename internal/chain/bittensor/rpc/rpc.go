@@ -92,6 +92,7 @@ type frame struct {
 
 // Dial connects to a ws:// or wss:// URL.
 func Dial(ctx context.Context, url string) (*Conn, error) {
+	//nolint:bodyclose // Dial closes it
 	c, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport()}})
 	if err != nil {
 		if resp != nil && resp.StatusCode == http.StatusTooManyRequests {

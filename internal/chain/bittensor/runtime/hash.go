@@ -84,7 +84,7 @@ func blake2_128(b []byte) []byte {
 func twox(b, data []byte, words int) []byte {
 	for seed := range words {
 		d := xxhash.NewWithSeed(uint64(seed))
-		d.Write(data)
+		_, _ = d.Write(data)
 		b = binary.LittleEndian.AppendUint64(b, d.Sum64())
 	}
 	return b
