@@ -28,8 +28,27 @@ const ss58Prefix = 42
 
 var signingContext = sr25519.NewSigningContext([]byte("substrate"))
 
-// Verify reports whether sig is h's signature of message.
+// Validate reports why h cannot be a hotkey: it is no canonical encoding of a Ristretto point, or it
+// is the identity, which is the only point of low order. Its encoding is all zeros. A signature by
+// the identity can be made for any message without a secret.
+func (h Hotkey) Validate() error {
+	if h.IsZero() {
+		return errIdentity
+	}
+	if _, err := sr25519.NewPublicKeyFromBytes(h[:]); err != nil {
+		return errors.New("hotkey: not the encoding of a point of the group")
+	}
+	return nil
+}
+
+var errIdentity = errors.New("hotkey: it is zero, the identity of the group, which has no secret")
+
+// Verify reports whether sig is h's signature of message. It is false for every hotkey that Validate
+// refuses.
 func (h Hotkey) Verify(message []byte, sig Signature) bool {
+	if h.IsZero() {
+		return false
+	}
 	key, err := sr25519.NewPublicKeyFromBytes(h[:])
 	if err != nil {
 		return false
@@ -60,7 +79,8 @@ func (h *Hotkey) UnmarshalText(b []byte) (err error) {
 	return err
 }
 
-// ParseHotkey reads an SS58 address of prefix 42.
+// ParseHotkey reads an SS58 address of prefix 42. It refuses that of the zero key. Other keys are not
+// decoded, since an address may also be a coldkey's of another kind; Verify decodes them.
 func ParseHotkey(address string) (Hotkey, error) {
 	const length = 1 + len(Hotkey{}) + 2
 	if len(address) > 64 {
@@ -80,7 +100,11 @@ func ParseHotkey(address string) (Hotkey, error) {
 	if raw[length-2] != sum[0] || raw[length-1] != sum[1] {
 		return Hotkey{}, fmt.Errorf("hotkey %q: checksum does not match", address)
 	}
-	return Hotkey(raw[1 : length-2]), nil
+	h := Hotkey(raw[1 : length-2])
+	if h.IsZero() {
+		return Hotkey{}, errIdentity
+	}
+	return h, nil
 }
 
 func ss58Checksum(body []byte) [64]byte {

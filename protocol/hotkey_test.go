@@ -75,6 +75,34 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// The identity of the group verifies a signature that was made without a secret: R = s*B holds for
+// every message. Neither it nor bytes that are no point are accepted.
+func TestIdentityIsNoHotkey(t *testing.T) {
+	var forged Signature
+	forged[63] = 1 << 7 // schnorrkel's mark; R and s are zero: 0 = 0*B - k*0
+	if (Hotkey{}).Verify([]byte("any message"), forged) {
+		t.Error("the identity has signed a message")
+	}
+	notCanonical := Hotkey{0xec, 31: 0x7f}
+	for i := 1; i < 31; i++ {
+		notCanonical[i] = 0xff
+	}
+	for name, h := range map[string]Hotkey{
+		"identity": {}, "negative": {1}, "no point": {2, 31: 0x10}, "beyond the field": notCanonical,
+	} {
+		if h.Validate() == nil {
+			t.Errorf("%s: %v is accepted as a hotkey", name, h)
+		}
+	}
+	if _, err := ParseHotkey(Hotkey{}.String()); err == nil {
+		t.Error("the address of the identity is read")
+	}
+	alice, err := ParseHotkey(aliceAddress)
+	if err != nil || alice.Validate() != nil {
+		t.Error(err, alice.Validate())
+	}
+}
+
 func TestTextRoundTrips(t *testing.T) {
 	var sig, sig2 Signature
 	sig[3] = 9

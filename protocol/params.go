@@ -212,6 +212,11 @@ func (p *Params) Validate() error {
 	for _, s := range p.Stores {
 		errs = append(errs, checkStore(s))
 	}
+	for _, a := range p.Aggregators {
+		if err := a.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("aggregators: %v: %w", a, err))
+		}
+	}
 	fault := func(bad bool, format string, args ...any) {
 		if bad {
 			errs = append(errs, fmt.Errorf(format, args...))

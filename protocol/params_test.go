@@ -47,7 +47,11 @@ func TestPresetsAreValid(t *testing.T) {
 
 func TestParamsRoundTrip(t *testing.T) {
 	p := Default()
-	p.Run, p.Aggregators = "a run", []Hotkey{{1}}
+	alice, err := ParseHotkey(aliceAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Run, p.Aggregators = "a run", []Hotkey{alice}
 	b, err := json.Marshal(&p)
 	if err != nil {
 		t.Fatal(err)

@@ -63,9 +63,12 @@ func (d *Directory) Refresh(ctx context.Context) error {
 	for _, c := range commitments {
 		byHotkey[c.Hotkey] = c.Data
 	}
-	peers := make([]Peer, len(graph.Neurons))
-	for i, n := range graph.Neurons {
-		peers[i] = d.resolve(n, byHotkey[n.Hotkey])
+	peers := make([]Peer, 0, len(graph.Neurons))
+	for _, n := range graph.Neurons {
+		if n.Hotkey.IsZero() { // it cannot sign, and no record can name it
+			continue
+		}
+		peers = append(peers, d.resolve(n, byHotkey[n.Hotkey]))
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,7 +101,7 @@ func (d *Directory) resolve(n chain.Neuron, commitment []byte) Peer {
 	return p
 }
 
-// Peers returns all registered neurons, ascending by uid.
+// Peers returns all registered neurons, ascending by uid, without those whose hotkey is zero.
 func (d *Directory) Peers() []Peer {
 	d.mu.Lock()
 	defer d.mu.Unlock()

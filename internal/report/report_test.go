@@ -112,7 +112,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a terminal code":  {func(r *report.Report) { r.Miners[0].Reasons = []score.Reason{{Detail: "\x1b[2J"}} }, "plain text"},
 		"a long text":      {func(r *report.Report) { r.Miners[0].Reasons = []score.Reason{{Detail: strings.Repeat("x", 300)}} }, "256 bytes"},
 		"many reasons":     {func(r *report.Report) { r.Miners[0].Reasons = make([]score.Reason, 17) }, "reasons"},
-		"many miners":      {func(r *report.Report) { r.Unseen = make([]score.Record, 4096) }, "4096 miners"},
+		"many miners":      {func(r *report.Report) { r.Unseen = slices.Repeat([]score.Record{{Hotkey: protocol.Hotkey{1}}}, 4096) }, "4096 miners"},
 	} {
 		r := recorded(t)[5]
 		c.change(r)

@@ -39,19 +39,31 @@ func (b *Book) Close(w protocol.Window, observed []Observation, p *protocol.Para
 	return next, lines, nil
 }
 
-// unique checks observations that ascend by uid.
+// unique checks observations.
 func unique(observed []Observation) error {
-	seen := make(map[protocol.Hotkey]bool, len(observed))
-	for i, o := range observed {
-		if i > 0 && o.UID == observed[i-1].UID {
-			return fmt.Errorf("uid %d was observed twice", o.UID)
-		}
-		if o.Hotkey.IsZero() || seen[o.Hotkey] {
-			return fmt.Errorf("uid %d: its hotkey is missing or was observed twice", o.UID)
-		}
-		seen[o.Hotkey] = true
+	if _, refused := Sound(observed); len(refused) > 0 {
+		return refused[0]
 	}
 	return nil
+}
+
+// Sound returns the observations that Close accepts, and for each other one why it does not: the
+// hotkey is missing, or a uid or a hotkey was observed before. What one entry of a chain's state is
+// must not keep the others from being scored.
+func Sound(observed []Observation) (sound []Observation, refused []error) {
+	uids, hotkeys := make(map[protocol.UID]bool, len(observed)), make(map[protocol.Hotkey]bool, len(observed))
+	for _, o := range observed {
+		switch {
+		case uids[o.UID]:
+			refused = append(refused, fmt.Errorf("uid %d was observed twice", o.UID))
+		case o.Hotkey.IsZero() || hotkeys[o.Hotkey]:
+			refused = append(refused, fmt.Errorf("uid %d: its hotkey is missing or was observed twice", o.UID))
+		default:
+			uids[o.UID], hotkeys[o.Hotkey] = true, true
+			sound = append(sound, o)
+		}
+	}
+	return sound, refused
 }
 
 // open begins a line for each observation, and returns beside them the records of

@@ -167,6 +167,11 @@ func (v *Validator) observe(ctx context.Context, s *session, all []directory.Pee
 		}
 	}
 	slices.SortFunc(s.seen, func(a, b score.Observation) int { return cmp.Compare(a.UID, b.UID) })
+	sound, refused := score.Sound(s.seen)
+	for _, why := range refused {
+		v.Log.Warn("a neuron is not scored", "window", s.plan.Window, "err", why)
+	}
+	s.seen = sound
 }
 
 // waiting returns for how long each candidate was not drawn. A newcomer counts as if it had

@@ -49,3 +49,28 @@ func TestUIDChangesHands(t *testing.T) {
 		t.Errorf("weights %+v, want none", weights)
 	}
 }
+
+// A chain's state may name a hotkey that can be no one's, such as the identity of the group, or one
+// twice. The others are observed, and their scores are closed.
+func TestHotkeyThatCannotBe(t *testing.T) {
+	p := protocol.Default()
+	record := func(uid protocol.UID) score.Record {
+		return score.Record{Hotkey: protocol.Hotkey{byte(uid) + 1}, UID: uid, Rating: score.Rating{Mu: 25, Sigma: 8}}
+	}
+	c := slots{neurons: []chain.Neuron{{UID: 0, Hotkey: protocol.Hotkey{1}}, {UID: 1}, {UID: 2, Hotkey: protocol.Hotkey{1}}, {UID: 3, Hotkey: protocol.Hotkey{4}}}}
+	v := withBook(t, nil)
+	v.Deps.Run, v.Clock, v.Directory = run.Run{Params: &p}, clock.Wall{}, directory.New(&p, c, nil)
+	if err := v.Directory.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v.book = score.Book{Next: 10, Records: []score.Record{record(0), record(1), record(3)}}
+	var s session
+	v.observe(t.Context(), &s, nil, nil)
+	next, lines, err := v.book.Close(10, s.seen, &p)
+	if err != nil || len(lines) != 2 || lines[0].UID != 0 || lines[1].UID != 3 {
+		t.Fatalf("%d lines, %v; want those of uids 0 and 3", len(lines), err)
+	}
+	if _, err := next.Encode(); err != nil {
+		t.Error(err)
+	}
+}

@@ -55,7 +55,11 @@ func fromPair(secret *sr25519.SecretKey) (*Wallet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Wallet{hotkey: protocol.Hotkey(public), pair: pair}, nil
+	h := protocol.Hotkey(public)
+	if err := h.Validate(); err != nil { // a secret of zero
+		return nil, err
+	}
+	return &Wallet{hotkey: h, pair: pair}, nil
 }
 
 // Hotkey returns the public key.

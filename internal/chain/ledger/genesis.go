@@ -79,6 +79,9 @@ func (g *Genesis) Validate() error {
 	}
 	seen, left := map[protocol.Hotkey]bool{}, uint64(maxTotalStake)
 	for _, f := range g.Founders {
+		if err := f.Hotkey.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("genesis: founder %v: %w", f.Hotkey, err))
+		}
 		fault(seen[f.Hotkey], "founder %v appears twice", f.Hotkey)
 		fault(f.Stake > left, "the founders' stake is over %d in all", uint64(maxTotalStake))
 		seen[f.Hotkey], left = true, left-min(f.Stake, left)

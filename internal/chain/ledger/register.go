@@ -15,6 +15,9 @@ func (l *Ledger) register(signer protocol.Hotkey, c Register, block uint64) (fun
 	if hotkey.IsZero() {
 		hotkey = signer
 	}
+	if err := hotkey.Validate(); err != nil {
+		return nil, refuse(CodeRule, "%v", err)
+	}
 	if n, ok := l.state.neuronOf(hotkey); ok {
 		return nil, refuse(CodeRule, "hotkey %v is registered already, with uid %d", hotkey, n.UID)
 	}

@@ -210,3 +210,14 @@ func TestProofRefuses(t *testing.T) {
 		t.Error("the proof of a part was taken for that of the whole")
 	}
 }
+
+// An authority cannot register the identity of the group, or bytes that are no key.
+func TestRegisterRefusesWhatIsNoHotkey(t *testing.T) {
+	b := newBench(t, nil)
+	b.do(0, ledger.Register{Hotkey: protocol.Hotkey{1}}, "not the encoding of a point")
+	g := genesis(t)
+	g.Founders = append(g.Founders, ledger.Founder{})
+	if err := g.Validate(); err == nil || !strings.Contains(err.Error(), "identity") {
+		t.Errorf("a founder of the zero key: %v", err)
+	}
+}
