@@ -3,14 +3,22 @@ package cpu
 import "context"
 
 // backward takes act.dx, the gradient of the residual stream after the last layer,
-// down to the embedding, and adds every weight's gradient to grads.
+// down to the embedding, and adds every weight's gradient to grads. Where layers share their
+// activations, those of a layer are computed again from its input: the same operations on the
+// same values, and so the same bits. The last layer's are still there.
 func (e *Engine) backward(ctx context.Context, params, grads []float32, inputs []int32) error {
-	for i := len(e.index.layers) - 1; i >= 0; i-- {
+	last := len(e.index.layers) - 1
+	for i := last; i >= 0; i-- {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		e.mlpBackward(&e.index.layers[i], &e.act.layers[i], params, grads, len(inputs))
-		e.attentionBackward(&e.index.layers[i], &e.act.layers[i], params, grads, len(inputs))
+		l, act := &e.index.layers[i], e.layer(i)
+		if len(e.act.layers) == 1 && i < last {
+			e.attentionForward(l, act, params, len(inputs))
+			e.mlpHidden(l, act, nil, params, len(inputs))
+		}
+		e.mlpBackward(l, act, params, grads, len(inputs))
+		e.attentionBackward(l, act, params, grads, len(inputs))
 	}
 	h := e.model.HiddenSize
 	e.ops.embedBackward = embedBackward{table: grads[e.index.embed:], dy: e.act.dx, tokens: inputs, width: h}

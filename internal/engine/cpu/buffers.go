@@ -12,11 +12,11 @@ type buffers struct {
 	rows, cols int // of the batch under way
 	tokens     int // R that the slices have room for
 
+	ins    [][]float32   // [R, H] the residual stream before each layer, or one in all
 	layers []activations // saved for backward: one for each layer, or one in all
 	top    []float32     // [R, H] residual stream after the last layer
 	normed []float32     // [R, H] its norm, the head's input
 	rstd   []float32     // [R]
-	losses []float64     // [R] of each target
 
 	logits []float32 // [headRows, V]
 
@@ -33,7 +33,8 @@ type buffers struct {
 
 // activations are what a layer's backward needs of its forward.
 type activations struct {
-	in, normed   []float32 // [R, H] the residual stream, its norm
+	in           []float32 // [R, H] the residual stream, one of buffers.ins
+	normed       []float32 // [R, H] its norm
 	qkv          []float32 // [R, (N+2K)*D] queries and keys, rotated, and values, side by side
 	mix          []float32 // [R, N*D] attention's output
 	lse          []float32 // [R, N] log of the sum of exponentials of each row of scores
@@ -57,16 +58,22 @@ const (
 )
 
 // reserve makes room for a batch of rows x cols. Without backward, layers share
-// their activations.
-func (e *Engine) reserve(rows, cols int, backward bool) {
-	a, m, layers := &e.act, &e.model, 1
+// their activations; with recompute, they keep their inputs alone.
+func (e *Engine) reserve(rows, cols int, backward, recompute bool) {
+	a, m, ins, layers := &e.act, &e.model, 1, 1
 	if backward {
+		ins = m.Layers
+	}
+	if backward && !recompute {
 		layers = m.Layers
 	}
 	a.rows, a.cols = rows, cols
 	if n := rows * cols; n > a.tokens {
 		*a = buffers{rows: rows, cols: cols, tokens: n}
 		e.allocate(n)
+	}
+	for len(a.ins) < ins {
+		a.ins = append(a.ins, make([]float32, a.tokens*m.HiddenSize))
 	}
 	for len(a.layers) < layers {
 		a.layers = append(a.layers, newActivations(a.tokens, m.HiddenSize, e.qkvWidth(), m.IntermediateSize, m.Heads))
@@ -90,9 +97,19 @@ func (e *Engine) reserve(rows, cols int, backward bool) {
 func (e *Engine) allocate(n int) {
 	a, h, v := &e.act, e.model.HiddenSize, e.model.VocabSize
 	a.top, a.normed = make([]float32, n*h), make([]float32, n*h)
-	a.rstd, a.losses = make([]float32, n), make([]float64, n)
-	a.headRows = min(n, max(headValues/v, 16))
+	a.rstd = make([]float32, n)
+	a.headRows = headRows(n, v)
 	a.logits = make([]float32, a.headRows*v)
+}
+
+// headRows is the number of tokens whose logits over a vocabulary of v are held at once: a
+// power of two, so that the pieces of a part of a batch are pieces of the batch.
+func headRows(n, v int) int {
+	rows := 16
+	for rows < n && 2*rows*v <= headValues {
+		rows *= 2
+	}
+	return min(n, rows)
 }
 
 func (e *Engine) allocateBackward(n int) {
@@ -106,7 +123,7 @@ func (e *Engine) allocateBackward(n int) {
 func newActivations(n, h, qkv, inner, heads int) activations {
 	f := func(width int) []float32 { return make([]float32, n*width) }
 	return activations{
-		in: f(h), normed: f(h), qkv: f(qkv), mix: f(h), lse: f(heads),
+		normed: f(h), qkv: f(qkv), mix: f(h), lse: f(heads),
 		mid: f(h), normed2: f(h), gateUp: f(2 * inner), hidden: f(inner), rstd: f(1), rstd2: f(1),
 	}
 }

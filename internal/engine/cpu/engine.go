@@ -18,6 +18,9 @@ type Options struct {
 	Threads int
 	// BLAS multiplies matrices: Builtin, also when empty, OpenBLAS or Auto.
 	BLAS string
+	// Memory bounds what a step needs beside parameters, gradient and moments, in bytes: see
+	// Plan. 0 means no bound.
+	Memory int64
 }
 
 // Engine is an engine.Engine on the processor. It is not for concurrent use.
@@ -30,6 +33,9 @@ type Engine struct {
 	blas  string
 	act   buffers
 	ops   ops
+
+	memory int64
+	losses []float64 // of each target of a batch
 }
 
 var _ engine.Engine = (*Engine)(nil)
@@ -60,7 +66,7 @@ func New(model protocol.Model, o Options) (*Engine, error) {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
 	layout := model.Layout()
-	e := &Engine{model: model}
+	e := &Engine{model: model, memory: o.Memory}
 	var err error
 	if e.index, err = newIndex(layout, model); err != nil {
 		return nil, fmt.Errorf("cpu engine: %w", err)
@@ -81,7 +87,7 @@ func (e *Engine) BLAS() string { return e.blas }
 func (e *Engine) Close() error {
 	err := e.State.Close()
 	e.pool.close()
-	e.act, e.mul = buffers{}, nil
+	e.act, e.mul, e.losses = buffers{}, nil, nil
 	return err
 }
 
@@ -94,11 +100,17 @@ func (e *Engine) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) 
 	if err := e.check(b); err != nil {
 		return engine.Loss{}, err
 	}
-	e.reserve(b.Rows, b.Cols, false)
-	if err := e.forward(ctx, params, b.Inputs); err != nil {
+	plan, err := e.plan(b, false)
+	if err != nil {
 		return engine.Loss{}, err
 	}
-	return e.head(ctx, params, nil, b.Targets, 0)
+	return e.inParts(b, plan, func(part engine.Batch, losses []float64) error {
+		e.reserve(part.Rows, part.Cols, false, false)
+		if err := e.forward(ctx, params, part.Inputs); err != nil {
+			return err
+		}
+		return e.head(ctx, params, nil, part.Targets, losses, 0)
+	})
 }
 
 // Accumulate adds scale times the gradient of the summed loss to the gradient. When it
@@ -111,15 +123,36 @@ func (e *Engine) Accumulate(ctx context.Context, b engine.Batch, scale float32) 
 	if err := e.check(b); err != nil {
 		return engine.Loss{}, err
 	}
-	e.reserve(b.Rows, b.Cols, true)
-	if err := e.forward(ctx, params, b.Inputs); err != nil {
-		return engine.Loss{}, err
-	}
-	loss, err := e.head(ctx, params, grads, b.Targets, scale)
+	plan, err := e.plan(b, true)
 	if err != nil {
 		return engine.Loss{}, err
 	}
-	return loss, e.backward(ctx, params, grads, b.Inputs)
+	return e.inParts(b, plan, func(part engine.Batch, losses []float64) error {
+		e.reserve(part.Rows, part.Cols, true, plan.Recompute)
+		if err := e.forward(ctx, params, part.Inputs); err != nil {
+			return err
+		}
+		if err := e.head(ctx, params, grads, part.Targets, losses, scale); err != nil {
+			return err
+		}
+		return e.backward(ctx, params, grads, part.Inputs)
+	})
+}
+
+// inParts calls f with parts of a batch, in order, and a place for their losses.
+func (e *Engine) inParts(b engine.Batch, p Plan, f func(part engine.Batch, losses []float64) error) (engine.Loss, error) {
+	if n := len(b.Targets); n > len(e.losses) {
+		e.losses = make([]float64, n)
+	}
+	for row := 0; row < b.Rows; row += p.Rows {
+		part := engine.Batch{Rows: min(p.Rows, b.Rows-row), Cols: b.Cols}
+		from, to := row*b.Cols, (row+part.Rows)*b.Cols
+		part.Inputs, part.Targets = b.Inputs[from:to], b.Targets[from:to]
+		if err := f(part, e.losses[from:to]); err != nil {
+			return engine.Loss{}, err
+		}
+	}
+	return total(e.losses[:len(b.Targets)], b.Targets), nil
 }
 
 // Logits runs the model on one sequence and returns the scores of the token that
@@ -132,7 +165,7 @@ func (e *Engine) Logits(ctx context.Context, tokens []int32) ([]float32, error) 
 	if err := e.check(engine.Batch{Rows: 1, Cols: len(tokens), Inputs: tokens, Targets: tokens}); err != nil {
 		return nil, err
 	}
-	e.reserve(1, len(tokens), false)
+	e.reserve(1, len(tokens), false, false)
 	if err := e.forward(ctx, params, tokens); err != nil {
 		return nil, err
 	}

@@ -9,18 +9,18 @@ import (
 
 // head computes the final norm, the logits and the loss; with grads also act.dx, the
 // gradient of act.top, and the gradients of the norm and of the head's matrix. It
-// works through the batch in pieces, so that logits of the whole never exist.
-func (e *Engine) head(ctx context.Context, params, grads []float32, targets []int32, scale float32) (engine.Loss, error) {
+// works through the tokens in pieces, so that logits of all of them never exist.
+func (e *Engine) head(ctx context.Context, params, grads []float32, targets []int32, losses []float64, scale float32) error {
 	a, h, v, n := &e.act, e.model.HiddenSize, e.model.VocabSize, len(targets)
 	w := params[e.index.head:]
 	e.normForward(a.normed, a.top, params[e.index.norm:], a.rstd, nil, n)
 	for r := 0; r < n; r += a.headRows {
 		if err := ctx.Err(); err != nil {
-			return engine.Loss{}, err
+			return err
 		}
 		rows := min(a.headRows, n-r)
 		e.linear(a.logits, a.normed[r*h:], w, rows, v, h, false)
-		e.ops.entropy = entropy{logits: a.logits, targets: targets[r:], losses: a.losses[r:], width: v, scale: scale}
+		e.ops.entropy = entropy{logits: a.logits, targets: targets[r:], losses: losses[r:], width: v, scale: scale}
 		e.pool.Run(rows, rowGrain, &e.ops.entropy)
 		if grads != nil {
 			e.linearInput(a.dy[r*h:], a.logits, w, rows, v, h, false)
@@ -30,7 +30,7 @@ func (e *Engine) head(ctx context.Context, params, grads []float32, targets []in
 	if grads != nil {
 		e.normBackward(a.dx, a.dy, a.top, params[e.index.norm:], grads[e.index.norm:], a.rstd, n, false)
 	}
-	return total(a.losses[:n], targets), nil
+	return nil
 }
 
 // total sums in the order of the tokens.

@@ -1,9 +1,12 @@
 package gemm
 
 const (
-	// Inner indices of a block: a result's chain of additions is cut there, whatever
-	// the kernel, so that kernels that fuse alike give the same bits.
-	depth = 256
+	// Depth is the number of inner indices of a block: a result's chain of additions is cut
+	// there, whatever the kernel, so that kernels that fuse alike give the same bits. A product
+	// whose inner dimension is cut at multiples of Depth, and added up in order, has the bits of
+	// the whole.
+	Depth = 256
+	depth = Depth
 	// Most columns of a piece: depth x width values of B stay in L2.
 	width = 512
 	// Most values of B that are packed at once, unless a piece needs more: no more memory is
