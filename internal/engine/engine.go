@@ -25,6 +25,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 
 	"templar/protocol"
 )
@@ -121,12 +122,20 @@ type Trials interface {
 // for any ranges, from several goroutines at once, in Try and in undo.
 type Step func(dst []float32, at int)
 
+// Usage is what an engine has computed so far: losses, gradients and steps.
+type Usage struct {
+	Busy time.Duration // wall time of the calls
+	CPU  time.Duration // that its cores, or its device, worked for them
+}
+
 // Engine holds and computes one model.
 type Engine interface {
 	Model
 	Gradients
 	Optimizer
 	Trials
+	// Usage may be called while another call computes: that call counts when it has returned.
+	Usage() Usage
 	// Close undoes a trial step that stands and releases memory and goroutines. It may be
 	// called again.
 	Close() error

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"sync/atomic"
+	"time"
 
 	"templar/internal/engine"
 	"templar/internal/engine/host"
@@ -34,6 +36,7 @@ type Engine struct {
 	act   buffers
 	ops   ops
 
+	busy   atomic.Int64 // nanoseconds of calls
 	memory int64
 	losses []float64 // of each target of a batch
 }
@@ -93,6 +96,7 @@ func (e *Engine) Close() error {
 
 // Loss runs the model forward.
 func (e *Engine) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) {
+	defer e.compute(time.Now())
 	params, err := e.Loaded(ctx)
 	if err != nil {
 		return engine.Loss{}, err
@@ -116,6 +120,7 @@ func (e *Engine) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) 
 // Accumulate adds scale times the gradient of the summed loss to the gradient. When it
 // returns an error, a part of it may have been added.
 func (e *Engine) Accumulate(ctx context.Context, b engine.Batch, scale float32) (engine.Loss, error) {
+	defer e.compute(time.Now())
 	params, grads, err := e.Accumulator(ctx)
 	if err != nil {
 		return engine.Loss{}, err

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"templar/internal/kernel/gemm"
 )
@@ -22,6 +23,8 @@ type pool struct {
 	n, grain int
 	next     atomic.Int64
 	busy     atomic.Int32 // helpers at it
+
+	spent atomic.Int64 // nanoseconds of processor time that workers have worked
 }
 
 // spins is how often a worker looks for the next task, or for the end of this one, before
@@ -73,7 +76,9 @@ func (p *pool) Run(n, grain int, t gemm.Task) {
 	pieces := (n + grain - 1) / grain
 	helpers := min(p.workers, pieces) - 1
 	if helpers < 1 {
+		began := p.begin()
 		gemm.Serial{}.Run(n, grain, t)
+		p.end(began)
 		return
 	}
 	p.task, p.n, p.grain = t, n, grain
@@ -90,6 +95,7 @@ func (p *pool) Run(n, grain int, t gemm.Task) {
 }
 
 func (p *pool) work(worker int) {
+	defer p.end(p.begin())
 	for {
 		hi := int(p.next.Add(int64(p.grain)))
 		lo := hi - p.grain
@@ -98,6 +104,18 @@ func (p *pool) work(worker int) {
 		}
 		p.task.Do(worker, lo, min(hi, p.n))
 	}
+}
+
+// begin begins to count the processor time of the calling goroutine, which stays on its thread
+// until end.
+func (p *pool) begin() time.Duration {
+	runtime.LockOSThread()
+	return cpuTime()
+}
+
+func (p *pool) end(began time.Duration) {
+	p.spent.Add(int64(cpuTime() - began))
+	runtime.UnlockOSThread()
 }
 
 func (p *pool) close() {

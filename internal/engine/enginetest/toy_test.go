@@ -55,6 +55,8 @@ func (e *toy) ready(ctx context.Context, loaded, changes bool) error {
 
 func (e *toy) Layout() protocol.Layout { return e.layout }
 
+func (e *toy) Usage() engine.Usage { return engine.Usage{} }
+
 func (e *toy) Close() error {
 	e.isClosed = true
 	return nil

@@ -40,6 +40,9 @@ func New(l protocol.Layout, r gemm.Runner) *State { return &State{layout: l, run
 // Layout is the tensor table of the model.
 func (s *State) Layout() protocol.Layout { return s.layout }
 
+// Usage is nothing: what an engine spends, it counts itself.
+func (s *State) Usage() engine.Usage { return engine.Usage{} }
+
 // Load keeps params: nothing is copied.
 func (s *State) Load(ctx context.Context, params []float32) error {
 	if err := s.free(ctx); err != nil {
