@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -98,7 +99,7 @@ func Run(ctx context.Context, o Options) error {
 func (o *Options) collector(n *network) (*collect.Collector, error) {
 	meta := collect.Meta{
 		Preset: n.Preset, Seed: n.Seed, Windows: int(o.Windows), Corpus: n.Corpus, TokenUnit: "byte",
-		UnigramEntropy: n.UnigramEntropy, BlocksPerWindow: n.params.BlocksPerWindow, BlockTime: n.params.BlockTime(), DataDir: o.DataDir,
+		UnigramEntropy: n.UnigramEntropy, BlocksPerWindow: n.params.BlocksPerWindow, BlockTime: n.params.BlockTime(), DataDir: o.DataDir, Cores: runtime.GOMAXPROCS(0),
 	}
 	for _, m := range n.members() {
 		meta.Nodes = append(meta.Nodes, collect.Member{Name: m.name, Role: m.role, UID: m.uid, Hotkey: m.hotkey})

@@ -94,6 +94,7 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 		return nil, err
 	}
 	if needs.Model {
+		n.Events.Usage = func() telemetry.Usage { return telemetry.Usage(n.Engine.Usage()) }
 		if n.Tokenizer, err = tokenizerOf(n.Data, c.Options.Tokenizer); err != nil {
 			return nil, err
 		}

@@ -34,7 +34,24 @@ type Event struct {
 	Role   Role
 	UID    protocol.UID
 	Window protocol.Window // the window the event is about
+	Usage  Usage
 	Body   Body
+}
+
+// Usage is what a node's engine has computed since the node started: losses, gradients and
+// steps. It is zero where there is no engine, or where time is simulated.
+type Usage struct {
+	Busy time.Duration // wall time
+	CPU  time.Duration // of all cores
+}
+
+// Sub is the usage since an earlier event of the node; a node that was started again has begun
+// at zero.
+func (u Usage) Sub(earlier Usage) Usage {
+	if u.Busy < earlier.Busy || u.CPU < earlier.CPU {
+		return u
+	}
+	return Usage{Busy: u.Busy - earlier.Busy, CPU: u.CPU - earlier.CPU}
 }
 
 // Body is one of the structs below, each of which has a method of a Visitor.
@@ -275,6 +292,7 @@ type Reporter struct {
 	Role  Role
 	UID   protocol.UID
 	Clock clock.Clock
+	Usage func() Usage // of the node's engine; nil: none
 	Sink  Sink
 }
 
@@ -283,7 +301,11 @@ func (r Reporter) Emit(w protocol.Window, body Body) {
 	if r.Sink == nil {
 		return
 	}
-	r.Sink.Emit(Event{Time: r.Clock.Now(), Node: r.Node, Role: r.Role, UID: r.UID, Window: w, Body: body})
+	e := Event{Time: r.Clock.Now(), Node: r.Node, Role: r.Role, UID: r.UID, Window: w, Body: body}
+	if r.Usage != nil {
+		e.Usage = r.Usage()
+	}
+	r.Sink.Emit(e)
 }
 
 // Phase reports what the node is doing in window w.

@@ -18,6 +18,7 @@ type MemberState struct {
 	Phase           string
 	Loss            Measure // a miner's own, of its last window
 	TokensPerSecond Measure // while it trains
+	Utilisation     Measure // of a miner's engine, in the last window that was published
 	Up, Down        int64   // bytes of protocol objects in this process
 	Last            string  // the last thing of note: a verdict, weights, an aggregate
 	Bad             bool    // Last is bad news
@@ -36,6 +37,7 @@ type State struct {
 	InitialLoss Measure
 	Losses      []float64 // known held-out losses, by window
 	Tokens      int64     // in this process
+	Utilisation Measure   // of the cores, since the first window began in this process
 	Nodes       []MemberState
 	Notes       []Note // oldest first
 }
@@ -51,7 +53,7 @@ type board struct {
 func newBoard(nodes []Member) board {
 	b := board{nodes: map[string]*MemberState{}}
 	for _, n := range nodes {
-		b.nodes[n.Name] = &MemberState{Member: n, Loss: Unknown(), TokensPerSecond: Unknown(), Final: Unknown(), Weight: Unknown()}
+		b.nodes[n.Name] = &MemberState{Member: n, Loss: Unknown(), TokensPerSecond: Unknown(), Utilisation: Unknown(), Final: Unknown(), Weight: Unknown()}
 	}
 	return b
 }
@@ -59,7 +61,7 @@ func newBoard(nodes []Member) board {
 func (b *board) node(e telemetry.Event) *MemberState {
 	n := b.nodes[e.Node]
 	if n == nil {
-		n = &MemberState{Member: Member{Name: e.Node}, Loss: Unknown(), TokensPerSecond: Unknown(), Final: Unknown(), Weight: Unknown()}
+		n = &MemberState{Member: Member{Name: e.Node}, Loss: Unknown(), TokensPerSecond: Unknown(), Utilisation: Unknown(), Final: Unknown(), Weight: Unknown()}
 		b.nodes[e.Node] = n
 	}
 	n.Role, n.UID = e.Role, e.UID
@@ -114,11 +116,12 @@ func (c *Collector) State() State {
 	board, books := &c.mu.board, &c.mu.books
 	s := State{
 		Meta: c.meta, Began: books.first, Block: board.block, BlockSeen: board.blockSeen, Parameters: books.parameters,
-		InitialLoss: books.initialLoss(), Losses: c.losses(), Notes: slices.Clone(board.notes), Nodes: board.snapshot(books),
+		InitialLoss: books.initialLoss(), Utilisation: Unknown(), Losses: c.losses(), Notes: slices.Clone(board.notes), Nodes: board.snapshot(books),
 	}
 	if c.mu.earlier != nil {
 		s.InitialLoss = c.mu.earlier.InitialLoss.Or(s.InitialLoss)
 	}
+	s.Utilisation, _ = books.usage.total()
 	for _, m := range books.miners {
 		s.Tokens += m.tokens
 	}

@@ -22,6 +22,7 @@ type books struct {
 	miners      map[protocol.UID]*minerBook
 	validators  map[string]*validatorBook
 	checkpoint  string
+	usage       usageBook
 }
 
 type windowBook struct {
@@ -50,6 +51,7 @@ func newBooks(nodes []Member) books {
 		windows:    map[protocol.Window]*windowBook{},
 		miners:     map[protocol.UID]*minerBook{},
 		validators: map[string]*validatorBook{},
+		usage:      usageBook{engines: map[string]*engineBook{}},
 	}
 	for _, n := range nodes {
 		if n.Role != telemetry.Miner {
@@ -75,7 +77,7 @@ func (b *books) window(w protocol.Window) *windowBook {
 	if b.windows[w] == nil {
 		b.windows[w] = &windowBook{
 			Window: Window{
-				Window: w, Seconds: Unknown(), LearningRate: Unknown(),
+				Window: w, Seconds: Unknown(), LearningRate: Unknown(), Utilisation: Unknown(), MinerUtilisation: map[string]Measure{},
 				StateHash: map[string]protocol.Hash{}, TrainingLoss: map[string]Measure{},
 			},
 			uploads: map[protocol.UID]int64{},
@@ -133,6 +135,11 @@ func (b *books) recordPublished(e telemetry.Event, p telemetry.Published) {
 	w.Gathered, w.Skipped = slices.Clone(p.Included), maps.Clone(p.Skipped)
 	w.Seconds = Measure(max(0, e.Time.Sub(b.mark).Seconds()))
 	b.mark = e.Time
+	var miners []string
+	for _, m := range b.miners {
+		miners = append(miners, m.node)
+	}
+	w.Utilisation, w.MinerUtilisation = b.usage.close(e.Time, miners)
 }
 
 func (b *books) recordApplied(e telemetry.Event, a telemetry.Applied) {

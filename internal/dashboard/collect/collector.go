@@ -21,6 +21,8 @@ type Meta struct {
 	BlocksPerWindow uint64
 	BlockTime       time.Duration
 	DataDir         string
+	// Cores are those of the machine, if all nodes share one; 0: not known.
+	Cores int
 	// Nodes lists the members, so that they are shown before their first event.
 	Nodes []Member
 }
@@ -51,6 +53,7 @@ var _ telemetry.Sink = (*Collector)(nil)
 func NewCollector(meta Meta) *Collector {
 	c := &Collector{meta: meta}
 	c.mu.books = newBooks(meta.Nodes)
+	c.mu.books.usage.cores = meta.Cores
 	c.mu.board = newBoard(meta.Nodes)
 	return c
 }
@@ -68,6 +71,7 @@ func (c *Collector) Emit(e telemetry.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.books.see(e.Time)
+	c.mu.books.usage.see(e)
 	e.Visit(recorder{&c.mu.books, &c.mu.board})
 }
 

@@ -115,6 +115,7 @@ func TestResumedRunReportsAsOne(t *testing.T) {
 
 	got, want := second.Summary(), collecttest.Played(windows).Summary()
 	want.Windows[stop].Seconds = 3 // since the second process started, not since the window before
+	want.Windows[stop].Utilisation, want.Windows[stop].MinerUtilisation = want.Windows[0].Utilisation, want.Windows[0].MinerUtilisation
 	if !reflect.DeepEqual(got.Windows, want.Windows) {
 		t.Errorf("windows differ:\n%v\n%v", got.Windows, want.Windows)
 	}

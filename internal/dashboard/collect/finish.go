@@ -29,6 +29,8 @@ func (b *books) summarize() Summary {
 		r.Seconds = Measure(b.last.Sub(b.first).Seconds())
 	}
 	r.TokensPerSecond = Rate(r.Tokens, float64(r.Seconds))
+	r.Cores = b.usage.cores
+	r.Utilisation, r.EngineSeconds = b.usage.total()
 	return r
 }
 
@@ -57,6 +59,7 @@ func (b *books) finishWindow(book *windowBook) Window {
 	w := book.Window
 	w.HeldOutLoss = b.heldOutAt(w.Window)
 	w.StateHash, w.TrainingLoss = maps.Clone(w.StateHash), maps.Clone(w.TrainingLoss)
+	w.MinerUtilisation = overlay(w.MinerUtilisation, nil)
 	w.Gathered = slices.Sorted(slices.Values(w.Gathered))
 	if w.Gathered == nil {
 		w.Gathered = []protocol.UID{}
@@ -77,6 +80,7 @@ func (b *books) finishMiner(uid protocol.UID, reference string) Miner {
 		Tokens: book.tokens, TrainingSeconds: book.training.Seconds(), BytesUp: book.up, Validators: map[string]Standing{},
 	}
 	m.TokensPerSecond = Rate(m.Tokens, m.TrainingSeconds)
+	m.Utilisation, m.EngineSeconds = b.usage.of(m.Node)
 	for name, v := range b.validators {
 		s, ok := v.scores[uid]
 		if !ok {

@@ -44,6 +44,11 @@ func (r recorder) Gathered(e telemetry.Event, g telemetry.Gathered) { r.node(e).
 
 func (r recorder) Published(e telemetry.Event, p telemetry.Published) {
 	r.books.recordPublished(e, p)
+	for name, u := range r.window(e.Window).MinerUtilisation {
+		if n := r.nodes[name]; n != nil {
+			n.Utilisation = u
+		}
+	}
 	r.board.recordPublished(e, r.node(e), p)
 }
 

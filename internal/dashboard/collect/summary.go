@@ -36,7 +36,10 @@ type Summary struct {
 	Seconds         Measure         `json:"seconds"`
 	Tokens          int64           `json:"tokens"`
 	TokensPerSecond Measure         `json:"tokens_per_second"`
-	Windows         []Window        `json:"windows"` // ascending
+	Cores           int             `json:"cores"`
+	EngineSeconds   Measure         `json:"engine_seconds"` // processor time
+	Utilisation     Measure         `json:"utilisation"`    // of the cores, between the first and the last window
+	Windows         []Window        `json:"windows"`        // ascending
 	ScoredBy        string          `json:"scored_by"`
 	Miners          []Miner         `json:"miners"` // ascending uid
 	Checkpoint      string          `json:"checkpoint"`
@@ -55,6 +58,9 @@ type Window struct {
 	Seconds        Measure                           `json:"seconds"`
 	LearningRate   Measure                           `json:"learning_rate"`
 	TrainingLoss   map[string]Measure                `json:"training_loss"` // by node
+
+	Utilisation      Measure            `json:"utilisation"`       // of the cores
+	MinerUtilisation map[string]Measure `json:"miner_utilisation"` // by node
 }
 
 // Miner is one miner at the end of the report.
@@ -67,6 +73,8 @@ type Miner struct {
 	Tokens          int64        `json:"tokens"`
 	TrainingSeconds float64      `json:"training_seconds"`
 	TokensPerSecond Measure      `json:"tokens_per_second"`
+	EngineSeconds   Measure      `json:"engine_seconds"` // wall time
+	Utilisation     Measure      `json:"utilisation"`    // between the first and the last window
 	BytesUp         int64        `json:"bytes_up"`
 	// Validators holds the miner's standing at every validator.
 	Validators map[string]Standing `json:"validators"`
@@ -131,6 +139,8 @@ func (r Summary) Merge(earlier Summary) Summary {
 	}
 	r.Seconds = r.Seconds.Or(earlier.Seconds)
 	r.TokensPerSecond = Rate(r.Tokens, float64(r.Seconds))
+	r.Cores = cmp.Or(r.Cores, earlier.Cores)
+	r.Utilisation, r.EngineSeconds = joined(r.Utilisation, r.EngineSeconds, earlier.Utilisation, earlier.EngineSeconds)
 	r.Windows = unite(r.Windows, earlier.Windows, func(w Window) uint64 { return uint64(w.Window) }, Window.merge)
 	r.Miners = unite(r.Miners, earlier.Miners, func(m Miner) uint64 { return uint64(m.UID) }, Miner.merge)
 	return r
@@ -140,6 +150,8 @@ func (w Window) merge(earlier Window) Window {
 	w.HeldOutLoss = w.HeldOutLoss.Or(earlier.HeldOutLoss)
 	w.Seconds = w.Seconds.Or(earlier.Seconds)
 	w.LearningRate = w.LearningRate.Or(earlier.LearningRate)
+	w.Utilisation = w.Utilisation.Or(earlier.Utilisation)
+	w.MinerUtilisation = overlay(earlier.MinerUtilisation, w.MinerUtilisation)
 	// A window that is only replayed saw no upload in this process.
 	w.GradientBytes = cmp.Or(w.GradientBytes, earlier.GradientBytes)
 	w.StateHash = overlay(earlier.StateHash, w.StateHash)
@@ -165,6 +177,7 @@ func (m Miner) merge(earlier Miner) Miner {
 	m.BytesUp += earlier.BytesUp
 	m.TrainingSeconds += earlier.TrainingSeconds
 	m.TokensPerSecond = Rate(m.Tokens, m.TrainingSeconds)
+	m.Utilisation, m.EngineSeconds = joined(m.Utilisation, m.EngineSeconds, earlier.Utilisation, earlier.EngineSeconds)
 	return m
 }
 

@@ -51,6 +51,9 @@ func headline(r collect.Summary) string {
 	if r.FinalLoss.Known() {
 		s += fmt.Sprintf(": held-out loss %s to %s", human.Fixed(r.InitialLoss, 2), human.Fixed(r.FinalLoss, 2))
 	}
+	if r.Utilisation.Known() {
+		s += fmt.Sprintf(", cores %s in use", human.Percent(float64(r.Utilisation)))
+	}
 	return s
 }
 

@@ -93,7 +93,11 @@ func (f frame) progress() string {
 }
 
 func (f frame) speed() string {
-	return human.Whole(collect.Rate(f.Tokens, f.running().Seconds())) + " tok/s"
+	speed := human.Whole(collect.Rate(f.Tokens, f.running().Seconds())) + " tok/s"
+	if f.Utilisation.Known() {
+		speed = "cores " + human.Percent(float64(f.Utilisation)) + " in use  " + speed
+	}
+	return speed
 }
 
 func (f frame) lossLine() string {
@@ -140,7 +144,7 @@ func (f frame) nodeColumns() []column {
 		name = max(name, lipgloss.Width(n.Name))
 	}
 	return []column{
-		{"node", min(name, 20), true, 0}, {"uid", 3, false, 4}, {"phase", 10, true, 2}, {"loss", 6, false, 1}, {"tok/s", 6, false, 5},
+		{"node", min(name, 20), true, 0}, {"uid", 3, false, 4}, {"phase", 10, true, 2}, {"loss", 6, false, 1}, {"tok/s", 6, false, 5}, {"busy", 6, false, 5},
 		{"up", 6, false, 6}, {"down", 6, false, 7}, {"score", 6, false, 8}, {"weight", 6, false, 3}, {"last", 13, true, 0},
 	}
 }
@@ -169,16 +173,16 @@ func (f frame) nodeLines(room int) []string {
 
 func (f frame) cell(n collect.MemberState, column int) string {
 	cells := []string{
-		n.Name, fmt.Sprint(n.UID), n.Phase, human.Fixed(n.Loss, 3), human.Whole(n.TokensPerSecond),
+		n.Name, fmt.Sprint(n.UID), n.Phase, human.Fixed(n.Loss, 3), human.Whole(n.TokensPerSecond), busy(n.Utilisation),
 		human.Compact(n.Up), human.Compact(n.Down), human.Fixed(n.Final, 2), human.Percent(n.Weight), n.Last,
 	}
 	if n.Role != telemetry.Miner {
-		cells[3], cells[4], cells[7], cells[8] = "", "", "", ""
+		cells[3], cells[4], cells[5], cells[8], cells[9] = "", "", "", "", ""
 	}
 	if n.Role != telemetry.Miner && n.Role != telemetry.Validator { // no slot on the chain
 		cells[1] = ""
 	}
-	const last = 9
+	const last = 10
 	switch {
 	case column != last:
 		return cells[column]
@@ -186,6 +190,14 @@ func (f frame) cell(n collect.MemberState, column int) string {
 		return f.bad.Render(n.Last)
 	}
 	return f.good.Render(n.Last)
+}
+
+// busy is a share of time.
+func busy(u collect.Measure) string {
+	if !u.Known() {
+		return "-"
+	}
+	return human.Percent(float64(u))
 }
 
 // noteLines draws the newest notes in at most room lines.

@@ -62,6 +62,9 @@ func (t *table) runSection() {
 	if t.Seconds.Known() {
 		t.field("wall time", "%s", human.Elapsed(time.Duration(float64(t.Seconds)*float64(time.Second))))
 	}
+	if t.Utilisation.Known() {
+		t.field("cores in use", "%s of %d, for training and evaluation", human.Percent(float64(t.Utilisation)), t.Cores)
+	}
 	if n := int64(len(t.Windows)); n > 0 {
 		gradients, aggregates := t.traffic()
 		t.field("bytes a window", "%s of gradients, %s of aggregate", human.Size(gradients/n), human.Size(aggregates/n))
@@ -93,7 +96,7 @@ func (t *table) traffic() (gradients, aggregates int64) {
 
 var minerColumns = []column{
 	{"miner", 9, true, 0}, {"own loss", 8, false, 0}, {"gradient", 8, false, 2}, {"mu", 6, false, 3}, {"sigma", 5, false, 4},
-	{"ordinal", 7, false, 1}, {"binary", 6, false, 0}, {"sync", 5, false, 0}, {"final", 6, false, 0}, {"weight", 6, false, 0},
+	{"ordinal", 7, false, 1}, {"binary", 6, false, 0}, {"sync", 5, false, 0}, {"final", 6, false, 0}, {"weight", 6, false, 0}, {"busy", 6, false, 2},
 }
 
 func (t *table) minerSection() {
@@ -131,6 +134,9 @@ func minerCell(m collect.Miner, column int) string {
 		return name
 	case 1:
 		return human.Fixed(m.OwnLoss, 4)
+	}
+	if column == len(minerColumns)-1 {
+		return busy(m.Utilisation)
 	}
 	s := m.Standing
 	if s == nil || (column == 2 && s.Evaluations == 0) {

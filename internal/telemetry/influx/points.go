@@ -37,7 +37,7 @@ func (b *batch) Started(e telemetry.Event, s telemetry.Started) {
 
 func (b *batch) Trained(e telemetry.Event, t telemetry.Trained) {
 	b.add(e, newPoint(e).number("loss", t.Loss).count("tokens", uint64(t.Tokens)).count("batches", uint64(t.Batches)).
-		count("pages", uint64(len(t.Pages))).time("", t.Duration))
+		count("pages", uint64(len(t.Pages))).time("", t.Duration).usage(e.Usage))
 }
 
 func (b *batch) Uploaded(e telemetry.Event, u telemetry.Uploaded) {
@@ -70,7 +70,7 @@ func (b *batch) Audited(e telemetry.Event, a telemetry.Audited) {
 }
 
 func (b *batch) Evaluated(e telemetry.Event, v telemetry.Evaluated) {
-	b.add(e, newPoint(e).count("miners", uint64(v.Miners)).time("", v.Duration))
+	b.add(e, newPoint(e).count("miners", uint64(v.Miners)).time("", v.Duration).usage(e.Usage))
 }
 
 func (b *batch) Compared(e telemetry.Event, c telemetry.Compared) {
@@ -117,7 +117,7 @@ func (b *batch) Checkpointed(e telemetry.Event, c telemetry.Checkpointed) {
 }
 
 func (b *batch) HeldOut(e telemetry.Event, h telemetry.HeldOut) {
-	b.add(e, newPoint(e).number("loss", h.Loss).number("perplexity", h.Perplexity()).number("bits_per_byte", h.BitsPerByte()).count("tokens", uint64(h.Tokens)))
+	b.add(e, newPoint(e).number("loss", h.Loss).number("perplexity", h.Perplexity()).number("bits_per_byte", h.BitsPerByte()).count("tokens", uint64(h.Tokens)).usage(e.Usage))
 }
 
 // point is a point under construction.
@@ -182,6 +182,14 @@ func (p *point) flag(name string, b bool) *point {
 // time adds a duration: "<of>_seconds".
 func (p *point) time(of string, d time.Duration) *point {
 	return p.number(strings.TrimPrefix(of+"_seconds", "_"), d.Seconds())
+}
+
+// usage adds what the engine has computed since the node started.
+func (p *point) usage(u telemetry.Usage) *point {
+	if u != (telemetry.Usage{}) {
+		p.time("engine", u.Busy).time("engine_cpu", u.CPU)
+	}
+	return p
 }
 
 // line is the point as it is sent.

@@ -19,6 +19,7 @@ type Script struct {
 	Windows int
 	Emit    func(telemetry.Event)
 	now     time.Time
+	usage   map[string]telemetry.Usage
 }
 
 const (
@@ -33,7 +34,7 @@ var Begin = time.Date(2026, 11, 3, 12, 0, 0, 0, time.UTC)
 func Meta(windows int) collect.Meta {
 	return collect.Meta{
 		Preset: "tiny", Seed: 1, Windows: windows, Corpus: "opticks.txt", TokenUnit: "byte", UnigramEntropy: 3.16,
-		BlocksPerWindow: 8, BlockTime: 500 * time.Millisecond, DataDir: "./templar-data", Nodes: scriptNodes(),
+		BlocksPerWindow: 8, BlockTime: 500 * time.Millisecond, DataDir: "./templar-data", Cores: 2, Nodes: scriptNodes(),
 	}
 }
 
@@ -76,7 +77,16 @@ func (s *Script) Play(first int) {
 }
 
 func (s *Script) send(n collect.Member, w protocol.Window, body telemetry.Body) {
-	s.Emit(telemetry.Event{Time: s.now, Node: n.Name, Role: n.Role, UID: n.UID, Window: w, Body: body})
+	s.Emit(telemetry.Event{Time: s.now, Node: n.Name, Role: n.Role, UID: n.UID, Window: w, Usage: s.usage[n.Name], Body: body})
+}
+
+// compute adds to what a node's engine has computed.
+func (s *Script) compute(n collect.Member, d time.Duration) {
+	if s.usage == nil {
+		s.usage = map[string]telemetry.Usage{}
+	}
+	u := s.usage[n.Name]
+	s.usage[n.Name] = telemetry.Usage{Busy: u.Busy + d, CPU: u.CPU + d}
 }
 
 func (s *Script) window(nodes []collect.Member, i int) {
@@ -86,7 +96,9 @@ func (s *Script) window(nodes []collect.Member, i int) {
 	s.send(nodes[0], w, telemetry.Block{Number: block, Time: s.now})
 	for k, n := range miners {
 		s.send(n, w, telemetry.Phase{Name: "training"})
-		s.send(n, w, telemetry.Trained{Loss: thousandths(scriptLoss(i) + 0.05*float64(k+1)), Tokens: 3072, Batches: 6, Duration: time.Duration(1200+100*k) * time.Millisecond})
+		took := time.Duration(1200+100*k) * time.Millisecond
+		s.compute(n, took)
+		s.send(n, w, telemetry.Trained{Loss: thousandths(scriptLoss(i) + 0.05*float64(k+1)), Tokens: 3072, Batches: 6, Duration: took})
 		s.send(n, w, telemetry.Uploaded{Key: protocol.GradientKey(w, n.UID), Bytes: 13000 + int64(10*k), Duration: 3 * time.Millisecond})
 	}
 	s.now = s.now.Add(scriptWindowTime - time.Second)
@@ -105,6 +117,7 @@ func (s *Script) window(nodes []collect.Member, i int) {
 	s.send(validators[0], w, telemetry.HeldOut{Loss: scriptLoss(i + 1), Tokens: 4096})
 	for k, n := range validators {
 		s.send(n, w, telemetry.Phase{Name: "evaluating"})
+		s.compute(n, 200*time.Millisecond)
 		s.send(n, w, telemetry.Scored{Miners: scriptScores(i, k)})
 	}
 	if i%4 == 3 {
