@@ -18,7 +18,7 @@ var layers = [][]string{
 	{"internal/safetensors", "internal/tokenizer"},
 	{"internal/clock", "internal/kernel", "internal/workers", "internal/score"},
 	{"state"},
-	{"codec", "internal/engine", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model"},
+	{"codec", "internal/engine", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model", "internal/admin"},
 	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config", "method"},
 	{"internal/copies", "internal/run"},
 	{"internal/directory", "internal/schedule"},

@@ -21,7 +21,7 @@ func app() cli.App {
 }
 
 func role(ctx context.Context, b node.Backends, role telemetry.Role, n config.Node, log *slog.Logger) error {
-	return node.Run(ctx, n, role, node.Env{Backends: b, Log: log, Sink: eventlog.New(log), Clock: clock.Wall{}})
+	return node.Run(ctx, n, role, node.Env{Backends: b, Log: log, Sink: eventlog.New(log), Clock: clock.Wall{}, Version: version()})
 }
 
 // version is the module's, or that of the commit it was built from.

@@ -49,7 +49,8 @@ type Deps struct {
 // Aggregator is the aggregation server. Create it with New.
 type Aggregator struct {
 	Deps
-	cfg role.Config
+	progress *role.Progress
+	cfg      role.Config
 
 	joined   bool
 	start    protocol.Window
@@ -59,7 +60,14 @@ type Aggregator struct {
 }
 
 // New returns an aggregator that Run starts.
-func New(cfg role.Config, d Deps) *Aggregator { return &Aggregator{Deps: d, cfg: cfg} }
+func New(cfg role.Config, d Deps) *Aggregator {
+	a := &Aggregator{Deps: d, cfg: cfg}
+	a.Events, a.progress = role.Watch(d.Events)
+	return a
+}
+
+// Status returns the aggregator's progress. It may be called while Run runs.
+func (a *Aggregator) Status() role.Status { return a.progress.Status() }
 
 // Run aggregates every window in order, from the first that has no Aggregate, until ctx ends
 // or the stop window is reached. From the first step on it retries after errors, and never

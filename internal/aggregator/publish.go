@@ -85,7 +85,7 @@ func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []mail
 func (a *Aggregator) published(agg *run.Aggregate, size int64, took time.Duration) {
 	sum := mailbox.Applied(agg, a.previous, protocol.Hash{}, 0, size)
 	a.Events.Emit(agg.Window, telemetry.Published{
-		Hash: a.previous, Bytes: size, Included: sum.Included, Skipped: sum.Skipped, Ours: agg.Aggregator == a.Signer.Hotkey(),
+		Hash: a.previous, Step: a.Params.Step(a.start, agg.Window), Bytes: size, Included: sum.Included, Skipped: sum.Skipped, Ours: agg.Aggregator == a.Signer.Hotkey(),
 		Gather: agg.GatherTime, Aggregate: agg.AggregateTime, Publish: took,
 	})
 }

@@ -24,7 +24,7 @@ const (
 )
 
 func (a App) localnet(std Std) *cobra.Command {
-	o := localnet.Options{Backends: a.Backends, In: std.In, Out: std.Out, Environ: std.Environ}
+	o := localnet.Options{Backends: a.Backends, Version: a.Version, In: std.In, Out: std.Out, Environ: std.Environ}
 	cmd := &cobra.Command{
 		Use: "localnet", Short: "Train a real model with a whole network on this machine",
 		Long: `Localnet runs miners, validators, an aggregator, a chain and an object store in this one
@@ -39,6 +39,7 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 		Example: `  templar localnet
   templar localnet --miners 4 --adversaries lazy,noise=2,sybil=3
   templar localnet --windows 8 --json out.json
+  templar localnet --serve              # and look at the page that it names
   templar localnet --corpus "$(go env GOROOT)/src" --include '*.go' --data-dir gosrc`,
 		Args: noArgs,
 	}
@@ -47,10 +48,16 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 	f.StringVar(&o.JSON, "json", "", "write a report to this file")
 	f.StringVar(&o.Plot, "plot", "", "file of the loss plot (default loss.png in the data directory)")
 	noLive := f.Bool("no-live", false, "log lines instead of the live view")
+	f.StringVar(&o.Admin, "admin", config.Default().Admin.Address, "address of the admin server (page, metrics, health, status), or off")
+	f.BoolVar(&o.Profile, "pprof", false, "serve profiles on the admin server")
+	f.BoolVar(&o.Serve, "serve", false, "keep the admin server after the last window, until Ctrl-C")
 	f.BoolVar(&o.Chaos, "chaos", false, "one request to the object store in ten is slow, lost, interrupted or unanswered")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkLocalnet(&o, *cheaters); err != nil {
 			return err
+		}
+		if o.Serve && o.Admin == config.AdminOff {
+			return usagef("--serve needs the admin server: leave out --admin off")
 		}
 		log, err := logger(cmd, std)
 		if err != nil {

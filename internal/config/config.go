@@ -34,7 +34,24 @@ type Node struct {
 	Options Options `koanf:"options"`
 
 	Telemetry Telemetry `koanf:"telemetry"`
+	Admin     Admin     `koanf:"admin"`
 }
+
+// Admin is the HTTP server by which an operator watches the node: /metrics, /healthz, /status and a
+// page. It is read-only, serves no credential and asks for no password.
+type Admin struct {
+	// Address is host:port, port 0 for a free one, or off. Default: a free port of loopback,
+	// written to admin.json in the data directory.
+	Address string `koanf:"address"`
+	// Hosts are the server's names besides localhost and its addresses: behind a proxy, the
+	// proxy's. Requests to other names are refused.
+	Hosts []string `koanf:"hosts"`
+	// Profile serves /debug/pprof, for developers.
+	Profile bool `koanf:"profile"`
+}
+
+// AdminOff is the Address of no server.
+const AdminOff = "off"
 
 // Telemetry says where metrics and the log go beside this machine. Default: nowhere.
 type Telemetry struct {
@@ -195,6 +212,7 @@ func Default() Node {
 		Wallet:  Wallet{Path: "~/.bittensor/wallets", Name: "default", Hotkey: "default"},
 		Chain:   Chain{NetUID: 1},
 		Options: Options{Device: "cpu"},
+		Admin:   Admin{Address: "127.0.0.1:0"},
 	}
 }
 

@@ -18,7 +18,7 @@ func variables(role telemetry.Role) map[string]string {
 	v := map[string]string{
 		"WALLET_NAME": "wallet.name", "WALLET_HOTKEY": "wallet.hotkey",
 		"NETWORK": "chain.network", "NETUID": "chain.netuid", "CUDA_DEVICE": "options.device",
-		"TEMPLAR_CHAIN_ENDPOINT": "chain.endpoint", "TEMPLAR_CHAIN_VERIFY": "chain.verify", "TEMPLAR_CHAIN_BACKEND": "chain.backend", "TEMPLAR_DATA_DIR": "data_dir", "TEMPLAR_RUN": "run",
+		"TEMPLAR_CHAIN_ENDPOINT": "chain.endpoint", "TEMPLAR_CHAIN_VERIFY": "chain.verify", "TEMPLAR_CHAIN_BACKEND": "chain.backend", "TEMPLAR_DATA_DIR": "data_dir", "TEMPLAR_RUN": "run", "TEMPLAR_ADMIN": "admin.address",
 		"INFLUXDB_HOST": "telemetry.influxdb.host", "INFLUXDB_PORT": "telemetry.influxdb.port", "INFLUXDB_DATABASE": "telemetry.influxdb.database",
 		"INFLUXDB_ORG": "telemetry.influxdb.org", "INFLUXDB_TOKEN": "telemetry.influxdb.token", "LOKI_URL": "telemetry.loki.url",
 	}

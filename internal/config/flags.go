@@ -17,6 +17,7 @@ func flagKeys(role telemetry.Role) map[string]string {
 		"chain.verify": "chain.verify", "chain.backend": "chain.backend", "chain.state": "chain.state",
 		"peers": "options.peers", "windows": "options.windows", "test": "options.test",
 		"store-gathers": "options.store_gathers", "keep-gathers": "options.keep_gathers",
+		"admin": "admin.address", "admin.hosts": "admin.hosts", "pprof": "admin.profile",
 	}
 	if role == telemetry.Evaluator {
 		for _, gathering := range []string{"peers", "test", "store-gathers", "keep-gathers"} {
@@ -102,6 +103,9 @@ func RoleFlags(f *pflag.FlagSet, role telemetry.Role) {
 		f.Bool("store-gathers", false, "keep gathered gradients in the data directory")
 		f.Uint64("keep-gathers", 0, "windows to keep them for (default 4 x checkpoint_frequency)")
 	}
+	f.String("admin", d.Admin.Address, "address of the admin server (metrics, health, status, page), or off")
+	f.String("admin.hosts", "", "names of the admin server besides localhost and its address: a,b")
+	f.Bool("pprof", false, "serve profiles on the admin server")
 	for _, b := range bucketFlags(role) {
 		f.String(b.key, "", b.usage)
 	}

@@ -180,6 +180,9 @@ func want(t reflect.Type) error {
 		if t.Elem().Kind() == reflect.Struct {
 			return errors.New("want a list of sections")
 		}
+		if t.Elem().Kind() == reflect.String {
+			return errors.New("want a list of names")
+		}
 		return errors.New("want a list of uids (0 to 65535)")
 	case reflect.Struct:
 		return errors.New("want a section with keys, not a value")

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -27,6 +28,7 @@ func (n *Node) Validate(role telemetry.Role, b Build) error {
 	v.need("wallet.hotkey", n.Wallet.Hotkey)
 	v.chain(n.Chain)
 	v.telemetry(n.Telemetry)
+	v.admin(n.Admin)
 	v.bucket("buckets.aggregator", n.Buckets.Aggregator)
 	if role != telemetry.Aggregator {
 		v.engine(n.Options)
@@ -183,6 +185,15 @@ func (v *validator) telemetry(t Telemetry) {
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			v.fault("telemetry.loki.url", "want http(s)://[user:password@]host[:port][/path]")
 		}
+	}
+}
+
+func (v *validator) admin(a Admin) {
+	if a.Address == AdminOff {
+		return
+	}
+	if _, port, err := net.SplitHostPort(a.Address); err != nil || port == "" {
+		v.fault("admin.address", "want host:port, or off")
 	}
 }
 

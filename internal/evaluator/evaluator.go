@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 
 	"templar/internal/bulletin"
 	"templar/internal/checkpoint"
@@ -61,27 +60,16 @@ type Deps struct {
 	Events    telemetry.Reporter
 }
 
-// Status is the progress of an evaluator.
-type Status struct {
-	Next     protocol.Window // the first window whose Aggregate it has not applied
-	Measured protocol.Window // the window after which HeldOut was measured; before the first, the one before the start window
-	HeldOut  telemetry.HeldOut
-}
-
 // Evaluator is one evaluator. Create it with New.
 type Evaluator struct {
 	Deps
-	cfg Config
+	progress *role.Progress
+	cfg      Config
 
 	// Run's own.
 	model        *replica.Replica
 	stop         protocol.Window // the first window that is not followed
 	full, sample []engine.Batch
-
-	mu struct {
-		sync.Mutex
-		status Status
-	}
 }
 
 // New returns an evaluator that Run starts.
@@ -90,15 +78,13 @@ func New(cfg Config, d Deps) *Evaluator {
 	if cfg.Batches == 0 {
 		cfg.Batches = defaultBatches
 	}
-	return &Evaluator{Deps: d, cfg: cfg}
+	e := &Evaluator{Deps: d, cfg: cfg}
+	e.Events, e.progress = role.Watch(d.Events)
+	return e
 }
 
 // Status returns the evaluator's progress. It may be called while Run runs.
-func (e *Evaluator) Status() Status {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.mu.status
-}
+func (e *Evaluator) Status() role.Status { return e.progress.Status() }
 
 // Model returns a copy of the parameters that Run ended with; nil when it has restored none.
 // It must not be called while Run runs.
@@ -148,7 +134,6 @@ func (e *Evaluator) join(ctx context.Context) error {
 		return err
 	}
 	e.model, e.stop = model, schedule.StopAfter(start.StartWindow, e.cfg.Windows)
-	e.note(func(s *Status) { s.Next = e.model.Next() })
 	if s.Next > s.Start {
 		return nil
 	}
@@ -188,7 +173,6 @@ func (e *Evaluator) window(ctx context.Context) error {
 	}
 	_, err = e.model.Follow(ctx, e.Source, target, e.Schedule.AggregateDeadline(end), func(a *run.Aggregate, hash protocol.Hash, size int64) error {
 		e.Events.Emit(a.Window, mailbox.Applied(a, hash, e.model.StateHash(), e.model.Step()-1, size))
-		e.note(func(s *Status) { s.Next = e.model.Next() })
 		if e.model.Step()%e.cfg.Every != 0 {
 			return nil
 		}
@@ -208,7 +192,6 @@ func (e *Evaluator) measure(ctx context.Context, w protocol.Window, batches []en
 		return fmt.Errorf("measure held-out text: %w", err)
 	}
 	h := telemetry.HeldOut{Loss: sum.Mean(), Tokens: sum.Tokens, Bytes: e.size(batches)}
-	e.note(func(s *Status) { s.Measured, s.HeldOut = w, h })
 	e.Events.Emit(w, h)
 	return nil
 }
@@ -223,10 +206,4 @@ func (e *Evaluator) size(batches []engine.Batch) (n int64) {
 		n += int64(len(e.Tokenizer.Decode(counted)))
 	}
 	return n
-}
-
-func (e *Evaluator) note(change func(*Status)) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	change(&e.mu.status)
 }

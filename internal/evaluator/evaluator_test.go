@@ -72,7 +72,7 @@ func TestMeasuresEachWindow(t *testing.T) {
 		if a, b := got[first][0], got[last][1]; !(b.Loss < a.Loss) || a.Tokens != b.Tokens || a.Bytes != int64(a.Tokens) {
 			t.Errorf("%+v before the run and %+v after it", a, b)
 		}
-		if s := e.Status(); s.Next != last+1 || s.Measured != last || s.HeldOut != got[last][1] {
+		if s := e.Status(); s.Done.Window != last || s.Done.Step != windows-1 || s.HeldOut.Window != last || float64(s.HeldOut.Loss) != got[last][1].Loss || s.Phase != "done" {
 			t.Errorf("status %+v", s)
 		}
 		if h := net.Run.Space.Hash(e.Model()); h != net.States("validator-0")[last] {

@@ -41,7 +41,7 @@ func Cheat(ctx context.Context, o Options, name string) error {
 			return err
 		}
 		c.Options.Windows = o.Windows
-		return node.Run(ctx, c, m.role, node.Env{Backends: o.Backends, Log: o.Log, Sink: eventlog.New(o.Log), Clock: clock.Wall{}, Alter: m.corrupt})
+		return node.Run(ctx, c, m.role, node.Env{Backends: o.Backends, Log: o.Log, Sink: eventlog.New(o.Log), Clock: clock.Wall{}, Version: o.Version, Alter: m.corrupt})
 	}
 	if len(have) == 0 {
 		return fmt.Errorf("%s has no adversaries: prepare it with --adversaries", dir)

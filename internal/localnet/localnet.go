@@ -55,6 +55,13 @@ type Options struct {
 	WalletPath string
 	Wallets    []string
 
+	// Admin is the address of the admin server, or config.AdminOff; Profile serves profiles there.
+	// With Serve it stays after the last window, until the context ends.
+	Admin   string
+	Profile bool
+	Serve   bool
+	Version string // of the program
+
 	Live    bool // draw the live view on Out
 	Log     *slog.Logger
 	In      io.Reader
@@ -87,12 +94,20 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	trained, err := o.live(ctx, n, c)
+	console, err := o.openConsole(c)
+	if err != nil {
+		return err
+	}
+	defer console.close()
+	trained, err := o.live(ctx, n, c, console)
 	stopped := errors.Is(err, context.Canceled)
 	if err != nil && !stopped {
 		return err
 	}
-	return o.finish(c, trained, stopped)
+	if err := o.finish(c, trained, stopped); err != nil {
+		return err
+	}
+	return o.serve(ctx, console)
 }
 
 // collector continues the report of an earlier process.
@@ -117,9 +132,9 @@ func (o *Options) collector(n *network) (*collect.Collector, error) {
 }
 
 // live runs the network under the live view, or with log lines.
-func (o *Options) live(ctx context.Context, n *network, c *collect.Collector) (*evaluated, error) {
+func (o *Options) live(ctx context.Context, n *network, c *collect.Collector, console *console) (*evaluated, error) {
 	if !o.Live {
-		return o.operate(ctx, n, telemetry.Tee(c, eventlog.New(o.Log)), c)
+		return o.operate(ctx, n, telemetry.Tee(c, console, eventlog.New(o.Log)), c, console.monitor)
 	}
 	o.Log = slog.New(c.LogHandler(slog.LevelWarn))
 	running, cancel := context.WithCancel(ctx)
@@ -132,7 +147,7 @@ func (o *Options) live(ctx context.Context, n *network, c *collect.Collector) (*
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		e, err := o.operate(running, n, c, c)
+		e, err := o.operate(running, n, telemetry.Tee(c, console), c, console.monitor)
 		done <- outcome{e, err}
 		erase()
 	}()

@@ -22,7 +22,7 @@ import (
 
 // operate runs the services until the roles are done. It returns the evaluator, which
 // holds the trained model.
-func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, c *collect.Collector) (*evaluated, error) {
+func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, c *collect.Collector, m *node.Monitor) (*evaluated, error) {
 	objects, addr, err := openStore(n, o.Log)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (o *Options) operate(ctx context.Context, n *network, sink telemetry.Sink, 
 	serve(func(ctx context.Context) error { return objects.Serve(ctx, addr) })
 	serve(blocks.Run)
 
-	env := node.Env{Backends: o.Backends, Log: o.Log, Sink: sink, Clock: clock.Wall{}, Disturb: o.chaos(clock.Wall{})}
+	env := node.Env{Backends: o.Backends, Log: o.Log, Sink: sink, Clock: clock.Wall{}, Version: o.Version, Monitor: m, Disturb: o.chaos(clock.Wall{})}
 	e, err := o.runRoles(roleCtx, n, env, c)
 	stop()
 	if failed := services.Wait(); failed != nil {
@@ -115,6 +115,7 @@ func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgro
 	g.Go(func() error { return watch(watching, client, env) })
 	g.Go(func() error {
 		defer done()
+		defer env.Monitor.Add(e.node, e)()
 		return e.Run(ctx)
 	})
 	for _, m := range members {

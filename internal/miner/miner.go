@@ -54,8 +54,9 @@ type Deps struct {
 // Miner is one miner. Create it with New.
 type Miner struct {
 	Deps
-	cfg     role.Config
-	gathers *mailbox.Gathers
+	progress *role.Progress
+	cfg      role.Config
+	gathers  *mailbox.Gathers
 
 	model   *replica.Replica
 	stop    protocol.Window // the first window that is not trained
@@ -67,8 +68,13 @@ type Miner struct {
 
 // New returns a miner that Run starts.
 func New(cfg role.Config, d Deps) *Miner {
-	return &Miner{Deps: d, cfg: cfg, gathers: cfg.Gathers(d.Schedule, d.Local)}
+	m := &Miner{Deps: d, cfg: cfg, gathers: cfg.Gathers(d.Schedule, d.Local)}
+	m.Events, m.progress = role.Watch(d.Events)
+	return m
 }
+
+// Status returns the miner's progress. It may be called while Run runs.
+func (m *Miner) Status() role.Status { return m.progress.Status() }
 
 // Run joins the network and trains until ctx ends or the stop window is reached.
 func (m *Miner) Run(ctx context.Context) error {

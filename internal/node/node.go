@@ -33,6 +33,11 @@ type Env struct {
 	Log   *slog.Logger
 	Sink  telemetry.Sink
 	Clock clock.Clock
+	// Version of the program, for metrics and status.
+	Version string
+	// Monitor, when set, shows the nodes of this process on an admin server of its owner.
+	// Otherwise each node has a server of its own.
+	Monitor *Monitor
 	// Alter, when set, changes a node's parts before it has its role: a localnet makes
 	// adversaries with it.
 	Alter func(parts.Parts) parts.Parts
@@ -225,6 +230,13 @@ func Run(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
 	if err != nil {
 		return err
 	}
+	console, err := openConsole(c, &env)
+	if err != nil {
+		return err
+	}
+	if console != nil {
+		senders = append(senders, func(ctx context.Context) { console.run(ctx, env) })
+	}
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	all := len(senders) + 1
@@ -234,23 +246,31 @@ func Run(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
 			return
 		}
 		defer stop()
-		err = work(ctx, c, r, env)
+		err = work(ctx, c, r, env, console)
 	})
 	return err
 }
 
-func work(ctx context.Context, c config.Node, r telemetry.Role, env Env) error {
+func work(ctx context.Context, c config.Node, r telemetry.Role, env Env, console *console) error {
 	n, err := Open(ctx, c, r, parts.Of(r), env)
 	if err != nil {
 		return err
 	}
 	node, err := n.Work(r, chosen(c.Options))
 	if err == nil {
-		err = node.Run(ctx)
+		defer console.announce(c.DataDir, env)()
+		err = n.run(ctx, node, env.Monitor)
 	}
 	t := n.Traffic.Snapshot()
 	n.Log.Info("object store", "requests", t.Requests, "errors", t.Errors, "bytes_up", t.BytesUp, "bytes_down", t.BytesDown)
 	return errors.Join(err, n.Close())
+}
+
+func (n *Node) run(ctx context.Context, w parts.Worker, m *Monitor) error {
+	if m != nil {
+		defer m.Add(n, w)()
+	}
+	return w.Run(ctx)
 }
 
 // chosen returns the operator's options for a role.

@@ -143,8 +143,14 @@ func (p Parts) ForEvaluator() evaluator.Deps {
 	}
 }
 
+// Worker is a role at work. Status may be called while Run runs.
+type Worker interface {
+	Run(ctx context.Context) error
+	Status() role.Status
+}
+
 // Work gives a node of these parts its role.
-func (p Parts) Work(r telemetry.Role, c role.Config) (interface{ Run(context.Context) error }, error) {
+func (p Parts) Work(r telemetry.Role, c role.Config) (Worker, error) {
 	switch r {
 	case telemetry.Miner:
 		return miner.New(c, p.ForMiner()), nil

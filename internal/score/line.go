@@ -64,6 +64,16 @@ func (l *Line) Notes() []string {
 	return out
 }
 
+// Penalties counts the reasons that are penalties.
+func (l *Line) Penalties() (n int) {
+	for _, r := range l.Reasons {
+		if r.Factor != 1 {
+			n++
+		}
+	}
+	return n
+}
+
 func (l *Line) note(kind Kind, format string, args ...any) {
 	l.Reasons = append(l.Reasons, Reason{kind, 1, fmt.Sprintf(format, args...)})
 }

@@ -146,6 +146,7 @@ func (g Gathered) SuccessRate() float64 {
 // Published: the Aggregate of the window is published.
 type Published struct {
 	Hash     protocol.Hash
+	Step     uint64 // the window's place in the run, from 0 on
 	Bytes    int64
 	Included []protocol.UID
 	Skipped  map[protocol.UID]protocol.Verdict

@@ -62,8 +62,9 @@ type Deps struct {
 // Validator is one validator. Create it with New.
 type Validator struct {
 	Deps
-	cfg     role.Config
-	gathers *mailbox.Gathers
+	progress *role.Progress
+	cfg      role.Config
+	gathers  *mailbox.Gathers
 
 	model  *replica.Replica
 	owed   bool               // a checkpoint is due and not saved
@@ -77,8 +78,13 @@ type Validator struct {
 
 // New returns a validator that Run starts.
 func New(cfg role.Config, d Deps) *Validator {
-	return &Validator{Deps: d, cfg: cfg, gathers: cfg.Gathers(d.Schedule, d.Local)}
+	v := &Validator{Deps: d, cfg: cfg, gathers: cfg.Gathers(d.Schedule, d.Local)}
+	v.Events, v.progress = role.Watch(d.Events)
+	return v
 }
+
+// Status returns the validator's progress. It may be called while Run runs.
+func (v *Validator) Status() role.Status { return v.progress.Status() }
 
 // Run joins the network and validates until ctx ends or the stop window is reached.
 func (v *Validator) Run(ctx context.Context) error {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"templar/internal/score"
 	"templar/internal/telemetry"
 	"templar/protocol"
 )
@@ -90,22 +89,13 @@ func (b *batch) Scored(e telemetry.Event, s telemetry.Scored) {
 		p := newPoint(e).tag("miner", strconv.Itoa(int(m.UID))).
 			number("gradient_score", a.GradientScore).number("mu", a.Mu).number("sigma", a.Sigma).number("ordinal", a.Ordinal()).
 			number("binary_average", a.BinaryAverage).number("sync_score", a.SyncScore).number("final", a.Final).number("weight", m.Weight).
-			flag("evaluated", m.Evaluated).count("penalties", penalties(m.Reasons))
+			flag("evaluated", m.Evaluated).count("penalties", uint64(m.Penalties()))
 		if l := m.Losses; l != nil {
 			p.number("own_before", float64(l.OwnBefore)).number("own_after", float64(l.OwnAfter)).
 				number("random_before", float64(l.RandomBefore)).number("random_after", float64(l.RandomAfter))
 		}
 		b.add(e, p)
 	}
-}
-
-func penalties(reasons []score.Reason) (n uint64) {
-	for _, r := range reasons {
-		if r.Factor != 1 {
-			n++
-		}
-	}
-	return n
 }
 
 func (b *batch) WeightsSet(e telemetry.Event, w telemetry.WeightsSet) {
