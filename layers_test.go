@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"codec", "internal/engine", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model", "internal/admin"},
 	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config", "method"},
 	{"internal/copies", "internal/run"},
-	{"internal/directory", "internal/schedule"},
+	{"internal/directory", "internal/schedule", "internal/memory"},
 	{"internal/mailbox", "internal/bulletin", "internal/evaluation", "internal/report", "internal/harness"},
 	{"internal/attest"},
 	{"internal/checkpoint", "internal/replica"},

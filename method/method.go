@@ -23,6 +23,9 @@ type Method struct {
 	LayoutHash protocol.Hash
 	// MaxPayload and MaxUpdate bound the sizes of bodies in bytes.
 	MaxPayload, MaxUpdate int64
+	// Vectors is how many vectors of the parameters' size a Trainer and its engine hold, beside the
+	// parameters that it is given: what a miner's memory is planned with.
+	Vectors int
 
 	Reducer
 	Applier

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
 	"runtime/debug"
 
 	"templar/cmd/templar/backends"
@@ -10,18 +11,30 @@ import (
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/localnet"
+	"templar/internal/memory"
 	"templar/internal/node"
 	"templar/internal/telemetry"
 	eventlog "templar/internal/telemetry/log"
+	"templar/internal/userfile"
 )
 
 // app wires the commands to the packages that do the work.
 func app() cli.App {
-	return cli.App{Version: version(), Backends: backends.All(), Role: role, Localnet: localnet.Run, Prepare: localnet.Prepare, Cheat: localnet.Cheat}
+	return cli.App{Version: version(), Backends: backends.All(), Role: role, Localnet: runLocalnet, Prepare: localnet.Prepare, Cheat: localnet.Cheat}
 }
 
 func role(ctx context.Context, b node.Backends, role telemetry.Role, n config.Node, log *slog.Logger) error {
+	size, err := userfile.Size(n.Options.Memory)
+	if err != nil {
+		return err
+	}
+	memory.Limit(memory.Budget(size), os.Getenv)
 	return node.Run(ctx, n, role, node.Env{Backends: b, Log: log, Sink: eventlog.New(log), Clock: clock.Wall{}, Version: version()})
+}
+
+func runLocalnet(ctx context.Context, o localnet.Options) error {
+	memory.Limit(memory.Budget(o.Memory), os.Getenv)
+	return localnet.Run(ctx, o)
 }
 
 // version is the module's, or that of the commit it was built from.

@@ -14,6 +14,7 @@ import (
 	"templar/internal/config"
 	"templar/internal/dashboard/tui"
 	"templar/internal/localnet"
+	"templar/internal/userfile"
 	"templar/internal/wallet"
 	"templar/protocol"
 )
@@ -47,6 +48,7 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 	f := cmd.Flags()
 	f.StringVar(&o.JSON, "json", "", "write a report to this file")
 	f.StringVar(&o.Plot, "plot", "", "file of the loss plot (default loss.png in the data directory)")
+	size := f.String("memory", "", "memory that the process may use, like 16GiB (default nine tenths of the machine's)")
 	noLive := f.Bool("no-live", false, "log lines instead of the live view")
 	f.StringVar(&o.Admin, "admin", config.Default().Admin.Address, "address of the admin server (page, metrics, health, status), or off")
 	f.BoolVar(&o.Profile, "pprof", false, "serve profiles on the admin server")
@@ -58,6 +60,10 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 		}
 		if o.Serve && o.Admin == config.AdminOff {
 			return usagef("--serve needs the admin server: leave out --admin off")
+		}
+		var err error
+		if o.Memory, err = userfile.Size(*size); err != nil {
+			return usagef("--memory: %w", err)
 		}
 		log, err := logger(cmd, std)
 		if err != nil {

@@ -187,6 +187,9 @@ type Options struct {
 	Threads int `koanf:"threads"`
 	// BLAS multiplies the engine's matrices: builtin, also when empty, openblas or auto.
 	BLAS string `koanf:"blas"`
+	// Memory is how much the process may use, like 24GiB: batches are computed in smaller parts
+	// to fit, and a node that cannot fit does not start. Default: nine tenths of the machine's.
+	Memory string `koanf:"memory"`
 	// Peers restricts gathers to these uids.
 	Peers []protocol.UID `koanf:"peers"`
 	// Test uses all peers, without the lead validator's selection.
@@ -198,7 +201,8 @@ type Options struct {
 	KeepGathers  uint64 `koanf:"keep_gathers"`
 	// Every is how many windows lie between two measurements of an evaluator; 0 means 1.
 	Every uint64 `koanf:"every"`
-	// Batches of held-out text that an evaluator measures each time; 0 means 8.
+	// Batches that a miner trains on in a window at most; 0 means until its pages or the
+	// window end. Batches of held-out text that an evaluator measures each time; 0 means 8.
 	Batches int `koanf:"batches"`
 	// Tokenizer is the tokenizer.json of the dataset, by which an evaluator counts bytes. A
 	// dataset of bytes needs none.

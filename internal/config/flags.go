@@ -27,6 +27,10 @@ func flagKeys(role telemetry.Role) map[string]string {
 	}
 	if role != telemetry.Aggregator {
 		keys["device"], keys["threads"], keys["blas"] = "options.device", "options.threads", "options.blas"
+		keys["memory"] = "options.memory"
+	}
+	if role == telemetry.Miner {
+		keys["batches"] = "options.batches"
 	}
 	for _, f := range bucketFlags(role) {
 		keys[f.key] = f.key
@@ -91,8 +95,12 @@ func RoleFlags(f *pflag.FlagSet, role telemetry.Role) {
 		f.String("device", d.Options.Device, "device to compute on")
 		f.Int("threads", 0, "threads to compute with (default all cores)")
 		f.String("blas", "", "what multiplies matrices: builtin, openblas or auto (default builtin)")
+		f.String("memory", "", "memory that the process may use, like 24GiB: batches are cut to fit (default nine tenths of the machine's)")
 	}
 	f.Uint64("windows", 0, "windows to take part in, counted from the run's start (default no end)")
+	if role == telemetry.Miner {
+		f.Int("batches", 0, "batches to train on in a window at most (default until the pages or the window end)")
+	}
 	if role == telemetry.Evaluator {
 		f.Uint64("every", 0, "windows from one measurement to the next (default 1)")
 		f.Int("batches", 0, "batches of held-out text to measure each time (default 8)")

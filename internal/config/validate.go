@@ -13,6 +13,7 @@ import (
 
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/internal/userfile"
 	"templar/protocol"
 )
 
@@ -36,9 +37,7 @@ func (n *Node) Validate(role telemetry.Role, b Build) error {
 		for i, m := range n.Buckets.Mirrors {
 			v.bucket(fmt.Sprintf("%s[%d]", mirrorsKey, i), m)
 		}
-		if role == telemetry.Evaluator {
-			v.evaluator(n.Options)
-		} else {
+		if role != telemetry.Evaluator {
 			v.ownBucket("buckets.gradients", n.Buckets.Gradients)
 		}
 	}
@@ -162,14 +161,14 @@ func (v *validator) engine(o Options) {
 	if o.Threads < 0 {
 		v.fault("options.threads", "must not be negative")
 	}
-	if !slices.Contains([]string{"", "builtin", "openblas", "auto"}, o.BLAS) {
-		v.fault("options.blas", "%q is none of builtin, openblas, auto", o.BLAS)
+	if _, err := userfile.Size(o.Memory); err != nil {
+		v.fault("options.memory", "%v", err)
 	}
-}
-
-func (v *validator) evaluator(o Options) {
 	if o.Batches < 0 {
 		v.fault("options.batches", "must not be negative")
+	}
+	if !slices.Contains([]string{"", "builtin", "openblas", "auto"}, o.BLAS) {
+		v.fault("options.blas", "%q is none of builtin, openblas, auto", o.BLAS)
 	}
 }
 

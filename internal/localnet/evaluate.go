@@ -24,11 +24,12 @@ type evaluated struct {
 func (o *Options) evaluate(ctx context.Context, n *network, env node.Env, client interface {
 	chain.Chain
 	Close() error
-}, c *collect.Collector) (*evaluated, error) {
+}, c *collect.Collector, memory string) (*evaluated, error) {
 	cfg, err := n.config(member{name: "evaluator-0", role: telemetry.Evaluator})
 	if err != nil {
 		return nil, err
 	}
+	cfg.Options.Memory = memory
 	env.Sink = renewing(env.Sink, c, o.path(reportFile), env.Log)
 	nd, err := node.Open(ctx, cfg, telemetry.Evaluator, parts.Of(telemetry.Evaluator), env)
 	if err != nil {

@@ -104,10 +104,14 @@ func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgro
 		return nil, err
 	}
 	members := n.names()
+	shares, err := o.share(*n.params, members)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
 	if err := register(ctx, n, client, members); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	e, err := o.evaluate(ctx, n, env, client, c)
+	e, err := o.evaluate(ctx, n, env, client, c, setMemory(shares, "evaluator-0"))
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
@@ -127,7 +131,8 @@ func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgro
 			return e, err
 		}
 		cfg.Options.Windows = o.Windows
-		cfg.Options.Threads = max(1, runtime.GOMAXPROCS(0)/o.Miners) // miners train at the same time
+		cfg.Options.Threads = o.threads(m.role)
+		cfg.Options.Memory = setMemory(shares, m.name)
 		env := env
 		env.Alter = m.corrupt
 		g.Go(func() error {
@@ -138,6 +143,15 @@ func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgro
 		})
 	}
 	return e, nil
+}
+
+// threads are those of a node's engine: miners train at the same time, and an evaluator measures
+// while they wait.
+func (o *Options) threads(r telemetry.Role) int {
+	if r == telemetry.Evaluator {
+		return runtime.GOMAXPROCS(0)
+	}
+	return max(1, runtime.GOMAXPROCS(0)/o.Miners)
 }
 
 // register gives each miner its uid, in order.

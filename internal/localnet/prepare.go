@@ -93,6 +93,9 @@ func prepare(ctx context.Context, o *Options) (*network, error) {
 	if entries, err := os.ReadDir(o.DataDir); err == nil && len(entries) > 0 {
 		return nil, fmt.Errorf("%s is not empty and holds no network: choose another --data-dir", o.DataDir)
 	}
+	if err := o.fits(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Dir(o.DataDir), 0o755); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
@@ -112,6 +115,17 @@ func prepare(ctx context.Context, o *Options) (*network, error) {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	return load(o)
+}
+
+// fits refuses a network that this machine cannot hold, before anything is made.
+func (o *Options) fits() error {
+	p, err := protocol.Preset(o.Preset)
+	if err != nil {
+		return err
+	}
+	n := network{Miners: o.Miners, Validators: o.Validators, adversaries: o.Adversaries}
+	_, err = o.share(p, n.names())
+	return err
 }
 
 // builder makes a new network in dir; paths in configurations are those of o.DataDir.

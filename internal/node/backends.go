@@ -25,7 +25,7 @@ import (
 // them down; no package below it imports an implementation to make one.
 type Backends struct {
 	Chains  map[string]OpenChain  // by chain.backend
-	Engines map[string]OpenEngine // by options.device
+	Engines map[string]EngineKind // by options.device
 	Stores  map[string]OpenStore  // by the scheme of endpoints; directories need none
 	Methods method.Factories      // by the run parameters' method.name
 
@@ -43,13 +43,25 @@ type ChainConn interface {
 	Close() error
 }
 
-// OpenEngine makes an engine for a model.
-type OpenEngine func(m protocol.Model, o EngineOptions) (engine.Engine, error)
+// EngineKind is a kind of engine.
+type EngineKind struct {
+	// Open makes an engine for a model. It refuses options with which it could not compute.
+	Open func(m protocol.Model, o EngineOptions) (engine.Engine, error)
+	// Buffers is the memory of this machine that the engine needs beside the vectors that the port
+	// names: the least with which it computes the batches of o, and the most that it makes use of.
+	Buffers func(m protocol.Model, o EngineOptions) (least, most int64)
+}
 
 // EngineOptions are those of config.Options that an engine may use.
 type EngineOptions struct {
 	Threads int    // 0: all cores
 	BLAS    string // builtin, also when empty, openblas or auto
+
+	// Rows and Cols are the largest batch, in sequences and tokens, and Train says that its
+	// gradient is computed too; zero Rows mean that they are not known.
+	Rows, Cols int
+	Train      bool
+	Memory     int64 // bound on the buffers, in bytes; 0: none
 }
 
 // OpenStore makes a client of object stores. It opens no connection before it is used.
@@ -84,11 +96,21 @@ func (b *Backends) Chain(ctx context.Context, c config.Chain, clk clock.Clock, l
 
 // Engine makes the engine of a device.
 func (b *Backends) Engine(device string, m protocol.Model, o EngineOptions) (engine.Engine, error) {
-	open, err := pick("options.device", b.Engines, device, config.Default().Options.Device)
+	kind, err := pick("options.device", b.Engines, device, config.Default().Options.Device)
 	if err != nil {
 		return nil, err
 	}
-	return open(m, o)
+	return kind.Open(m, o)
+}
+
+// Buffers is the memory that the engine of a device needs for its buffers.
+func (b *Backends) Buffers(device string, m protocol.Model, o EngineOptions) (least, most int64, err error) {
+	kind, err := pick("options.device", b.Engines, device, config.Default().Options.Device)
+	if err != nil || kind.Buffers == nil {
+		return 0, 0, err
+	}
+	least, most = kind.Buffers(m, o)
+	return least, most, nil
 }
 
 // LoadRun reads a run parameters' file and sets up the run's method.

@@ -92,6 +92,11 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 	s.Chain = &watched{Chain: client, blockTime: s.Run.Params.BlockTime(), endpoint: c.Chain.Endpoint, clock: env.Clock, log: env.Log.With("node", s.Name)}
 	buckets := env.Buckets()
 	n.closers.add(buckets.Close)
+	options, err := engineOptions(c.Options, r, needs, s.Run)
+	if err != nil {
+		return nil, err
+	}
+	s.Engine = func(m protocol.Model) (engine.Engine, error) { return env.Engine(c.Options.Device, m, options) }
 	if err := n.place(&s, c, buckets, env); err != nil {
 		return nil, err
 	}
@@ -110,7 +115,7 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 	return n, nil
 }
 
-// place adds what a configuration says of buckets, directories and the engine.
+// place adds what a configuration says of buckets and directories.
 func (n *Node) place(s *parts.Spec, c config.Node, d *Buckets, env Env) (err error) {
 	s.Buckets = parts.Buckets{
 		Dialer: d, Owned: owned{d, &n.closers}, Dataset: datasets(c.Buckets),
@@ -118,9 +123,6 @@ func (n *Node) place(s *parts.Spec, c config.Node, d *Buckets, env Env) (err err
 	}
 	if env.Disturb != nil {
 		s.Buckets.Disturb = func(_ store.Location, b store.Bucket) store.Bucket { return env.Disturb(b) }
-	}
-	s.Engine = func(m protocol.Model) (engine.Engine, error) {
-		return env.Engine(c.Options.Device, m, EngineOptions{Threads: c.Options.Threads, BLAS: c.Options.BLAS})
 	}
 	local, release, err := openDirectory(c.DataDir, "state")
 	if err != nil {
@@ -275,5 +277,5 @@ func (n *Node) run(ctx context.Context, w parts.Worker, m *Monitor) error {
 
 // chosen returns the operator's options for a role.
 func chosen(o config.Options) role.Config {
-	return role.Config{Windows: o.Windows, Every: o.Every, HeldOutBatches: o.Batches, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers)}
+	return role.Config{Windows: o.Windows, Every: o.Every, Batches: o.Batches, HeldOutBatches: o.Batches, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers)}
 }

@@ -12,19 +12,15 @@ import (
 	"templar/internal/clock"
 	"templar/internal/directory"
 	"templar/internal/mailbox"
+	"templar/internal/memory"
 	"templar/internal/run"
 	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/protocol"
 )
 
-const (
-	// aheadBytes bounds the Aggregates that Follow holds at once: those that are being
-	// applied and those that are being fetched meanwhile.
-	aheadBytes = 1 << 30
-	// maxRound bounds how many are asked for at once.
-	maxRound = 16
-)
+// maxRound bounds how many Aggregates are asked for at once; package memory bounds their size.
+const maxRound = 16
 
 // ErrContradicted is wrapped when the replayed state differs from the one that most of the
 // validators' stake holds: the restored state was wrong, or memory is corrupt.
@@ -89,7 +85,7 @@ type fetched struct {
 
 // round returns how many Aggregates are fetched while the same number is applied.
 func (f *follower) round() int {
-	return max(1, min(maxRound, int(aheadBytes/2/max(1, f.run.Method.MaxUpdate))))
+	return min(maxRound, int(memory.Round(f.run.Method.MaxUpdate)))
 }
 
 // step commits the fetched Aggregates and concurrently fetches n more from window asked on. It

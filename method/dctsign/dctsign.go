@@ -45,6 +45,7 @@ func of(layout protocol.Layout, p Params, scheme codec.Scheme, pool workers.Pool
 	s := &signs{params: p, codec: c.Parallel(pool.Workers, pool.Each)}
 	return &method.Method{
 		Name: Name, LayoutHash: c.LayoutHash(), MaxPayload: c.MaxBody(), MaxUpdate: int64(c.UpdateSize()),
+		Vectors: 2, // momentum and gradient
 		Reducer: s, Applier: s, Comparer: s, Coder: s,
 		NewTrainer: func(e engine.Engine) method.Trainer { return newTrainer(s, e) },
 	}, s.codec, nil

@@ -38,6 +38,7 @@ func New(p *protocol.Params, pool workers.Pool) (*method.Method, error) {
 	l.codec, l.size = c.Parallel(pool.Workers, pool.Each), layout.Size()
 	return &method.Method{
 		Name: Name, LayoutHash: c.LayoutHash(), MaxPayload: c.MaxBody(), MaxUpdate: c.MaxUpdate(),
+		Vectors: 5, // error, local parameters, gradient and two moments
 		Reducer: l, Applier: l, Comparer: l, Coder: l,
 		NewTrainer: func(e engine.Engine) method.Trainer { return newTrainer(l, e) },
 	}, nil

@@ -3,9 +3,11 @@
 package backends
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"templar/internal/chain/bittensor"
@@ -27,7 +29,7 @@ import (
 func All() node.Backends {
 	return node.Backends{
 		Chains:  map[string]node.OpenChain{config.CometBFT: dial, config.Bittensor: dialBittensor},
-		Engines: map[string]node.OpenEngine{"cpu": newCPU},
+		Engines: map[string]node.EngineKind{"cpu": {Open: newCPU, Buffers: cpuBuffers}},
 		Stores:  map[string]node.OpenStore{"http": newS3, "https": newS3},
 		Methods: method.Factories{dctsign.Name: dctsign.New, sparseloco.Name: sparseloco.New},
 		Private: node.PrivateChain{Backend: config.CometBFT, Init: initialise, Serve: serve},
@@ -59,7 +61,20 @@ func serve(home, listen string, blockTime time.Duration, log *slog.Logger) (node
 }
 
 func newCPU(m protocol.Model, o node.EngineOptions) (engine.Engine, error) {
-	return cpu.New(m, cpu.Options{Threads: o.Threads, BLAS: o.BLAS})
+	if o.Rows > 0 {
+		if _, err := cpu.PlanStep(m, o.Rows, o.Cols, threads(o), o.Train, o.Memory); err != nil {
+			return nil, err
+		}
+	}
+	return cpu.New(m, cpu.Options{Threads: o.Threads, BLAS: o.BLAS, Memory: o.Memory})
 }
+
+func cpuBuffers(m protocol.Model, o node.EngineOptions) (least, most int64) {
+	small, _ := cpu.PlanStep(m, o.Rows, o.Cols, threads(o), o.Train, 1) // nothing fits: the smallest
+	large, _ := cpu.PlanStep(m, o.Rows, o.Cols, threads(o), o.Train, 0)
+	return small.Bytes, large.Bytes
+}
+
+func threads(o node.EngineOptions) int { return cmp.Or(o.Threads, runtime.GOMAXPROCS(0)) }
 
 func newS3() node.StoreConn { return s3.NewDialer(s3.Options{}) }

@@ -1,0 +1,98 @@
+package memory
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"templar/internal/run"
+	"templar/internal/telemetry"
+	"templar/method"
+	"templar/method/dctsign"
+	"templar/method/sparseloco"
+	"templar/protocol"
+)
+
+func preset(t *testing.T, name string) run.Run {
+	t.Helper()
+	p, err := protocol.Preset(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := run.New(p, method.Factories{dctsign.Name: dctsign.New, sparseloco.Name: sparseloco.New})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// A plan counts every vector that a role holds: a miner of the described method four, of SparseLoCo
+// seven, all others one.
+func TestPlanCountsVectors(t *testing.T) {
+	for name, vectors := range map[string]map[telemetry.Role]int64{
+		"1b":      {telemetry.Miner: 4, telemetry.Validator: 1, telemetry.Evaluator: 1, telemetry.Aggregator: 0},
+		"1b-loco": {telemetry.Miner: 7, telemetry.Validator: 1, telemetry.Evaluator: 1, telemetry.Aggregator: 0},
+	} {
+		r := preset(t, name)
+		vector := 4 * int64(r.Params.Model.Layout().Size())
+		for role, n := range vectors {
+			if got := Of(role, r).Total(); got < n*vector || got > n*vector+vector {
+				t.Errorf("%s: a %s holds %s, that is not %d vectors of %s and less than one more", name, role, Format(got), n, Format(vector))
+			}
+		}
+	}
+}
+
+func TestLeft(t *testing.T) {
+	p := Of(telemetry.Miner, preset(t, "1b"))
+	if left, err := p.Left(telemetry.Miner, 24<<30); err != nil || left != 24<<30-p.Total() {
+		t.Errorf("%d bytes are left, %v", left, err)
+	}
+	if left, err := p.Left(telemetry.Miner, 0); err != nil || left != 0 {
+		t.Errorf("without a budget %d bytes are left, %v", left, err)
+	}
+	_, err := p.Left(telemetry.Miner, 8<<30)
+	for _, word := range []string{"a miner of this run holds " + Format(p.Total()), "parameters 4.5 GiB", "training (2 vectors) 9.0 GiB", "8.0 GiB", "--memory"} {
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("error %v does not say %q", err, word)
+		}
+	}
+}
+
+func TestFormat(t *testing.T) {
+	for bytes, want := range map[int64]string{1: "1 MiB", 1 << 20: "1 MiB", 1<<20 + 1: "2 MiB", 1 << 30: "1.0 GiB", 1<<30 + 1: "1.1 GiB", 24 << 30: "24 GiB", 24<<30 + 1: "25 GiB"} {
+		if got := Format(bytes); got != want {
+			t.Errorf("%d is %s, want %s", bytes, got, want)
+		}
+	}
+}
+
+// The machine's memory is the least of what the machine has and what its control groups allow.
+func TestMachine(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  int64
+	}{
+		"no files":   {nil, 0},
+		"no limit":   {map[string]string{"proc/meminfo": "MemTotal:       24000000 kB\nMemFree: 1 kB\n", "sys/fs/cgroup/memory.max": "max\n"}, 24000000 << 10},
+		"a limit":    {map[string]string{"proc/meminfo": "MemTotal: 24000000 kB\n", "sys/fs/cgroup/memory.max": "4294967296\n"}, 4 << 30},
+		"a group":    {map[string]string{"proc/meminfo": "MemTotal: 24000000 kB\n", "proc/self/cgroup": "0::/user/x\n", "sys/fs/cgroup/user/x/memory.max": "1073741824\n"}, 1 << 30},
+		"version 1":  {map[string]string{"proc/meminfo": "MemTotal: 24000000 kB\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "2147483648\n"}, 2 << 30},
+		"not a file": {map[string]string{"proc/meminfo": "nothing"}, 0},
+	} {
+		root := t.TempDir()
+		for file, text := range c.files {
+			path := filepath.Join(root, file)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := machine(root); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
