@@ -39,6 +39,11 @@ func Batches(page []int32, seqLen, batchSize int) []engine.Batch {
 	return out
 }
 
+// Rows is the first n rows of a batch.
+func Rows(b engine.Batch, n int) engine.Batch {
+	return engine.Batch{Rows: n, Cols: b.Cols, Inputs: b.Inputs[:n*b.Cols], Targets: b.Targets[:n*b.Cols]}
+}
+
 // batch fills rows from tokens, of which the last is only a target.
 func batch(tokens []int32, rows, seqLen int) engine.Batch {
 	b := engine.Batch{Rows: rows, Cols: seqLen, Inputs: make([]int32, rows*seqLen), Targets: make([]int32, rows*seqLen)}

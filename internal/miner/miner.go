@@ -62,6 +62,7 @@ type Miner struct {
 	stop    protocol.Window // the first window that is not trained
 	trainer method.Trainer
 	trained training
+	pace    pace
 	saved   time.Time     // when the private state was last made durable
 	pause   time.Duration // until it is again
 }

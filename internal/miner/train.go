@@ -27,6 +27,7 @@ func (m *Miner) train(ctx context.Context, w protocol.Window) error {
 	m.Events.Phase(w, "training")
 	began := m.Clock.Now()
 	m.trained = training{}
+	m.pace.end, m.pace.asked = first.Time.Add(m.Params.WindowTime()), began
 	if err := m.trainer.Begin(ctx, m.Params.Step(m.model.Start(), w), m.model.Working()); err != nil {
 		return err
 	}
@@ -70,7 +71,8 @@ func (m *Miner) prefetch(ctx context.Context, w protocol.Window) {
 	}
 }
 
-// trainPage trains on one page. over reports that the window has ended.
+// trainPage trains on one page. over reports that training has ended: the window has no room for
+// another batch, or the operator's limit is reached.
 func (m *Miner) trainPage(ctx context.Context, w protocol.Window, page uint64) (over bool, err error) {
 	p := m.Params
 	tokens, err := m.Data.Page(ctx, page, p.PageTokens)
@@ -78,13 +80,16 @@ func (m *Miner) trainPage(ctx context.Context, w protocol.Window, page uint64) (
 		return false, fmt.Errorf("page %d: %w", page, err)
 	}
 	for i, b := range data.Batches(tokens, p.SequenceLength, p.BatchSize) {
-		if over, err := m.over(ctx, w); over || err != nil {
+		b, over, err := m.next(ctx, w, b)
+		if over || err != nil {
 			return over, err
 		}
+		began := m.Clock.Now()
 		loss, err := m.trainer.Batch(ctx, b)
 		if err != nil {
 			return false, err
 		}
+		m.pace.took(m.Clock.Now().Sub(began), b.Rows)
 		if i == 0 {
 			m.trained.pages = append(m.trained.pages, page)
 		}
@@ -92,13 +97,4 @@ func (m *Miner) trainPage(ctx context.Context, w protocol.Window, page uint64) (
 		m.trained.batches++
 	}
 	return false, nil
-}
-
-// over reports whether the operator's limit is reached, or the chain is at the window after w.
-func (m *Miner) over(ctx context.Context, w protocol.Window) (bool, error) {
-	if m.cfg.Batches > 0 && m.trained.batches >= m.cfg.Batches {
-		return true, nil
-	}
-	current, err := m.Schedule.CurrentWindow(ctx)
-	return current > w, err
 }

@@ -137,8 +137,14 @@ func (p *Parts) openModel(ctx context.Context, s Spec, d store.Dialer) (err erro
 	if err != nil {
 		return err
 	}
-	p.Data, err = data.Open(ctx, sources[0], s.Run.Params.DatasetHash, sources[1:]...)
-	return err
+	if p.Data, err = data.Open(ctx, sources[0], s.Run.Params.DatasetHash, sources[1:]...); err != nil {
+		return err
+	}
+	if m, model := p.Data.Manifest(), s.Run.Params.Model; m.VocabSize > model.VocabSize {
+		return fmt.Errorf("dataset %s: its tokenizer %s has %d tokens and the model's vocabulary %d: no window could be trained; the run's owner built it with another tokenizer",
+			s.Run.Params.DatasetHash.Short(), m.Tokenizer, m.VocabSize, model.VocabSize)
+	}
+	return nil
 }
 
 // Close releases what Build has made: the engine's memory.

@@ -126,6 +126,7 @@ func TestBuildFails(t *testing.T) {
 		"as peer":          {refuses("miner-0", false), "own bucket: refused", 0},
 		"dataset":          {refuses(harness.DatasetBucket, false), `dataset bucket "dataset": refused`, 1},
 		"untrusted store":  {func(s *parts.Spec) { s.Buckets.AsPeer.Endpoint = "http://elsewhere" }, "not one of the run's stores", 0},
+		"vocabulary":       {func(s *parts.Spec) { p := *s.Run.Params; p.Model.VocabSize = 100; s.Run.Params = &p }, "has 256 tokens and the model's vocabulary 100", 1},
 		"another data set": {func(s *parts.Spec) { p := *s.Run.Params; p.DatasetHash[0]++; s.Run.Params = &p }, "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
