@@ -38,7 +38,8 @@ func (k Kind) ofNode() bool {
 type Key struct {
 	Kind   Kind
 	Window Window
-	UID    UID // zero where the kind names none
+	UID    UID  // zero where the kind names none
+	Term   Term // of an Aggregate
 }
 
 // String returns the key; for a checkpoint, that of its folder.
@@ -50,36 +51,47 @@ func (k Key) String() string {
 		return fmt.Sprintf("%s-%d-v%d/", k.Kind, k.Window, Version)
 	case k.Kind == KindPeers:
 		return fmt.Sprintf("%s_%d_v%d.json", k.Kind, k.Window, Version)
+	case k.Term != 0:
+		return fmt.Sprintf("%s-%d-t%d-v%d", k.Kind, k.Window, k.Term, Version)
 	}
 	return fmt.Sprintf("%s-%d-v%d", k.Kind, k.Window, Version)
 }
 
 // GradientKey names a miner's gradient of w in its own bucket.
-func GradientKey(w Window, uid UID) string { return Key{KindGradient, w, uid}.String() }
+func GradientKey(w Window, uid UID) string {
+	return Key{Kind: KindGradient, Window: w, UID: uid}.String()
+}
 
 // SampleKey names a node's sync sample ("debug") of w in its own bucket.
-func SampleKey(w Window, uid UID) string { return Key{KindSample, w, uid}.String() }
+func SampleKey(w Window, uid UID) string { return Key{Kind: KindSample, Window: w, UID: uid}.String() }
 
 // ReportKey names a validator's report on w in its own bucket.
-func ReportKey(w Window, uid UID) string { return Key{KindReport, w, uid}.String() }
+func ReportKey(w Window, uid UID) string { return Key{Kind: KindReport, Window: w, UID: uid}.String() }
 
 // ArchiveKey names the aggregator's copy of a gradient that it included in w.
-func ArchiveKey(w Window, uid UID) string { return Key{KindArchive, w, uid}.String() }
+func ArchiveKey(w Window, uid UID) string {
+	return Key{Kind: KindArchive, Window: w, UID: uid}.String()
+}
 
-// AggregateKey names the Aggregate of w in the aggregator bucket.
-func AggregateKey(w Window) string { return Key{KindAggregate, w, 0}.String() }
+// AggregateKey names the Aggregate of w and a term in the aggregator bucket.
+func AggregateKey(w Window, t Term) string {
+	return Key{Kind: KindAggregate, Window: w, Term: t}.String()
+}
 
 // CheckpointPrefix is the folder of the checkpoint that holds the parameters that
 // stand before w is applied; checkpoint-<start_window> is theta_0.
-func CheckpointPrefix(w Window) string { return Key{KindCheckpoint, w, 0}.String() }
+func CheckpointPrefix(w Window) string { return Key{Kind: KindCheckpoint, Window: w}.String() }
 
 // PeersKey names the peer list that is in force from w on.
-func PeersKey(w Window) string { return Key{KindPeers, w, 0}.String() }
+func PeersKey(w Window) string { return Key{Kind: KindPeers, Window: w}.String() }
 
 // PeersPrefix is common to all peer lists.
 const PeersPrefix = "peers_"
 
-// StartWindowKey names the lead validator's announcement of the run.
+// ChargesKey names the document in which a validator says which Aggregates it calls false.
+func ChargesKey() string { return fmt.Sprintf("charges_v%d.json", Version) }
+
+// StartWindowKey names a validator's announcement of the run.
 func StartWindowKey() string { return fmt.Sprintf("start_window_v%d.json", Version) }
 
 // ParseKey reads an object key, or that of a file in a checkpoint's folder. ok is false
@@ -101,6 +113,13 @@ func ParseKey(key string) (k Key, ok bool) {
 		return Key{}, false
 	}
 	k.Window = Window(w)
+	if k.Kind == KindAggregate && len(fields) == 4 && strings.HasPrefix(fields[2], "t") {
+		t, err := strconv.ParseUint(fields[2][1:], 10, 32)
+		if err != nil {
+			return Key{}, false
+		}
+		k.Term = Term(t)
+	}
 	if k.Kind.ofNode() {
 		uid, err := strconv.ParseUint(fields[2], 10, 16)
 		if err != nil {

@@ -3,6 +3,7 @@ package protocol
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -12,6 +13,29 @@ type Window uint64
 // UID is a neuron's slot on the chain. Slots are re-used: state that must not pass
 // to a slot's next owner is keyed by Hotkey.
 type UID uint16
+
+// Term numbers the chains of Aggregates of a run: 0 until more than half of the stake calls an Aggregate
+// false, and then that of the chain which replaces it and those after it.
+type Term uint32
+
+// MayIssue reports whether an aggregator may sign Aggregates of a term: in term 0 each of the run's,
+// in a later one the one whose turn it is.
+func (p *Params) MayIssue(h Hotkey, t Term) bool {
+	if t == 0 {
+		return slices.Contains(p.Aggregators, h)
+	}
+	owner, ok := p.Owner(t)
+	return ok && owner == h
+}
+
+// Owner returns the aggregator whose turn a term after 0 is: they take turns in the order of the run
+// parameters.
+func (p *Params) Owner(t Term) (owner Hotkey, ok bool) {
+	if t == 0 || len(p.Aggregators) == 0 {
+		return Hotkey{}, false
+	}
+	return p.Aggregators[int(t)%len(p.Aggregators)], true
+}
 
 // Hash is a SHA-256 digest, or a block hash of the same length.
 type Hash [32]byte

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"templar/protocol"
@@ -29,7 +28,9 @@ type Skipped struct {
 type Aggregate struct {
 	Run           protocol.Hash
 	Window        protocol.Window
+	Term          protocol.Term
 	Start         protocol.Window // start_window
+	Origin        protocol.Hash   // of the announcement (StartWindow.Hash) with which the chain begins
 	UploadFrom    time.Time       // T, the first block of the next window
 	Delta         time.Duration   // D: uploads counted until T + D
 	LearningRate  float32
@@ -46,7 +47,7 @@ type Aggregate struct {
 const (
 	includedSize   = uidSize + 32 + 32
 	skippedSize    = uidSize + 1
-	aggregateFixed = 8 + 8 + 8 + 4 + 32 + 8 + 8 + 2 + 2
+	aggregateFixed = termSize + 8 + 32 + 8 + 8 + 4 + 32 + 8 + 8 + 2 + 2
 )
 
 // MaxAggregateSize bounds an Aggregate of up to so many selected peers.
@@ -73,7 +74,9 @@ func EncodeAggregate(a *Aggregate, f Format, s protocol.Signer) ([]byte, error) 
 func (a *Aggregate) message(f Format) []byte {
 	size := aggregateFixed + len(a.Included)*includedSize + len(a.Skipped)*skippedSize + f.size() + len(a.Body)
 	b := newMessage(Header{KindAggregate, a.Run, a.Window, a.Aggregator}, int64(size))
+	b = binary.LittleEndian.AppendUint32(b, uint32(a.Term))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.Start))
+	b = append(b, a.Origin[:]...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.UploadFrom.UnixNano()))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.Delta))
 	b = binary.LittleEndian.AppendUint32(b, math.Float32bits(a.LearningRate))
@@ -109,12 +112,12 @@ func AggregateHash(b []byte) protocol.Hash {
 	return sha256.Sum256(b[:len(b)-trailerSize])
 }
 
-// DecodeAggregate reads the Aggregate of window w, which one of the aggregators must
-// have signed, and its content hash. The Aggregate keeps b; its Body is for the run's method
-// to read. The caller checks the learning rate and the link to the previous Aggregate.
-func DecodeAggregate(b []byte, f Format, run protocol.Hash, w protocol.Window, aggregators []protocol.Hotkey) (*Aggregate, protocol.Hash, protocol.Verdict) {
+// DecodeAggregate reads the Aggregate of window w and term t, which may must allow its hotkey
+// to sign, and its content hash. The Aggregate keeps b; its Body is for the run's method
+// to read. The caller checks the learning rate, the origin and the link to the previous Aggregate.
+func DecodeAggregate(b []byte, f Format, run protocol.Hash, w protocol.Window, t protocol.Term, may func(protocol.Hotkey, protocol.Term) bool) (*Aggregate, protocol.Hash, protocol.Verdict) {
 	h, body, v := open(b, KindAggregate, func(h Header) bool {
-		return h.Run == run && h.Window == w && slices.Contains(aggregators, h.Hotkey)
+		return h.Run == run && h.Window == w && termOf(b[:len(b)-trailerSize]) == t && may(h.Hotkey, t)
 	})
 	if !v.OK() {
 		return nil, protocol.Hash{}, v
@@ -150,7 +153,8 @@ func (a *Aggregate) take(body []byte) protocol.Verdict {
 
 // readFields reads everything before the method's part.
 func (a *Aggregate) readFields(r *reader) protocol.Verdict {
-	a.Start = protocol.Window(r.uint64())
+	a.Term = protocol.Term(r.uint32())
+	a.Start, a.Origin = protocol.Window(r.uint64()), r.hash()
 	a.UploadFrom = time.Unix(0, int64(r.uint64())).UTC()
 	a.Delta = time.Duration(r.uint64())
 	a.LearningRate = math.Float32frombits(r.uint32())

@@ -13,10 +13,12 @@ import (
 	"templar/protocol"
 )
 
+const testTerm = 2
+
 func testAggregate(t testing.TB, m *method.Method, s protocol.Signer) (*Aggregate, []byte) {
 	t.Helper()
 	a := &Aggregate{
-		Run: protocol.Hash{1, 2}, Window: 77, Start: 70,
+		Run: protocol.Hash{1, 2}, Window: 77, Term: testTerm, Start: 70, Origin: protocol.Hash{5},
 		UploadFrom: time.Unix(1_700_000_000, 123_456_789).UTC(), Delta: 10 * time.Second,
 		LearningRate: 4e-4, Previous: protocol.Hash{7},
 		Included:   []Included{{3, protocol.Hotkey{3}, protocol.Hash{33}}, {300, protocol.Hotkey{4}, protocol.Hash{44}}},
@@ -35,7 +37,7 @@ func TestAggregateRoundTrip(t *testing.T) {
 	m, s := testMethod(t), newSigner(1)
 	a, b := testAggregate(t, m, s)
 	standby := newSigner(2).Hotkey()
-	got, hash, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, []protocol.Hotkey{standby, s.Hotkey()})
+	got, hash, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, a.Term, only(standby, s.Hotkey()))
 	if !v.OK() || !reflect.DeepEqual(got, a) {
 		t.Fatalf("decoded %+v, %v, want %+v", got, v, a)
 	}
@@ -64,7 +66,7 @@ func TestEmptyAggregate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, []protocol.Hotkey{s.Hotkey()})
+	got, _, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, a.Term, only(s.Hotkey()))
 	if !v.OK() || got.Body != nil || len(got.Included) != 0 {
 		t.Errorf("decoded %+v, %v", got, v)
 	}
@@ -103,21 +105,22 @@ func aggregateCases(t testing.TB) map[string]verdictCase {
 	_, good := testAggregate(t, m, s)
 	inner := body(good)
 	reseal := func(body []byte) []byte { return resealed(t, s, good, body) }
-	included := 76                           // where the list begins
+	included := 112                          // where the list begins
 	skipped := included + 2 + 2*includedSize // and the next
 	named := skipped + 2 + 2*skippedSize     // and the method's name
 	update := named + formatOf(m).size()     // and its update
 	cases := envelopeCases(good)
 	maps.Copy(cases, map[string]verdictCase{
+		"another term":         {reseal(edited(inner, 0, 3)), protocol.VerdictWrongContext},
 		"signed by another":    {resealed(t, newSigner(2), good, inner), protocol.VerdictBadSignature},
-		"no body":              {reseal(nil), protocol.VerdictMalformed},
+		"no body":              {reseal(le32(testTerm)), protocol.VerdictMalformed},
 		"cut in the lists":     {reseal(inner[:skipped]), protocol.VerdictMalformed},
 		"too many included":    {reseal(edited(inner, included, 0xff, 0xff)), protocol.VerdictMalformed},
 		"too many skipped":     {reseal(edited(inner, skipped, 0xff, 0xff)), protocol.VerdictMalformed},
-		"before the start":     {reseal(edited(inner, 0, le64(78)...)), protocol.VerdictMalformed},
-		"negative D":           {reseal(edited(inner, 16, le64(1<<63)...)), protocol.VerdictMalformed},
-		"learning rate NaN":    {reseal(edited(inner, 24, leFloat(float32(math.NaN()))...)), protocol.VerdictNonFinite},
-		"learning rate below":  {reseal(edited(inner, 24, leFloat(-1)...)), protocol.VerdictMalformed},
+		"before the start":     {reseal(edited(inner, 4, le64(78)...)), protocol.VerdictMalformed},
+		"negative D":           {reseal(edited(inner, 52, le64(1<<63)...)), protocol.VerdictMalformed},
+		"learning rate NaN":    {reseal(edited(inner, 60, leFloat(float32(math.NaN()))...)), protocol.VerdictNonFinite},
+		"learning rate below":  {reseal(edited(inner, 60, leFloat(-1)...)), protocol.VerdictMalformed},
 		"included twice":       {reseal(edited(inner, included+2+includedSize, 3, 0)), protocol.VerdictMalformed},
 		"unknown verdict":      {reseal(edited(inner, skipped+4, 99)), protocol.VerdictMalformed},
 		"another method":       {reseal(edited(inner, named+1, 'e')), protocol.VerdictBadShape},
@@ -146,7 +149,7 @@ func TestAggregateVerdicts(t *testing.T) {
 func TestAggregateByStranger(t *testing.T) {
 	m := testMethod(t)
 	a, b := testAggregate(t, m, newSigner(1))
-	if _, _, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, []protocol.Hotkey{newSigner(2).Hotkey()}); v != protocol.VerdictWrongContext {
+	if _, _, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, a.Term, only(newSigner(2).Hotkey())); v != protocol.VerdictWrongContext {
 		t.Errorf("verdict %v", v)
 	}
 }
@@ -155,7 +158,7 @@ func FuzzDecodeAggregate(f *testing.F) {
 	m, s := testMethod(f), newSigner(1)
 	a, good := testAggregate(f, m, s)
 	fuzzMessages(f, good, func(t *testing.T, b []byte) protocol.Verdict {
-		got, hash, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, []protocol.Hotkey{a.Aggregator})
+		got, hash, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, a.Term, only(a.Aggregator))
 		if (got != nil) != v.OK() || (v.OK() && hash != AggregateHash(b)) {
 			t.Fatalf("aggregate %v, %v with verdict %v", got, hash, v)
 		}

@@ -1,18 +1,83 @@
 package wire
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 
 	"templar/protocol"
 )
 
-// StartWindow is the lead validator's announcement of a run, under
-// DomainStartWindow.
+// StartWindow is a validator's announcement of a run, under DomainStartWindow.
 type StartWindow struct {
 	Run         protocol.Hash   `json:"run"` // of the run parameters
 	StartWindow protocol.Window `json:"start_window"`
 	StateHash   protocol.Hash   `json:"state_hash"` // of theta_0
+}
+
+// Hash identifies the announcement. Every Aggregate carries it.
+func (s *StartWindow) Hash() protocol.Hash {
+	b := append([]byte("templar start\x00"), s.Run[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.StartWindow))
+	return sha256.Sum256(append(b, s.StateHash[:]...))
+}
+
+// Reason is why a validator calls an Aggregate false.
+type Reason string
+
+// The reasons.
+const (
+	ReasonUpdate   Reason = "update"   // it is not the update of the gradients that it names
+	ReasonPayloads Reason = "payloads" // gradients that it names are not in the archive in time
+	ReasonConflict Reason = "conflict" // there are two of one window and term: see Conflict
+	ReasonAbsent   Reason = "absent"   // the aggregator whose turn the term is has issued none in time
+)
+
+// Charge is a validator's statement that the Aggregate of a window and term is false. It holds for
+// all that follow it in that term.
+type Charge struct {
+	Term     protocol.Term   `json:"term"`
+	Window   protocol.Window `json:"window"`
+	Reason   Reason          `json:"reason"`
+	Accused  protocol.Hotkey `json:"accused,omitzero"` // the aggregator; zero when it is not known
+	Content  protocol.Hash   `json:"content_hash,omitzero"`
+	Conflict *Conflict       `json:"conflict,omitempty"`
+}
+
+// Charges are those of a validator that stand, under DomainCharges.
+type Charges struct {
+	Run     protocol.Hash `json:"run"`
+	Charges []Charge      `json:"charges"` // ascending by term, one for each
+}
+
+// MaxCharges bounds the charges in one document.
+const MaxCharges = 256
+
+// Validate checks that terms ascend, reasons are known, and a conflict is of the charge's window and
+// term. It verifies no signature.
+func (c *Charges) Validate() error {
+	if len(c.Charges) > MaxCharges {
+		return fmt.Errorf("charges: %d, at most %d", len(c.Charges), MaxCharges)
+	}
+	for i, charge := range c.Charges {
+		if i > 0 && charge.Term <= c.Charges[i-1].Term {
+			return errors.New("charges: terms do not ascend")
+		}
+		switch charge.Reason {
+		case ReasonUpdate, ReasonPayloads, ReasonConflict, ReasonAbsent:
+		default:
+			return fmt.Errorf("charges: unknown reason %q", charge.Reason)
+		}
+		if (charge.Conflict != nil) != (charge.Reason == ReasonConflict) {
+			return errors.New("charges: a conflict is given exactly for the reason conflict")
+		}
+		if p := charge.Conflict; p != nil && (p.One.Window != charge.Window || p.One.Term != charge.Term) {
+			return errors.New("charges: the conflict is of another window or term")
+		}
+	}
+	return nil
 }
 
 // PeerList is the set of peers whose gradients are gathered from a window on, under

@@ -98,16 +98,21 @@ func newMessage(h Header, size int64) []byte {
 // seal appends digest and signature.
 func seal(b []byte, kind Kind, s protocol.Signer) ([]byte, error) {
 	digest := sha256.Sum256(b)
-	sig, err := s.Sign(signedMessage(kind, digest))
+	sig, err := s.Sign(signedMessage(kind, b, digest))
 	if err != nil {
 		return nil, fmt.Errorf("sign %v: %w", kind, err)
 	}
 	return append(append(b, digest[:]...), sig[:]...), nil
 }
 
-// signedMessage is what the signature covers: the digest under a tag, so that a
-// signature made for one use of a hotkey is invalid for any other.
-func signedMessage(kind Kind, digest [digestSize]byte) []byte {
+// signedMessage is what the signature of b, a message without its trailer, covers: the digest under a tag, so that a
+// signature made for one use of a hotkey is invalid for any other. That of an Aggregate covers its
+// run, window and term as well: two such signatures prove an equivocation without the Aggregates.
+func signedMessage(kind Kind, b []byte, digest [digestSize]byte) []byte {
+	if kind == KindAggregate {
+		h, _ := PeekHeader(b)
+		return Issue{Window: h.Window, Term: termOf(b), Content: digest}.message(h.Run)
+	}
 	return append(fmt.Appendf(nil, "templar/v%d/%v\x00", protocol.Version, kind), digest[:]...)
 }
 
@@ -127,7 +132,7 @@ func open(b []byte, kind Kind, accept func(Header) bool) (h Header, body []byte,
 	}
 	end := len(b) - trailerSize
 	digest, sig := [digestSize]byte(b[end:]), protocol.Signature(b[end+digestSize:])
-	if !h.Hotkey.Verify(signedMessage(kind, digest), sig) {
+	if !h.Hotkey.Verify(signedMessage(kind, b[:end], digest), sig) {
 		return h, nil, protocol.VerdictBadSignature
 	}
 	return h, b[headerSize:end:end], protocol.VerdictOK

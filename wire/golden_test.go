@@ -15,8 +15,8 @@ func TestFormatIsGolden(t *testing.T) {
 		want string
 	}{
 		{"gradient", gradient, "667dbc3fbf61f90125533f57a8c0ef74a17cccc54b3ceac3d43a5bf82b6e0a71"},
-		{"aggregate", aggregate, "67daf3fcf408163f1a350752fa4663c1c2491e5cf4c2f08835c7dbb39433d19e"},
-		{"sample", sample, "223ace67d3f8d0261de19b7975f4dca788461c74ac52cfc09e363ace0894f0ec"},
+		{"aggregate", aggregate, "7c36db7e82174012ef8c611741ecd0dd6e0089dda567ed4e840ad15ab919097e"},
+		{"sample", sample, "22a7fe57a3eb6a61bab0d33accc499fd0e5135c1e8c5492996824840c3dc58b3"},
 	} {
 		// AggregateHash leaves digest and signature out whatever the message.
 		if got := AggregateHash(tc.b).String(); got != tc.want {

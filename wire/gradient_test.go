@@ -156,7 +156,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	}
 	a, b := testAggregate(t, m, s)
 	f.MaxUpdate = int64(len(a.Body)) - 1
-	if _, _, v := DecodeAggregate(b, f, a.Run, a.Window, []protocol.Hotkey{s.Hotkey()}); v != protocol.VerdictTooLarge {
+	if _, _, v := DecodeAggregate(b, f, a.Run, a.Window, a.Term, only(s.Hotkey())); v != protocol.VerdictTooLarge {
 		t.Errorf("decoded: %v", v)
 	}
 	if _, err := EncodeAggregate(a, f, s); err == nil {

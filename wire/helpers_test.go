@@ -91,11 +91,16 @@ func readGradientOf(m *method.Method, b []byte, want Expect) (*Gradient, protoco
 
 // readAggregateOf is the same for Aggregates.
 func readAggregateOf(m *method.Method, b []byte, run protocol.Hash, w protocol.Window, by protocol.Hotkey) (*Aggregate, protocol.Verdict) {
-	a, _, v := DecodeAggregate(b, formatOf(m), run, w, []protocol.Hotkey{by})
+	a, _, v := DecodeAggregate(b, formatOf(m), run, w, testTerm, only(by))
 	if v.OK() && a.Body != nil {
 		_, v = m.ReadUpdate(a.Body)
 	}
 	return a, v
+}
+
+// only lets these hotkeys sign Aggregates.
+func only(hotkeys ...protocol.Hotkey) func(protocol.Hotkey, protocol.Term) bool {
+	return func(h protocol.Hotkey, _ protocol.Term) bool { return slices.Contains(hotkeys, h) }
 }
 
 // body returns the bytes between the envelope's header and trailer.
@@ -132,6 +137,8 @@ func rehashed(b []byte) []byte {
 }
 
 func le64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }
+
+func le32(v uint32) []byte { return binary.LittleEndian.AppendUint32(nil, v) }
 
 func leFloat(v float32) []byte { return binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)) }
 

@@ -32,7 +32,11 @@ type Report struct {
 	// Payload is the method's description of the body, set by a tool that has the run's method.
 	Payload string `json:"payload,omitempty"`
 
+	// Aggregates and samples.
+	Term *protocol.Term `json:"term,omitempty"`
+
 	// Aggregates.
+	Origin       *protocol.Hash   `json:"origin,omitempty"`
 	Start        *protocol.Window `json:"start_window,omitempty"`
 	UploadFrom   *time.Time       `json:"upload_from,omitempty"`
 	Delta        time.Duration    `json:"delta_ns,omitempty"`
@@ -109,6 +113,7 @@ func (i *Report) method(r *reader, f *Format, limit func(*Format) int64) protoco
 func (i *Report) aggregate(r *reader, f *Format) protocol.Verdict {
 	a := Aggregate{Window: i.Window}
 	v := a.readFields(r)
+	i.Term, i.Origin = &a.Term, &a.Origin
 	i.Start, i.UploadFrom, i.Delta, i.LearningRate = &a.Start, &a.UploadFrom, a.Delta, a.LearningRate
 	i.Previous, i.Included, i.Skipped = &a.Previous, a.Included, a.Skipped
 	if !v.OK() {
@@ -123,12 +128,12 @@ func (i *Report) aggregate(r *reader, f *Format) protocol.Verdict {
 
 func (i *Report) sample(r *reader) protocol.Verdict {
 	uid := protocol.UID(r.uint16())
-	step, aggregate, state := r.uint64(), r.hash(), r.hash()
+	step, issue, state := r.uint64(), r.issue(i.Window), r.hash()
 	n := r.uint32()
 	if r.short || uint64(len(r.b)) != 4*uint64(n) {
 		return protocol.VerdictMalformed
 	}
-	i.UID, i.GlobalStep, i.Aggregate, i.State, i.Values = &uid, &step, &aggregate, &state, int(n)
+	i.UID, i.GlobalStep, i.Term, i.Aggregate, i.State, i.Values = &uid, &step, &issue.Term, &issue.Content, &state, int(n)
 	for range n {
 		if !finite(math.Float32frombits(r.uint32())) {
 			return protocol.VerdictNonFinite

@@ -25,7 +25,7 @@ func TestInspectJudgesAsDecodersDo(t *testing.T) {
 			}
 			want := tc.want
 			switch {
-			case want == protocol.VerdictWrongContext && name != "another uid":
+			case want == protocol.VerdictWrongContext && name != "another uid" && name != "another term":
 				want = protocol.VerdictBadSignature // the signed message was another
 			case want == protocol.VerdictWrongContext, kind == "sample" && name == "fewer values":
 				want = protocol.VerdictOK

@@ -57,6 +57,13 @@ func (r *reader) hash() (h protocol.Hash) {
 	return h
 }
 
+// issue reads an Issue of w.
+func (r *reader) issue(w protocol.Window) Issue {
+	i := Issue{Window: w, Term: protocol.Term(r.uint32()), Aggregator: protocol.Hotkey(r.hash()), Content: r.hash()}
+	copy(i.Signature[:], r.take(len(i.Signature)))
+	return i
+}
+
 // count reads how many items of a size follow, and checks that they can.
 func (r *reader) count(size int) int {
 	n := int(r.uint16())

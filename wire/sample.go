@@ -17,12 +17,14 @@ type Sample struct {
 	UID        protocol.UID
 	Hotkey     protocol.Hotkey
 	GlobalStep uint64
-	Aggregate  protocol.Hash // content hash of the window's Aggregate
-	State      protocol.Hash // of all parameters
-	Values     []float32     // the parameters at SamplePositions
+	// Issue is that of the Aggregate which was applied. DecodeSample does not verify its signature:
+	// only who needs it as evidence does (Issue.Verify).
+	Issue  Issue
+	State  protocol.Hash // of all parameters
+	Values []float32     // the parameters at SamplePositions
 }
 
-const sampleFixed = uidSize + 8 + 32 + 32 + 4
+const sampleFixed = uidSize + 8 + termSize + 32 + 32 + 64 + 32 + 4
 
 // MaxSampleSize is the size of a sample of so many values.
 func MaxSampleSize(values int) int64 {
@@ -34,10 +36,14 @@ func EncodeSample(m *Sample, s protocol.Signer) ([]byte, error) {
 	if s.Hotkey() != m.Hotkey {
 		return nil, fmt.Errorf("encode sample: hotkey %v, but the signer is %v", m.Hotkey, s.Hotkey())
 	}
+	if m.Issue.Window != m.Window {
+		return nil, fmt.Errorf("encode sample of window %d: the Aggregate is of window %d", m.Window, m.Issue.Window)
+	}
 	b := newMessage(Header{KindSample, m.Run, m.Window, m.Hotkey}, MaxSampleSize(len(m.Values)))
 	b = binary.LittleEndian.AppendUint16(b, uint16(m.UID))
 	b = binary.LittleEndian.AppendUint64(b, m.GlobalStep)
-	b = append(b, m.Aggregate[:]...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(m.Issue.Term))
+	b = append(append(append(b, m.Issue.Aggregator[:]...), m.Issue.Content[:]...), m.Issue.Signature[:]...)
 	b = append(b, m.State[:]...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(m.Values)))
 	for _, v := range m.Values {
@@ -64,7 +70,7 @@ func readSample(r *reader, want Expect, values int) (*Sample, protocol.Verdict) 
 		return nil, v
 	}
 	m := &Sample{Run: want.Run, Window: want.Window, UID: want.UID, Hotkey: want.Hotkey}
-	m.GlobalStep, m.Aggregate, m.State = r.uint64(), r.hash(), r.hash()
+	m.GlobalStep, m.Issue, m.State = r.uint64(), r.issue(m.Window), r.hash()
 	n := r.uint32()
 	if r.short || uint64(len(r.b)) != 4*uint64(n) {
 		return nil, protocol.VerdictMalformed

@@ -14,7 +14,7 @@ func testSample(t testing.TB, s protocol.Signer) (*Sample, Expect, []byte) {
 	t.Helper()
 	m := &Sample{
 		Run: protocol.Hash{1, 2}, Window: 77, UID: 300, Hotkey: s.Hotkey(),
-		GlobalStep: 12, Aggregate: protocol.Hash{9}, State: protocol.Hash{8, 7}, Values: []float32{1, -2.5, 0, 1e-30},
+		GlobalStep: 12, Issue: Issue{77, 2, newSigner(3).Hotkey(), protocol.Hash{9}, protocol.Signature{4}}, State: protocol.Hash{8, 7}, Values: []float32{1, -2.5, 0, 1e-30},
 	}
 	b, err := EncodeSample(m, s)
 	if err != nil {

@@ -17,6 +17,7 @@ const MaxSealedSize = 1 << 20
 const (
 	DomainStartWindow = "start-window"
 	DomainPeers       = "peers"
+	DomainCharges     = "charges"
 )
 
 type sealed struct {

@@ -28,6 +28,7 @@ type vectorFile struct {
 type vectorContext struct {
 	Run         protocol.Hash   `json:"run"`
 	Window      protocol.Window `json:"window"`
+	Term        protocol.Term   `json:"term"`
 	UID         protocol.UID    `json:"uid"`
 	Hotkey      protocol.Hotkey `json:"hotkey"`
 	Tensors     []vectorTensor  `json:"tensors"`
@@ -116,7 +117,7 @@ func writeVectors(t *testing.T) {
 	m, s := testMethod(t), newSigner(1)
 	g, want, _ := testGradient(t, m, s)
 	context := vectorContext{
-		Run: want.Run, Window: want.Window, UID: want.UID, Hotkey: want.Hotkey,
+		Run: want.Run, Window: want.Window, Term: testTerm, UID: want.UID, Hotkey: want.Hotkey,
 		Method: m.Name, TargetChunk: 4, TopK: 3, Pages: len(g.Pages), Peers: 15, Values: 4,
 	}
 	for _, tensor := range testLayout {

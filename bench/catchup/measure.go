@@ -34,6 +34,7 @@ type options struct {
 
 // bench is a node that is behind, and the windows that it has to catch up.
 type bench struct {
+	site   *s3site.Site
 	x      parts.Parts
 	target protocol.Window
 	params []float32
@@ -108,7 +109,7 @@ func (o *options) prepare(ctx context.Context) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{x: d, target: s3site.Start + protocol.Window(o.windows), params: model.Init(p.Model, 1)}
+	b := &bench{site: site, x: d, target: s3site.Start + protocol.Window(o.windows), params: model.Init(p.Model, 1)}
 	if err := site.AdvanceTo(b.target + 1); err != nil {
 		return nil, err
 	}
@@ -122,16 +123,16 @@ func (o *options) prepare(ctx context.Context) (*bench, error) {
 }
 
 func (b *bench) publish(ctx context.Context, w protocol.Window, previous protocol.Hash) (protocol.Hash, error) {
-	x := b.x
+	x, announced := b.x, b.site.Announcement()
 	raw, err := wire.EncodeAggregate(&wire.Aggregate{
-		Run: x.Run.Hash, Window: w, Start: s3site.Start, UploadFrom: time.Now(), Delta: x.Run.Params.Delta(),
+		Run: x.Run.Hash, Window: w, Start: s3site.Start, Origin: announced.Hash(), UploadFrom: time.Now(), Delta: x.Run.Params.Delta(),
 		LearningRate: x.Run.Method.Rate(x.Run.Params.Step(s3site.Start, w)), Previous: previous,
 		Included: []wire.Included{{UID: 1}}, Aggregator: x.Signer.Hotkey(), Body: signs(x.Run, uint64(w)),
 	}, x.Run.Format(), x.Signer)
 	if err != nil {
 		return previous, err
 	}
-	_, err = x.Aggregator.Put(ctx, protocol.AggregateKey(w), bytes.NewReader(raw), int64(len(raw)), store.PutOptions{})
+	_, err = x.Aggregator.Put(ctx, protocol.AggregateKey(w, 0), bytes.NewReader(raw), int64(len(raw)), store.PutOptions{})
 	return wire.AggregateHash(raw), err
 }
 
@@ -153,12 +154,12 @@ func (b *bench) steps(ctx context.Context, windows int) error {
 	state := append([]float32(nil), b.params...)
 	for w := s3site.Start; w < b.target; w++ {
 		at := clockNow()
-		raw, err := get(ctx, b.x.Aggregator, protocol.AggregateKey(w))
+		raw, err := get(ctx, b.x.Aggregator, protocol.AggregateKey(w, 0))
 		if err != nil {
 			return err
 		}
 		at = fetch.add(at)
-		a, _, verdict := b.x.Run.Aggregate(raw, w)
+		a, _, verdict := b.x.Run.Aggregate(raw, w, 0)
 		if !verdict.OK() {
 			return errors.New(verdict.String())
 		}
@@ -199,7 +200,7 @@ func (b *bench) follow(ctx context.Context, profile string) (took lap, err error
 		}
 		defer pprof.StopCPUProfile()
 	}
-	r := replica.New(b.x.Run, s3site.Start, s3site.Start, protocol.Hash{}, b.params)
+	r := replica.New(b.x.Run, b.site.Announcement(), replica.Head{Next: s3site.Start}, b.params)
 	began := clockNow()
 	done, err := r.Follow(ctx, b.x.Source(), b.target, time.Now().Add(time.Minute), func(*run.Aggregate, protocol.Hash, int64) error {
 		r.StateHash()

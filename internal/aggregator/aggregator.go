@@ -54,6 +54,7 @@ type Aggregator struct {
 
 	joined   bool
 	start    protocol.Window
+	origin   protocol.Hash   // of the announcement
 	next     protocol.Window // the first window without an Aggregate
 	previous protocol.Hash   // of the Aggregate of next-1
 	stop     protocol.Window // the first window that is not aggregated
@@ -97,7 +98,8 @@ func (a *Aggregator) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.start, a.next, a.previous = s.StartWindow, s.StartWindow, protocol.Hash{}
+	a.start, a.origin = s.StartWindow, s.Hash()
+	a.next, a.previous = s.StartWindow, protocol.Hash{}
 	a.stop = schedule.StopAfter(s.StartWindow, a.cfg.Windows)
 	last, found, err := store.NewestWindow(ctx, a.Shelf.Bucket, "aggregator-")
 	if err != nil {
@@ -118,17 +120,17 @@ func (a *Aggregator) join(ctx context.Context) error {
 // follow makes the published Aggregate of w the end of the chain, and keeps a copy of it unless
 // it is our own, of which a copy exists.
 func (a *Aggregator) follow(ctx context.Context, w protocol.Window, ours []byte) (*run.Aggregate, int64, error) {
-	raw, verdict := a.Aggregates.Raw(ctx, w, a.Clock.Now().Add(a.Params.WindowTime()))
+	raw, verdict := a.Aggregates.Raw(ctx, w, 0, a.Clock.Now().Add(a.Params.WindowTime()))
 	var agg *run.Aggregate
 	var hash protocol.Hash
 	if verdict.OK() {
-		agg, hash, verdict = a.Aggregate(raw, w)
+		agg, hash, verdict = a.Aggregate(raw, w, 0)
 	}
 	if !verdict.OK() {
 		return nil, 0, fmt.Errorf("published aggregate of window %d: %s", w, verdict)
 	}
 	if !bytes.Equal(raw, ours) {
-		a.copy(ctx, protocol.AggregateKey(w), raw)
+		a.copy(ctx, protocol.AggregateKey(w, 0), raw)
 	}
 	a.next, a.previous = w+1, hash
 	return agg, int64(len(raw)), nil

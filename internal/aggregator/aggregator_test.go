@@ -30,7 +30,7 @@ func TestUnlistedAggregator(t *testing.T) {
 // What an earlier run left in the bucket does not stop this one.
 func TestEarlierRun(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
-		if _, err := net.Bucket("aggregator").Put(net.Context(), protocol.AggregateKey(0), strings.NewReader("x"), 1, store.PutOptions{}); err != nil {
+		if _, err := net.Bucket("aggregator").Put(net.Context(), protocol.AggregateKey(0, 0), strings.NewReader("x"), 1, store.PutOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		net.Start()
@@ -49,7 +49,7 @@ func TestArchive(t *testing.T) {
 		x := net.Node("aggregator-0").Parts()
 		for i := range 6 {
 			w := net.Window(i)
-			a, _, _, verdict := x.Aggregates().Fetch(net.Context(), w, x.Clock.Now().Add(x.Run.Params.Gather()))
+			a, _, _, verdict := x.Aggregates().Fetch(net.Context(), w, 0, x.Clock.Now().Add(x.Run.Params.Gather()))
 			if !verdict.OK() || len(a.Included) != 2 {
 				t.Fatalf("window %d: %v", w, verdict)
 			}
@@ -94,7 +94,7 @@ func TestChainThatTellsLittle(t *testing.T) {
 				x := net.Node("miner-0").Parts()
 				for i := range 4 {
 					w := net.Window(i)
-					a, _, _, verdict := x.Aggregates().Fetch(net.Context(), w, x.Clock.Now().Add(time.Second))
+					a, _, _, verdict := x.Aggregates().Fetch(net.Context(), w, 0, x.Clock.Now().Add(time.Second))
 					end, err := x.Schedule().EndOf(net.Context(), w)
 					if !verdict.OK() || err != nil || len(a.Included) != 2 {
 						t.Fatalf("window %d: %v, %v, %v", w, verdict, err, a)

@@ -43,7 +43,7 @@ func (a *Aggregator) copy(ctx context.Context, key string, b []byte) {
 
 // copyOf returns our copy of the Aggregate of w; nil when there is none.
 func (a *Aggregator) copyOf(ctx context.Context, w protocol.Window) (*copied, error) {
-	raw, _, err := store.ReadAll(ctx, a.Local, protocol.AggregateKey(w), -1)
+	raw, _, err := store.ReadAll(ctx, a.Local, protocol.AggregateKey(w, 0), -1)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -54,7 +54,7 @@ func (a *Aggregator) copyOf(ctx context.Context, w protocol.Window) (*copied, er
 }
 
 func (a *Aggregator) decode(raw []byte, w protocol.Window) *copied {
-	agg, hash, verdict := a.Aggregate(raw, w)
+	agg, hash, verdict := a.Aggregate(raw, w, 0)
 	if !verdict.OK() {
 		return nil
 	}

@@ -61,16 +61,16 @@ func TestSignedOnce(t *testing.T) {
 		w := last + 1
 		signed := resigned(t, net, last, func(a *run.Aggregate) {
 			x := node.Parts()
-			_, hash, _, _ := x.Aggregates().Fetch(net.Context(), last, x.Clock.Now().Add(x.Run.Params.Gather()))
+			_, hash, _, _ := x.Aggregates().Fetch(net.Context(), last, 0, x.Clock.Now().Add(x.Run.Params.Gather()))
 			a.Window, a.Previous, a.Included = w, hash, nil
 			a.Set(nil)
 			a.LearningRate = x.Run.Method.Rate(x.Run.Params.Step(a.Start, w))
 		})
-		put(t, node.Local, protocol.AggregateKey(w), signed)
+		put(t, node.Local, protocol.AggregateKey(w, 0), signed)
 		node.Start()
 		net.RunWindows(3)
 		net.RequireSameState()
-		if !bytes.Equal(contents(t, net)[protocol.AggregateKey(w)], signed) {
+		if !bytes.Equal(contents(t, net)[protocol.AggregateKey(w, 0)], signed) {
 			t.Error("another Aggregate was published")
 		}
 	})
@@ -91,12 +91,12 @@ func TestNothingToPutBack(t *testing.T) {
 				net.RunWindows(4)
 				node.Stop()
 				w := net.Window(1)
-				put(t, node.Local, protocol.AggregateKey(w), local(t, net, w))
-				must(t, net.Bucket("aggregator").Delete(net.Context(), protocol.AggregateKey(w)))
+				put(t, node.Local, protocol.AggregateKey(w, 0), local(t, net, w))
+				must(t, net.Bucket("aggregator").Delete(net.Context(), protocol.AggregateKey(w, 0)))
 				node.Start()
 				net.RunWindows(2)
 				net.RequireSameState()
-				if _, found := contents(t, net)[protocol.AggregateKey(w)]; found {
+				if _, found := contents(t, net)[protocol.AggregateKey(w, 0)]; found {
 					t.Error("something was put back")
 				}
 				if !strings.Contains(net.Logs(), `level=ERROR msg="aggregates are gone`) {
@@ -170,7 +170,7 @@ func contents(t *testing.T, net *testnet.Network) map[string][]byte {
 func resigned(t *testing.T, net *testnet.Network, w protocol.Window, change func(*run.Aggregate)) []byte {
 	t.Helper()
 	x := net.Node("aggregator-0").Parts()
-	a, _, _, verdict := x.Aggregates().Fetch(net.Context(), w, x.Clock.Now().Add(x.Run.Params.Gather()))
+	a, _, _, verdict := x.Aggregates().Fetch(net.Context(), w, 0, x.Clock.Now().Add(x.Run.Params.Gather()))
 	if !verdict.OK() {
 		t.Fatal(verdict)
 	}

@@ -27,7 +27,7 @@ func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []mailbo
 	if err != nil {
 		return err
 	}
-	a.copy(ctx, protocol.AggregateKey(agg.Window), b)
+	a.copy(ctx, protocol.AggregateKey(agg.Window, 0), b)
 	return a.create(ctx, b)
 }
 
@@ -36,7 +36,7 @@ func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []mailbo
 // is tried again, and the Aggregate that is found counts.
 func (a *Aggregator) create(ctx context.Context, b []byte) error {
 	began := a.Clock.Now()
-	if err := a.putAbsent(ctx, protocol.AggregateKey(a.next), b); err != nil {
+	if err := a.putAbsent(ctx, protocol.AggregateKey(a.next, 0), b); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	counts, size, err := a.follow(ctx, a.next, b)
@@ -65,7 +65,7 @@ func (a *Aggregator) putAbsent(ctx context.Context, key string, b []byte) error 
 func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []mailbox.Payload, took time.Duration) (*run.Aggregate, error) {
 	ok, skipped := mailbox.Usable(payloads)
 	agg := &run.Aggregate{Aggregate: wire.Aggregate{
-		Run: a.Hash, Window: a.next, Start: a.start, UploadFrom: t, Delta: a.Params.Delta(),
+		Run: a.Hash, Window: a.next, Start: a.start, Origin: a.origin, UploadFrom: t, Delta: a.Params.Delta(),
 		LearningRate: a.Method.Rate(a.Params.Step(a.start, a.next)),
 		Previous:     a.previous, Skipped: skipped, GatherTime: took, Aggregator: a.Signer.Hotkey(),
 	}}

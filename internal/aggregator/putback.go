@@ -62,7 +62,7 @@ func (a *Aggregator) lost(ctx context.Context, oldest protocol.Window) (lost []p
 }
 
 func (a *Aggregator) missing(ctx context.Context, w protocol.Window) bool {
-	_, err := a.Shelf.Bucket.Head(ctx, protocol.AggregateKey(w))
+	_, err := a.Shelf.Bucket.Head(ctx, protocol.AggregateKey(w, 0))
 	return errors.Is(err, store.ErrNotFound)
 }
 
@@ -92,7 +92,7 @@ func (a *Aggregator) link(ctx context.Context, w protocol.Window, hash protocol.
 	if lost {
 		return nil, nil
 	}
-	raw, verdict := a.Aggregates.Raw(ctx, w, a.Clock.Now().Add(a.Params.Gather()))
+	raw, verdict := a.Aggregates.Raw(ctx, w, 0, a.Clock.Now().Add(a.Params.Gather()))
 	if !verdict.OK() {
 		return nil, fmt.Errorf("published aggregate of window %d: %s", w, verdict)
 	}
@@ -108,7 +108,7 @@ func (a *Aggregator) put(ctx context.Context, c *copied, isLost bool) error {
 	if err != nil || !isLost {
 		return err
 	}
-	if err := a.putAbsent(ctx, protocol.AggregateKey(c.Window), c.raw); err != nil {
+	if err := a.putAbsent(ctx, protocol.AggregateKey(c.Window, 0), c.raw); err != nil {
 		return err
 	}
 	a.Log.Warn("the store had lost an aggregate: restored it from a copy", "window", c.Window, "aggregate", c.hash.Short())

@@ -139,7 +139,7 @@ func checkChain(ctx context.Context, t *testing.T, site *s3site.Site, reported *
 	previous := protocol.Hash{}
 	one, two := reported.by("aggregator-0"), reported.by("aggregator-1")
 	for w := s3site.Start; w < s3site.Start+windows; w++ {
-		a, hash, _, verdict := x.Aggregates().Fetch(ctx, w, time.Now().Add(time.Minute))
+		a, hash, _, verdict := x.Aggregates().Fetch(ctx, w, 0, time.Now().Add(time.Minute))
 		if !verdict.OK() {
 			t.Fatalf("window %d: %v", w, verdict)
 		}

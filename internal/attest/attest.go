@@ -92,7 +92,7 @@ func (s Samples) word(ctx context.Context, v directory.Peer, held State, end *ch
 	if end != nil {
 		ours = s.Of(held.Params, *end, v.Hotkey)
 	}
-	switch same := sample.State == held.Hash && sample.Aggregate == held.Aggregate; {
+	switch same := sample.State == held.Hash && sample.Issue.Content == held.Issue.Content; {
 	case same && (end == nil || slices.Equal(sample.Values, ours)):
 		a.Agree, a.Signers = v.Stake, []protocol.Hotkey{v.Hotkey}
 	case same:

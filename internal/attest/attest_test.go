@@ -12,6 +12,7 @@ import (
 	"templar/internal/model"
 	"templar/internal/workers"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // Each validator's sample counts by its hash, if it has the values that belong to the hash.
@@ -20,7 +21,7 @@ func TestAttest(t *testing.T) {
 	type state = attest.State
 	same := func(*state) {}
 	otherHash := func(s *state) { s.Hash[0]++ }
-	otherAggregate := func(s *state) { s.Aggregate[0]++ }
+	otherAggregate := func(s *state) { s.Issue.Content[0]++ }
 	copied := func(s *state) { s.Params = make([]float32, len(s.Params)) }
 	drifted := func(s *state) {
 		s.Hash[0]++
@@ -64,7 +65,7 @@ func TestAttest(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				ours := state{Window: w, Step: 3, Aggregate: protocol.Hash{1}, Params: model.Init(net.Run.Params.Model, 1)}
+				ours := state{Window: w, Step: 3, Issue: wire.Issue{Window: w, Content: protocol.Hash{1}}, Params: model.Init(net.Run.Params.Model, 1)}
 				ours.Hash = net.Run.Space.Hash(ours.Params)
 				v, x := net.Node("validator-0"), net.Node("miner-0").Parts()
 				if c.says != nil {

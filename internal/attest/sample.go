@@ -15,11 +15,11 @@ import (
 
 // State is a node's state after a window.
 type State struct {
-	Window    protocol.Window // the last that was applied
-	Step      uint64          // the number of windows applied
-	Aggregate protocol.Hash   // content hash of the window's
-	Hash      protocol.Hash   // of Params
-	Params    []float32       // the caller must not change them
+	Window protocol.Window // the last that was applied
+	Step   uint64          // the number of windows applied
+	Issue  wire.Issue      // of the window's Aggregate; the signature is needed to post a sample
+	Hash   protocol.Hash   // of Params
+	Params []float32       // the caller must not change them
 }
 
 // Samples reads and makes sync samples: signed statements of a node's state after a window.
@@ -36,7 +36,7 @@ func (s Samples) Post(ctx context.Context, own *mailbox.Outbox, at State) error 
 	}
 	me := own.Signer.Hotkey()
 	b, err := wire.EncodeSample(&wire.Sample{
-		Run: s.Run.Hash, Window: at.Window, UID: own.UID, Hotkey: me, GlobalStep: at.Step, Aggregate: at.Aggregate,
+		Run: s.Run.Hash, Window: at.Window, UID: own.UID, Hotkey: me, GlobalStep: at.Step, Issue: at.Issue,
 		State: at.Hash, Values: s.Of(at.Params, end, me),
 	}, own.Signer)
 	if err != nil {

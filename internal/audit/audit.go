@@ -123,7 +123,7 @@ func Verify(ctx context.Context, r *Records, o Options) (Result, error) {
 func (a *auditor) fetch(ctx context.Context) error {
 	a.Progress("fetching the aggregate of window %d", a.Options.Window)
 	w := a.Options.Window
-	agg, hash, _, verdict := a.aggregates().Fetch(ctx, w, a.Clock.Now().Add(a.Run.Params.Gather()))
+	agg, hash, _, verdict := a.aggregates().Fetch(ctx, w, 0, a.Clock.Now().Add(a.Run.Params.Gather()))
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -157,7 +157,7 @@ func (a *auditor) chain(ctx context.Context) error {
 		a.judge(name, faults, "the run's first")
 		return nil
 	}
-	_, hash, _, verdict := a.aggregates().Fetch(ctx, a.Options.Window-1, a.Clock.Now().Add(a.Run.Params.Gather()))
+	_, hash, _, verdict := a.aggregates().Fetch(ctx, a.Options.Window-1, 0, a.Clock.Now().Add(a.Run.Params.Gather()))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

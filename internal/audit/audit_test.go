@@ -205,9 +205,9 @@ func TestVerifyNamesForgeries(t *testing.T) {
 			forge(t, net, w, func(a *run.Aggregate) { a.LearningRate *= 1.001 })
 		}, "aggregate: its learning rate"},
 		"aggregator": {func(t *testing.T, net network, w protocol.Window) {
-			b := get(t, net, "aggregator", protocol.AggregateKey(w))
+			b := get(t, net, "aggregator", protocol.AggregateKey(w, 0))
 			b[len(b)-1] ^= 1
-			put(t, net, "aggregator", protocol.AggregateKey(w), b)
+			put(t, net, "aggregator", protocol.AggregateKey(w, 0), b)
 		}, "aggregate: the object is bad-signature"},
 		"sample": {func(t *testing.T, net network, w protocol.Window) {
 			resign(t, net, "miner-1", w, func(s *wire.Sample) { s.Values[7]++ })
@@ -280,7 +280,7 @@ func objects(t *testing.T, net *testnet.Network, w protocol.Window) map[object][
 	t.Helper()
 	out := make(map[object][]byte)
 	for _, at := range []object{
-		{"validator-1", protocol.ReportKey(w, 1)}, {"aggregator", protocol.AggregateKey(w)},
+		{"validator-1", protocol.ReportKey(w, 1)}, {"aggregator", protocol.AggregateKey(w, 0)},
 		{"aggregator", protocol.ArchiveKey(w, 3)}, {"miner-1", protocol.SampleKey(w, 3)},
 	} {
 		out[at] = get(t, net, at.bucket, at.key)
@@ -308,8 +308,8 @@ func resign(t *testing.T, net *testnet.Network, node string, w protocol.Window, 
 // forge changes an Aggregate and signs it again.
 func forge(t *testing.T, net *testnet.Network, w protocol.Window, change func(*run.Aggregate)) {
 	t.Helper()
-	key := protocol.AggregateKey(w)
-	a, _, verdict := net.Run.Aggregate(get(t, net, "aggregator", key), w)
+	key := protocol.AggregateKey(w, 0)
+	a, _, verdict := net.Run.Aggregate(get(t, net, "aggregator", key), w, 0)
 	if !verdict.OK() {
 		t.Fatal(verdict)
 	}

@@ -71,7 +71,7 @@ func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 			a.add("checkpoint", Unknown, "of validator uid %d cannot be used: %v", p.UID, err)
 			continue
 		}
-		a.model = replica.New(a.Run, s.Start, s.Next, s.Previous, s.Params)
+		a.model = replica.New(a.Run, a.start, replica.Head{Next: s.Next, Previous: s.Previous, Term: s.Term}, s.Params)
 		if a.vouched(ctx, p) {
 			return p.String(), nil
 		}
@@ -83,7 +83,7 @@ func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 		faults = []string{fmt.Sprintf("its hash is %s; announced was %s", got.Short(), a.start.StateHash.Short())}
 	}
 	a.judge("start", faults, "theta_0, drawn from the run's seed: no signature is needed")
-	a.model = replica.New(a.Run, a.start.StartWindow, a.start.StartWindow, protocol.Hash{}, params)
+	a.model = replica.New(a.Run, a.start, replica.Head{Next: a.start.StartWindow}, params)
 	return "theta_0", nil
 }
 
@@ -131,7 +131,7 @@ func (a *auditor) listed(ctx context.Context, v Party) (places []place) {
 // commit applies the next Aggregate.
 func (a *auditor) commit(ctx context.Context) error {
 	w := a.model.Next()
-	agg, hash, _, verdict := a.aggregates().Fetch(ctx, w, a.Clock.Now().Add(a.Run.Params.Gather()))
+	agg, hash, _, verdict := a.aggregates().Fetch(ctx, w, a.model.Term(), a.Clock.Now().Add(a.Run.Params.Gather()))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -202,8 +202,8 @@ func (a *auditor) sampled(ctx context.Context, params []float32) (agree int, fau
 		s, verdict := a.attested().Fetch(ctx, p.peer(), w)
 		switch {
 		case !verdict.OK():
-		case s.Aggregate != a.hash:
-			faults = append(faults, fmt.Sprintf("uid %d signed that it applied the aggregate %s in window %d; it is %s", p.UID, s.Aggregate.Short(), w, a.hash.Short()))
+		case s.Issue.Content != a.hash:
+			faults = append(faults, fmt.Sprintf("uid %d signed that it applied the aggregate %s in window %d; it is %s", p.UID, s.Issue.Content.Short(), w, a.hash.Short()))
 		case s.State != a.State:
 			faults = append(faults, fmt.Sprintf("uid %d signed the state %s after window %d; it is %s", p.UID, s.State.Short(), w, a.State.Short()))
 		case !end.Hash.IsZero() && !slices.Equal(s.Values, a.attested().Of(params, end, p.Hotkey)):

@@ -56,7 +56,7 @@ func (a *auditor) vouched(ctx context.Context, p place) bool {
 func (a *auditor) denies(ctx context.Context, p place) bool {
 	s, verdict := a.attested().Fetch(ctx, p.peer(), p.next-1)
 	state := a.model.State()
-	return verdict.OK() && (s.State != state.Hash || s.Aggregate != state.Aggregate)
+	return verdict.OK() && (s.State != state.Hash || s.Issue.Content != state.Issue.Content)
 }
 
 func validators(n int) string {

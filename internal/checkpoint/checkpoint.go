@@ -27,6 +27,7 @@ type State struct {
 	Start    protocol.Window
 	Next     protocol.Window // the parameters are those before this window
 	Previous protocol.Hash   // of the Aggregate of Next-1; zero at the start
+	Term     protocol.Term   // of that Aggregate
 	Params   []float32
 
 	// Private is a miner's private state; never in a bucket that others read.
@@ -41,6 +42,7 @@ type Manifest struct {
 	Next      protocol.Window `json:"next_window"`    // the sync window: the first that is not applied
 	Step      uint64          `json:"global_step"`
 	Previous  protocol.Hash   `json:"previous_aggregate"`
+	Term      protocol.Term   `json:"term,omitempty"` // of that Aggregate
 	StateHash protocol.Hash   `json:"state_hash"`
 	Method    string          `json:"method"`
 	Rate      float32         `json:"learning_rate"` // of the next window

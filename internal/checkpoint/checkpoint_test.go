@@ -463,7 +463,7 @@ func sample(name string, w protocol.Window, seed uint64) func(*testing.T, *testn
 		advance(t, net)
 		s := state(net, w+1, seed)
 		x := net.Node(name).Parts()
-		held := attest.State{Window: w, Step: 1, Aggregate: s.Previous, Hash: net.Run.Space.Hash(s.Params), Params: s.Params}
+		held := attest.State{Window: w, Step: 1, Issue: wire.Issue{Window: w, Content: s.Previous}, Hash: net.Run.Space.Hash(s.Params), Params: s.Params}
 		if err := x.Samples().Post(net.Context(), x.Outbox(), held); err != nil {
 			t.Fatal(err)
 		}

@@ -139,7 +139,7 @@ func (f *folder) state(ctx context.Context) (State, error) {
 	if got := f.run.Space.Hash(params); got != m.StateHash {
 		return State{}, f.fault(fmt.Errorf("state hash is %s, its manifest says %s", got.Short(), m.StateHash.Short()))
 	}
-	return State{Start: m.Start, Next: m.Next, Previous: m.Previous, Params: params}, nil
+	return State{Start: m.Start, Next: m.Next, Previous: m.Previous, Term: m.Term, Params: params}, nil
 }
 
 // checkPrivate checks the manifest's private state against the limits of methods.

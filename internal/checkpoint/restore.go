@@ -146,7 +146,7 @@ func (f Finder) vote(ctx context.Context, s State, hash protocol.Hash, owner pro
 	if s.Next == s.Start {
 		return nil // announced by hash
 	}
-	held := attest.State{Window: s.Next - 1, Step: f.Run.Params.Step(s.Start, s.Next), Aggregate: s.Previous, Hash: hash, Params: s.Params}
+	held := attest.State{Window: s.Next - 1, Step: f.Run.Params.Step(s.Start, s.Next), Issue: wire.Issue{Window: s.Next - 1, Term: s.Term, Content: s.Previous}, Hash: hash, Params: s.Params}
 	a := f.Samples.Attest(ctx, f.Directory.Validators(), held, owner)
 	if own := owner == f.Hotkey; (own && a.Outvoted()) || (!own && a.Contradicted()) {
 		return fmt.Errorf("the validators hold other parameters (%v)", a)

@@ -131,7 +131,7 @@ func (c Saver) manifest(ctx context.Context, s State) (Manifest, error) {
 	}
 	step := c.Run.Params.Step(s.Start, s.Next)
 	m := Manifest{
-		Run: c.Run.Hash, Start: s.Start, Current: current, Next: s.Next, Step: step, Previous: s.Previous,
+		Run: c.Run.Hash, Start: s.Start, Current: current, Next: s.Next, Step: step, Previous: s.Previous, Term: s.Term,
 		StateHash: c.Run.Space.Hash(s.Params), Method: c.Run.Method.Name, Rate: c.Run.Method.Rate(step),
 	}
 	for _, t := range s.Private {

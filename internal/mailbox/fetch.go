@@ -41,24 +41,24 @@ func maxGradient(r run.Run) int64 {
 	return r.MaxGradient()
 }
 
-// Fetch requests the Aggregate of w until it exists or the deadline has passed; then the verdict is
-// VerdictMissing or VerdictUnreachable.
-func (a Aggregates) Fetch(ctx context.Context, w protocol.Window, deadline time.Time) (*run.Aggregate, protocol.Hash, int64, protocol.Verdict) {
-	b, verdict := a.Raw(ctx, w, deadline)
+// Fetch requests the Aggregate of w and a term until it exists or the deadline has passed; then the
+// verdict is VerdictMissing or VerdictUnreachable.
+func (a Aggregates) Fetch(ctx context.Context, w protocol.Window, t protocol.Term, deadline time.Time) (*run.Aggregate, protocol.Hash, int64, protocol.Verdict) {
+	b, verdict := a.Raw(ctx, w, t, deadline)
 	if !verdict.OK() {
 		return nil, protocol.Hash{}, 0, verdict
 	}
-	agg, hash, verdict := a.Run.Aggregate(b, w)
+	agg, hash, verdict := a.Run.Aggregate(b, w, t)
 	return agg, hash, int64(len(b)), verdict
 }
 
 // Raw is Fetch without decoding: it returns the object's bytes.
-func (a Aggregates) Raw(ctx context.Context, w protocol.Window, deadline time.Time) ([]byte, protocol.Verdict) {
+func (a Aggregates) Raw(ctx context.Context, w protocol.Window, t protocol.Term, deadline time.Time) ([]byte, protocol.Verdict) {
 	ctx, cancel := a.Schedule.Clock.WithDeadline(ctx, deadline)
 	defer cancel()
 	limit := wire.MaxAggregateSize(a.Run.Format(), maxPeers)
 	for {
-		b, _, err := store.ReadAll(ctx, a.Bucket, protocol.AggregateKey(w), limit)
+		b, _, err := store.ReadAll(ctx, a.Bucket, protocol.AggregateKey(w, t), limit)
 		if err == nil {
 			return b, protocol.VerdictOK
 		}
@@ -69,9 +69,9 @@ func (a Aggregates) Raw(ctx context.Context, w protocol.Window, deadline time.Ti
 	}
 }
 
-// Published is when the Aggregate of w was stored; the error wraps store.ErrNotFound while
+// Published is when the Aggregate of w and a term was stored; the error wraps store.ErrNotFound while
 // there is none.
-func (a Aggregates) Published(ctx context.Context, w protocol.Window) (time.Time, error) {
-	info, err := a.Bucket.Head(ctx, protocol.AggregateKey(w))
+func (a Aggregates) Published(ctx context.Context, w protocol.Window, t protocol.Term) (time.Time, error) {
+	info, err := a.Bucket.Head(ctx, protocol.AggregateKey(w, t))
 	return info.LastModified, err
 }

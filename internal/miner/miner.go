@@ -165,7 +165,7 @@ func (m *Miner) save(ctx context.Context) error {
 		return fmt.Errorf("save state: %w", err)
 	}
 	_, _, err = m.Saver.Save(ctx, m.Local, checkpoint.State{
-		Start: m.model.Start(), Next: m.model.Next(), Previous: m.model.Previous(),
+		Start: m.model.Start(), Next: m.model.Next(), Previous: m.model.Previous(), Term: m.model.Term(),
 		Params: m.model.Params(), Private: private,
 	})
 	if err != nil {

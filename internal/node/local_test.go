@@ -105,10 +105,10 @@ func TestLocalBuckets(t *testing.T) {
 		t.Fatalf("gathered %+v", got)
 	}
 
-	if _, err := aggregator.Aggregator.Put(ctx, protocol.AggregateKey(7), bytes.NewReader(b), int64(len(b)), store.PutOptions{IfAbsent: true}); err != nil {
+	if _, err := aggregator.Aggregator.Put(ctx, protocol.AggregateKey(7, 0), bytes.NewReader(b), int64(len(b)), store.PutOptions{IfAbsent: true}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := miner.Aggregator.Head(ctx, protocol.AggregateKey(7)); err != nil {
+	if _, err := miner.Aggregator.Head(ctx, protocol.AggregateKey(7, 0)); err != nil {
 		t.Error(err)
 	}
 

@@ -99,7 +99,7 @@ func (f *follower) step(ctx context.Context, ready []fetched, asked protocol.Win
 	f.from.clock().Each(n+1, n+1, func(i int) {
 		if i < n {
 			c := &coming[i]
-			c.aggregate, c.hash, c.size, c.verdict = f.from.Aggregates.Fetch(fetching, asked+protocol.Window(i), deadline)
+			c.aggregate, c.hash, c.size, c.verdict = f.from.Aggregates.Fetch(fetching, asked+protocol.Window(i), f.term, deadline)
 			return
 		}
 		if all, err = f.commit(ctx, ready); !all {
@@ -148,7 +148,7 @@ func (f *follower) pruned(ctx context.Context) error {
 	}
 	ctx, cancel := f.from.Aggregates.Schedule.WithTimeout(ctx)
 	defer cancel()
-	if _, err := f.from.Aggregates.Bucket.Head(ctx, protocol.AggregateKey(f.next)); errors.Is(err, store.ErrNotFound) {
+	if _, err := f.from.Aggregates.Bucket.Head(ctx, protocol.AggregateKey(f.next, f.term)); errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("window %d: %w", f.next, ErrPruned)
 	}
 	return nil // the store does not answer, or was just filled

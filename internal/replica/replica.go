@@ -15,25 +15,39 @@ import (
 	"templar/internal/run"
 	"templar/method"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // Replica is the state of one node. It is not for concurrent use.
 type Replica struct {
-	run   run.Run
-	start protocol.Window
+	run    run.Run
+	start  protocol.Window
+	origin protocol.Hash // of the announcement, which every Aggregate carries
 
 	next     protocol.Window // the first window that is not applied
 	params   []float32       // committed
 	hash     protocol.Hash   // of params; zero: not computed yet
 	previous protocol.Hash   // of the Aggregate of next-1; zero at the start
+	term     protocol.Term   // of that Aggregate
+	issue    wire.Issue      // likewise; zero when it was applied by an earlier instance
 
 	ahead       protocol.Window // the first window that is not in provisional
 	provisional []float32       // nil: nothing provisional
 }
 
-// New returns a Replica of the parameters before window next, which it owns from then on.
-func New(run run.Run, start, next protocol.Window, previous protocol.Hash, params []float32) *Replica {
-	return &Replica{run: run, start: start, next: next, previous: previous, params: params, ahead: next}
+// Head is the end of the chain of Aggregates that a state has applied.
+type Head struct {
+	Next     protocol.Window // the first window that is not applied
+	Previous protocol.Hash   // of the Aggregate of Next-1; zero at the start
+	Term     protocol.Term   // of that Aggregate; 0 at the start
+}
+
+// New returns a Replica of the parameters at a head, which it owns from then on.
+func New(run run.Run, start wire.StartWindow, at Head, params []float32) *Replica {
+	return &Replica{
+		run: run, start: start.StartWindow, origin: start.Hash(),
+		next: at.Next, previous: at.Previous, term: at.Term, params: params, ahead: at.Next,
+	}
 }
 
 // Next is the first window that is not committed.
@@ -44,6 +58,9 @@ func (r *Replica) Start() protocol.Window { return r.start }
 
 // Previous is the hash of the last committed Aggregate, zero at the start.
 func (r *Replica) Previous() protocol.Hash { return r.previous }
+
+// Term is the term of the last committed Aggregate.
+func (r *Replica) Term() protocol.Term { return r.term }
 
 // Step is the global step of the next window: the number of committed windows.
 func (r *Replica) Step() uint64 { return r.run.Params.Step(r.start, r.next) }
@@ -69,7 +86,9 @@ func (r *Replica) StateHash() protocol.Hash {
 
 // State is the committed state after the last window, of which there must be one.
 func (r *Replica) State() attest.State {
-	return attest.State{Window: r.next - 1, Step: r.Step(), Aggregate: r.previous, Hash: r.StateHash(), Params: r.params}
+	issue := r.issue
+	issue.Window, issue.Term, issue.Content = r.next-1, r.term, r.previous
+	return attest.State{Window: r.next - 1, Step: r.Step(), Issue: issue, Hash: r.StateHash(), Params: r.params}
 }
 
 // Check returns an error if an Aggregate does not follow the committed state.
@@ -80,6 +99,8 @@ func (r *Replica) Check(a *run.Aggregate) error {
 		return fmt.Errorf("aggregate of window %d where %d is next", a.Window, r.next)
 	case a.Start != r.start:
 		return fmt.Errorf("aggregate of a run that starts at window %d, ours at %d", a.Start, r.start)
+	case a.Origin != r.origin:
+		return fmt.Errorf("aggregate of a run that was announced as %s, ours as %s", a.Origin.Short(), r.origin.Short())
 	case a.Previous != r.previous:
 		return fmt.Errorf("aggregate of window %d follows %s, ours is %s", a.Window, a.Previous.Short(), r.previous.Short())
 	case !r.run.Method.AcceptsRate(step, a.LearningRate):
@@ -95,6 +116,7 @@ func (r *Replica) Commit(a *run.Aggregate, hash protocol.Hash) error {
 	}
 	r.run.Method.Apply(r.params, a.Update, a.LearningRate)
 	r.next, r.previous, r.hash = a.Window+1, hash, protocol.Hash{}
+	r.term, r.issue = a.Term, a.Issue
 	r.provisional, r.ahead = nil, r.next
 	return nil
 }

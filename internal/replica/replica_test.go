@@ -24,8 +24,10 @@ import (
 
 const start = protocol.Window(3)
 
+var announced = wire.StartWindow{StartWindow: start}
+
 func newReplica(net *testnet.Network) *replica.Replica {
-	return replica.New(net.Run, start, start, protocol.Hash{}, model.Init(net.Run.Params.Model, 1))
+	return replica.New(net.Run, announced, replica.Head{Next: start}, model.Init(net.Run.Params.Model, 1))
 }
 
 // update is an Update that depends on the seed.
@@ -42,7 +44,7 @@ func update(t *testing.T, net *testnet.Network, seed uint64) method.Update {
 func successor(t *testing.T, net *testnet.Network, r *replica.Replica, seed uint64) *run.Aggregate {
 	t.Helper()
 	a := &run.Aggregate{Aggregate: wire.Aggregate{
-		Run: net.Run.Hash, Window: r.Next(), Start: start, Previous: r.Previous(), UploadFrom: time.Now(), Delta: time.Second,
+		Run: net.Run.Hash, Window: r.Next(), Start: start, Origin: announced.Hash(), Previous: r.Previous(), UploadFrom: time.Now(), Delta: time.Second,
 		LearningRate: net.Run.Method.Rate(r.Step()), Aggregator: net.Node("aggregator-0").Signer.Hotkey(),
 		Included: []wire.Included{{UID: 1}},
 	}}
@@ -56,6 +58,7 @@ func TestCommitChecksEachField(t *testing.T) {
 			"is next":              func(a *run.Aggregate) { a.Window++ },
 			"where 3 is next":      func(a *run.Aggregate) { a.Window-- },
 			"starts at window":     func(a *run.Aggregate) { a.Start-- },
+			"was announced as":     func(a *run.Aggregate) { a.Origin[0]++ },
 			"follows":              func(a *run.Aggregate) { a.Previous[31]++ },
 			"learning rate":        func(a *run.Aggregate) { a.LearningRate *= 1.001 },
 			"has learning rate 0;": func(a *run.Aggregate) { a.LearningRate = 0 },
@@ -137,7 +140,7 @@ func publish(t *testing.T, net *testnet.Network, by string, at protocol.Window, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := net.Bucket("aggregator").Put(net.Context(), protocol.AggregateKey(at), bytes.NewReader(b), int64(len(b)), store.PutOptions{}); err != nil {
+	if _, err := net.Bucket("aggregator").Put(net.Context(), protocol.AggregateKey(at, 0), bytes.NewReader(b), int64(len(b)), store.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return wire.AggregateHash(b)
@@ -190,7 +193,7 @@ func TestFollowFetchesAhead(t *testing.T) {
 func TestFollowStopsAtAHole(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		chain(t, net, 40)
-		if err := net.Bucket("aggregator").Delete(net.Context(), protocol.AggregateKey(start+30)); err != nil {
+		if err := net.Bucket("aggregator").Delete(net.Context(), protocol.AggregateKey(start+30, 0)); err != nil {
 			t.Fatal(err)
 		}
 		r, x := newReplica(net), net.Node("miner-0").Parts()
@@ -207,7 +210,7 @@ func TestFollowBehindWhatIsKept(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
 		chain(t, net, 40)
 		for w := start + 5; w < start+20; w++ {
-			if err := net.Bucket("aggregator").Delete(net.Context(), protocol.AggregateKey(w)); err != nil {
+			if err := net.Bucket("aggregator").Delete(net.Context(), protocol.AggregateKey(w, 0)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -310,7 +313,7 @@ func TestStateHashIsComputedOnce(t *testing.T) {
 				f(i)
 			}
 		})
-		r := replica.New(run, start, start, protocol.Hash{}, model.Init(run.Params.Model, 1))
+		r := replica.New(run, announced, replica.Head{Next: start}, model.Init(run.Params.Model, 1))
 		for i := range 3 {
 			a := successor(t, net, r, uint64(i))
 			if err := r.Commit(a, protocol.Hash{byte(i)}); err != nil {

@@ -37,7 +37,7 @@ func Restore(ctx context.Context, from checkpoint.Finder, events telemetry.Repor
 	if err != nil {
 		return nil, s, err
 	}
-	r := replica.New(from.Run, s.Start, s.Next, s.Previous, s.Params)
+	r := replica.New(from.Run, announced, replica.Head{Next: s.Next, Previous: s.Previous, Term: s.Term}, s.Params)
 	events.Emit(s.Next, telemetry.Started{StartWindow: s.Start, Parameters: len(s.Params), StateHash: r.StateHash()})
 	return r, s, nil
 }

@@ -80,16 +80,17 @@ func (r Run) MaxGradient() int64 { return wire.MaxGradientSize(r.Format(), r.Par
 type Aggregate struct {
 	wire.Aggregate
 	Update method.Update // what the method reads in Body; nil when nothing is included
+	Issue  wire.Issue    // the aggregator's signature; zero for one that is being made
 }
 
-// Aggregate reads the Aggregate of window w, which one of the run's aggregators must have signed,
-// its update, and its content hash. The Aggregate keeps b.
-func (r Run) Aggregate(b []byte, w protocol.Window) (*Aggregate, protocol.Hash, protocol.Verdict) {
-	a, hash, v := wire.DecodeAggregate(b, r.Format(), r.Hash, w, r.Params.Aggregators)
+// Aggregate reads the Aggregate of window w and term t, which an aggregator that may issue the term
+// must have signed, its update, and its content hash. The Aggregate keeps b.
+func (r Run) Aggregate(b []byte, w protocol.Window, t protocol.Term) (*Aggregate, protocol.Hash, protocol.Verdict) {
+	a, hash, v := wire.DecodeAggregate(b, r.Format(), r.Hash, w, t, r.Params.MayIssue)
 	if !v.OK() {
 		return nil, protocol.Hash{}, v
 	}
-	out := &Aggregate{Aggregate: *a}
+	out := &Aggregate{Aggregate: *a, Issue: wire.IssueOf(b)}
 	if a.Body != nil {
 		if out.Update, v = r.Method.ReadUpdate(a.Body); !v.OK() {
 			return nil, protocol.Hash{}, v

@@ -45,7 +45,7 @@ func (n *Node) forge(key string, raw []byte, w protocol.Window, topic string) []
 // falsify changes an Aggregate that the node signed, and signs it anew.
 func (n *Node) falsify(raw []byte, w protocol.Window, change func(*run.Aggregate)) []byte {
 	run := n.net.run
-	a, _, verdict := run.Aggregate(bytes.Clone(raw), w)
+	a, _, verdict := run.Aggregate(bytes.Clone(raw), w, 0)
 	if !verdict.OK() {
 		return raw
 	}

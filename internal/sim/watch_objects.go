@@ -58,7 +58,7 @@ func (w *watch) stored(n *Node, bucket, key string, raw []byte) {
 // publishes takes the next link of the chain of Aggregates.
 func (w *watch) publishes(n *Node, window protocol.Window, raw []byte) {
 	run, i := w.net.run, w.net.index(window)
-	a, hash, verdict := run.Aggregate(raw, window)
+	a, hash, verdict := run.Aggregate(raw, window, 0)
 	if !verdict.OK() {
 		w.broken(i, OneAggregate, n, "publishes an Aggregate that is %v", verdict)
 		return

@@ -32,7 +32,7 @@ func TestNewestWindow(t *testing.T) {
 			t.Errorf("found %v, %v in an empty bucket", found, err)
 		}
 		for w := range protocol.Window(1100) { // over a page, and not in the order of keys
-			net.Upload("aggregator", protocol.AggregateKey(w), nil)
+			net.Upload("aggregator", protocol.AggregateKey(w, 0), nil)
 		}
 		net.Upload("aggregator", "aggregator-99999-v0", nil)
 		if w, found, err := store.NewestWindow(net.Context(), b, "aggregator-"); w != 1099 || !found || err != nil {

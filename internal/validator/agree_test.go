@@ -101,7 +101,7 @@ func TestArchiveStandsIn(t *testing.T) {
 func vanish(net *testnet.Network, node string, w protocol.Window) {
 	go func() {
 		for (clock.Wall{}).Sleep(net.Context(), time.Second/4) == nil {
-			if _, err := net.Bucket("aggregator").Head(net.Context(), protocol.AggregateKey(w)); err == nil {
+			if _, err := net.Bucket("aggregator").Head(net.Context(), protocol.AggregateKey(w, 0)); err == nil {
 				_ = net.Bucket(node).Delete(net.Context(), protocol.GradientKey(w, net.Node(node).UID))
 				return
 			}

@@ -18,7 +18,7 @@ func (v *Validator) checkpoint(ctx context.Context) error {
 		return nil
 	}
 	prefix, size, err := v.Saver.Save(ctx, v.Outbox.Bucket, checkpoint.State{
-		Start: v.model.Start(), Next: v.model.Next(), Previous: v.model.Previous(), Params: v.model.Params(),
+		Start: v.model.Start(), Next: v.model.Next(), Previous: v.model.Previous(), Term: v.model.Term(), Params: v.model.Params(),
 	})
 	if err != nil {
 		return err

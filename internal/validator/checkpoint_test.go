@@ -12,6 +12,7 @@ import (
 	"templar/internal/telemetry"
 	"templar/internal/validator"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // A last checkpoint that cannot be saved fails the validator; one that can after a while
@@ -21,7 +22,7 @@ func TestSettle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			testnet.Test(t, testnet.Config{Validators: 1}, func(net *testnet.Network) {
 				x := net.Node("validator-0").Parts()
-				m := replica.New(net.Run, 3, 9, protocol.Hash{1}, model.Init(net.Run.Params.Model, 1))
+				m := replica.New(net.Run, wire.StartWindow{StartWindow: 3}, replica.Head{Next: 9, Previous: protocol.Hash{1}}, model.Init(net.Run.Params.Model, 1))
 				net.Break("validator-0", testnet.Unreachable)
 				time.AfterFunc(away, func() { net.Heal("validator-0") })
 				err := validator.Settle(net.Context(), x.ForValidator(), m)

@@ -27,7 +27,7 @@ func (v *Validator) compareSamples(ctx context.Context, s *session) {
 	}
 	// From a window's time after the Aggregate was published, which may have been late, samples
 	// can be expected of every miner.
-	published, err := v.Source.Aggregates.Published(ctx, s.plan.Window-1)
+	published, err := v.Source.Aggregates.Published(ctx, s.plan.Window-1, v.model.Term())
 	early := err != nil || v.Clock.Now().Before(published.Add(v.Params.WindowTime()))
 	got := make([]*score.Sync, len(s.seen))
 	v.Clock.Each(len(s.seen), len(s.seen), func(i int) {
@@ -63,9 +63,9 @@ func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w proto
 	if !verdict.OK() {
 		return &score.Sync{Verdict: verdict}
 	}
-	if sample.Aggregate != v.model.Previous() {
+	if sample.Issue.Content != v.model.Previous() {
 		v.Log.Warn("a miner reports another aggregate: its report is false, or the aggregator signed two", "window", w, "uid", p.UID,
-			"theirs", sample.Aggregate.Short(), "ours", v.model.Previous().Short())
+			"theirs", sample.Issue.Content.Short(), "ours", v.model.Previous().Short())
 	}
 	end, err := v.Schedule.EndOf(ctx, w)
 	if err != nil {

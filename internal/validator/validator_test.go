@@ -82,7 +82,7 @@ func corrupt(t *testing.T, net *testnet.Network, w protocol.Window, body []byte)
 
 // forge changes an Aggregate and signs it again.
 func forge(t *testing.T, net *testnet.Network, w protocol.Window, body []byte, change func(*run.Aggregate)) []byte {
-	a, _, verdict := net.Run.Aggregate(body, w)
+	a, _, verdict := net.Run.Aggregate(body, w, 0)
 	if !verdict.OK() {
 		t.Fatal(verdict)
 	}

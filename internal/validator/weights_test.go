@@ -19,6 +19,7 @@ import (
 	"templar/internal/run"
 	"templar/internal/score"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // moody is a chain with scripted answers to submissions.
@@ -50,7 +51,7 @@ func TestSetWeights(t *testing.T) {
 	c := &moody{answers: []error{nil, errRefused, lost, nil, lost, nil}}
 	v.Log = slog.New(slog.DiscardHandler)
 	v.Deps.Run, v.Chain, v.Outbox = run.Run{Params: &p}, c, &mailbox.Outbox{}
-	v.model = replica.New(v.Deps.Run, 10, 10, protocol.Hash{}, nil)
+	v.model = replica.New(v.Deps.Run, wire.StartWindow{StartWindow: 10}, replica.Head{Next: 10}, nil)
 	record := score.Record{Hotkey: protocol.Hotkey{1}, UID: 1, Rating: score.Rating{Mu: 25, Sigma: 8}, Final: 1, Evaluations: 1}
 	var set []protocol.Window
 	for w := protocol.Window(10); w < 25; w++ {
@@ -122,7 +123,7 @@ func TestPendingWeights(t *testing.T) {
 		var said bytes.Buffer
 		v.Log = slog.New(slog.NewTextHandler(&said, nil))
 		v.Deps.Run, v.Chain, v.Outbox, v.Clock = run.Run{Params: &p}, c, &mailbox.Outbox{}, clock.Wall{}
-		v.model = replica.New(v.Deps.Run, 10, 10, protocol.Hash{}, nil)
+		v.model = replica.New(v.Deps.Run, wire.StartWindow{StartWindow: 10}, replica.Head{Next: 10}, nil)
 		record := score.Record{Hotkey: protocol.Hotkey{1}, UID: 1, Rating: score.Rating{Mu: 25, Sigma: 8}, Final: 1, Evaluations: 1}
 		type step struct {
 			weighed, pending protocol.Window

@@ -16,6 +16,7 @@ import (
 type reader struct {
 	Run     protocol.Hash   `json:"run"`
 	Window  protocol.Window `json:"window"`
+	Term    protocol.Term   `json:"term"`
 	UID     protocol.UID    `json:"uid"`
 	Hotkey  protocol.Hotkey `json:"hotkey"`
 	Tensors []struct {
@@ -98,7 +99,7 @@ func (r *reader) judge(run run.Run, kind string, b []byte) (v protocol.Verdict, 
 	case "gradient":
 		most, decode = run.MaxGradient(), func() { _, v = run.Gradient(b, want) }
 	case "aggregate":
-		most, decode = wire.MaxAggregateSize(run.Format(), r.Peers), func() { _, _, v = run.Aggregate(b, r.Window) }
+		most, decode = wire.MaxAggregateSize(run.Format(), r.Peers), func() { _, _, v = run.Aggregate(b, r.Window, r.Term) }
 	case "sample":
 		most, decode = wire.MaxSampleSize(r.Values), func() { _, v = wire.DecodeSample(b, want, r.Values) }
 	default:

@@ -203,7 +203,7 @@ func (s *Site) announce(ctx context.Context) error {
 		return err
 	}
 	b := &bulletin.Board{Run: s.Run, Signer: s.validator, Own: own}
-	return b.PostStart(ctx, wire.StartWindow{Run: s.Run.Hash, StartWindow: Start})
+	return b.PostStart(ctx, s.Announcement())
 }
 
 // Bucket opens a bucket as every member does.
@@ -285,4 +285,9 @@ func (s *Site) disk() (store.Bucket, error) {
 		return nil, err
 	}
 	return files.Bucket("state"), files.CreateBucket("state")
+}
+
+// Announcement is that of the site's run.
+func (s *Site) Announcement() wire.StartWindow {
+	return wire.StartWindow{Run: s.Run.Hash, StartWindow: Start}
 }
