@@ -62,8 +62,9 @@ type Params struct {
 	BlocksPerWindow uint64 `json:"blocks_per_window"`
 	// DeltaSeconds is D: uploads count until T + D. Above 0.
 	DeltaSeconds float64 `json:"time_window_delta_seconds"`
-	// SlackSeconds is how long before T an upload may be stored: 1 or more, since stores give
-	// whole seconds.
+	// SlackSeconds is how long before T an upload may be stored: above 0. Below 1 it requires stores that
+	// report milliseconds, as the embedded one does; stores of whole seconds need 2, since they round down and
+	// chain time lags by a block.
 	SlackSeconds float64 `json:"slack_seconds"`
 	// GatherSeconds is how long the aggregator goes on fetching after T + D: above 0.
 	GatherSeconds float64 `json:"gather_seconds"`
@@ -232,7 +233,7 @@ func (p *Params) Validate() error {
 		fault(v <= 0, "%s is %d: must be positive", name, v)
 	}
 	for name, v := range sorted(map[string]float64{
-		"block_seconds": p.BlockSeconds, "time_window_delta_seconds": p.DeltaSeconds,
+		"block_seconds": p.BlockSeconds, "time_window_delta_seconds": p.DeltaSeconds, "slack_seconds": p.SlackSeconds,
 		"gather_seconds": p.GatherSeconds, "publication_seconds": p.PublicationSeconds, "openskill_beta": p.OpenSkillBeta,
 		"active_check_interval": p.ActiveCheckSeconds, "power_normalisation": p.PowerNormalisation,
 	}) {
@@ -247,7 +248,6 @@ func (p *Params) Validate() error {
 	}
 	fault(!(p.CopyIndices > 0) || !(p.CopyValues > 0), "copy_indices and copy_values must be positive: above 1 they are off")
 	fault(p.MinimumPeers < 0 || p.PeersToReplace < 0, "minimum_peers and peers_to_replace must not be negative")
-	fault(!(p.SlackSeconds >= 1), "slack_seconds is %v: stores give whole seconds, so at least 1", p.SlackSeconds)
 	fault(p.Model.VocabSize > 1<<22, "model.vocab_size %d: token shards hold ids below %d", p.Model.VocabSize, 1<<22)
 	fault(p.PageTokens < p.SequenceLength || p.PageTokens%max(p.SequenceLength, 1) != 0, "page_tokens %d must be a multiple of sequence_length %d", p.PageTokens, p.SequenceLength)
 	fault(p.SequenceLength > p.Model.MaxPositions, "sequence_length %d is over model.max_position_embeddings %d", p.SequenceLength, p.Model.MaxPositions)

@@ -73,7 +73,7 @@ func TestDecodeParamsRefuses(t *testing.T) {
 		`{"method": {"nome": "dctsign"}}`:       "nome",
 		`{"method": {"params": 3}}`:             "method",
 		`{"time_window_delta_seconds": 60}`:     "do not fit",
-		`{"slack_seconds": 0.5}`:                "slack_seconds",
+		`{"slack_seconds": 0}`:                  "slack_seconds",
 		`{"page_tokens": 2049}`:                 "page_tokens",
 		`{"sequence_length": 4096}`:             "max_position_embeddings",
 		`{"model": {"num_key_value_heads": 3}}`: "num_key_value_heads",

@@ -109,7 +109,7 @@ func (p *Params) tiny() {
 	p.SequenceLength, p.PageTokens, p.PagesPerWindow, p.BatchSize = 64, 512, 6, 8
 	p.Method = p.Method.With("learning_rate", 6e-3).With("warmup_steps", 5).With("t_max", 34).With("momentum_decay", 0.5)
 	p.BlockSeconds, p.BlocksPerWindow = 0.5, 7
-	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds, p.PeerGatherSeconds = 1.25, 1, 0.75, 0.5, 2
+	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds, p.PeerGatherSeconds = 1.25, 0.1, 0.75, 0.5, 2
 	p.MinimumPeers, p.PeerReplacementFrequency, p.ActiveCheckSeconds = 1, 5, 2
 	p.ValidatorSampleRate, p.WindowsPerWeights, p.CheckpointFrequency = 0.5, 4, 5
 }

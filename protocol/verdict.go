@@ -27,12 +27,13 @@ const (
 	VerdictBadSignature
 	VerdictCopied          // as another's, and stored after it; found by comparing several gradients
 	VerdictUnauthenticated // the store does not know the committed read key, or refuses its signature
+	VerdictUndated         // sent in parts: some stores date such an object before its contents are fixed
 	verdictEnd
 )
 
 var verdictNames = [verdictEnd]string{
 	"none", "ok", "missing", "unreachable", "denied", "no-bucket", "early", "late", "too-large", "malformed",
-	"bad-index", "bad-shape", "non-finite", "wrong-version", "wrong-context", "bad-signature", "copied", "unauthenticated",
+	"bad-index", "bad-shape", "non-finite", "wrong-version", "wrong-context", "bad-signature", "copied", "unauthenticated", "undated",
 }
 
 // OK reports whether the object may be used.
@@ -40,7 +41,9 @@ func (v Verdict) OK() bool { return v == VerdictOK }
 
 // Invalid reports whether the object arrived in time and was then found unusable:
 // its owner, and not the network, is to blame.
-func (v Verdict) Invalid() bool { return v >= VerdictTooLarge && v <= VerdictBadSignature }
+func (v Verdict) Invalid() bool {
+	return (v >= VerdictTooLarge && v <= VerdictBadSignature) || v == VerdictUndated
+}
 
 // Final reports whether asking again cannot change the verdict.
 func (v Verdict) Final() bool {

@@ -57,6 +57,9 @@ type Aggregator struct {
 	origin   protocol.Hash   // of the announcement
 	next     protocol.Window // the first window without an Aggregate
 	previous protocol.Hash   // of the Aggregate of next-1
+	absent   mailbox.Absent  // by the Aggregates before next
+	newest   named           // by the Aggregate of next-1
+	owed     protocol.Window // the first window whose gradients may not be in the archive
 	stop     protocol.Window // the first window that is not aggregated
 }
 
@@ -87,6 +90,9 @@ func (a *Aggregator) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("aggregator: %w", err)
 	}
+	if err := a.finish(ctx); err != nil {
+		return err
+	}
 	a.phase("done")
 	return nil
 }
@@ -106,21 +112,46 @@ func (a *Aggregator) join(ctx context.Context) error {
 		return err
 	}
 	if found && last >= a.start { // older ones are another run's
-		if _, _, err := a.follow(ctx, last, nil); err != nil {
+		if last > a.start {
+			a.recall(ctx, last-1)
+		}
+		if _, _, err := a.follow(ctx, last); err != nil {
 			return err
 		}
 	}
 	if err := a.resume(ctx); err != nil {
 		return err
 	}
+	a.owed = a.next - min(a.next-a.start, a.kept())
 	a.joined = true
 	return nil
 }
 
+// recall reads an older Aggregate, for the peers that it skipped. Without it all peers are waited for.
+func (a *Aggregator) recall(ctx context.Context, w protocol.Window) {
+	raw, verdict := a.Aggregates.Raw(ctx, w, 0, a.Clock.Now().Add(a.Params.Gather()))
+	if !verdict.OK() {
+		return
+	}
+	if agg, _, verdict := a.Aggregate(raw, w, 0); verdict.OK() {
+		a.absent.Add(agg)
+	}
+}
+
 // follow makes the published Aggregate of w the end of the chain, and keeps a copy of it unless
-// it is our own, of which a copy exists.
-func (a *Aggregator) follow(ctx context.Context, w protocol.Window, ours []byte) (*run.Aggregate, int64, error) {
+// it is ours, of which a copy exists.
+func (a *Aggregator) follow(ctx context.Context, w protocol.Window) (*run.Aggregate, int64, error) {
 	raw, verdict := a.Aggregates.Raw(ctx, w, 0, a.Clock.Now().Add(a.Params.WindowTime()))
+	if verdict.OK() {
+		if c, err := a.copyOf(ctx, w); err != nil || c == nil || !bytes.Equal(c.raw, raw) {
+			a.copy(ctx, protocol.AggregateKey(w, 0), raw)
+		}
+	}
+	return a.link(w, raw, verdict)
+}
+
+// link makes an Aggregate that the bucket holds the end of the chain.
+func (a *Aggregator) link(w protocol.Window, raw []byte, verdict protocol.Verdict) (*run.Aggregate, int64, error) {
 	var agg *run.Aggregate
 	var hash protocol.Hash
 	if verdict.OK() {
@@ -129,22 +160,21 @@ func (a *Aggregator) follow(ctx context.Context, w protocol.Window, ours []byte)
 	if !verdict.OK() {
 		return nil, 0, fmt.Errorf("published aggregate of window %d: %s", w, verdict)
 	}
-	if !bytes.Equal(raw, ours) {
-		a.copy(ctx, protocol.AggregateKey(w, 0), raw)
-	}
 	a.next, a.previous = w+1, hash
+	a.newest = names(agg)
+	a.absent.Add(agg)
 	return agg, int64(len(raw)), nil
 }
 
-// window aggregates the next window, as soon as its upload deadline has passed.
+// window aggregates the next window: as soon as the gradients of all peers that are waited for are in, or its
+// upload deadline has passed. The time before the window ends is for what can wait.
 func (a *Aggregator) window(ctx context.Context) error {
 	w := a.next
 	a.phase("waiting")
-	end, err := a.end(ctx, w)
+	end, err := a.meanwhile(ctx, w)
 	if err != nil {
 		return err
 	}
-	a.putBack(ctx) // while the uploads come in, like the following steps
 	if done, err := a.again(ctx); done || err != nil {
 		return err
 	}
@@ -155,21 +185,40 @@ func (a *Aggregator) window(ctx context.Context) error {
 		a.Log.Warn("peers not updated: gathering from those of an earlier window", "window", w, "err", err)
 	}
 	peers := role.Selected(ctx, a.Board, w, a.cfg, a.Log)
-	bounds := a.Params.UploadBounds(end)
-	if err := clock.SleepUntil(ctx, a.Clock, bounds.Max); err != nil {
-		return err
-	}
 	a.phase("gathering")
-	payloads, took, err := a.gather(ctx, peers, bounds)
+	payloads, took, err := a.gather(ctx, peers, a.Params.UploadBounds(end))
 	if err != nil {
 		return err
 	}
 	return a.publish(ctx, end, payloads, took)
 }
 
+// meanwhile returns T of window w as soon as it is known. Until then it archives what was published, and
+// puts back what the store has lost.
+func (a *Aggregator) meanwhile(ctx context.Context, w protocol.Window) (end time.Time, err error) {
+	waiting, over := context.WithCancel(ctx)
+	defer over()
+	clock.Both(a.Clock, func() {
+		defer over()
+		end, err = a.end(ctx, w)
+	}, func() {
+		if failed := a.settle(waiting); failed != nil && waiting.Err() == nil {
+			a.Log.Warn("gradients not archived, trying again", "window", a.owed, "err", failed)
+		}
+		a.putBack(waiting)
+	})
+	return end, err
+}
+
 func (a *Aggregator) gather(ctx context.Context, peers []directory.Peer, bounds protocol.Bounds) ([]mailbox.Payload, time.Duration, error) {
 	began := a.Clock.Now()
-	payloads := a.Gatherer.Gather(ctx, a.next, peers, bounds, began.Add(a.Params.Gather()))
+	deadline := began
+	if bounds.Max.After(began) {
+		deadline = bounds.Max
+	}
+	g := a.Gatherer
+	g.Awaited = func(uid protocol.UID) bool { return a.absent.Awaits(a.next, uid) }
+	payloads := g.Gather(ctx, a.next, peers, bounds, deadline.Add(a.Params.Gather()))
 	took := a.Clock.Now().Sub(began)
 	verdicts, size := mailbox.PeerVerdicts(payloads)
 	a.Events.Emit(a.next, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: took})

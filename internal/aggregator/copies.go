@@ -87,10 +87,7 @@ func (a *Aggregator) again(ctx context.Context) (done bool, err error) {
 	if err != nil || c == nil || c.Previous != a.previous {
 		return false, err
 	}
-	if err := a.putNamed(ctx, c); err != nil {
-		return false, err
-	}
-	return true, a.create(ctx, c.raw)
+	return true, a.create(ctx, c.raw) // its gradients are owed to the archive
 }
 
 // forget deletes the copies that are past their retention.

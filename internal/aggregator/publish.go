@@ -15,20 +15,23 @@ import (
 	"templar/wire"
 )
 
-// publish archives the payloads, then creates the Aggregate. The Aggregate is on our own disk
+// publish creates the Aggregate, then archives the payloads. The Aggregate is on our own disk
 // first, so that no other one of this window is ever signed.
 func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []mailbox.Payload, took time.Duration) error {
 	a.phase("publishing")
-	agg, err := a.aggregate(ctx, t, payloads, took)
-	if err != nil {
-		return err
-	}
+	agg := a.aggregate(t, payloads, took)
 	b, err := wire.EncodeAggregate(&agg.Aggregate, a.Format(), a.Signer)
 	if err != nil {
 		return err
 	}
 	a.copy(ctx, protocol.AggregateKey(agg.Window, 0), b)
-	return a.create(ctx, b)
+	if err := a.create(ctx, b); err != nil {
+		return err
+	}
+	a.phase("archiving")
+	a.archive(ctx, agg.Window, payloads)
+	a.tidy(ctx)
+	return nil
 }
 
 // create publishes an Aggregate of the next window. If one exists already, that one counts: a
@@ -36,49 +39,58 @@ func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []mailbo
 // is tried again, and the Aggregate that is found counts.
 func (a *Aggregator) create(ctx context.Context, b []byte) error {
 	began := a.Clock.Now()
-	if err := a.putAbsent(ctx, protocol.AggregateKey(a.next, 0), b); err != nil {
+	created, err := a.putAbsent(ctx, protocol.AggregateKey(a.next, 0), b)
+	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	counts, size, err := a.follow(ctx, a.next, b)
+	var counts *run.Aggregate
+	var size int64
+	if created {
+		counts, size, err = a.link(a.next, b, protocol.VerdictOK)
+	} else {
+		counts, size, err = a.follow(ctx, a.next)
+	}
 	if err != nil {
 		return err
 	}
 	a.published(counts, size, a.Clock.Now().Sub(began))
+	return nil
+}
+
+// tidy deletes what is past its retention.
+func (a *Aggregator) tidy(ctx context.Context) {
 	a.forget(ctx)
 	if err := a.Shelf.Prune(ctx, a.next); err != nil {
 		a.Log.Warn("old objects not deleted", "err", err)
 	}
-	return nil
 }
 
-// putAbsent stores an object unless there is one.
-func (a *Aggregator) putAbsent(ctx context.Context, key string, b []byte) error {
-	_, err := a.Shelf.Bucket.Put(ctx, key, bytes.NewReader(b), int64(len(b)), store.PutOptions{IfAbsent: true})
+// putAbsent stores an object unless there is one. After a Put with an unknown outcome, created may be false for our
+// own.
+func (a *Aggregator) putAbsent(ctx context.Context, key string, b []byte) (created bool, err error) {
+	_, err = a.Shelf.Bucket.Put(ctx, key, bytes.NewReader(b), int64(len(b)), store.PutOptions{IfAbsent: true})
 	if errors.Is(err, store.ErrExists) {
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }
 
 // aggregate combines the usable payloads into the Aggregate of the next window. Beside the
 // encoded payloads it holds one chunk per worker and the update in memory.
-func (a *Aggregator) aggregate(ctx context.Context, t time.Time, payloads []mailbox.Payload, took time.Duration) (*run.Aggregate, error) {
+func (a *Aggregator) aggregate(t time.Time, payloads []mailbox.Payload, took time.Duration) *run.Aggregate {
 	ok, skipped := mailbox.Usable(payloads)
 	agg := &run.Aggregate{Aggregate: wire.Aggregate{
 		Run: a.Hash, Window: a.next, Start: a.start, Origin: a.origin, UploadFrom: t, Delta: a.Params.Delta(),
 		LearningRate: a.Method.Rate(a.Params.Step(a.start, a.next)),
 		Previous:     a.previous, Skipped: skipped, GatherTime: took, Aggregator: a.Signer.Hotkey(),
 	}}
-	if err := a.archive(ctx, ok); err != nil {
-		return nil, err
-	}
 	for _, p := range ok {
 		agg.Included = append(agg.Included, wire.Included{UID: p.Peer.UID, Hotkey: p.Peer.Hotkey, Content: p.Content})
 	}
 	began := a.Clock.Now()
 	agg.Set(mailbox.Fold(a.Method, ok))
 	agg.AggregateTime = a.Clock.Now().Sub(began)
-	return agg, nil
+	return agg
 }
 
 // published reports the Aggregate that counts for the window last followed.

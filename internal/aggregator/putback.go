@@ -10,7 +10,6 @@ import (
 	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/protocol"
-	"templar/wire"
 )
 
 // putBack stores those Aggregates of the last windows again that the bucket has lost. A failure
@@ -28,7 +27,7 @@ func (a *Aggregator) putBack(ctx context.Context) {
 	}
 	for w, want := a.next-1, a.previous; ; w-- {
 		isLost := slices.Contains(lost, w)
-		c, err := a.link(ctx, w, want, isLost)
+		c, err := a.chained(ctx, w, want, isLost)
 		if c != nil {
 			err = a.put(ctx, c, isLost)
 		}
@@ -82,9 +81,9 @@ func (a *Aggregator) reportGone(from, to protocol.Window) {
 	a.Log.Error("aggregates are gone from the bucket, and there is no copy to put back", "from", from, "to", to)
 }
 
-// link returns the Aggregate of w, which has this hash, from our disk, or else from the bucket
+// chained returns the Aggregate of w, which has this hash, from our disk, or else from the bucket
 // unless it is lost there. A copy with another hash is one that a standby was ahead of.
-func (a *Aggregator) link(ctx context.Context, w protocol.Window, hash protocol.Hash, lost bool) (*copied, error) {
+func (a *Aggregator) chained(ctx context.Context, w protocol.Window, hash protocol.Hash, lost bool) (*copied, error) {
 	c, err := a.copyOf(ctx, w)
 	if err != nil || (c != nil && c.hash == hash) {
 		return c, err
@@ -104,34 +103,13 @@ func (a *Aggregator) link(ctx context.Context, w protocol.Window, hash protocol.
 
 // put stores the lost gradients of an Aggregate again, and then the Aggregate if it is lost too.
 func (a *Aggregator) put(ctx context.Context, c *copied, isLost bool) error {
-	err := a.putNamed(ctx, c)
+	err := a.putNamed(ctx, names(c.Aggregate))
 	if err != nil || !isLost {
 		return err
 	}
-	if err := a.putAbsent(ctx, protocol.AggregateKey(c.Window, 0), c.raw); err != nil {
+	if _, err := a.putAbsent(ctx, protocol.AggregateKey(c.Window, 0), c.raw); err != nil {
 		return err
 	}
 	a.Log.Warn("the store had lost an aggregate: restored it from a copy", "window", c.Window, "aggregate", c.hash.Short())
 	return nil
-}
-
-// putNamed stores those gradients again that an Aggregate names and the archive lacks. Our disk
-// may lack those that only another aggregator received.
-func (a *Aggregator) putNamed(ctx context.Context, c *copied) error {
-	errs := make([]error, len(c.Included))
-	a.Clock.Each(len(errs), archiveLimit, func(i int) {
-		in := c.Included[i]
-		key := protocol.ArchiveKey(c.Window, in.UID)
-		if _, errs[i] = a.Shelf.Bucket.Head(ctx, key); !errors.Is(errs[i], store.ErrNotFound) {
-			return
-		}
-		raw, _, err := store.ReadAll(ctx, a.Local, key, a.maxGradient())
-		if err != nil || wire.ContentHash(raw) != in.Content {
-			a.Log.Warn("no copy of a gradient that counted: the window cannot be recomputed", "window", c.Window, "uid", in.UID, "err", err)
-			errs[i] = nil
-			return
-		}
-		errs[i] = a.putAbsent(ctx, key, raw)
-	})
-	return errors.Join(errs...)
 }

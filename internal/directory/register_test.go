@@ -31,17 +31,17 @@ func TestCheckOwnAndCommit(t *testing.T) {
 			}
 			return b
 		}
-		if _, err := directory.CheckOwn(net.Context(), x.Clock, x.Own, reads("miner-0")); err != nil {
+		if _, err := directory.CheckOwn(net.Context(), x.Clock, x.Own, reads("miner-0"), net.Run.Params.Slack()); err != nil {
 			t.Error(err)
 		}
 		if left := keys(t, net, "miner-0"); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}
-		if _, err := directory.CheckOwn(net.Context(), x.Clock, x.Own, reads("miner-1")); err == nil {
+		if _, err := directory.CheckOwn(net.Context(), x.Clock, x.Own, reads("miner-1"), net.Run.Params.Slack()); err == nil {
 			t.Error("the read key of another bucket was accepted")
 		}
 		x.Own = net.Node("miner-0").Parts().Aggregator // a key that only reads
-		if _, err := directory.CheckOwn(net.Context(), x.Clock, x.Own, reads("aggregator")); err == nil {
+		if _, err := directory.CheckOwn(net.Context(), x.Clock, x.Own, reads("aggregator"), net.Run.Params.Slack()); err == nil {
 			t.Error("a write key that cannot write was accepted")
 		}
 		net.Start("miner-0", "miner-1", "aggregator-0") // blocks

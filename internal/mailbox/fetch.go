@@ -2,8 +2,10 @@ package mailbox
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"templar/internal/directory"
 	"templar/internal/run"
 	"templar/internal/schedule"
 	"templar/internal/store"
@@ -37,6 +39,23 @@ func (a Aggregates) Archived(ctx context.Context, w protocol.Window, in wire.Inc
 	return a.Run.Gradient(raw, wire.Expect{Run: a.Run.Hash, Window: w, UID: in.UID, Hotkey: in.Hotkey})
 }
 
+// Named returns the gradient that an Aggregate of w names from its miner's bucket, which is one of peers; nil when it
+// is not there.
+func (g Gatherer) Named(ctx context.Context, w protocol.Window, peers []directory.Peer, in wire.Included) *run.Gradient {
+	i := slices.IndexFunc(peers, func(p directory.Peer) bool { return p.Hotkey == in.Hotkey && p.Bucket != nil })
+	if i < 0 {
+		return nil
+	}
+	ctx, cancel := g.Schedule.WithPatience(ctx)
+	defer cancel()
+	raw, _, err := store.ReadAll(ctx, peers[i].Bucket, protocol.GradientKey(w, in.UID), maxGradient(g.Run))
+	if err != nil || wire.ContentHash(raw) != in.Content {
+		return nil
+	}
+	found, _ := g.Run.Gradient(raw, wire.Expect{Run: g.Run.Hash, Window: w, UID: in.UID, Hotkey: in.Hotkey})
+	return found
+}
+
 func maxGradient(r run.Run) int64 {
 	return r.MaxGradient()
 }
@@ -57,13 +76,14 @@ func (a Aggregates) Raw(ctx context.Context, w protocol.Window, t protocol.Term,
 	ctx, cancel := a.Schedule.Clock.WithDeadline(ctx, deadline)
 	defer cancel()
 	limit := wire.MaxAggregateSize(a.Run.Format(), maxPeers)
+	began := a.Schedule.Clock.Now()
 	for {
 		b, _, err := store.ReadAll(ctx, a.Bucket, protocol.AggregateKey(w, t), limit)
 		if err == nil {
 			return b, protocol.VerdictOK
 		}
 		verdict := store.VerdictOf(err)
-		if verdict.Final() || a.Schedule.Clock.Sleep(ctx, a.Schedule.Poll()) != nil {
+		if verdict.Final() || a.Schedule.Clock.Sleep(ctx, a.Schedule.Pause(a.Schedule.Clock.Now().Sub(began))) != nil {
 			return nil, verdict
 		}
 	}

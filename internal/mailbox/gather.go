@@ -35,6 +35,9 @@ type Payload struct {
 type Gatherer struct {
 	Run      run.Run
 	Schedule schedule.Schedule
+	// Awaited reports whether the gather waits for a missing peer until the upload deadline; nil: for every
+	// one. The others are asked once more when all that are waited for have answered.
+	Awaited func(protocol.UID) bool
 }
 
 // Gather fetches and judges the gradients of window w from peers until the deadline. The
@@ -49,11 +52,22 @@ func (g Gatherer) Gather(ctx context.Context, w protocol.Window, peers []directo
 	ctx, cancel := clk.WithDeadline(ctx, deadline)
 	defer cancel()
 	began := clk.Now()
-	all := gathering{Gatherer: g, window: w, bounds: bounds, deadline: deadline, patience: max(deadline.Sub(began)/4, leastPatience)}
+	all := gathering{Gatherer: g, window: w, bounds: bounds, began: began, deadline: deadline, patience: max(deadline.Sub(began)/4, leastPatience)}
+	all.awaiting, all.settle = context.WithCancel(ctx)
+	defer all.settle()
+	for _, p := range peers {
+		if all.awaits(p) {
+			all.waiting.Add(1)
+		}
+	}
+	all.answered(0)
 	out := make([]Payload, len(peers))
 	clk.Each(len(peers), len(peers), func(i int) {
 		out[i] = all.fetch(ctx, peers[i])
 		out[i].Duration = clk.Now().Sub(began)
+		if all.awaits(peers[i]) {
+			all.answered(1)
+		}
 	})
 	return out
 }
@@ -66,8 +80,22 @@ type gathering struct {
 	Gatherer
 	window   protocol.Window
 	bounds   protocol.Bounds
+	began    time.Time
 	deadline time.Time
 	patience time.Duration // how long an attempt may stall
+
+	waiting  atomic.Int64    // peers that are waited for and have no final verdict
+	awaiting context.Context // ends when there is none of them
+	settle   context.CancelFunc
+}
+
+func (g *gathering) awaits(p directory.Peer) bool { return g.Awaited == nil || g.Awaited(p.UID) }
+
+// answered notes that so many peers that are waited for have a final verdict.
+func (g *gathering) answered(n int64) {
+	if g.waiting.Add(-n) == 0 {
+		g.settle()
+	}
 }
 
 // fetch asks until the answer is final: a missing object is asked for once more
@@ -78,11 +106,15 @@ func (g *gathering) fetch(ctx context.Context, p directory.Peer) Payload {
 		return Payload{Peer: p, Verdict: protocol.VerdictNoBucket}
 	}
 	out := Payload{Peer: p}
+	if !g.awaits(p) {
+		g.once(ctx, &out)
+		return out
+	}
 	var buf []byte
-	var stalled bool
-	stalls, doubted := 0, false
-	for pause := g.Schedule.Poll() / 8; ; pause = min(2*pause, g.Schedule.Poll()) {
-		last := g.Schedule.Clock.Now().After(g.bounds.Max)
+	stalls, stalled, doubted := 0, false, false
+	for {
+		now := g.Schedule.Clock.Now()
+		last := now.After(g.bounds.Max)
 		patience := g.patience
 		if stalls == 2 { // it may just be slow: this attempt may take the remaining time
 			patience = 2 * g.deadline.Sub(g.Schedule.Clock.Now())
@@ -96,10 +128,28 @@ func (g *gathering) fetch(ctx context.Context, p directory.Peer) Payload {
 			return out
 		case stalled:
 			stalls++
-		case g.Schedule.Clock.Sleep(ctx, pause) != nil:
+		case g.Schedule.Clock.Sleep(ctx, g.pause(now)) != nil:
 			return out
 		}
 	}
+}
+
+// once asks a peer that is not waited for: when the others have answered, or the upload deadline has passed.
+func (g *gathering) once(ctx context.Context, out *Payload) {
+	_ = clock.SleepUntil(g.awaiting, g.Schedule.Clock, g.bounds.Max)
+	out.Attempts++
+	out.Verdict = protocol.VerdictUnreachable
+	_, _ = g.attempt(ctx, out, nil, leastPatience)
+}
+
+// pause is the time until a peer is asked again that was asked at a time: the last time just after the upload
+// deadline.
+func (g *gathering) pause(asked time.Time) time.Duration {
+	pause := g.Schedule.Pause(asked.Sub(g.began))
+	if left := g.bounds.Max.Sub(asked); left >= 0 {
+		pause = min(pause, left+time.Millisecond)
+	}
+	return pause
 }
 
 // attempt makes one request, and gives up when it stalls, so that a connection that hangs or is
@@ -127,6 +177,10 @@ func (g *gathering) ask(ctx context.Context, out *Payload, buf []byte, p *progre
 	}
 	defer body.Close()
 	out.Stored = info.LastModified
+	if info.InParts() {
+		out.Verdict = protocol.VerdictUndated
+		return buf
+	}
 	if out.Verdict = g.bounds.Check(info.LastModified); !out.Verdict.OK() {
 		return buf
 	}

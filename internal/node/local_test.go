@@ -86,7 +86,7 @@ func TestLocalBuckets(t *testing.T) {
 
 	aggregator := local(t, run, c, telemetry.Aggregator, testnet.Key(t, 2), endpoint)
 	miner := local(t, run, c, telemetry.Miner, signer, endpoint)
-	if _, err := directory.CheckOwn(ctx, miner.Clock, miner.Own, miner.OwnAsPeer); err != nil {
+	if _, err := directory.CheckOwn(ctx, miner.Clock, miner.Own, miner.OwnAsPeer, 2*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	commit(t, c, miner)

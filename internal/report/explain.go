@@ -115,6 +115,8 @@ func (n *narrator) blame() string {
 		return "it committed no bucket that this run reads"
 	case protocol.VerdictEarly, protocol.VerdictLate:
 		return n.timing()
+	case protocol.VerdictUndated:
+		return "it was sent in parts, which some stores date by the beginning of the upload: send it by one PUT"
 	case protocol.VerdictTooLarge:
 		return "the object is larger than any gradient of this run"
 	case protocol.VerdictWrongVersion, protocol.VerdictWrongContext:

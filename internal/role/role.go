@@ -63,7 +63,7 @@ type Entry struct {
 
 // Enter checks the node's bucket and commits its read key to the chain.
 func (e Entry) Enter(ctx context.Context) error {
-	ahead, err := directory.CheckOwn(ctx, e.Schedule.Clock, e.Own, e.OwnAsPeer)
+	ahead, err := directory.CheckOwn(ctx, e.Schedule.Clock, e.Own, e.OwnAsPeer, e.Schedule.Params.Slack())
 	if err != nil {
 		return err
 	}

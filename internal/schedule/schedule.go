@@ -35,6 +35,14 @@ func (s Schedule) Poll() time.Duration {
 	return min(max(s.Params.BlockTime()/4, 20*time.Millisecond), 2*time.Second)
 }
 
+// Pause is the time until an object is asked for again that did not exist after so long a wait: an eighth
+// of the wait, between a fiftieth of a block's time and Poll. So the wait grows by an eighth at most, and the number
+// of requests with its logarithm: about 8 + 8 ln(wait/(8 * least)).
+func (s Schedule) Pause(waited time.Duration) time.Duration {
+	least := min(max(s.Params.BlockTime()/50, 5*time.Millisecond), 250*time.Millisecond)
+	return max(least, min(waited/8, s.Poll()))
+}
+
 // WithPatience bounds a read of other nodes' buckets outside the gather, so that a store that
 // hangs costs a validator no window.
 func (s Schedule) WithPatience(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -50,9 +50,9 @@ var bugs = []planted{
 			return key
 		}}
 	})},
-	{name: "uploads are judged by the aggregator's own clock", catch: Counted, script: "\n",
+	{name: "uploads are judged by the time at which a gather may end", catch: Counted, script: "\n",
 		plant: gathered(func(n *Node, _ string, raw []byte, info store.Info) ([]byte, store.Info) {
-			info.LastModified = n.net.s.time().Add(n.ahead)
+			info.LastModified = n.net.s.time().Add(n.net.run.Params.Delta())
 			return raw, info
 		})},
 	{name: "a gradient's signature is not checked", catch: Members, script: "\n",

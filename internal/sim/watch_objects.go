@@ -124,7 +124,7 @@ func (w *watch) uploaded(n *Node, window protocol.Window, raw []byte) {
 		return
 	}
 	w.uploads[key] = stored{
-		raw: raw, at: w.net.s.time().Truncate(time.Second), content: wire.ContentHash(raw),
+		raw: raw, at: w.net.s.time().Truncate(time.Millisecond), content: wire.ContentHash(raw),
 		quiet: w.quiet(n),
 	}
 }
@@ -150,8 +150,6 @@ func (w *watch) judge(n *Node, i int, a *run.Aggregate) {
 			w.broken(i, Members, n, "names a gradient that uid %d stored %v", in.UID, bounds.Check(u.at))
 		case !w.selected(in.UID, a.Window):
 			w.broken(i, Members, n, "names a gradient of uid %d, which was not selected", in.UID)
-		case !w.archived(a.Window, in):
-			w.broken(i, Members, n, "names a gradient of uid %d, and keeps no copy of it", in.UID)
 		}
 		named = append(named, u.raw)
 		wants = append(wants, wire.Expect{Run: a.Run, Window: a.Window, UID: in.UID, Hotkey: in.Hotkey})
@@ -160,7 +158,20 @@ func (w *watch) judge(n *Node, i int, a *run.Aggregate) {
 		w.broken(i, Members, n, "counts uploads from %v, the window ended at %v", a.UploadFrom, end.Time)
 	}
 	w.counted(n, i, a, bounds)
+	w.kept(n, i-1)
 	w.auditor.add(i, a.Update, named, wants)
+}
+
+// kept looks for the gradients of a window in the archive, when the next window's Aggregate is published.
+func (w *watch) kept(n *Node, i int) {
+	if i < 0 || !w.quiet(n) {
+		return
+	}
+	for _, in := range w.published[i].Included {
+		if u := w.uploads[upload{i, in.UID}]; u.content == in.Content && !w.archived(w.published[i].Window, in) {
+			w.broken(i, Members, n, "names a gradient of uid %d, and keeps no copy of it", in.UID)
+		}
+	}
 }
 
 // archived reports whether the aggregator bucket holds a copy of a gradient that counts. One

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -35,11 +36,24 @@ var ErrUnauthenticated = fmt.Errorf("%w: unknown access key or wrong secret", Er
 
 // Info is what a store tells of an object without sending it.
 type Info struct {
-	Key          string
-	Size         int64
-	LastModified time.Time // whole seconds in most stores
-	ETag         string    // opaque: not a portable digest
+	Key  string
+	Size int64
+	// LastModified has whole milliseconds. Stores that report whole seconds round down, some of them only in
+	// Head and Get.
+	LastModified time.Time
+	ETag         string // opaque: not a portable digest
 }
+
+// InParts reports whether the object was sent in parts: its ETag ends with their number. AWS dates
+// such an object by the beginning of its upload, before its contents are fixed.
+func (i Info) InParts() bool { return strings.Contains(i.ETag, "-") }
+
+// The embedded server's header for an object's date in milliseconds, which Last-Modified cannot hold.
+// It is not among the metadata that the writer of an object chooses.
+const (
+	DateHeader = "X-Templar-Last-Modified"
+	DateFormat = "2006-01-02T15:04:05.000Z"
+)
 
 // Reader reads one bucket. Other nodes' buckets are Readers, so that no code path
 // can write to them.

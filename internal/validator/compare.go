@@ -3,6 +3,7 @@ package validator
 import (
 	"context"
 	"slices"
+	"time"
 
 	"templar/internal/copies"
 	"templar/internal/directory"
@@ -82,7 +83,7 @@ func (v *Validator) findCopies(s *session) {
 	for i := range s.payloads {
 		if p := &s.payloads[i]; p.Verdict.OK() {
 			uploads = append(uploads, copies.Upload{
-				UID: p.Peer.UID, Registered: p.Peer.Registered, Stored: p.Stored, Payload: p.Gradient.Payload,
+				UID: p.Peer.UID, Registered: p.Peer.Registered, Stored: p.Stored.Truncate(time.Second), Payload: p.Gradient.Payload,
 			})
 		}
 	}

@@ -79,8 +79,13 @@ func (b tampering) Put(ctx context.Context, key string, body io.ReaderAt, size i
 	if err != nil {
 		return store.Info{}, err
 	}
+	whole := bytes.Clone(raw)
 	if key, raw = b.tamper(key, raw); key == "" {
 		return store.Info{}, nil
 	}
-	return b.Bucket.Put(ctx, key, bytes.NewReader(raw), int64(len(raw)), o)
+	info, err := b.Bucket.Put(ctx, key, bytes.NewReader(raw), int64(len(raw)), o)
+	if err == nil && o.IfAbsent && !bytes.Equal(raw, whole) { // so that the role goes on from what it has stored
+		err = store.ErrExists
+	}
+	return info, err
 }

@@ -79,7 +79,7 @@ func (r *run) lastModified(ctx context.Context) Result {
 	if err != nil {
 		return failed(err)
 	}
-	if !infos[0].LastModified.Equal(before.LastModified) {
+	if !infos[0].LastModified.Truncate(time.Second).Equal(before.LastModified.Truncate(time.Second)) {
 		return Result{Status: Fail, Detail: fmt.Sprintf("list says %s, head %s", infos[0].LastModified, before.LastModified), Fix: "whether an upload was in time could not be told: take another store"}
 	}
 	if err := r.settle(ctx); err != nil {
@@ -95,7 +95,10 @@ func (r *run) lastModified(ctx context.Context) Result {
 	if !later.LastModified.After(before.LastModified) {
 		return Result{Status: Fail, Detail: "the date does not change when the object does", Fix: "whether an upload was in time could not be told: take another store"}
 	}
-	return okf("the same in lists, and moves with each put")
+	if before.LastModified.Nanosecond() == 0 && later.LastModified.Nanosecond() == 0 {
+		return okf("the same in lists, and moves with each put; in whole seconds: slack_seconds must be 2 or more")
+	}
+	return okf("the same in lists, and moves with each put; in milliseconds")
 }
 
 func (r *run) ranges(ctx context.Context) Result {
@@ -157,7 +160,8 @@ func (r *run) multipart(ctx context.Context) Result {
 			but(Warn, "a large upload that is killed begins anew, and its parts stay: give the key the right to list uploads, and let the store drop old ones")
 	}
 	if info.LastModified.Before(now.LastModified) {
-		return okf("works; objects are dated when their upload begins")
+		return Result{Status: Fail, Detail: "works, but objects are dated when their upload begins, before their contents are fixed",
+			Fix: "gradients in parts are refused in every store, so that no miner gains by it; checkpoints and Aggregates in parts are safe here"}
 	}
 	return okf("works; objects are dated when they are complete")
 }

@@ -116,7 +116,7 @@ func (b *bucket) Delete(ctx context.Context, key string) error {
 }
 
 func info(o Object) store.Info {
-	return store.Info{Key: o.Key, Size: o.Size, LastModified: o.Modified.Truncate(time.Second), ETag: o.Tag()}
+	return store.Info{Key: o.Key, Size: o.Size, LastModified: o.Modified.Truncate(time.Millisecond), ETag: o.Tag()}
 }
 
 // Section reads n bytes of f from offset on, and closes f. It copies to a network

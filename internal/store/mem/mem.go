@@ -113,7 +113,7 @@ func (s *Server) putLocked(bucket string, o object, ifAbsent bool) (store.Info, 
 	if _, taken := objects[o.info.Key]; taken && ifAbsent {
 		return store.Info{}, fmt.Errorf("object %q: %w", o.info.Key, store.ErrExists)
 	}
-	o.info.LastModified = s.now().UTC().Truncate(time.Second)
+	o.info.LastModified = s.now().UTC().Truncate(time.Millisecond)
 	objects[o.info.Key] = o
 	return o.info, nil
 }

@@ -60,7 +60,7 @@ func TestDecoratedConformance(t *testing.T) {
 }
 
 func TestTimesComeFromTheClock(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 999e6, time.UTC)
+	now := time.Date(2026, 1, 2, 3, 4, 5, 999_999_999, time.UTC)
 	s := mem.New(func() time.Time { return now })
 	if err := s.CreateBucket("bucket"); err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestTimesComeFromTheClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	info, err := b.Put(t.Context(), "key", nil, 0, store.PutOptions{})
-	if want := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC); err != nil || !info.LastModified.Equal(want) {
+	if want := time.Date(2026, 1, 2, 3, 4, 5, 999e6, time.UTC); err != nil || !info.LastModified.Equal(want) {
 		t.Errorf("LastModified %v (%v), want %v", info.LastModified, err, want)
 	}
 }

@@ -202,5 +202,5 @@ func (b *bucket) Delete(ctx context.Context, key string) error {
 }
 
 func info(key string, o minio.ObjectInfo) store.Info {
-	return store.Info{Key: key, Size: o.Size, ETag: o.ETag, LastModified: o.LastModified.UTC().Truncate(time.Second)}
+	return store.Info{Key: key, Size: o.Size, ETag: o.ETag, LastModified: o.LastModified.UTC().Truncate(time.Millisecond)}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+
+	"templar/internal/store"
 )
 
 func (d *Dialer) newTransport() *http.Transport {
@@ -75,6 +77,7 @@ func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, fail(req.Context(), err)
 	}
+	refineDate(resp.Header)
 	switch q := req.URL.Query(); {
 	case retried(resp.StatusCode):
 		return nil, fail(req.Context(), refused(resp))
@@ -91,6 +94,19 @@ func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body = cut(resp.Body, maxListBody)
 	}
 	return resp, nil
+}
+
+// refineDate adds the milliseconds that the embedded server reports to Last-Modified, which the library
+// parses with or without them. A header that contradicts Last-Modified is not believed.
+func refineDate(h http.Header) {
+	whole, err := http.ParseTime(h.Get("Last-Modified"))
+	if err != nil {
+		return
+	}
+	fine, err := time.Parse(store.DateFormat, h.Get(store.DateHeader))
+	if err == nil && fine.Truncate(time.Second).Equal(whole) {
+		h.Set("Last-Modified", fine.Format("Mon, 02 Jan 2006 15:04:05.000 GMT"))
+	}
 }
 
 // retried tells the statuses after which the library would try again.

@@ -25,6 +25,13 @@ func (s *Server) open(bucket, key string) (*os.File, fs.Object, error) {
 	return f, o, err
 }
 
+// showDate writes the date of an object: as HTTP does, in whole seconds, and in a header of ours in
+// milliseconds, as listings have it.
+func showDate(h http.Header, o *fs.Object) {
+	h.Set("Last-Modified", o.Modified.UTC().Format(http.TimeFormat))
+	h.Set(store.DateHeader, o.Modified.UTC().Format(store.DateFormat))
+}
+
 // getObject answers GET and HEAD of an object.
 func (s *Server) getObject(c *call) error {
 	f, o, err := s.open(c.bucket, c.key)
@@ -33,7 +40,7 @@ func (s *Server) getObject(c *call) error {
 	}
 	h := c.w.Header()
 	h.Set("ETag", quote(o))
-	h.Set("Last-Modified", o.Modified.UTC().Format(http.TimeFormat))
+	showDate(h, &o)
 	h.Set("Accept-Ranges", "bytes")
 	part, err := c.choose(&o)
 	if err != nil {
@@ -167,7 +174,7 @@ func (s *Server) objectAttributes(c *call) error {
 			return unsupported("This server does not support the object attribute %.40q.", name)
 		}
 	}
-	c.w.Header().Set("Last-Modified", o.Modified.UTC().Format(http.TimeFormat))
+	showDate(c.w.Header(), &o)
 	writeXML(c.w, http.StatusOK, out)
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"templar/internal/store"
 )
 
 const (
@@ -145,5 +147,5 @@ type instant time.Time
 
 // MarshalText formats the time.
 func (i instant) MarshalText() ([]byte, error) {
-	return []byte(time.Time(i).UTC().Format("2006-01-02T15:04:05.000Z")), nil
+	return []byte(time.Time(i).UTC().Format(store.DateFormat)), nil
 }
