@@ -154,8 +154,8 @@ type Trainer interface {
 // Private is a Trainer's private state: what a miner must keep, beside the parameters. It may be
 // saved between the last call of a window and the next Begin.
 type Private interface {
-	// Save returns the state. The Trainer owns the memory: it is valid until the next call of the
-	// Trainer, and the caller must not change it.
+	// Save returns the state. The Trainer owns the memory, and the caller must not change it: that of
+	// a tensor that is Volatile is valid until the next Batch, others until the next Payload or Load.
 	Save(ctx context.Context) ([]Tensor, error)
 	// Load replaces the state by one that Save returned earlier. It checks the state, and leaves
 	// the present one unchanged on an error. The Trainer keeps the memory.
@@ -167,6 +167,8 @@ type Tensor struct {
 	Name   string    // 1 to 32 lower-case letters, digits, '_' and '.'
 	Values []float32 // one for each parameter; nil for a scalar
 	Scalar uint64    // a count, which never falls
+
+	Volatile bool // the Trainer changes Values while it trains; only Save sets it
 }
 
 // MaxTensors bounds the tensors of a private state.

@@ -29,6 +29,7 @@ type State struct {
 	Previous protocol.Hash   // of the Aggregate of Next-1; zero at the start
 	Term     protocol.Term   // of that Aggregate
 	Params   []float32
+	Hash     protocol.Hash // of Params, for Save, if it is known; zero: Save computes it
 
 	// Private is a miner's private state; never in a bucket that others read.
 	Private []method.Tensor
@@ -89,7 +90,7 @@ func folders(ctx context.Context, r store.Reader) (map[protocol.Window][]string,
 	return out, nil
 }
 
-func complete(folder []string) bool {
+func isComplete(folder []string) bool {
 	return slices.ContainsFunc(folder, func(key string) bool { return strings.HasSuffix(key, "/"+manifestName) })
 }
 
@@ -101,7 +102,7 @@ func Windows(ctx context.Context, r store.Reader) ([]protocol.Window, error) {
 	}
 	var out []protocol.Window
 	for w, folder := range all {
-		if complete(folder) {
+		if isComplete(folder) {
 			out = append(out, w)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/internal/store/transfer"
+	"templar/method"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -57,42 +58,94 @@ func (c Saver) Save(ctx context.Context, b store.Bucket, s State) (prefix string
 
 // SaveWith is Save with options.
 func (c Saver) SaveWith(ctx context.Context, b store.Bucket, s State, o Options) (prefix string, size int64, err error) {
-	prefix = protocol.CheckpointPrefix(s.Next)
-	o.ShardBytes, o.Large = cmp.Or(o.ShardBytes, ShardBytes), cmp.Or(o.Large, transfer.DefaultThreshold)
-	if size, err = c.save(ctx, b, prefix, s, o); err != nil {
-		return "", 0, fmt.Errorf("save %s: %w", prefix, err)
+	saving, err := c.Begin(ctx, b, s, o)
+	if err != nil {
+		return "", 0, err
 	}
-	if err := prune(ctx, b, s.Next); err != nil {
-		c.Log.Warn("old checkpoints not removed", "err", err)
-	}
-	return prefix, size, nil
+	return saving.Finish(ctx)
 }
 
-func (c Saver) save(ctx context.Context, b store.Bucket, prefix string, s State, o Options) (size int64, err error) {
+// Saving is a Save of which only what a miner's training changes has been written.
+type Saving struct {
+	saver    Saver
+	bucket   store.Bucket
+	prefix   string
+	manifest Manifest
+	rest     []model.Part // to be written
+	large    int64
+}
+
+// Begin writes what is volatile in a state, and returns what Finish writes: the parameters and the
+// other tensors, which must not change until then. Finish may run while the miner trains.
+func (c Saver) Begin(ctx context.Context, b store.Bucket, s State, o Options) (_ *Saving, err error) {
+	prefix := protocol.CheckpointPrefix(s.Next)
+	o.ShardBytes, o.Large = cmp.Or(o.ShardBytes, ShardBytes), cmp.Or(o.Large, transfer.DefaultThreshold)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("save %s: %w", prefix, err)
+		}
+	}()
+	p := &Saving{saver: c, bucket: b, prefix: prefix, large: o.Large}
 	parts, err := c.parts(s, o.ShardBytes)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	m, err := c.manifest(ctx, s)
-	if err != nil {
-		return 0, err
+	var volatile []model.Part
+	for _, part := range parts {
+		if slices.ContainsFunc(s.Private, func(t method.Tensor) bool { return t.Volatile && holds(part.Name, t.Name) }) {
+			volatile = append(volatile, part)
+		} else {
+			p.rest = append(p.rest, part)
+		}
+	}
+	if p.manifest, err = c.manifest(ctx, s); err != nil {
+		return nil, err
 	}
 	// A restarted node may save a window again with another private state: meanwhile the folder
 	// must not be taken for the old checkpoint.
 	if err := b.Delete(ctx, prefix+manifestName); err != nil {
+		return nil, err
+	}
+	p.manifest.Files, err = c.send(ctx, b, prefix, volatile, nil, p.large)
+	return p, err
+}
+
+// holds reports whether a file holds a tensor of the private state.
+func holds(file, tensor string) bool {
+	kind := names.FindStringSubmatch(file)
+	return kind != nil && kind[1] == privateStem+tensor
+}
+
+// Finish writes the rest, and the manifest last.
+func (p *Saving) Finish(ctx context.Context) (prefix string, size int64, err error) {
+	if size, err = p.finish(ctx); err != nil {
+		return "", 0, fmt.Errorf("save %s: %w", p.prefix, err)
+	}
+	if err := prune(ctx, p.bucket, p.manifest.Next); err != nil {
+		p.saver.Log.Warn("old checkpoints not removed", "err", err)
+	}
+	return p.prefix, size, nil
+}
+
+func (p *Saving) finish(ctx context.Context) (size int64, err error) {
+	m := &p.manifest
+	if m.Files, err = p.saver.send(ctx, p.bucket, p.prefix, p.rest, m.Files, p.large); err != nil {
 		return 0, err
 	}
-	if m.Files, err = c.send(ctx, b, prefix, parts, o.Large); err != nil {
-		return 0, err
-	}
-	sealed, err := wire.Seal(Domain, m, c.Signer)
+	slices.SortFunc(m.Files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
+	sealed, err := wire.Seal(Domain, *m, p.saver.Signer)
 	if err != nil {
 		return 0, err
 	}
+	return complete(ctx, p.bucket, p.prefix, m.Files, sealed)
+}
+
+// complete makes a folder whose files are there a checkpoint, and returns its size.
+func complete(ctx context.Context, b store.Bucket, prefix string, files []File, sealed []byte) (size int64, err error) {
 	if err := put(ctx, b, prefix+manifestName, sealed); err != nil {
 		return 0, err
 	}
-	for _, f := range m.Files {
+	for _, f := range files {
 		size += f.Size
 	}
 	return size + int64(len(sealed)), b.Delete(ctx, prefix+unfinishedName)
@@ -132,7 +185,7 @@ func (c Saver) manifest(ctx context.Context, s State) (Manifest, error) {
 	step := c.Run.Params.Step(s.Start, s.Next)
 	m := Manifest{
 		Run: c.Run.Hash, Start: s.Start, Current: current, Next: s.Next, Step: step, Previous: s.Previous, Term: s.Term,
-		StateHash: c.Run.Space.Hash(s.Params), Method: c.Run.Method.Name, Rate: c.Run.Method.Rate(step),
+		StateHash: c.hashOf(s), Method: c.Run.Method.Name, Rate: c.Run.Method.Rate(step),
 	}
 	for _, t := range s.Private {
 		m.Private = append(m.Private, Tensor{Name: t.Name, Vector: t.Values != nil, Scalar: t.Scalar})
@@ -140,9 +193,10 @@ func (c Saver) manifest(ctx context.Context, s State) (Manifest, error) {
 	return m, checkPrivate(m.Private)
 }
 
-// send uploads the files that an interrupted Save of the same content has not.
-func (c Saver) send(ctx context.Context, b store.Bucket, prefix string, parts []model.Part, large int64) ([]File, error) {
-	var earlier, files []File
+// send uploads the files that an interrupted Save of the same content has not, and adds them to
+// those that were sent before.
+func (c Saver) send(ctx context.Context, b store.Bucket, prefix string, parts []model.Part, files []File, large int64) ([]File, error) {
+	var earlier []File
 	if sealed, err := get(ctx, b, prefix+unfinishedName, maxManifest); err == nil {
 		if by, err := wire.Open(unfinishedDomain, sealed, &earlier); err != nil || by != c.Signer.Hotkey() {
 			earlier = nil
@@ -175,6 +229,13 @@ func (c Saver) send(ctx context.Context, b store.Bucket, prefix string, parts []
 	return files, nil
 }
 
+func (c Saver) hashOf(s State) protocol.Hash {
+	if !s.Hash.IsZero() {
+		return s.Hash
+	}
+	return c.Run.Space.Hash(s.Params)
+}
+
 func stored(ctx context.Context, b store.Bucket, prefix string, f File) bool {
 	info, err := b.Head(ctx, prefix+f.Name)
 	return err == nil && info.Size == f.Size
@@ -195,7 +256,7 @@ func prune(ctx context.Context, b store.Bucket, next protocol.Window) error {
 	}
 	var done []protocol.Window
 	for w, folder := range all {
-		if w <= next && complete(folder) {
+		if w <= next && isComplete(folder) {
 			done = append(done, w)
 		}
 	}
@@ -203,7 +264,7 @@ func prune(ctx context.Context, b store.Bucket, next protocol.Window) error {
 	kept := done[max(0, len(done)-Kept):]
 	var errs []error
 	for _, w := range slices.Sorted(maps.Keys(all)) { // the oldest first, in case the node stops meanwhile
-		if (w > next && complete(all[w])) || slices.Contains(kept, w) {
+		if (w > next && isComplete(all[w])) || slices.Contains(kept, w) {
 			continue
 		}
 		errs = append(errs, remove(ctx, b, w, all[w]))

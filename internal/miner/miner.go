@@ -63,8 +63,9 @@ type Miner struct {
 	trainer method.Trainer
 	trained training
 	pace    pace
-	saved   time.Time     // when the private state was last made durable
-	pause   time.Duration // until it is again
+	kept    protocol.Window // before which the state that was saved last stands; 0: none
+	saved   time.Time       // when the private state was last made durable
+	pause   time.Duration   // until it is again
 }
 
 // New returns a miner that Run starts.
@@ -84,7 +85,11 @@ func (m *Miner) Run(ctx context.Context) error {
 		if err := m.join(ctx); err != nil {
 			return fmt.Errorf("miner: %w", err)
 		}
-		return loop.Repeat(ctx, func() bool { return m.model.Next() < m.stop }, m.window)
+		if err := loop.Repeat(ctx, func() bool { return m.model.Next() < m.stop }, m.window); err != nil {
+			return err
+		}
+		m.saved = time.Time{} // there is no later one
+		return m.save(ctx)
 	})
 	if err == nil {
 		m.Events.Phase(m.model.Next(), "done")
@@ -112,6 +117,7 @@ func (m *Miner) join(ctx context.Context) error {
 			m.Log.Warn("private state refused: training starts without it", "err", err)
 		}
 	}
+	m.kept = m.model.Next() // saved already, or still to be changed by a window
 	m.stop = schedule.StopAfter(s.Start, m.cfg.Windows)
 	return nil
 }
@@ -134,8 +140,8 @@ func (m *Miner) window(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := m.train(ctx, w); err != nil {
-		return fmt.Errorf("train: %w", err)
+	if err := m.trainAndSave(ctx, w); err != nil {
+		return err
 	}
 	if err := m.submit(ctx, w); err != nil {
 		return fmt.Errorf("submit: %w", err)
@@ -155,27 +161,75 @@ func (m *Miner) window(ctx context.Context) error {
 // from Aggregates.
 const saveRate = 16 << 20
 
+// trainAndSave trains on w, and meanwhile saves the state that the window before has left: nothing
+// of it changes before the payload is made, but for what beginSave has written.
+func (m *Miner) trainAndSave(ctx context.Context, w protocol.Window) error {
+	saving, err := m.beginSave(ctx)
+	if err != nil {
+		return err
+	}
+	var trained, saved time.Time
+	var unsaved error
+	clock.Both(m.Clock, func() {
+		err = m.train(ctx, w)
+		trained = m.Clock.Now()
+	}, func() {
+		unsaved = m.finishSave(ctx, saving)
+		saved = m.Clock.Now()
+	})
+	if err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	if wait := saved.Sub(trained); saving != nil && wait > m.Params.Delta()/4 {
+		m.Log.Warn("the upload waited for the state to be saved: the disk is slow", "window", w, "waited", wait.Round(time.Millisecond))
+	}
+	return unsaved
+}
+
 // save makes the private state durable, unless the last save was too recent.
 func (m *Miner) save(ctx context.Context) error {
-	if !m.saved.IsZero() && m.Clock.Now().Sub(m.saved) < m.pause {
-		return nil
+	saving, err := m.beginSave(ctx)
+	if err != nil {
+		return err
+	}
+	return m.finishSave(ctx, saving)
+}
+
+// beginSave writes what training changes. It returns nil when the state is saved already, or was a
+// short time ago.
+func (m *Miner) beginSave(ctx context.Context) (*checkpoint.Saving, error) {
+	now := m.Clock.Now()
+	if m.model.Next() == m.kept || (!m.saved.IsZero() && now.Sub(m.saved) < m.pause) {
+		return nil, nil
 	}
 	private, err := m.trainer.Save(ctx)
 	if err != nil {
-		return fmt.Errorf("save state: %w", err)
+		return nil, fmt.Errorf("save state: %w", err)
 	}
-	_, _, err = m.Saver.Save(ctx, m.Local, checkpoint.State{
+	saving, err := m.Saver.Begin(ctx, m.Local, checkpoint.State{
 		Start: m.model.Start(), Next: m.model.Next(), Previous: m.model.Previous(), Term: m.model.Term(),
-		Params: m.model.Params(), Private: private,
-	})
+		Params: m.model.Params(), Hash: m.model.StateHash(), Private: private,
+	}, checkpoint.Options{})
 	if err != nil {
-		return fmt.Errorf("save state: %w", err)
+		return nil, fmt.Errorf("save state: %w", err)
 	}
 	values := len(m.model.Params())
 	for _, t := range private {
 		values += len(t.Values)
 	}
-	m.saved, m.pause = m.Clock.Now(), savePause(values)
+	m.kept, m.saved, m.pause = m.model.Next(), now, savePause(values)
+	return saving, nil
+}
+
+// finishSave writes the rest.
+func (m *Miner) finishSave(ctx context.Context, s *checkpoint.Saving) error {
+	if s == nil {
+		return nil
+	}
+	if _, _, err := s.Finish(ctx); err != nil {
+		m.kept = 0
+		return fmt.Errorf("save state: %w", err)
+	}
 	return nil
 }
 

@@ -35,7 +35,9 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 				m.Log.Warn("sync sample not uploaded", "window", a.Window, "err", err)
 			}
 		}
-		unsaved = m.save(ctx)
+		if a.Window < w { // a catch-up may last: otherwise the state is saved while the next window trains
+			unsaved = m.save(ctx)
+		}
 		return unsaved
 	})
 	if ctx.Err() != nil {

@@ -10,7 +10,7 @@ import (
 
 // Settle is settle of a validator at its stop window that still owes a checkpoint.
 func Settle(ctx context.Context, d Deps, m *replica.Replica) error {
-	v := &Validator{Deps: d, model: m, owed: true}
+	v := &Validator{Deps: d, model: m, owed: true, shelf: new(shelf)}
 	return v.settle(ctx)
 }
 

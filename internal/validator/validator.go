@@ -68,6 +68,7 @@ type Validator struct {
 
 	model  *replica.Replica
 	owed   bool               // a checkpoint is due and not saved
+	shelf  *shelf             // of checkpoints that are saved and not published
 	stop   protocol.Window    // the first window that is not validated
 	active *directory.Tracker // the active miners; nil before the first check
 	judged *session           // the last that was closed: its Aggregate may come later
@@ -93,7 +94,9 @@ func (v *Validator) Run(ctx context.Context) error {
 		if err := v.join(ctx); err != nil {
 			return fmt.Errorf("validator: %w", err)
 		}
-		if err := loop.Repeat(ctx, func() bool { return v.model.Next() < v.stop }, v.window); err != nil {
+		if err := v.withPublisher(ctx, func(ctx context.Context) error {
+			return loop.Repeat(ctx, func() bool { return v.model.Next() < v.stop }, v.window)
+		}); err != nil {
 			return err
 		}
 		// What remains of an instance that was killed in the last window.

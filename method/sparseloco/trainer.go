@@ -106,7 +106,7 @@ func (t *trainer) Save(ctx context.Context) ([]method.Tensor, error) {
 	}
 	out := []method.Tensor{{Name: errorName, Values: t.error}, {Name: stepsName, Scalar: m.Steps}}
 	for _, v := range m.Tensors {
-		out = append(out, method.Tensor{Name: v.Name, Values: v.Values})
+		out = append(out, method.Tensor{Name: v.Name, Values: v.Values, Volatile: true})
 	}
 	return out, nil
 }

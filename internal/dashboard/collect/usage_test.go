@@ -29,7 +29,7 @@ func TestUtilisation(t *testing.T) {
 	emit(0, "evaluator-0", telemetry.Evaluator, 0, 0, 0, telemetry.Started{StartWindow: 5})
 	emit(8, "evaluator-0", telemetry.Evaluator, 4, 8, 4, telemetry.Phase{Name: "measuring"})
 	emit(14, "miner-0", telemetry.Miner, 3, 3, 5, telemetry.Trained{Duration: 4 * time.Second, Tokens: 1, Batches: 1}) // began at 10
-	emit(16, "evaluator-0", telemetry.Evaluator, 8, 16, 4, telemetry.HeldOut{})                                       // three quarters of it after 10
+	emit(16, "evaluator-0", telemetry.Evaluator, 8, 16, 4, telemetry.HeldOut{})                                        // three quarters of it after 10
 	emit(20, "aggregator-0", telemetry.Aggregator, 0, 0, 5, telemetry.Published{})
 	emit(24, "miner-0", telemetry.Miner, 2, 2, 6, telemetry.Trained{Duration: 2 * time.Second, Tokens: 1, Batches: 1}) // of another process
 	emit(25, "aggregator-0", telemetry.Aggregator, 0, 0, 6, telemetry.Published{})
