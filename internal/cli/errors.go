@@ -34,17 +34,20 @@ func report(w io.Writer, err error) {
 
 // advise adds a hint to errors of the operating system.
 func advise(err error) error {
-	for cause, hint := range map[error]string{
-		syscall.EADDRINUSE:       "stop the process that listens there, or choose another address",
-		syscall.ECONNREFUSED:     "nothing listens there: start it, or correct the address",
-		context.DeadlineExceeded: "is the other side running, and is the address right?",
-		syscall.ENOSPC:           "free some space, or choose another data directory",
-		syscall.EDQUOT:           "free some space, or choose another data directory",
-		syscall.EROFS:            "choose a writable data directory",
-		fs.ErrPermission:         "change its mode or owner, or choose another path",
+	for _, known := range []struct {
+		cause error
+		hint  string
+	}{
+		{syscall.EADDRINUSE, "stop the process that listens there, or choose another address"},
+		{syscall.ECONNREFUSED, "nothing listens there: start it, or correct the address"},
+		{context.DeadlineExceeded, "is the other side running, and is the address right?"},
+		{syscall.ENOSPC, "free some space, or choose another data directory"},
+		{syscall.EDQUOT, "free some space, or choose another data directory"},
+		{syscall.EROFS, "choose a writable data directory"},
+		{fs.ErrPermission, "change its mode or owner, or choose another path"},
 	} {
-		if errors.Is(err, cause) {
-			return fmt.Errorf("%w: %s", err, hint)
+		if errors.Is(err, known.cause) {
+			return fmt.Errorf("%w: %s", err, known.hint)
 		}
 	}
 	return err
@@ -66,13 +69,36 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usagef("%w: see %q", err, cmd.CommandPath()+" --help")
 }
 
+// originalFlags are flags of Templar v0.2.82 and of Bittensor that a role's command may lack, each with
+// what to type instead.
+var originalFlags = map[string]string{
+	"project":             "this build sends nothing to Weights & Biases: leave it out",
+	"device":              "this role has no model to compute: leave it out",
+	"store-gathers":       "this role gathers nothing: leave it out",
+	"test":                "this role gathers nothing: leave it out",
+	"peers":               "this role gathers nothing: leave it out",
+	"actual-batch-size":   "batches are divided to fit the memory: leave it out, or set --memory",
+	"logging.info":        "this is the default: leave it out",
+	"logging.record_log":  "the log goes to standard error: redirect it to a file",
+	"logging.logging_dir": "the log goes to standard error: redirect it to a file",
+	"no_prompt":           "a role asks nothing: leave it out",
+	"no_version_checking": "no version is checked over the network: leave it out",
+	"strict":              "settings are always checked: leave it out",
+	"subtensor._mock":     "there is no mock chain: \"templar chain start\" runs a real one, \"templar sim\" needs none",
+	"wallet.coldkey":      "a node never reads a coldkey: leave it out",
+	"neuron.device":       "type --device",
+	"neuron.use_wandb":    "set WANDB_API_KEY, or leave it out",
+	"subtensor.register":  "type \"templar chain register\" first",
+	"axon.port":           "a node opens no port: leave it out",
+}
+
 func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	if letters := e.GetSpecifiedShortnames(); letters != "" {
 		return usagef("unknown flag -%s: flags have two dashes, see %q", letters, cmd.CommandPath()+" --help")
 	}
 	name := e.GetSpecifiedName()
-	if name == "project" { // a flag of Templar v0.2.82
-		return usagef("--project: this build sends nothing to Weights & Biases: leave it out")
+	if advice, ok := originalFlags[name]; ok && cmd.Flags().Lookup("wallet.hotkey") != nil {
+		return usagef("--%s: %s", name, advice)
 	}
 	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
@@ -97,9 +123,6 @@ func unknownCommand(parent *cobra.Command, name string) error {
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
-	}
-	if f := cmd.Flags().Lookup("peers"); f != nil && f.Changed {
-		return usagef("%q is not expected here: give uids in one word, --peers 1,2,3", args[0])
 	}
 	return usagef("%q is not expected here: see %q", args[0], cmd.CommandPath()+" --help")
 }

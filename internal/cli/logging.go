@@ -35,6 +35,11 @@ func logFlags(f *pflag.FlagSet) {
 	f.String("log-level", "info", "least level to log: trace, debug, info, warn or error")
 	f.Bool("debug", false, "short for --log-level debug")
 	f.Bool("trace", false, "short for --log-level trace")
+	f.Bool("logging.debug", false, "Bittensor's name for --debug")
+	f.Bool("logging.trace", false, "Bittensor's name for --trace")
+	for _, alias := range []string{"logging.debug", "logging.trace"} {
+		f.Lookup(alias).Hidden = true
+	}
 	f.Bool("log-json", false, "log JSON, a line for each record")
 }
 
@@ -71,9 +76,9 @@ func logLevel(f *pflag.FlagSet, std Std) (slog.Level, error) {
 	switch {
 	case !ok:
 		return 0, usagef("--log-level: %q is not a level: want trace, debug, info, warn or error", name)
-	case isSet(f, "trace"):
+	case isSet(f, "trace"), isSet(f, "logging.trace"):
 		return LevelTrace, nil
-	case isSet(f, "debug"), debug && !f.Changed("log-level"):
+	case isSet(f, "debug"), isSet(f, "logging.debug"), debug && !f.Changed("log-level"):
 		return slog.LevelDebug, nil
 	}
 	return level, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +54,7 @@ command continues where it stopped.`,
 		Example: fmt.Sprintf(`  templar localnet prepare              # writes configurations to start from
   templar %[1]s --config %[1]s.yaml
   templar %[1]s --config %[1]s.yaml --wallet.name alice --wallet.hotkey default --debug`, role),
-		Args: noArgs,
+		Args: morePeers,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
@@ -86,6 +87,16 @@ command continues where it stopped.`,
 		return untilInterrupted(cmd.Context(), a.Role(cmd.Context(), a.Backends, role, n, log))
 	}
 	return cmd
+}
+
+// morePeers takes the words behind "--peers 1" as further uids, as the original does with
+// "--peers 1 2 3".
+func morePeers(cmd *cobra.Command, args []string) error {
+	f := cmd.Flags().Lookup("peers")
+	if len(args) == 0 || f == nil || !f.Changed {
+		return noArgs(cmd, args)
+	}
+	return f.Value.Set(strings.Join(append([]string{f.Value.String()}, args...), ","))
 }
 
 // checkLocal refuses a run whose model is not that of the tiny preset.

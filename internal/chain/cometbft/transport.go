@@ -90,7 +90,7 @@ func endOf(ctx context.Context, last error) error {
 	if errors.Is(last, ctx.Err()) {
 		return last
 	}
-	return fmt.Errorf("%w (%w)", ctx.Err(), last)
+	return fmt.Errorf("%w (%v)", ctx.Err(), last) //nolint:errorlint // it is the time that ended, callers must not see the cause as the reason
 }
 
 // refused reports whether the error is the server's answer.
