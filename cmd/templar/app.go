@@ -37,8 +37,14 @@ func runLocalnet(ctx context.Context, o localnet.Options) error {
 	return localnet.Run(ctx, o)
 }
 
-// version is the module's, or that of the commit it was built from.
+// released is the version of a release, set by the linker (deploy/release).
+var released string
+
+// version is the release's, else the module's or that of the commit it was built from.
 func version() string {
+	if released != "" {
+		return released
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return ""

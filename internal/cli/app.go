@@ -88,6 +88,9 @@ func (a App) Run(ctx context.Context, args []string, std Std) int {
 	return exitFailed
 }
 
+// Command returns the tree of commands, for generators of documentation.
+func (a App) Command(std Std) *cobra.Command { return a.root(std) }
+
 func (a App) root(std Std) *cobra.Command {
 	root := group("templar", "Train one language model over the open internet",
 		`Templar trains one LLaMA model on machines that need not trust each other: miners train
@@ -97,7 +100,6 @@ update, validators measure each miner's contribution and set weights on a chain.
   templar generate --model templar-localnet/model --prompt "Light is"
   templar miner --config miner.yaml     # take part in a run`
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentPreRunE = expandPaths
 	root.SetIn(std.In)
 	root.SetOut(std.Out)
@@ -112,6 +114,7 @@ update, validators measure each miner's contribution and set weights on a chain.
 		chainGroup(std, b), storeGroup(std, b), walletGroup(), inspect(b), vectorsGroup(), a.version(),
 		statusCommand(), explainCommand(std, b), verifyCommand(std, b), evalCommand(b), modelGroup(), datasetGroup(std, b), withClocks(doctor(), b),
 	)
+	completeFlags(root, b)
 	return root
 }
 
