@@ -27,8 +27,8 @@ import (
 )
 
 const (
-	// fullBatches measure the first and the last state, spread over the held-out text.
-	fullBatches = 128
+	// FullBatches measure the first and the last state, spread over the held-out text.
+	FullBatches = 128
 	// defaultBatches measure the states between them.
 	defaultBatches = 8
 )
@@ -124,7 +124,7 @@ func (e *Evaluator) join(ctx context.Context) error {
 	if len(all) == 0 {
 		return errors.New("the dataset has no held-out text to measure: build it with one")
 	}
-	e.full, e.sample = spread(all, fullBatches), spread(all, e.cfg.Batches)
+	e.full, e.sample = Spread(all, FullBatches), Spread(all, e.cfg.Batches)
 	start, err := role.AwaitStart(ctx, e.Board, e.Log, e.Events)
 	if err != nil {
 		return err
@@ -140,8 +140,8 @@ func (e *Evaluator) join(ctx context.Context) error {
 	return e.measure(ctx, s.Start-1, e.full)
 }
 
-// spread picks n batches at equal distances, or all when there are fewer.
-func spread(all []engine.Batch, n int) []engine.Batch {
+// Spread picks n batches at equal distances, or all when there are fewer.
+func Spread(all []engine.Batch, n int) []engine.Batch {
 	if len(all) <= n {
 		return all
 	}

@@ -8,6 +8,7 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/dashboard/collect"
+	"templar/internal/dashboard/output"
 	"templar/internal/evaluator"
 	"templar/internal/node"
 	"templar/internal/parts"
@@ -30,7 +31,7 @@ func (o *Options) evaluate(ctx context.Context, n *network, env node.Env, client
 		return nil, err
 	}
 	cfg.Options.Memory = memory
-	env.Sink = renewing(env.Sink, c, o.path(reportFile), env.Log)
+	env.Sink = renewing(env.Sink, c, o.path(output.Report), env.Log)
 	nd, err := node.Open(ctx, cfg, telemetry.Evaluator, parts.Of(telemetry.Evaluator), env)
 	if err != nil {
 		return nil, fmt.Errorf("evaluator: %w", err)

@@ -6,7 +6,6 @@
 package localnet
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,19 +14,18 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
 	"templar/internal/adversary"
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/dashboard/collect"
-	"templar/internal/dashboard/plot"
+	"templar/internal/dashboard/output"
 	"templar/internal/dashboard/tui"
-	"templar/internal/model"
 	"templar/internal/node"
 	"templar/internal/telemetry"
 	eventlog "templar/internal/telemetry/log"
+	"templar/protocol"
 )
 
 // Options describe the network to run.
@@ -121,7 +119,7 @@ func (o *Options) collector(n *network) (*collect.Collector, error) {
 		meta.Nodes = append(meta.Nodes, collect.Member{Name: m.name, Role: m.role, UID: m.uid, Hotkey: m.hotkey})
 	}
 	c := collect.NewCollector(meta)
-	earlier, err := collect.ReadJSON(o.path(reportFile))
+	earlier, err := collect.ReadJSON(o.path(output.Report))
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:
@@ -167,12 +165,15 @@ func (o *Options) live(ctx context.Context, n *network, c *collect.Collector, co
 	return out.trained, out.err
 }
 
-const reportFile = "report.json"
-
 // finish writes the results and prints the summary, also when a file cannot be written.
 func (o *Options) finish(c *collect.Collector, trained *evaluated, stopped bool) error {
 	r := c.Summary()
-	lost := o.leave(&r, trained)
+	var lost error
+	if trained != nil {
+		lost = o.files().Write(&r, trained.node.Run.Params.Model, trained.Model())
+	} else {
+		lost = o.files().Write(&r, protocol.Model{}, nil)
+	}
 	if stopped && len(r.Windows) == 0 {
 		fmt.Fprintln(o.Out, "stopped before the first window was done; run the same command again to continue")
 		return lost
@@ -180,10 +181,10 @@ func (o *Options) finish(c *collect.Collector, trained *evaluated, stopped bool)
 	if err := tui.Table(o.Out, r, tui.TableOptions{Colour: o.Colour}); err != nil {
 		return err
 	}
-	if err := errors.Join(lost, agreed(r)); err != nil {
+	if err := errors.Join(lost, output.Agreed(r)); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.Out, "\nloss plot   %s\n", o.plot())
+	fmt.Fprintf(o.Out, "\nloss plot   %s\n", o.files().PlotFile())
 	if missing := o.Windows - min(o.Windows, uint64(len(r.Windows))); stopped || missing > 0 {
 		fmt.Fprintf(o.Out, "stopped with %d of %d windows to go; run the same command again to continue\n", missing, o.Windows)
 	} else {
@@ -192,34 +193,6 @@ func (o *Options) finish(c *collect.Collector, trained *evaluated, stopped bool)
 	return nil
 }
 
-// leave writes the model, the report and the plot to files.
-func (o *Options) leave(r *collect.Summary, trained *evaluated) error {
-	if trained != nil && trained.Model() != nil {
-		dir := o.path("model")
-		if err := model.SaveWith(dir, trained.node.Run.Params.Model, trained.Model(), model.SaveOptions{Companions: model.BytesCompanions()}); err != nil {
-			return fmt.Errorf("export model: %w", err)
-		}
-		r.Checkpoint = dir
-	}
-	for _, path := range []string{o.path(reportFile), o.JSON} {
-		if path == "" {
-			continue
-		}
-		if err := r.WriteJSON(path); err != nil {
-			return err
-		}
-	}
-	return plot.Write(o.plot(), *r)
-}
-
-func (o *Options) plot() string { return cmp.Or(o.Plot, o.path("loss.png")) }
-
-// agreed returns an error when nodes hold different parameters.
-func agreed(r collect.Summary) error {
-	for _, w := range r.Windows {
-		if strays := w.Dissenters(); len(strays) > 0 {
-			return fmt.Errorf("after window %d these nodes hold other parameters than the rest: %s; keep the data directory and report it", w.Window, strings.Join(strays, ", "))
-		}
-	}
-	return nil
+func (o *Options) files() output.Files {
+	return output.Files{Dir: o.DataDir, JSON: o.JSON, Plot: o.Plot}
 }

@@ -169,7 +169,7 @@ func TestInterruptedRunReports(t *testing.T) {
 	if out := o.Out.(*bytes.Buffer).String(); !strings.Contains(out, "run the same command again to continue") {
 		t.Errorf("summary does not say how to continue:\n%s", out)
 	}
-	if _, err := collect.ReadJSON(o.path(reportFile)); err != nil {
+	if _, err := collect.ReadJSON(o.path("report.json")); err != nil {
 		t.Error(err)
 	}
 }

@@ -29,8 +29,11 @@ func (n *Node) remote(p *process) func(store.Location, store.Bucket) store.Bucke
 		if l.Bucket == harness.DatasetBucket {
 			return b
 		}
-		b = recorded{b, func(key string, raw []byte) { n.net.watch.stored(n, l.Bucket, key, raw) }}
-		return copying{fault.Carry(b, nodeClock{p, &n.ahead}, n.carrier(p, l.Bucket))}
+		if n.net.watch != nil {
+			b = recorded{b, func(key string, raw []byte) { n.net.watch.stored(n, l.Bucket, key, raw) }}
+		}
+		b = copying{fault.Carry(b, nodeClock{p, &n.ahead}, n.carrier(p, l.Bucket))}
+		return n.linked(p, b)
 	}
 }
 
@@ -122,9 +125,12 @@ const diskTime = 20 * time.Millisecond
 // What was written is durable when the call returns; a write that is under way when the
 // process is killed has no effect.
 func (n *Node) disk(p *process) store.Bucket {
-	b := recorded{n.files, func(key string, raw []byte) {
-		p.leave(func() { n.net.watch.wrote(n, key, raw) })
-	}}
+	b := n.files
+	if n.net.watch != nil {
+		b = recorded{b, func(key string, raw []byte) {
+			p.leave(func() { n.net.watch.wrote(n, key, raw) })
+		}}
+	}
 	return fault.Carry(b, nodeClock{p, &n.ahead}, func(ctx context.Context, op fault.Op, effect func(context.Context, fault.Fault)) error {
 		switch op.Name {
 		case fault.Put, fault.Delete:

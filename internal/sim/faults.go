@@ -48,7 +48,7 @@ func (n *Node) latency() time.Duration { return time.Duration(n.rand.Int64N(4)) 
 
 // outcome draws what happens to a request of a node.
 func (fs *faults) outcome(n *Node, bucket, op, key string) outcome {
-	out := outcome{delay: tick + 2*n.latency()}
+	out := outcome{delay: tick + 2*n.latency() + 2*n.machine().Latency}
 	if n.cutFrom(theStore) {
 		return outcome{delay: time.Second, lost: true, err: errTimeout}
 	}

@@ -13,6 +13,10 @@ import (
 func (n *Network) panicked(p *process, err error) {
 	for _, node := range n.nodes {
 		if node.process == p {
+			if n.watch == nil {
+				n.fail(fmt.Errorf("%s: %w", node.Name, err))
+				return
+			}
 			n.watch.broken(n.window, Robust, node, "%v", err)
 			node.crash("panics")
 		}

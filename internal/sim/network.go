@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"templar/internal/chain"
@@ -29,7 +30,9 @@ type Network struct {
 	nodes  []*Node // validators, miners, aggregators
 
 	faults *faults
-	watch  *watch
+	watch  *watch // nil: nothing is checked
+	states states // that nodes have reported
+	cores  cores
 	trace  *trace
 	stats  Stats
 
@@ -64,7 +67,10 @@ func newNetwork(ctx context.Context, c Config) (*Network, error) {
 		}
 	}
 	n.faults = newFaults(n, c.Faults, c.Seed)
-	n.watch = newWatch(n)
+	if !c.Unwatched {
+		n.watch = newWatch(n)
+	}
+	n.states, n.cores = make(states), newCores(c.Threads)
 	n.s.panicked = n.panicked
 	return n, nil
 }
@@ -77,20 +83,37 @@ func (c *Config) store(now func() time.Time) (harness.Store, error) {
 }
 
 func (n *Network) createNodes() error {
-	c := n.config
-	for _, group := range []struct {
-		role  telemetry.Role
-		count int
-	}{{telemetry.Validator, c.Validators}, {telemetry.Miner, c.Miners}, {telemetry.Aggregator, c.Aggregators}} {
-		for i := range group.count {
-			node, err := n.newNode(group.role, i)
-			if err != nil {
-				return err
-			}
-			n.nodes = append(n.nodes, node)
+	for _, m := range n.config.Nodes() {
+		node, err := n.newNode(m)
+		if err != nil {
+			return err
 		}
+		n.nodes = append(n.nodes, node)
 	}
 	return nil
+}
+
+// Nodes lists all nodes: those that the chain registers come first, in the order of their uids.
+func (c *Config) Nodes() (out []Member) {
+	counted := func(r telemetry.Role, count int) {
+		for i := range count {
+			out = append(out, Member{Name: fmt.Sprintf("%s-%d", r, i), Role: r})
+		}
+	}
+	counted(telemetry.Validator, c.Validators)
+	counted(telemetry.Miner, c.Miners)
+	for _, m := range c.Members {
+		if m.Role == telemetry.Miner {
+			out = append(out, m)
+		}
+	}
+	counted(telemetry.Aggregator, c.Aggregators)
+	for _, m := range c.Members {
+		if m.Role != telemetry.Miner {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // createSite makes what the nodes share.
@@ -102,6 +125,10 @@ func (n *Network) createSite() (err error) {
 		Params: params(n.config.Engine), Tune: n.config.tune, Methods: n.config.Methods, Pool: new(workers.Pool), // processes already compute at once
 		Store: n.store, Text: data.Corpus{Name: "text", Text: harness.Text("sim text"), Files: 1}, Now: n.s.time(),
 		Genesis: func(g *ledger.Genesis) { g.Authorities = []protocol.Hotkey{n.owner.Hotkey()} },
+	}
+	if n.config.Params != nil {
+		c.Params, c.Text = *n.config.Params, n.config.Corpus
+		c.Params.Stores = []string{endpoint}
 	}
 	for _, node := range n.nodes {
 		c.Members = append(c.Members, harness.Member{Name: node.Name, Role: node.Role, Hotkey: node.signer.Hotkey()})
@@ -127,7 +154,9 @@ func (n *Network) newBlock(b chain.Block) {
 		return
 	}
 	n.began, n.window = n.s.now, n.index(w)
-	n.watch.windowBegins(n.window)
+	if n.watch != nil {
+		n.watch.windowBegins(n.window)
+	}
 	n.trace.window(n.window)
 	n.faults.change(n.window)
 	if n.config.Progress != nil {
@@ -138,6 +167,16 @@ func (n *Network) newBlock(b chain.Block) {
 // event takes what a node reports.
 func (n *Network) event(node *Node, e telemetry.Event) {
 	n.stats.Events++
-	n.watch.event(node, e)
+	if s, ok := e.Body.(telemetry.Started); ok && !n.started {
+		n.started, n.start = true, s.StartWindow
+	}
+	if n.watch != nil {
+		n.watch.event(node, e)
+	} else {
+		n.follow(node, e)
+	}
 	n.trace.event(node, e)
+	if n.config.Sink != nil {
+		n.config.Sink.Emit(e)
+	}
 }

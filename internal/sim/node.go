@@ -2,7 +2,6 @@ package sim
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -18,12 +17,15 @@ type Node struct {
 	Name   string
 	Role   telemetry.Role
 	UID    protocol.UID
+	member Member
 	signer *signer
 	files  store.Bucket  // its disk
 	ahead  time.Duration // its clock, of true time
 	rand   *rand.Rand    // of its latencies
 
 	process *process // nil: not running
+	uplink  link
+	down    link
 	starts  int
 	held    int  // faults that keep it down
 	again   bool // start it when its process has ended
@@ -42,8 +44,7 @@ type crash struct {
 	phase  string
 }
 
-func (n *Network) newNode(r telemetry.Role, i int) (*Node, error) {
-	name := fmt.Sprintf("%s-%d", r, i)
+func (n *Network) newNode(m Member) (*Node, error) {
 	key, err := newSigner(len(n.nodes))
 	if err != nil {
 		return nil, err
@@ -55,8 +56,8 @@ func (n *Network) newNode(r telemetry.Role, i int) (*Node, error) {
 	}
 	files, err := private.Dial(store.Location{Bucket: "state", AccessKey: "owner", Secret: "owner"})
 	return &Node{
-		net: n, Name: name, Role: r, UID: protocol.UID(len(n.nodes)), signer: key, files: files,
-		rand: rand.New(rand.NewPCG(n.config.Seed, hash64(0, name))), crashed: make(map[crash]bool), forged: make(map[string][]byte),
+		net: n, Name: m.Name, Role: m.Role, UID: protocol.UID(len(n.nodes)), member: m, signer: key, files: files,
+		rand: rand.New(rand.NewPCG(n.config.Seed, hash64(0, m.Name))), crashed: make(map[crash]bool), forged: make(map[string][]byte),
 	}, err
 }
 

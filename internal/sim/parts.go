@@ -6,7 +6,6 @@ import (
 	"templar/internal/engine"
 	"templar/internal/harness"
 	"templar/internal/parts"
-	"templar/internal/role"
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -18,11 +17,16 @@ func (n *Node) work(p *process) error {
 		return err
 	}
 	defer d.Close()
-	work, err := d.Work(n.Role, role.Config{Windows: uint64(n.net.config.Windows)})
+	c := n.member.Config
+	c.Windows = uint64(n.net.config.Windows)
+	work, err := d.Work(n.Role, c)
 	if err != nil {
 		return err
 	}
-	return work.Run(p.ctx)
+	if err = work.Run(p.ctx); err == nil && n.member.Ended != nil {
+		n.member.Ended(work)
+	}
+	return err
 }
 
 // manyRequests is more than a node ever makes at a time: a task that waited for another's
@@ -34,7 +38,7 @@ func (n *Node) parts(p *process) (parts.Parts, error) {
 	net := n.net
 	d, err := parts.Build(detached(p.ctx), parts.Spec{
 		Name: n.Name, Role: n.Role, Needs: parts.Of(n.Role), Run: net.run, Signer: n.signer, UID: n.UID,
-		Clock: nodeClock{p, &n.ahead}, Chain: chainView{n, p}, Engine: net.newEngine, Local: n.disk(p),
+		Clock: nodeClock{p, &n.ahead}, Chain: chainView{n, p}, Engine: n.engine(p), Local: n.disk(p),
 		Log: slog.New(slog.DiscardHandler), Sink: &sink{node: n, process: p},
 		Buckets: parts.Buckets{
 			Dialer: net.store, Disturb: n.remote(p), Retry: store.RetryPolicy{Rand: n.rand.Float64}, Requests: manyRequests,
@@ -48,15 +52,25 @@ func (n *Node) parts(p *process) (parts.Parts, error) {
 	if n.Role == telemetry.Aggregator {
 		d.Aggregator = byzantine{d.Aggregator, n}
 	}
+	if n.member.Alter != nil {
+		d = n.member.Alter(d)
+	}
 	if net.config.alter != nil {
 		net.config.alter(n, p, &d)
 	}
 	return d, nil
 }
 
-func (n *Network) newEngine(m protocol.Model) (engine.Engine, error) {
-	if n.config.Engine == Real {
-		return n.config.NewEngine(m)
+// engine makes an engine for a process of the node.
+func (n *Node) engine(p *process) func(protocol.Model) (engine.Engine, error) {
+	return func(m protocol.Model) (engine.Engine, error) {
+		if n.net.config.Engine == Cheap {
+			return newCheap(n.net.run.Space.Layout(), n.net.best), nil
+		}
+		e, err := n.net.config.NewEngine(m)
+		if err != nil || n.machine().Speed == 0 {
+			return e, err
+		}
+		return &timed{e, p, n}, nil
 	}
-	return newCheap(n.run.Space.Layout(), n.best), nil
 }

@@ -40,6 +40,8 @@ type Config struct {
 	Threads     int              // nodes that compute at once
 	Methods     method.Factories // nil: harness.Methods
 
+	Training // for a network that learns rather than one that is tested
+
 	Trace    io.Writer        // the trace, when set
 	Progress func(window int) // called when a window begins, when set
 
@@ -93,7 +95,9 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	n.trace.order = digest
 	err = errors.Join(n.live(ctx), n.drain())
 	n.trace.flush()
-	n.watch.finish()
+	if n.watch != nil {
+		n.watch.finish()
+	}
 	return n.result(digest), err
 }
 
@@ -137,13 +141,12 @@ func (n *Network) live(ctx context.Context) error {
 		}
 		node.run()
 	}
-	for !n.finished() && len(n.watch.violations) == 0 { // later ones follow from the first
+	for !n.finished() && len(n.violations()) == 0 { // later ones follow from the first
 		if err := errors.Join(ctx.Err(), n.advance()); err != nil {
 			return err
 		}
 		if n.window > n.config.Windows+grace || !n.started && n.s.now > int64(grace*n.run.Params.WindowTime()) {
-			n.watch.stragglers()
-			return nil
+			return n.late()
 		}
 	}
 	return nil
@@ -199,9 +202,9 @@ func (n *Network) drain() error {
 
 func (n *Network) result(digest hash.Hash) Result {
 	n.stats.Segments = n.s.segments
-	published := len(n.watch.published)
+	windows, state := n.reached()
 	return Result{
-		Seed: n.config.Seed, Windows: published, State: n.watch.states[published], Violations: n.watch.violations,
+		Seed: n.config.Seed, Windows: windows, State: state, Violations: n.violations(),
 		Virtual: time.Duration(n.s.now), Stats: n.stats, Digest: hex.EncodeToString(digest.Sum(nil)[:8]),
 	}
 }

@@ -138,9 +138,6 @@ func (w *watch) event(n *Node, e telemetry.Event) {
 }
 
 func (w *watch) begins(n *Node, next protocol.Window, s telemetry.Started) {
-	if !w.net.started {
-		w.net.started, w.net.start = true, s.StartWindow
-	}
 	if s.StartWindow != w.net.start {
 		w.broken(w.net.window, OneAggregate, n, "starts a run from window %d, the others from %d", s.StartWindow, w.net.start)
 	}
