@@ -30,7 +30,7 @@ var layers = [][]string{
 	{"internal/parts"},
 	{"internal/adversary"},
 	{"internal/node", "internal/sim", "internal/harness/testnet", "internal/harness/s3site"},
-	{"internal/localnet"},
+	{"internal/localnet", "internal/lab"},
 	{"internal/cli"},
 	{"cmd/templar", "bench"},
 }

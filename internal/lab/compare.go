@@ -1,7 +1,11 @@
 package lab
 
 import (
+	"encoding/json"
+	"io"
+	"maps"
 	"math"
+	"slices"
 
 	"templar/internal/dashboard/collect"
 )
@@ -177,4 +181,24 @@ func curve(runs []*Result) (out []Curve) {
 		out = append(out, sum)
 	}
 	return out
+}
+
+// WriteJSON replaces the file at path with the comparison.
+func (c *Comparison) WriteJSON(path string) error {
+	return collect.WriteFile(path, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", " ")
+		return e.Encode(c)
+	})
+}
+
+// Builds are the versions of the program that have computed the runs.
+func (c *Comparison) Builds() []string {
+	seen := make(map[string]bool)
+	for _, o := range c.Variants {
+		for _, r := range o.Runs {
+			seen[r.Build] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }

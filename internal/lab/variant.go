@@ -177,6 +177,9 @@ func merge(below, above map[string]any) map[string]any {
 	return out
 }
 
+// Run are the run parameters of a Variant that Check has accepted.
+func (v *Variant) Run() protocol.Params { return v.params }
+
 // key identifies the Variant's results: it covers everything but the name.
 func (v *Variant) key(seed uint64) string {
 	c := *v
