@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"templar/internal/dashboard/collect"
@@ -24,13 +25,17 @@ import (
 const (
 	Solo   = "solo"   // one node takes an AdamW step a batch, on the pages of all miners one after the other
 	Dense  = "dense"  // an AdamW step a window along the mean gradient of all miners, in float32
+	Signum = "signum" // as Dense, but the parameters move by the sign of the gradients' momentum (Bernstein et al. 2018, arXiv 1802.04434)
 	DiLoCo = "diloco" // each miner takes AdamW steps as in Solo; the parameters move by the mean change, in float32
 )
 
+var kinds = []string{Solo, Dense, Signum, DiLoCo}
+
 // Baseline trains without a network, roles or compression. It is Douillard et al. 2023 (arXiv 2311.08105) as DiLoCo.
 type Baseline struct {
-	Kind string `json:"kind"` // solo, dense or diloco
-	// The schedule of AdamW, with the meaning of SparseLoCo's parameters of these names.
+	Kind string `json:"kind"` // solo, dense, signum or diloco
+	// The schedule of AdamW, with the meaning of SparseLoCo's parameters of these names. Signum takes its rates, and Beta1 as the
+	// momentum's decay.
 	InnerRate   float64 `json:"inner_learning_rate"`
 	WarmupSteps int     `json:"inner_warmup_steps"`
 	DecaySteps  int     `json:"inner_decay_steps"`
@@ -47,8 +52,8 @@ type Baseline struct {
 
 func (b *Baseline) check() error {
 	var errs []error
-	if !slices.Contains([]string{Solo, Dense, DiLoCo}, b.Kind) {
-		errs = append(errs, fmt.Errorf("baseline: kind is %q: want %s, %s or %s", b.Kind, Solo, Dense, DiLoCo))
+	if !slices.Contains(kinds, b.Kind) {
+		errs = append(errs, fmt.Errorf("baseline: kind is %q: want one of %s", b.Kind, strings.Join(kinds, ", ")))
 	}
 	if err := b.adamW(0).Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("baseline: %w", err))
@@ -90,7 +95,7 @@ type bench struct {
 
 	moments  []engine.Moments // of each miner
 	steps    []int            // of AdamW that each has taken
-	momentum []float32        // of the outer step
+	momentum []float32        // of the outer step, or of Signum
 }
 
 func (v *Variant) trainBaseline(ctx context.Context, env Env, o Options) (t Trained, err error) {
@@ -158,7 +163,7 @@ func (b *bench) all(ctx context.Context) error {
 	if err := b.measure(ctx, b.full); err != nil {
 		return err
 	}
-	train := map[string]func(context.Context, protocol.Window) error{Solo: b.solo, Dense: b.dense, DiLoCo: b.diloco}[b.Kind]
+	train := map[string]func(context.Context, protocol.Window) error{Solo: b.solo, Dense: b.dense, Signum: b.dense, DiLoCo: b.diloco}[b.Kind]
 	for w := range b.Windows {
 		if b.o.Window != nil {
 			b.o.Window(w)
@@ -270,11 +275,32 @@ func (b *bench) dense(ctx context.Context, w protocol.Window) error {
 			}
 		}
 	}
+	b.exchange()
+	if b.Kind == Signum {
+		return b.signs(ctx, b.adamW(int(w)))
+	}
 	if _, err := b.engine.Step(ctx, b.adamW(int(w))); err != nil {
 		return err
 	}
-	b.exchange()
 	return b.engine.Params(ctx, b.params)
+}
+
+// signs moves the parameters by the sign of the momentum.
+func (b *bench) signs(ctx context.Context, o engine.AdamW) error {
+	g, err := b.engine.Gradient(ctx)
+	if err != nil {
+		return err
+	}
+	if b.momentum == nil {
+		b.momentum = make([]float32, len(g))
+	}
+	for i, x := range g {
+		m := float32(o.Beta1)*b.momentum[i] + x
+		if b.momentum[i] = m; m != 0 {
+			b.params[i] -= float32(math.Copysign(o.LearningRate, float64(m)))
+		}
+	}
+	return nil
 }
 
 func (b *bench) diloco(ctx context.Context, w protocol.Window) error {
