@@ -33,6 +33,7 @@ var layers = [][]string{
 	{"internal/localnet", "internal/lab"},
 	{"internal/cli"},
 	{"cmd/templar", "bench"},
+	{"deploy", "docs"},
 }
 
 // pure packages hold rules: values in, values out.
@@ -57,6 +58,7 @@ var chooses = map[string]string{
 
 type goPackage struct {
 	ImportPath string
+	Name       string
 	Doc        string
 	GoFiles    []string
 	Imports    []string
@@ -65,7 +67,7 @@ type goPackage struct {
 // packages lists the module's packages with their non-test imports.
 func packages(t *testing.T) []goPackage {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Doc,GoFiles,Imports", "./...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Name,Doc,GoFiles,Imports", "./...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -189,7 +191,11 @@ func TestRulesArePure(t *testing.T) {
 
 func TestEveryPackageIsDocumented(t *testing.T) {
 	for _, p := range packages(t) {
-		if want := fmt.Sprintf("Package %s ", p.ImportPath[strings.LastIndex(p.ImportPath, "/")+1:]); !strings.HasPrefix(p.Doc, want) && !strings.HasPrefix(p.ImportPath, "templar/cmd/") && !strings.HasPrefix(p.ImportPath, "templar/bench/") {
+		kind := "Package"
+		if p.Name == "main" {
+			kind = "Command"
+		}
+		if want := fmt.Sprintf("%s %s ", kind, p.ImportPath[strings.LastIndex(p.ImportPath, "/")+1:]); !strings.HasPrefix(p.Doc, want) {
 			t.Errorf("%s: its doc does not begin with %q", p.ImportPath, want)
 		}
 	}
