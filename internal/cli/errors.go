@@ -72,7 +72,6 @@ func flagError(cmd *cobra.Command, err error) error {
 // originalFlags are flags of Templar v0.2.82 and of Bittensor that a role's command may lack, each with
 // what to type instead.
 var originalFlags = map[string]string{
-	"project":             "this build sends nothing to Weights & Biases: leave it out",
 	"device":              "this role has no model to compute: leave it out",
 	"store-gathers":       "this role gathers nothing: leave it out",
 	"test":                "this role gathers nothing: leave it out",
@@ -89,7 +88,7 @@ var originalFlags = map[string]string{
 	"neuron.device":       "type --device",
 	"neuron.use_wandb":    "set WANDB_API_KEY, or leave it out",
 	"subtensor.register":  "type \"templar chain register\" first",
-	"axon.port":           "a node opens no port: leave it out",
+	"axon.port":           "no other node connects to a node: leave it out",
 }
 
 func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {

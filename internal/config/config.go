@@ -55,17 +55,60 @@ const AdminOff = "off"
 
 // Telemetry says where metrics and the log go beside this machine. Default: nowhere.
 type Telemetry struct {
+	WandB    WandB    `koanf:"wandb"`
 	InfluxDB InfluxDB `koanf:"influxdb"`
 	Loki     Loki     `koanf:"loki"`
 }
 
-// InfluxDB is a server that takes metrics, by the API of its version 2.
+// WandB is a run of Weights & Biases, which records the node.
+type WandB struct {
+	// Mode is online (record and upload), offline (record only, for "wandb sync") or off.
+	// Default: online when there is a key, else off.
+	Mode    string       `koanf:"mode"`
+	Key     store.Secret `koanf:"key" json:"-"`
+	URL     string       `koanf:"url"`      // https://api.wandb.ai, also when empty
+	Entity  string       `koanf:"entity"`   // the key's own, also when empty
+	Project string       `koanf:"project"`  // templar, also when empty
+	Group   string       `koanf:"group"`    // by role, when empty
+	JobType string       `koanf:"job_type"` // likewise
+	Name    string       `koanf:"name"`     // M, V, A or E and the uid, when empty
+	RunID   string       `koanf:"run_id"`   // one that is kept in the data directory, when empty
+}
+
+// Modes of WandB.
+const (
+	WandBOnline  = "online"
+	WandBOffline = "offline"
+	WandBOff     = "off"
+)
+
+// Recording reports whether a run is recorded, and whether it is uploaded.
+func (w WandB) Recording() (record, upload bool) {
+	switch {
+	case w.Mode == WandBOff || w.Mode == "disabled": // the latter is W&B's own word
+		return false, false
+	case w.Mode == WandBOffline:
+		return true, false
+	}
+	return w.Key != "", w.Key != ""
+}
+
+// InfluxDB is a server that takes metrics.
 type InfluxDB struct {
-	Host     string       `koanf:"host"`     // host[:port], reached by https, or http(s)://host[:port]; empty: none
-	Port     uint16       `koanf:"port"`     // of a host without one; 8086, also when 0
-	Database string       `koanf:"database"` // tplr, also when empty
-	Org      string       `koanf:"org"`      // tplr, also when empty
-	Token    store.Secret `koanf:"token" json:"-"`
+	// API is the write interface: v1, v2 or v3 of InfluxDB, and what other servers have of them.
+	// Default: v2.
+	API string `koanf:"api"`
+	// Original also writes the measurements of the Python original. CompatTags makes their
+	// window and global_step tags, as they are there: old dashboards need it, and each point
+	// is then a series of its own.
+	Original   bool         `koanf:"original"`
+	CompatTags bool         `koanf:"compat_tags"`
+	Host       string       `koanf:"host"`     // host[:port], reached by https, or http(s)://host[:port]; empty: none
+	Port       uint16       `koanf:"port"`     // of a host without one; 8086, also when 0
+	Database   string       `koanf:"database"` // tplr, also when empty
+	Org        string       `koanf:"org"`      // tplr, also when empty
+	User       string       `koanf:"user"`     // of v1 with authentication
+	Token      store.Secret `koanf:"token" json:"-"`
 }
 
 // Server is where metrics go; its token opens it.
@@ -78,7 +121,7 @@ func (i InfluxDB) Server() influx.Server {
 		address = fmt.Sprintf("%s:%d", address, cmp.Or(i.Port, 8086))
 	}
 	return influx.Server{
-		URL: address, Token: i.Token.Reveal(),
+		API: cmp.Or(i.API, influx.V2), URL: address, User: i.User, Token: i.Token.Reveal(), Original: i.Original, CompatTags: i.CompatTags,
 		Org: cmp.Or(i.Org, "tplr"), Bucket: cmp.Or(i.Database, "tplr"), // the original's
 	}
 }
@@ -87,6 +130,8 @@ func (i InfluxDB) Server() influx.Server {
 type Loki struct {
 	// URL is http(s)://[user:password@]host[:port][/path], without a path Loki's own; empty: none.
 	URL store.Secret `koanf:"url" json:"-"`
+	// Metadata sends window, uid and verdict of a line as structured metadata, which Loki 3 takes.
+	Metadata bool `koanf:"structured_metadata"`
 }
 
 // Wallet names a hotkey file in Bittensor's layout: <path>/<name>/hotkeys/<hotkey>.

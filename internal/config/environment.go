@@ -20,7 +20,10 @@ func variables(role telemetry.Role) map[string]string {
 		"NETWORK": "chain.network", "NETUID": "chain.netuid", "CUDA_DEVICE": "options.device",
 		"TEMPLAR_CHAIN_ENDPOINT": "chain.endpoint", "TEMPLAR_CHAIN_VERIFY": "chain.verify", "TEMPLAR_CHAIN_BACKEND": "chain.backend", "TEMPLAR_DATA_DIR": "data_dir", "TEMPLAR_RUN": "run", "TEMPLAR_ADMIN": "admin.address",
 		"INFLUXDB_HOST": "telemetry.influxdb.host", "INFLUXDB_PORT": "telemetry.influxdb.port", "INFLUXDB_DATABASE": "telemetry.influxdb.database",
-		"INFLUXDB_ORG": "telemetry.influxdb.org", "INFLUXDB_TOKEN": "telemetry.influxdb.token", "LOKI_URL": "telemetry.loki.url",
+		"INFLUXDB_ORG": "telemetry.influxdb.org", "INFLUXDB_TOKEN": "telemetry.influxdb.token", "LOKI_URL": "telemetry.loki.url", "INFLUXDB_API": "telemetry.influxdb.api", "INFLUXDB_USER": "telemetry.influxdb.user",
+		"WANDB_API_KEY": "telemetry.wandb.key", "WANDB_MODE": "telemetry.wandb.mode", "WANDB_BASE_URL": "telemetry.wandb.url", "WANDB_ENTITY": "telemetry.wandb.entity",
+		"WANDB_PROJECT": "telemetry.wandb.project", "WANDB_RUN_GROUP": "telemetry.wandb.group", "WANDB_JOB_TYPE": "telemetry.wandb.job_type",
+		"WANDB_NAME": "telemetry.wandb.name", "WANDB_RUN_ID": "telemetry.wandb.run_id",
 	}
 	bucket := func(name, read, write string) {
 		env, key := "R2_"+strings.ToUpper(name)+"_", "buckets."+name+"."
@@ -55,8 +58,6 @@ func review(environ []string, known map[string]string) (warnings []string) {
 		_, ours := known[name]
 		switch {
 		case value == "" || ours || name == bucketList:
-		case name == "WANDB_API_KEY":
-			warnings = append(warnings, name+" ignored: this build sends nothing to Weights & Biases; metrics go to InfluxDB (INFLUXDB_HOST, INFLUXDB_TOKEN)")
 		case strings.HasPrefix(name, "R2_"):
 			warnings = append(warnings, strangeVariable(name, known))
 		}

@@ -18,6 +18,7 @@ func flagKeys(role telemetry.Role) map[string]string {
 		"peers": "options.peers", "windows": "options.windows", "test": "options.test",
 		"store-gathers": "options.store_gathers", "keep-gathers": "options.keep_gathers",
 		"admin": "admin.address", "admin.hosts": "admin.hosts", "pprof": "admin.profile",
+		"wandb": "telemetry.wandb.mode", "project": "telemetry.wandb.project", "wandb.entity": "telemetry.wandb.entity", "wandb.group": "telemetry.wandb.group",
 	}
 	if role == telemetry.Evaluator {
 		for _, gathering := range []string{"peers", "test", "store-gathers", "keep-gathers"} {
@@ -114,6 +115,10 @@ func RoleFlags(f *pflag.FlagSet, role telemetry.Role) {
 	f.String("admin", d.Admin.Address, "address of the admin server (metrics, health, status, page), or off")
 	f.String("admin.hosts", "", "names of the admin server besides localhost and its address: a,b")
 	f.Bool("pprof", false, "serve profiles on the admin server")
+	f.String("wandb", "", "Weights & Biases: online, offline or off (default online when WANDB_API_KEY is set)")
+	f.String("project", "", "project there (default templar)")
+	f.String("wandb.entity", "", "entity there (default that of the key)")
+	f.String("wandb.group", "", "group of runs there (default by role)")
 	for _, b := range bucketFlags(role) {
 		f.String(b.key, "", b.usage)
 	}

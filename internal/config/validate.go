@@ -13,6 +13,7 @@ import (
 
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/internal/telemetry/influx"
 	"templar/internal/userfile"
 	"templar/protocol"
 )
@@ -173,11 +174,34 @@ func (v *validator) engine(o Options) {
 }
 
 func (v *validator) telemetry(t Telemetry) {
+	w := t.WandB
+	if !slices.Contains([]string{"", WandBOnline, WandBOffline, WandBOff, "disabled"}, w.Mode) {
+		v.fault("telemetry.wandb.mode", "want online, offline or off")
+	}
+	if w.Mode == WandBOnline {
+		v.need("telemetry.wandb.key", w.Key.Reveal())
+	}
+	if w.URL != "" {
+		if u, err := url.Parse(w.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			v.fault("telemetry.wandb.url", "want http(s)://host[:port]") // which may hold a password: not quoted
+		}
+	}
+	if strings.ContainsAny(w.RunID, "/\\#?%:;,'") || len(w.RunID) > 128 {
+		v.fault("telemetry.wandb.run_id", "want letters, digits, - and _")
+	}
+	if strings.ContainsAny(w.Project, "/\\#?%:") || len(w.Project) > 128 {
+		v.fault("telemetry.wandb.project", "want up to 128 characters without /\\#?%%:")
+	}
 	if i := t.InfluxDB; i.Host != "" {
 		if !isServer(i.Server().URL) {
 			v.fault("telemetry.influxdb.host", "want [http(s)://]host[:port]")
 		}
-		v.need("telemetry.influxdb.token", i.Token.Reveal())
+		if !slices.Contains([]string{"", influx.V1, influx.V2, influx.V3}, i.API) {
+			v.fault("telemetry.influxdb.api", "want v1, v2 or v3")
+		}
+		if i.API != influx.V1 { // which may be open to all
+			v.need("telemetry.influxdb.token", i.Token.Reveal())
+		}
 	}
 	if address := t.Loki.URL.Reveal(); address != "" {
 		u, err := url.Parse(address)

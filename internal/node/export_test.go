@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"io"
 	"log/slog"
@@ -24,7 +25,11 @@ func TestExported(t *testing.T) {
 	var mu sync.Mutex
 	bodies := make(map[string]string)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body)
+		body := io.Reader(r.Body)
+		if r.Header.Get("Content-Encoding") == "gzip" {
+			body, _ = gzip.NewReader(r.Body)
+		}
+		b, _ := io.ReadAll(body)
 		mu.Lock()
 		defer mu.Unlock()
 		bodies[r.URL.Path] += string(b)

@@ -64,6 +64,35 @@ func (l *Line) Notes() []string {
 	return out
 }
 
+// MeanLosses returns the means of the losses of the miners that were measured; ok is false when
+// none was.
+func MeanLosses(lines []Line) (mean Losses, ok bool) {
+	n := 0
+	for i := range lines {
+		l := lines[i].Losses
+		if l == nil {
+			continue
+		}
+		n++
+		mean.OwnBefore += l.OwnBefore
+		mean.OwnAfter += l.OwnAfter
+		mean.RandomBefore += l.RandomBefore
+		mean.RandomAfter += l.RandomAfter
+	}
+	by := Number(max(n, 1))
+	return Losses{mean.OwnBefore / by, mean.OwnAfter / by, mean.RandomBefore / by, mean.RandomAfter / by}, n > 0
+}
+
+// Active counts the miners that have uploaded in the last window.
+func Active(lines []Line) (n int) {
+	for i := range lines {
+		if lines[i].After.InactiveWindows == 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // Penalties counts the reasons that are penalties.
 func (l *Line) Penalties() (n int) {
 	for _, r := range l.Reasons {

@@ -2,6 +2,7 @@ package influx
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"io"
 	"log/slog"
@@ -47,7 +48,7 @@ func TestPoints(t *testing.T) {
 		{telemetry.Gathered{Verdicts: []telemetry.PeerVerdict{{Verdict: protocol.VerdictOK}, {Verdict: protocol.VerdictLate}}, Bytes: 7},
 			"peers=2i,success_rate=0.5,bytes=7i,seconds=0,skipped_late=1i"},
 		{telemetry.Published{Bytes: 7, Included: []protocol.UID{1, 3, 4, 6}, Skipped: skipped, Ours: true, Gather: time.Second, Aggregate: time.Second / 4, Publish: time.Second / 8},
-			"peers_selected=8i,peers_included=4i,success_rate=0.5,bytes=7i,ours=true,gather_seconds=1,aggregate_seconds=0.25,publish_seconds=0.125,skipped_bad_index=1i,skipped_late=2i,skipped_missing=1i"},
+			"peers_selected=8i,peers_included=4i,success_rate=0.5,bytes=7i,ours=true,gather_seconds=1,aggregate_seconds=0.25,publish_seconds=0.125,skipped_bad_index=1i,skipped_late=2i,skipped_missing=1i,skipped_uids=\"[2,5,7,8]\""},
 		{telemetry.Applied{Step: 4, LearningRate: 0.5, AggregateBytes: 7, Included: []protocol.UID{1}, Skipped: skipped, Provisional: true},
 			"step=4i,learning_rate=0.5,bytes=7i,peers_included=1i,peers_skipped=4i,provisional=true"},
 		{telemetry.Audited{Honest: true, Gradients: 3}, "honest=true,gradients=3i"},
@@ -59,11 +60,11 @@ func TestPoints(t *testing.T) {
 		if c.want != "" {
 			want = `templar_` + strings.ReplaceAll(e.Kind(), "-", "_") + `,node=a\ node\,\=,role=miner,uid=3 window=12i,` + c.want + tail
 		}
-		if got := string(bytes.Join(points(e), nil)); got != want {
+		if got := string(bytes.Join(Points(e), nil)); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", e.Kind(), got, want)
 		}
 	}
-	scored := points(event(telemetry.Validator, telemetry.Scored{Miners: []score.Line{
+	scored := Points(event(telemetry.Validator, telemetry.Scored{Miners: []score.Line{
 		{
 			Observation: score.Observation{UID: 1, Losses: &score.Losses{OwnBefore: 4, OwnAfter: 3, RandomBefore: 5, RandomAfter: score.Number(math.Inf(1))}},
 			After:       score.Record{Rating: score.Rating{Mu: 26, Sigma: 8}, GradientScore: 0.5, BinaryAverage: 0.25, SyncScore: 1, Final: 0.5},
@@ -74,7 +75,7 @@ func TestPoints(t *testing.T) {
 	if len(scored) != 2 || string(scored[0]) != want {
 		t.Errorf("%s\nwant %s", scored, want)
 	}
-	compared := bytes.Join(points(event(telemetry.Validator, telemetry.Compared{Samples: []telemetry.Sample{
+	compared := bytes.Join(Points(event(telemetry.Validator, telemetry.Compared{Samples: []telemetry.Sample{
 		{UID: 1, Sync: score.Sync{Verdict: protocol.VerdictOK, Distance: score.Distance{L2: 0.5, MeanAbs: 0.25, StepsBehind: 2}, Same: true}},
 		{UID: 4, Sync: score.Sync{Verdict: protocol.VerdictMissing}},
 	}})), nil)
@@ -83,28 +84,44 @@ func TestPoints(t *testing.T) {
 	if string(compared) != distances {
 		t.Errorf("%s\nwant %s", compared, distances)
 	}
-	if got := string(points(event(telemetry.Aggregator, telemetry.HeldOut{}))[0]); strings.Contains(got, "uid") {
+	if got := string(Points(event(telemetry.Aggregator, telemetry.HeldOut{}))[0]); strings.Contains(got, "uid") {
 		t.Errorf("an aggregator has no slot: %s", got)
 	}
 }
 
-// What InfluxDB gets over HTTP is what its interface asks for.
+// What a server gets over HTTP is what its interface asks for.
 func TestRequest(t *testing.T) {
 	type got struct{ path, query, authorization, body string }
 	all := make(chan got, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body)
+		z, err := gzip.NewReader(r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		b, _ := io.ReadAll(z)
 		all <- got{r.URL.Path, r.URL.RawQuery, r.Header.Get("Authorization"), string(b)}
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer server.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	m := New(Server{URL: server.URL, Org: "an org", Bucket: "b", Token: "token"}, clock.Wall{}, slog.Default())
-	m.Emit(event(telemetry.Miner, telemetry.HeldOut{Loss: 0, Tokens: 9}))
-	m.Run(ctx)
-	want := got{"/api/v2/write", "bucket=b&org=an+org&precision=ns", "Token token", `templar_held_out,node=a\ node\,\=,role=miner,uid=3 window=12i,loss=0,perplexity=1,tokens=9i 1000000005` + "\n"}
-	if g := <-all; g != want {
-		t.Errorf("got  %+v\nwant %+v", g, want)
+	const body = `templar_held_out,node=a\ node\,\=,role=miner,uid=3 window=12i,loss=0,perplexity=1,tokens=9i 1000000005` + "\n"
+	for _, c := range []struct {
+		server Server
+		want   got
+	}{
+		{Server{API: V1, Bucket: "b"}, got{"/write", "db=b&precision=ns", "", body}},
+		{Server{API: V1, Bucket: "b", User: "u", Token: "token"}, got{"/write", "db=b&precision=ns", "Basic dTp0b2tlbg==", body}},
+		{Server{API: V2, Org: "an org", Bucket: "b", Token: "token"}, got{"/api/v2/write", "bucket=b&org=an+org&precision=ns", "Token token", body}},
+		{Server{API: V3, Bucket: "b", Token: "token"}, got{"/api/v3/write_lp", "db=b&precision=nanosecond", "Bearer token", body}},
+	} {
+		c.server.URL = server.URL
+		m := New(c.server, nil, clock.Wall{}, slog.Default())
+		m.Emit(event(telemetry.Miner, telemetry.HeldOut{Loss: 0, Tokens: 9}))
+		m.Run(ctx)
+		if g := <-all; g != c.want {
+			t.Errorf("got  %+v\nwant %+v", g, c.want)
+		}
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"templar/protocol"
 )
 
-// points writes an event in InfluxDB's line protocol: a point, or one for each miner that
+// Points writes an event in InfluxDB's line protocol: a point, or one for each miner that
 // was compared or scored. Events without numbers give none.
-func points(e telemetry.Event) [][]byte {
+func Points(e telemetry.Event) [][]byte {
 	var b batch
 	e.Visit(&b)
 	return b
@@ -56,7 +56,7 @@ func (b *batch) Published(e telemetry.Event, p telemetry.Published) {
 	b.add(e, newPoint(e).count("peers_selected", uint64(len(p.Included)+len(p.Skipped))).count("peers_included", uint64(len(p.Included))).
 		number("success_rate", p.SuccessRate()).count("bytes", uint64(p.Bytes)).flag("ours", p.Ours).
 		time("gather", p.Gather).time("aggregate", p.Aggregate).time("publish", p.Publish).
-		verdicts(slices.Collect(maps.Values(p.Skipped))))
+		verdicts(slices.Collect(maps.Values(p.Skipped))).text("skipped_uids", skippedUIDs(p.Skipped)))
 }
 
 func (b *batch) Applied(e telemetry.Event, a telemetry.Applied) {
@@ -160,6 +160,21 @@ func (p *point) number(name string, x float64) *point {
 		p.field(name)
 		p.fields = strconv.AppendFloat(p.fields, x, 'g', -1, 64)
 	}
+	return p
+}
+
+// text adds a text, at most 255 bytes of it.
+func (p *point) text(name, value string) *point {
+	const most = 255
+	value = strings.ToValidUTF8(value[:min(len(value), most)], "")
+	value = strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return -1
+		}
+		return r
+	}, value)
+	p.field(name)
+	p.fields = append(append(append(p.fields, '"'), strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value)...), '"')
 	return p
 }
 

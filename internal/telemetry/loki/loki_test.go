@@ -23,7 +23,7 @@ func TestAddressIsNotLogged(t *testing.T) {
 	away := httptest.NewServer(http.NotFoundHandler())
 	away.Close()
 	logged := &bytes.Buffer{}
-	w, err := New(strings.Replace(away.URL, "//", "//user:hunter2@", 1)+"/hunter2?token=hunter2", nil, clock.Wall{}, slog.New(slog.NewTextHandler(logged, nil)))
+	w, err := New(strings.Replace(away.URL, "//", "//user:hunter2@", 1)+"/hunter2?token=hunter2", nil, false, clock.Wall{}, slog.New(slog.NewTextHandler(logged, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestRequest(t *testing.T) {
 	defer server.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	w, err := New(strings.Replace(server.URL, "//", "//user:password@", 1), map[string]string{"node": "miner-0"}, clock.Wall{}, slog.Default())
+	w, err := New(strings.Replace(server.URL, "//", "//user:password@", 1), map[string]string{"node": "miner-0"}, false, clock.Wall{}, slog.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,20 @@ func TestRequest(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.Values[0][1]), &line); err != nil || line.Msg != `a "quoted" line` || line.Window != 12 || s.Stream["node"] != "miner-0" || len(s.Values[0][0]) != 19 {
 		t.Errorf("%v, %+v", err, s)
 	}
-	if _, err := New("http://user:hunter2@%zz", nil, clock.Wall{}, slog.Default()); err == nil || strings.Contains(err.Error(), "hunter2") {
+	if _, err := New("http://user:hunter2@%zz", nil, false, clock.Wall{}, slog.Default()); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Metadata is sent where it is wanted, of lines that have some.
+func TestMetadata(t *testing.T) {
+	batch := [][]byte{[]byte(`1 {"msg":"phase","window":12,"uid":3,"phase":"training"}`), []byte(`2 {"msg":"x"}`), []byte(`3 plain`)}
+	const plain = `{"streams":[{"stream":null,"values":[["1","{\"msg\":\"phase\",\"window\":12,\"uid\":3,\"phase\":\"training\"}"],["2","{\"msg\":\"x\"}"],["3","plain"]]}]}`
+	if got, err := streams(nil, false, batch); err != nil || string(got) != plain {
+		t.Errorf("%s, %v", got, err)
+	}
+	got, err := streams(nil, true, batch)
+	if err != nil || !strings.Contains(string(got), `{"phase":"training","uid":"3","window":"12"}],["2",`) || !strings.Contains(string(got), `["3","plain",{}]`) {
+		t.Errorf("%s, %v", got, err)
 	}
 }
