@@ -25,14 +25,14 @@ var layers = [][]string{
 	{"internal/mailbox", "internal/bulletin", "internal/evaluation", "internal/report", "internal/harness"},
 	{"internal/attest"},
 	{"internal/checkpoint", "internal/replica"},
-	{"internal/role", "internal/resume", "internal/audit", "internal/plan"},
+	{"internal/role", "internal/resume", "internal/audit"},
 	{"internal/miner", "internal/validator", "internal/aggregator", "internal/evaluator"},
 	{"internal/parts"},
 	{"internal/adversary"},
 	{"internal/node", "internal/sim", "internal/harness/testnet", "internal/harness/s3site"},
 	{"internal/localnet", "internal/lab"},
 	{"internal/cli"},
-	{"cmd/templar", "bench"},
+	{"cmd/templar", "cmd/templar-xla", "bench"},
 	{"deploy", "docs"},
 }
 
@@ -44,11 +44,12 @@ var impure = []string{"context", "log", "log/slog", "net", "net/http", "os", "os
 
 // backEnds are implementations of ports. Only the command chooses among them, in
 // cmd/templar/backends; lower layers get constructors as values (node.Backends).
-var backEnds = []string{"internal/chain/cometbft", "internal/engine/cpu", "internal/store/s3"}
+var backEnds = []string{"internal/chain/cometbft", "internal/engine/cpu", "internal/engine/xla", "internal/store/s3"}
 
 // chooses lists the packages outside its own folder that may import a back end, and why.
 var chooses = map[string]string{
 	"cmd/templar/backends":     "fills node.Backends",
+	"cmd/templar-xla":          "is the engine process",
 	"bench":                    "measures implementations",
 	"internal/cli":             "chain: the commands that make and administer nodes of our own chain",
 	"internal/store/check":     "s3: reads its errors to explain them",

@@ -17,6 +17,7 @@ func flagValues(b *node.Backends) map[string][]string {
 		"log-level":         {"trace", "debug", "info", "warn", "error"},
 		"preset":            protocol.Presets(),
 		"device":            build.Devices,
+		"precision":         {"float32", "bf16"},
 		"blas":              {"builtin", "openblas", "auto"},
 		"chain.backend":     build.Chains,
 		"subtensor.network": {"finney", "test", "archive", "local"},

@@ -16,7 +16,8 @@ import (
 func doctor() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Show what this machine computes with",
-		Long:    "Show the processor's features, the libraries that multiply matrices, and the speed of one core.",
+		Long: `Show the processor's features, the libraries that multiply matrices, the speed of one core, and the
+GPUs with what their engine needs.`,
 		Example: "  templar doctor", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), `go        %s %s/%s, %d cores

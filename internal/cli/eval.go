@@ -59,6 +59,8 @@ the gradient of the mean loss for every tensor, as safetensors.`,
 	f.IntVar(&o.length, "sequence-length", 0, "tokens of a sequence (default the model's most, up to 1024)")
 	f.IntVar(&o.batch, "batch", 8, "sequences at once")
 	f.BoolVar(&o.json, "json", false, "print JSON")
+	f.StringVar(&o.engine.Device, "device", "cpu", "device to compute on: cpu, cuda, cuda:N, cuda:all or plugin:PATH")
+	f.StringVar(&o.engine.Precision, "precision", "", "matrix products of a GPU: float32 or bf16 (default bf16)")
 	f.IntVar(&o.engine.Threads, "threads", 0, "threads that compute (default all cores)")
 	f.StringVar(&o.engine.BLAS, "blas", "builtin", "library that multiplies matrices: builtin, openblas or auto")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -84,7 +86,7 @@ func evaluate(cmd *cobra.Command, b *node.Backends, o evalFlags) error {
 	if err != nil {
 		return err
 	}
-	e, err := b.Engine("", m.Model, o.engine)
+	e, err := b.Engine(o.engine.Device, m.Model, o.engine)
 	if err != nil {
 		return err
 	}

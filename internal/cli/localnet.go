@@ -49,6 +49,7 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 	f.StringVar(&o.JSON, "json", "", "write a report to this file")
 	f.StringVar(&o.Plot, "plot", "", "file of the loss plot (default loss.png in the data directory)")
 	size := f.String("memory", "", "memory that the process may use, like 16GiB (default nine tenths of the machine's)")
+	f.StringSliceVar(&o.Devices, "device", nil, "devices of the validators and miners, in turn: cpu, cuda, cuda:N or plugin:PATH (default cpu)")
 	noLive := f.Bool("no-live", false, "log lines instead of the live view")
 	f.StringVar(&o.Admin, "admin", config.Default().Admin.Address, "address of the admin server (page, metrics, health, status), or off")
 	f.BoolVar(&o.Profile, "pprof", false, "serve profiles on the admin server")

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"templar/internal/store"
@@ -224,10 +225,13 @@ func (k Key) MarshalJSON() ([]byte, error) {
 type Options struct {
 	// Windows to take part in, counted from the run's start window; 0 means no end.
 	Windows uint64 `koanf:"windows"`
-	// Device that the engine computes on: cpu, also when empty, or another that the
-	// program was built for. An aggregator has no engine, and ignores Device, Threads
-	// and BLAS.
+	// Device that the engine computes on: cpu, also when empty, cuda (the first GPU), cuda:N,
+	// cuda:all or plugin:PATH (docs/gpu.md). An aggregator has no engine, and ignores Device,
+	// Precision, Threads and BLAS.
 	Device string `koanf:"device"`
+	// Precision of a device's matrix products: float32, bf16, or empty for what suits the device
+	// (bf16 on GPUs). The cpu computes in float32.
+	Precision string `koanf:"precision"`
 	// Threads of the engine; 0 means all cores.
 	Threads int `koanf:"threads"`
 	// BLAS multiplies the engine's matrices: builtin, also when empty, openblas or auto.
@@ -252,6 +256,16 @@ type Options struct {
 	// Tokenizer is the tokenizer.json of the dataset, by which an evaluator counts bytes. A
 	// dataset of bytes needs none.
 	Tokenizer string `koanf:"tokenizer"`
+}
+
+// DeviceName is the name in Options.Device, without what follows a colon. A number, as CUDA_DEVICE may
+// have, is one of cuda's.
+func DeviceName(device string) string {
+	if _, err := strconv.ParseUint(device, 10, 16); err == nil {
+		return "cuda"
+	}
+	name, _, _ := strings.Cut(device, ":")
+	return name
 }
 
 // Default returns what holds where no source says otherwise.

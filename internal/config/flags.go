@@ -28,7 +28,7 @@ func flagKeys(role telemetry.Role) map[string]string {
 	}
 	if role != telemetry.Aggregator {
 		keys["device"], keys["threads"], keys["blas"] = "options.device", "options.threads", "options.blas"
-		keys["memory"] = "options.memory"
+		keys["memory"], keys["precision"] = "options.memory", "options.precision"
 	}
 	if role == telemetry.Miner {
 		keys["batches"] = "options.batches"
@@ -93,7 +93,8 @@ func RoleFlags(f *pflag.FlagSet, role telemetry.Role) {
 	f.String("data-dir", d.DataDir, "folder of the node's own state")
 	f.String("run", "", "file with the run parameters, from the run's owner")
 	if role != telemetry.Aggregator {
-		f.String("device", d.Options.Device, "device to compute on")
+		f.String("device", d.Options.Device, "device to compute on: cpu, cuda, cuda:N, cuda:all or plugin:PATH")
+		f.String("precision", "", "matrix products of a GPU: float32 or bf16 (default bf16)")
 		f.Int("threads", 0, "threads to compute with (default all cores)")
 		f.String("blas", "", "what multiplies matrices: builtin, openblas or auto (default builtin)")
 		f.String("memory", "", "memory that the process may use, like 24GiB: batches are cut to fit (default nine tenths of the machine's)")

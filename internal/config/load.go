@@ -197,7 +197,7 @@ func idle(o Options) (warnings []string) {
 	for _, s := range []struct {
 		key string
 		set bool
-	}{{"device", cmp.Or(o.Device, "cpu") != "cpu"}, {"threads", o.Threads != 0}, {"blas", o.BLAS != ""}} {
+	}{{"device", cmp.Or(o.Device, "cpu") != "cpu"}, {"precision", o.Precision != ""}, {"threads", o.Threads != 0}, {"blas", o.BLAS != ""}} {
 		if s.set {
 			warnings = append(warnings, "options."+s.key+" ignored: an aggregator has no model to compute")
 		}

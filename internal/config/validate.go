@@ -158,7 +158,12 @@ func (v *validator) chain(c Chain) {
 }
 
 func (v *validator) engine(o Options) {
-	v.has("options.device", o.Device, v.build.Devices)
+	if name := DeviceName(o.Device); name != "" && !slices.Contains(v.build.Devices, name) {
+		v.has("options.device", o.Device, v.build.Devices)
+	}
+	if !slices.Contains([]string{"", "float32", "bf16"}, o.Precision) {
+		v.fault("options.precision", "%q is none of float32, bf16", o.Precision)
+	}
 	if o.Threads < 0 {
 		v.fault("options.threads", "must not be negative")
 	}

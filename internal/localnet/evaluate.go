@@ -30,7 +30,7 @@ func (o *Options) evaluate(ctx context.Context, n *network, env node.Env, client
 	if err != nil {
 		return nil, err
 	}
-	cfg.Options.Memory = memory
+	cfg.Options.Memory, cfg.Options.Device = memory, o.device(member{})
 	env.Sink = renewing(env.Sink, c, o.path(output.Report), env.Log)
 	nd, err := node.Open(ctx, cfg, telemetry.Evaluator, parts.Of(telemetry.Evaluator), env)
 	if err != nil {

@@ -40,11 +40,12 @@ type Options struct {
 	Preset      string
 	Seed        uint64
 	DataDir     string
-	Corpus      string // text file or directory; empty is the embedded book
-	Include     string // glob on a directory's files
-	JSON        string // file for the report; empty for none
-	Plot        string // file for the loss plot; empty is loss.png in DataDir
-	Memory      int64  // that the process may use, in bytes; 0: nine tenths of the machine's
+	Corpus      string   // text file or directory; empty is the embedded book
+	Include     string   // glob on a directory's files
+	JSON        string   // file for the report; empty for none
+	Plot        string   // file for the loss plot; empty is loss.png in DataDir
+	Devices     []string // of validators and miners, in turn of their uids; the first one's is the evaluator's too
+	Memory      int64    // that the process may use, in bytes; 0: nine tenths of the machine's
 
 	// Chain, when its endpoint is set, is an existing chain, on which the
 	// network is to be formed by hand (Prepare): of the wallets of WalletPath, in the order

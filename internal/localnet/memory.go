@@ -23,7 +23,7 @@ func (o *Options) share(p protocol.Params, members []member) (map[string]int64, 
 	var needed, wanted int64
 	each := map[telemetry.Role]int64{}
 	for i, m := range members {
-		if least[i], most[i], err = o.Backends.Memory(m.role, r, "", o.threads(m.role)); err != nil {
+		if least[i], most[i], err = o.Backends.Memory(m.role, r, o.device(m), o.threads(m.role)); err != nil {
 			return nil, err
 		}
 		needed, wanted = needed+least[i], wanted+most[i]

@@ -131,7 +131,7 @@ func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgro
 			return e, err
 		}
 		cfg.Options.Windows = o.Windows
-		cfg.Options.Threads = o.threads(m.role)
+		cfg.Options.Threads, cfg.Options.Device = o.threads(m.role), o.device(m)
 		cfg.Options.Memory = setMemory(shares, m.name)
 		env := env
 		env.Alter = m.corrupt
@@ -143,6 +143,14 @@ func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgro
 		})
 	}
 	return e, nil
+}
+
+// device is that of a node's engine.
+func (o *Options) device(m member) string {
+	if len(o.Devices) == 0 {
+		return ""
+	}
+	return o.Devices[int(m.uid)%len(o.Devices)]
 }
 
 // threads are those of a node's engine: miners train at the same time, and an evaluator measures

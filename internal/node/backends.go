@@ -54,6 +54,10 @@ type EngineKind struct {
 
 // EngineOptions are those of config.Options that an engine may use.
 type EngineOptions struct {
+	Device    string // as the user named it
+	Precision string // float32, bf16, or empty for what suits the device
+	Log       *slog.Logger
+
 	Threads int    // 0: all cores
 	BLAS    string // builtin, also when empty, openblas or auto
 
@@ -96,16 +100,17 @@ func (b *Backends) Chain(ctx context.Context, c config.Chain, clk clock.Clock, l
 
 // Engine makes the engine of a device.
 func (b *Backends) Engine(device string, m protocol.Model, o EngineOptions) (engine.Engine, error) {
-	kind, err := pick("options.device", b.Engines, device, config.Default().Options.Device)
+	kind, err := pick("options.device", b.Engines, config.DeviceName(device), config.Default().Options.Device)
 	if err != nil {
 		return nil, err
 	}
+	o.Device = device
 	return kind.Open(m, o)
 }
 
 // Buffers is the memory that the engine of a device needs for its buffers.
 func (b *Backends) Buffers(device string, m protocol.Model, o EngineOptions) (least, most int64, err error) {
-	kind, err := pick("options.device", b.Engines, device, config.Default().Options.Device)
+	kind, err := pick("options.device", b.Engines, config.DeviceName(device), config.Default().Options.Device)
 	if err != nil || kind.Buffers == nil {
 		return 0, 0, err
 	}

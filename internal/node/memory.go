@@ -11,7 +11,7 @@ import (
 
 // engineOptions are those of a role's engine. They divide the memory that the node may use.
 func engineOptions(c config.Options, r telemetry.Role, needs parts.Needs, run run.Run) (EngineOptions, error) {
-	o := EngineOptions{Threads: c.Threads, BLAS: c.BLAS}
+	o := EngineOptions{Threads: c.Threads, BLAS: c.BLAS, Precision: c.Precision}
 	size, err := userfile.Size(c.Memory)
 	if err != nil || !needs.Model {
 		return o, err

@@ -96,6 +96,7 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 	if err != nil {
 		return nil, err
 	}
+	options.Log = s.Log
 	s.Engine = func(m protocol.Model) (engine.Engine, error) { return env.Engine(c.Options.Device, m, options) }
 	if err := n.place(&s, c, buckets, env); err != nil {
 		return nil, err

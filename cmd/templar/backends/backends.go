@@ -17,6 +17,7 @@ import (
 	"templar/internal/config"
 	"templar/internal/engine"
 	"templar/internal/engine/cpu"
+	"templar/internal/engine/device"
 	"templar/internal/node"
 	"templar/internal/store/s3"
 	"templar/method"
@@ -28,8 +29,12 @@ import (
 // All returns the back ends that the command is built with.
 func All() node.Backends {
 	return node.Backends{
-		Chains:  map[string]node.OpenChain{config.CometBFT: dial, config.Bittensor: dialBittensor},
-		Engines: map[string]node.EngineKind{"cpu": {Open: newCPU, Buffers: cpuBuffers}},
+		Chains: map[string]node.OpenChain{config.CometBFT: dial, config.Bittensor: dialBittensor},
+		Engines: map[string]node.EngineKind{
+			"cpu":         {Open: newCPU, Buffers: cpuBuffers},
+			device.CUDA:   {Open: newDevice, Buffers: deviceBuffers},
+			device.Plugin: {Open: newDevice, Buffers: deviceBuffers},
+		},
 		Stores:  map[string]node.OpenStore{"http": newS3, "https": newS3},
 		Methods: method.Factories{dctsign.Name: dctsign.New, sparseloco.Name: sparseloco.New},
 		Private: node.PrivateChain{Backend: config.CometBFT, Init: initialise, Serve: serve},
@@ -61,6 +66,9 @@ func serve(home, listen string, blockTime time.Duration, log *slog.Logger) (node
 }
 
 func newCPU(m protocol.Model, o node.EngineOptions) (engine.Engine, error) {
+	if o.Precision != "" && o.Precision != "float32" {
+		return nil, fmt.Errorf("precision %s: the engine of the cpu computes in float32: choose another --device, or leave --precision out", o.Precision)
+	}
 	if o.Rows > 0 {
 		if _, err := cpu.PlanStep(m, o.Rows, o.Cols, threads(o), o.Train, o.Memory); err != nil {
 			return nil, err
@@ -76,5 +84,25 @@ func cpuBuffers(m protocol.Model, o node.EngineOptions) (least, most int64) {
 }
 
 func threads(o node.EngineOptions) int { return cmp.Or(o.Threads, runtime.GOMAXPROCS(0)) }
+
+// newDevice starts the engine of a GPU, or of another device that a PJRT plug-in drives, in a process of
+// its own.
+func newDevice(m protocol.Model, o node.EngineOptions) (engine.Engine, error) {
+	spec, err := device.Parse(o.Device)
+	if err != nil {
+		return nil, err
+	}
+	e, err := device.Start(spec, m, device.Options{Precision: o.Precision, Log: o.Log})
+	if err != nil {
+		return nil, err // and no interface of a nil pointer
+	}
+	return e, nil
+}
+
+// deviceBuffers is the memory through which vectors cross: that of the device is not this machine's.
+func deviceBuffers(m protocol.Model, _ node.EngineOptions) (least, most int64) {
+	window := device.Window(m)
+	return window, window
+}
 
 func newS3() node.StoreConn { return s3.NewDialer(s3.Options{}) }

@@ -30,14 +30,14 @@ func (s *State) Step(ctx context.Context, o engine.AdamW) (norm float64, err err
 		s.first, s.second = make([]float32, len(params)), make([]float32, len(params))
 	}
 	s.steps++
-	s.move = move{state: s, step: factors(o, norm, s.steps)}
+	s.move = move{state: s, step: Factors(o, norm, s.steps)}
 	s.runner.Run(blocks(len(params)), 1, &s.move)
 	return norm, nil
 }
 
-// factors are those of step number t. Powers and products are rounded one by one, so that
+// Factors are those of step number t. Powers and products are rounded one by one, so that
 // every architecture gets the same.
-func factors(o engine.AdamW, norm float64, t uint64) adamw.Step {
+func Factors(o engine.AdamW, norm float64, t uint64) adamw.Step {
 	return adamw.Step{
 		Clip:        o.Clip(norm),
 		Decay:       float32(1 - float64(o.LearningRate*o.WeightDecay)),

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"templar/internal/engine"
+	"templar/internal/engine/cpu"
+	"templar/internal/engine/device"
+	"templar/internal/model"
+	"templar/protocol"
+)
+
+// TestMain makes the test binary the engine program, when it is started as that.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && (os.Args[1] == "serve" || os.Args[1] == "probe") {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// plugin is the spec of the plug-in that the environment names, with this test binary as the engine
+// program.
+func plugin(t *testing.T, name string) device.Spec {
+	t.Helper()
+	path := os.Getenv(device.PluginVariable)
+	if path == "" {
+		t.Skipf("%s is not set: `testkit/pjrt/install DIR` prints the path of a CPU plug-in", device.PluginVariable)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(device.ProgramVariable, self)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	s, err := device.Parse(name + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestProbe(t *testing.T) {
+	i, err := device.Probe(t.Context(), plugin(t, "plugin:"))
+	if err != nil || i.Platform != "cpu" || len(i.Devices) == 0 || i.StableHLO == "" {
+		t.Errorf("%+v, %v", i, err)
+	}
+	s, err := device.Parse("plugin:" + os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i, err := device.Probe(t.Context(), s); err == nil {
+		t.Errorf("this program is a plug-in: %+v", i)
+	}
+}
+
+// The engine in its own process, with one device and with all of the plug-in, computes what engine/cpu does.
+func TestEngine(t *testing.T) {
+	m := protocol.Model{
+		VocabSize: 64, HiddenSize: 32, Layers: 1, Heads: 4, KVHeads: 2, IntermediateSize: 64,
+		MaxPositions: 32, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.02,
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	b := engine.Batch{Rows: 4, Cols: 16}
+	for range b.Rows * b.Cols {
+		b.Inputs, b.Targets = append(b.Inputs, rng.Int32N(64)), append(b.Targets, rng.Int32N(64))
+	}
+	compute := func(e engine.Engine) (float64, []float32) {
+		t.Helper()
+		if err := e.Load(t.Context(), model.Init(m, 1)); err != nil {
+			t.Fatal(err)
+		}
+		l, err := e.Accumulate(t.Context(), b, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := e.Gradient(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Mean(), slices.Clone(g)
+	}
+	ref, err := cpu.New(m, cpu.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ref.Close()
+	wantLoss, want := compute(ref)
+	for _, name := range []string{"plugin:", "plugin:all:"} {
+		e, err := device.Start(plugin(t, name), m, device.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		loss, got := compute(e)
+		var apart, norm float64
+		for i := range want {
+			apart += math.Pow(float64(got[i]-want[i]), 2)
+			norm += math.Pow(float64(want[i]), 2)
+		}
+		if math.Abs(loss-wantLoss) > 1e-5*wantLoss || math.Sqrt(apart/norm) > 1e-5 {
+			t.Errorf("%s: loss %g, want %g; gradients %g apart", name, loss, wantLoss, math.Sqrt(apart/norm))
+		}
+		if !strings.HasPrefix(e.About(), "xla cpu") {
+			t.Errorf("about %q", e.About())
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

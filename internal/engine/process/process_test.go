@@ -1,0 +1,255 @@
+package process_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"templar/internal/engine"
+	"templar/internal/engine/cpu"
+	"templar/internal/engine/enginetest"
+	"templar/internal/engine/process"
+	"templar/internal/model"
+	"templar/protocol"
+)
+
+// child makes this test binary an engine process.
+const child = "TEMPLAR_PROCESS_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(child) == "" {
+		os.Exit(m.Run())
+	}
+	if err := process.Serve(open); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// open serves the CPU engine. The settings are its threads, or what goes wrong.
+func open(m protocol.Model, settings []byte, notes process.Notes) (process.Engine, string, error) {
+	threads, err := strconv.Atoi(string(settings))
+	fault := ""
+	if err != nil {
+		threads, fault = 1, string(settings)
+	}
+	if fault == "refuse" {
+		return nil, "", errors.New("no such device")
+	}
+	notes.Say("%d threads", threads)
+	e, err := cpu.New(m, cpu.Options{Threads: threads})
+	if err != nil {
+		return nil, "", err
+	}
+	return &served{Engine: e, fault: fault}, "test engine", nil
+}
+
+// served is an engine whose vectors cross in parts, and that has faults.
+type served struct {
+	engine.Engine
+	fault string
+}
+
+func (s *served) read(from process.Source) ([]float32, error) {
+	l := s.Layout()
+	out := make([]float32, l.Size())
+	for _, t := range l {
+		part, err := from(t.Offset, t.Size())
+		if err != nil {
+			return nil, err
+		}
+		copy(out[t.Offset:], part)
+	}
+	return out, nil
+}
+
+func (s *served) write(v []float32, dst process.Sink) error {
+	for _, t := range s.Layout() {
+		err := dst(t.Offset, t.Size(), func(to []float32) error { copy(to, v[t.Offset:]); return nil })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *served) LoadFrom(ctx context.Context, from process.Source) error {
+	v, err := s.read(from)
+	if err != nil {
+		return err
+	}
+	return s.Load(ctx, v)
+}
+
+func (s *served) ParamsTo(ctx context.Context, dst process.Sink) error {
+	l := s.Layout()
+	v := make([]float32, l.Size())
+	if err := s.Params(ctx, v); err != nil {
+		return err
+	}
+	return s.write(v, dst)
+}
+
+func (s *served) GradientTo(ctx context.Context, dst process.Sink) error {
+	v, err := s.Gradient(ctx)
+	if err != nil {
+		return err
+	}
+	return s.write(v, dst)
+}
+
+func (s *served) MomentsTo(ctx context.Context, first, second process.Sink) (uint64, error) {
+	m, err := s.Moments(ctx)
+	if err != nil || m.Steps == 0 {
+		return 0, err
+	}
+	return m.Steps, errors.Join(s.write(m.Tensors[0].Values, first), s.write(m.Tensors[1].Values, second))
+}
+
+func (s *served) RestoreFrom(ctx context.Context, steps uint64, first, second process.Source) error {
+	if steps == 0 {
+		return s.Restore(ctx, engine.Moments{})
+	}
+	a, err := s.read(first)
+	if err != nil {
+		return err
+	}
+	b, err := s.read(second)
+	if err != nil {
+		return err
+	}
+	return s.Restore(ctx, engine.Moments{Steps: steps, Tensors: []engine.Tensor{{Name: engine.FirstMoment, Values: a}, {Name: engine.SecondMoment, Values: b}}})
+}
+
+func (s *served) TryFrom(ctx context.Context, from process.Source) (func(context.Context) error, error) {
+	v, err := s.read(from)
+	if err != nil {
+		return nil, err
+	}
+	return s.Try(ctx, func(dst []float32, at int) { copy(dst, v[at:]) })
+}
+
+func (s *served) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) {
+	switch s.fault {
+	case "crash":
+		fmt.Fprintln(os.Stderr, "F0000 check failed: a fault of the plug-in")
+		syscall.Kill(os.Getpid(), syscall.SIGABRT)
+		time.Sleep(time.Minute)
+	case "hang":
+		time.Sleep(time.Minute)
+	case "exit":
+		os.Exit(7)
+	}
+	return s.Engine.Loss(ctx, b)
+}
+
+func start(t *testing.T, m protocol.Model, settings string, limit time.Duration) (*process.Client, error) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("no child processes here")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return process.Start(m, process.Command{
+		Path: self, Env: []string{child + "=1"}, Settings: []byte(settings), Limit: limit, Remedy: "use another plug-in",
+	})
+}
+
+func TestConformance(t *testing.T) {
+	enginetest.Run(t, func(m protocol.Model, threads int) (engine.Engine, error) {
+		e, err := start(t, m, strconv.Itoa(threads), 0)
+		if err != nil {
+			return nil, err
+		}
+		return e, nil
+	})
+}
+
+// A child that crashes, hangs or ends is an error with its last words and the remedy, of this call and
+// of all later ones.
+func TestFaults(t *testing.T) {
+	m := enginetest.Models()["plain"]
+	b := engine.Batch{Rows: 1, Cols: 2, Inputs: []int32{1, 2}, Targets: []int32{2, 3}}
+	for fault, c := range map[string]struct {
+		limit time.Duration
+		says  []string
+	}{
+		"crash": {time.Minute, []string{"SIGABRT", "a fault of the plug-in", "use another plug-in"}},
+		"hang":  {2 * time.Second, []string{"no answer for 2s", "use another plug-in"}},
+		"exit":  {time.Minute, []string{"exit status 7"}},
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			e, err := start(t, m, fault, c.limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			params := model.Init(m, 1)
+			if err := e.Load(t.Context(), params); err != nil {
+				t.Fatal(err)
+			}
+			_, err = e.Loss(t.Context(), b)
+			var lost *process.Lost
+			if !errors.As(err, &lost) {
+				t.Fatalf("error %v", err)
+			}
+			for _, want := range c.says {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q lacks %q", err, want)
+				}
+			}
+			if again := e.Load(t.Context(), params); again != err {
+				t.Errorf("a later call: %v", again)
+			}
+			for range 2 {
+				if err := e.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := e.Load(t.Context(), params); !errors.Is(err, engine.ErrClosed) {
+				t.Errorf("after Close: %v", err)
+			}
+		})
+	}
+}
+
+func TestStartRefuses(t *testing.T) {
+	m := enginetest.Models()["plain"]
+	if e, err := start(t, m, "refuse", 0); err == nil || !strings.Contains(err.Error(), "no such device") {
+		t.Errorf("%v, %v", e, err)
+	}
+	if _, err := process.Start(m, process.Command{Path: filepath.Join(t.TempDir(), "missing")}); err == nil {
+		t.Error("a program that is not there is started")
+	}
+}
+
+func TestUsageAndAbout(t *testing.T) {
+	m := enginetest.Models()["plain"]
+	e, err := start(t, m, "1", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if e.About() != "test engine" {
+		t.Errorf("about %q", e.About())
+	}
+	if err := e.Load(t.Context(), model.Init(m, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Loss(t.Context(), engine.Batch{Rows: 1, Cols: 2, Inputs: []int32{1, 2}, Targets: []int32{2, 3}}); err != nil {
+		t.Fatal(err)
+	}
+	if e.Usage().Busy <= 0 {
+		t.Errorf("usage %+v", e.Usage())
+	}
+}

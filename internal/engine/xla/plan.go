@@ -1,0 +1,113 @@
+package xla
+
+import (
+	"errors"
+	"fmt"
+
+	"templar/internal/engine/xla/program"
+	"templar/internal/kernel/pjrt"
+)
+
+// planKey is what a plan is made for: a padded batch.
+type planKey struct {
+	rows, cols int
+	backward   bool
+}
+
+// plan is how a batch is computed: in parts of shape.Rows, by a program.
+type plan struct {
+	shape   program.Shape
+	program *pjrt.Program
+}
+
+// plan chooses the largest parts whose program fits into memory, without recomputation where
+// that fits: it costs a third more work, while parts of fewer rows only use the device less well. What the compiler
+// plans is known after compilation; an estimate leaves out the candidates that cannot fit.
+func (e *Engine) plan(k planKey) (plan, error) {
+	if p, ok := e.plans[k]; ok {
+		return p, nil
+	}
+	budget := e.budget()
+	var planned error
+	for _, s := range e.candidates(k) {
+		last := s.Rows == len(e.d.devices) && (s.Recompute || !k.backward)
+		if budget > 0 && !last && program.Activations(e.model, s, k.backward) > 2*budget {
+			continue // an estimate may be wrong by some factor
+		}
+		text, what := program.Loss(e.model, s), "loss"
+		if k.backward {
+			text, what = program.Gradient(e.model, s), "gradient"
+		}
+		x, err := e.d.program(fmt.Sprintf("%s of %d x %d", what, s.Rows, s.Cols), text)
+		var bad *pjrt.Error
+		if errors.As(err, &bad) && bad.Code == pjrt.ResourceExhausted && !last {
+			planned = err
+			continue
+		}
+		if err != nil {
+			return plan{}, err
+		}
+		m, err := x.Memory()
+		if err == nil && budget > 0 && m.Temporary+m.Code > budget {
+			planned = fmt.Errorf("a %s of %d x %d tokens needs %d MiB beside the state, and %d MiB are free: use a device with more memory, more devices, or a smaller model",
+				what, s.Rows, s.Cols, (m.Temporary+m.Code)>>20, budget>>20)
+			continue
+		}
+		e.d.log("a batch of %d x %d is computed by %d rows, recomputation %t, fused attention %t; %d MiB beside the state",
+			k.rows, k.cols, s.Rows, s.Recompute, s.Fused, (m.Temporary+m.Code)>>20)
+		e.plans[k] = plan{s, x}
+		return e.plans[k], nil
+	}
+	return plan{}, planned
+}
+
+// candidates are shapes for a batch, best first.
+func (e *Engine) candidates(k planKey) (out []program.Shape) {
+	n := len(e.d.devices)
+	most := k.rows
+	if e.set.Rows > 0 {
+		most = min(most, max(e.set.Rows/n, 1)*n)
+	}
+	for rows := most; ; rows = max(rows/n/2, 1) * n {
+		s := program.Shape{Rows: rows, Cols: k.cols, Devices: n, Kind: e.kind, Fused: e.fused && k.cols%64 == 0}
+		s = program.Pieces(e.model, s)
+		if e.set.HeadCols > 0 {
+			s.HeadCols = e.set.HeadCols
+		}
+		if !k.backward || !e.set.Recompute {
+			out = append(out, s)
+		}
+		if k.backward {
+			s.Recompute = true
+			out = append(out, s)
+		}
+		if rows == n {
+			break
+		}
+	}
+	return out
+}
+
+// budget is the bytes that a program may take on a device beside the state; 0: not known.
+func (e *Engine) budget() int64 {
+	if e.set.Memory > 0 {
+		return e.set.Memory
+	}
+	m, err := e.d.devices[0].Memory()
+	if err != nil || m.Limit == 0 {
+		return 0
+	}
+	// A gradient and two moments come, where they are not there yet, and a trial step's copy.
+	var missing int64
+	for _, v := range []vector{e.params, e.grads, e.first, e.second} {
+		if v == nil {
+			missing++
+		}
+	}
+	if e.kept == nil {
+		missing++
+	}
+	size := int64(e.layout.Size()) * 4 / int64(len(e.d.devices))
+	free := m.Limit - m.Used - missing*size
+	return max(free/16*15, 1)
+}
