@@ -38,7 +38,7 @@ func Example() {
 	m.Apply(params, m.Reduce([]method.Payload{payload}), m.Rate(0))
 	fmt.Println(params[0])
 	// Output:
-	// ok 32 coefficients in i8
+	// ok 128 coefficients in i8
 	// malformed
-	// -0.0006
+	// -0.0004
 }

@@ -106,12 +106,12 @@ func (p *Params) tiny() {
 		VocabSize: 256, HiddenSize: 128, Layers: 2, Heads: 4, KVHeads: 4, IntermediateSize: 384,
 		MaxPositions: 256, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.05,
 	}
-	p.SequenceLength, p.PageTokens, p.PagesPerWindow, p.BatchSize = 64, 512, 6, 8
-	p.Method = p.Method.With("learning_rate", 6e-3).With("warmup_steps", 5).With("t_max", 34).With("momentum_decay", 0.5)
-	p.BlockSeconds, p.BlocksPerWindow = 0.5, 7
-	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds, p.PeerGatherSeconds = 1.25, 0.1, 0.75, 0.5, 2
+	p.SequenceLength, p.PageTokens, p.PagesPerWindow, p.BatchSize = 64, 512, 48, 8
+	p.Method = p.Method.With("learning_rate", 4e-3).With("warmup_steps", 5).With("t_max", 88).With("momentum_decay", 0.9).With("topk_compression", 128)
+	p.BlockSeconds, p.BlocksPerWindow = 0.6, 2
+	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds, p.PeerGatherSeconds = 0.6, 0.1, 0.25, 0.25, 1
 	p.MinimumPeers, p.PeerReplacementFrequency, p.ActiveCheckSeconds = 1, 5, 2
-	p.ValidatorSampleRate, p.WindowsPerWeights, p.CheckpointFrequency = 0.5, 4, 5
+	p.ValidatorSampleRate, p.WindowsPerWeights, p.CheckpointFrequency = 0.0625, 10, 20
 }
 
 // preset is the Method of parameters that are all numbers.

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	defaultWindows = 28
+	defaultWindows = 90
 	maxNodes       = 64 // of each role: more than one machine can run
 )
 

@@ -155,11 +155,14 @@ func (m *Miner) window(ctx context.Context) error {
 	return err
 }
 
-// saveRate bounds what a miner writes to its own disk on average, in bytes a second: a
-// small model is saved after every window, one of 1.2 billion parameters every ten minutes.
+// saveRate bounds what a miner writes to its own disk on average, in bytes a second, and saveEvery how
+// often: a small model is saved every few seconds, one of 1.2 billion parameters every ten minutes.
 // A crash loses the private state, such as momentum, since the last save; parameters are restored
 // from Aggregates.
-const saveRate = 16 << 20
+const (
+	saveRate  = 16 << 20
+	saveEvery = 5 * time.Second
+)
 
 // trainAndSave trains on w, and meanwhile saves the state that the window before has left: nothing
 // of it changes before the payload is made, but for what beginSave has written.
@@ -235,5 +238,5 @@ func (m *Miner) finishSave(ctx context.Context, s *checkpoint.Saving) error {
 
 // savePause is the least time between two saves of so many values.
 func savePause(values int) time.Duration {
-	return time.Duration(4 * float64(values) / saveRate * float64(time.Second))
+	return max(saveEvery, time.Duration(4*float64(values)/saveRate*float64(time.Second)))
 }

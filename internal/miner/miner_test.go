@@ -140,9 +140,9 @@ func TestMomentumFollowsTheRate(t *testing.T) {
 	}
 }
 
-// A small model is saved after every window, the largest preset a few times an hour.
+// A small model is saved every few seconds, the largest preset a few times an hour.
 func TestSavePause(t *testing.T) {
-	for name, most := range map[string]time.Duration{"tiny": time.Second, "150m": 84 * time.Second, "1b": 10 * time.Minute} {
+	for name, most := range map[string]time.Duration{"tiny": 5 * time.Second, "150m": 84 * time.Second, "1b": 10 * time.Minute} {
 		p, err := protocol.Preset(name)
 		if err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"templar/internal/chain"
 	"templar/internal/data"
 	"templar/internal/engine"
 	"templar/protocol"
@@ -14,21 +15,43 @@ type pace struct {
 	perRow time.Duration // that a sequence takes; 0: not known
 	warned bool          // that a batch does not fit
 
-	end   time.Time // of the window, as far as is known
-	asked time.Time // when the chain was last asked
+	end      time.Time // of the window, as far as is known
+	asked    time.Time // when the chain was last asked
+	head     chain.Block
+	interval time.Duration // between two blocks, as they come; 0: not known
 }
 
-// took takes the time of a batch. A slower batch counts at once, faster ones gradually: a batch too
-// few costs less than a window.
+// sees takes the chain's newest block, and predicts the time of block last. Blocks come late: each
+// interval is the run's block time and what consensus takes.
+func (p *pace) sees(head chain.Block, last uint64, blockTime time.Duration) {
+	if n := head.Number - p.head.Number; p.head.Number > 0 && head.Number > p.head.Number {
+		got := head.Time.Sub(p.head.Time) / time.Duration(n)
+		got = min(max(got, blockTime), blockTime*3/2) // a chain that has stalled says nothing of the next block
+		if p.interval == 0 {
+			p.interval = got
+		}
+		p.interval += (got - p.interval) / 4
+	}
+	p.head = head
+	p.end = head.Time.Add(time.Duration(last-head.Number) * max(p.interval, blockTime))
+}
+
+// took takes the time of a batch. Slower batches count more than faster ones: a batch too few costs
+// less than a window.
 func (p *pace) took(d time.Duration, rows int) {
 	row := d / time.Duration(rows)
-	if row < p.perRow {
-		row = p.perRow - (p.perRow-row)/4
+	switch {
+	case p.perRow == 0:
+		p.perRow = row
+	case row > p.perRow:
+		p.perRow += (row - p.perRow) / 2
+	default:
+		p.perRow -= (p.perRow - row) / 4
 	}
-	p.perRow = row
 }
 
-// fit is how many of a batch's rows are done before the window ends.
+// fit is how many of a batch's rows are done before the window ends. Later is not in time: the window
+// is closed once all uploads are there that the aggregator waits for.
 func (p *pace) fit(now time.Time, rows int) int {
 	if p.perRow == 0 {
 		return rows
@@ -71,7 +94,7 @@ func (m *Miner) askEnd(ctx context.Context, w protocol.Window) (over bool, err e
 		return true, nil
 	}
 	m.pace.asked = m.Clock.Now()
-	m.pace.end = head.Time.Add(time.Duration(last-head.Number) * m.Params.BlockTime())
+	m.pace.sees(head, last, m.Params.BlockTime())
 	return false, nil
 }
 

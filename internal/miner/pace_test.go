@@ -9,6 +9,7 @@ import (
 	"templar/internal/clock"
 	"templar/internal/engine"
 	"templar/internal/harness/testnet"
+	"templar/internal/miner"
 	"templar/internal/parts"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -25,6 +26,16 @@ func (s slow) Accumulate(ctx context.Context, b engine.Batch, scale float32) (en
 		return engine.Loss{}, err
 	}
 	return s.Engine.Accumulate(ctx, b, scale)
+}
+
+// The end of a window is predicted from the blocks as they come, not from the run's block time.
+func TestPredictsLateBlocks(t *testing.T) {
+	if late := miner.Predicted(time.Second, 1100*time.Millisecond, 20, 24); late < 4300*time.Millisecond || late > 4400*time.Millisecond {
+		t.Errorf("four blocks of 1.1 s each are predicted in %v", late)
+	}
+	if stalled := miner.Predicted(time.Second, time.Hour, 20, 24); stalled > 6*time.Second {
+		t.Errorf("four blocks of a chain that stalls are predicted in %v", stalled)
+	}
 }
 
 // A miner ends its training in time for the upload: with batches of a third of a window, the

@@ -27,7 +27,8 @@ func (m *Miner) train(ctx context.Context, w protocol.Window) error {
 	m.Events.Phase(w, "training")
 	began := m.Clock.Now()
 	m.trained = training{}
-	m.pace.end, m.pace.asked = first.Time.Add(m.Params.WindowTime()), began
+	m.pace.asked = began
+	m.pace.sees(first, m.Params.FirstBlock(w+1), m.Params.BlockTime())
 	if err := m.trainer.Begin(ctx, m.Params.Step(m.model.Start(), w), m.model.Working()); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ func params(t *testing.T, change ...func(*sparseloco.Params)) protocol.Params {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.PagesPerWindow = 6
 	loco := sparseloco.Params{
 		InnerRate: 0.008, WarmupSteps: 20, DecaySteps: 900, FinalShare: 0.1, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, ClipNorm: 1,
 		ErrorDecay: 0.9, OuterRate: 1.1, TargetChunk: 64, TopK: 64, ValueBits: 2, UpdateBits: 4,
