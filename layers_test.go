@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/mailbox", "internal/bulletin", "internal/evaluation", "internal/report", "internal/harness"},
 	{"internal/attest"},
 	{"internal/checkpoint", "internal/replica"},
-	{"internal/role", "internal/resume", "internal/audit"},
+	{"internal/role", "internal/resume", "internal/audit", "internal/plan"},
 	{"internal/miner", "internal/validator", "internal/aggregator", "internal/evaluator"},
 	{"internal/parts"},
 	{"internal/adversary"},

@@ -109,7 +109,7 @@ update, validators measure each miner's contribution and set weights on a chain.
 	logFlags(root.PersistentFlags())
 	b := &a.Backends
 	root.AddCommand(
-		a.localnet(std), simCommand(std, b), a.lab(std), generate(b),
+		a.localnet(std), runGroup(b), simCommand(std, b), a.lab(std), generate(b),
 		a.role(std, telemetry.Miner), a.role(std, telemetry.Validator), a.role(std, telemetry.Aggregator), a.role(std, telemetry.Evaluator),
 		chainGroup(std, b), storeGroup(std, b), walletGroup(), inspect(b), vectorsGroup(), a.version(),
 		statusCommand(), explainCommand(std, b), verifyCommand(std, b), evalCommand(b), modelGroup(), datasetGroup(std, b), withClocks(withDevices(doctor()), b), engineGroup(),

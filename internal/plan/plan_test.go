@@ -1,0 +1,148 @@
+package plan
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+
+	"templar/internal/run"
+	"templar/internal/telemetry"
+	"templar/method"
+	"templar/method/dctsign"
+	"templar/method/sparseloco"
+	"templar/protocol"
+)
+
+var methods = method.Factories{dctsign.Name: dctsign.New, sparseloco.Name: sparseloco.New}
+
+func memoryOf(telemetry.Role) (int64, int64, error) { return 1 << 30, 2 << 30, nil }
+
+func machines() Machines {
+	return Machines{
+		Node: Link{3e8, 3e8}, Server: Link{1e9, 1e9}, Store: Link{1e9, 1e9}, TokensPerSecond: 2000,
+		Speeds: Speeds{Compress: 1e9, Reduce: 1e10, Apply: 5e9, Hash: 5e9}, Miners: 16, Validators: 3,
+	}
+}
+
+func preset(t *testing.T, name string, change func(*protocol.Params)) run.Run {
+	t.Helper()
+	p, err := protocol.Preset(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(&p)
+	}
+	r, err := run.New(p, methods)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func phase(t *testing.T, p *Plan, name string) Phase {
+	t.Helper()
+	for _, ph := range p.Phases {
+		if ph.Name == name {
+			return ph
+		}
+	}
+	t.Fatalf("no phase %q", name)
+	return Phase{}
+}
+
+// The 1b preset by hand: 1,208,084,480 parameters, an Aggregate of one bit for each.
+func TestPlanOf1b(t *testing.T) {
+	p, err := Of(preset(t, "1b", nil), machines(), memoryOf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := float64(p.Update) / float64(p.Parameters) * 8; math.Abs(got-1) > 0.001 {
+		t.Errorf("an Aggregate has %.4f bits a parameter", got)
+	}
+	if got, want := phase(t, p, "upload the gradient").Seconds, float64(p.Payload)*8/3e8; got != want {
+		t.Errorf("upload %v s, want %v", got, want)
+	}
+	// 19 nodes share the store's gigabit: 19 x 151 MB x 8 / 1e9.
+	if got := phase(t, p, "fetch the Aggregate").Seconds; math.Abs(got-22.95) > 0.1 {
+		t.Errorf("fetch %v s", got)
+	}
+	waiting := 0.0
+	for _, ph := range p.Phases {
+		waiting += ph.Seconds
+	}
+	// 73,728 tokens at 2000 a second are 36.9 s.
+	if want := min(36.864, 84-waiting) / 84; math.Abs(p.Utilisation-want) > 1e-9 || len(p.Faults) != 0 {
+		t.Errorf("utilisation %v, want %v; faults %q", p.Utilisation, want, p.Faults)
+	}
+}
+
+func TestPlanNamesWhatDoesNotFit(t *testing.T) {
+	slow := func(change func(*Machines)) Machines {
+		m := machines()
+		change(&m)
+		return m
+	}
+	for name, c := range map[string]struct {
+		machines Machines
+		change   func(*protocol.Params)
+		says     string
+	}{
+		"slow upload":      {slow(func(m *Machines) { m.Node.Up = 1e7 }), nil, "upload the gradient takes"},
+		"slow gather":      {slow(func(m *Machines) { m.Server.Down = 1e8 }), nil, "raise gather_seconds"},
+		"slow publication": {slow(func(m *Machines) { m.Server.Up = 5e7 }), nil, "raise publication_seconds"},
+		"slow compression": {slow(func(m *Machines) { m.Speeds.Compress = 1.2e8 }), nil, "compressing and uploading take"},
+		"slow reduction":   {slow(func(m *Machines) { m.Speeds.Reduce = 1e9 }), nil, "reducing and publishing take"},
+		"too many pages":   {machines(), func(p *protocol.Params) { p.PagesPerWindow = 60 }, "more than the window"},
+		"too much data":    {slow(func(m *Machines) { m.Node.Down = 5e7 }), nil, "a validator moves"},
+	} {
+		p, err := Of(preset(t, "1b", c.change), c.machines, memoryOf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := strings.Join(p.Faults, "\n"); !strings.Contains(all, c.says) {
+			t.Errorf("%s: faults %q", name, p.Faults)
+		}
+		var text bytes.Buffer
+		if err := p.Write(&text); err != nil || !strings.Contains(text.String(), "does not fit: ") {
+			t.Errorf("%s: %v\n%s", name, err, &text)
+		}
+	}
+}
+
+// The work on a token is 6 operations a parameter and attention's, within the tables of published models: 7.7 GFLOP for 1.2
+// billion parameters at 2048 tokens.
+func TestFlopsPerToken(t *testing.T) {
+	m := preset(t, "1b", nil).Params.Model
+	if got := FlopsPerToken(m, 2048); got < 6.8e9 || got > 7.8e9 {
+		t.Errorf("%.3g", got)
+	}
+}
+
+// Every preset has a smaller model of the same shapes to measure on.
+func TestMeasureEveryPreset(t *testing.T) {
+	for _, name := range protocol.Presets() {
+		p, err := protocol.Preset(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := small(p.Model)
+		if err := m.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if size := m.Layout().Size(); size < measured/2 || size > 4*measured {
+			t.Errorf("%s is measured with %d parameters", name, size)
+		}
+	}
+	if testing.Short() {
+		return
+	}
+	for _, name := range []string{"tiny", "tiny-loco"} {
+		p, _ := protocol.Preset(name)
+		s, err := Measure(p, methods)
+		if err != nil || !(s.Compress > 0 && s.Reduce > 0 && s.Apply > 0 && s.Hash > 0) {
+			t.Errorf("%s: %+v, %v", name, s, err)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"templar/internal/memory"
+)
+
+// Write prints a plan for people.
+func (out *Plan) Write(w io.Writer) error {
+	fmt.Fprintf(w, "%s parameters; windows of %s; a miner trains %d tokens in each, at %.0f a second\n",
+		count(out.Parameters), clock(out.Window), out.Tokens, out.Machines.TokensPerSecond)
+	m := out.Machines
+	fmt.Fprintf(w, "links (up/down): nodes %s/%s, aggregator %s/%s, its store %s/%s; %d miners, %d validators\n\n",
+		bits(m.Node.Up), bits(m.Node.Down), bits(m.Server.Up), bits(m.Server.Down), bits(m.Store.Up), bits(m.Store.Down), m.Miners, m.Validators)
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "phase\tseconds\tbound\t\n")
+	fmt.Fprintf(t, "train\t%.2f\t\t\n", out.Training)
+	for _, ph := range out.Phases {
+		bound := ""
+		if ph.Bound > 0 {
+			bound = fmt.Sprintf("%.4g", ph.Bound)
+		}
+		fmt.Fprintf(t, "%s\t%.2f\t%s\t\n", ph.Name, ph.Seconds, bound)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nutilisation of a miner's engine: %.0f %%\n\n", 100*out.Utilisation)
+	fmt.Fprintf(t, "role\tup a window\tdown a window\tmemory\tbucket\tholds\t\n")
+	for _, r := range out.Roles {
+		need := memory.Format(r.Memory)
+		if r.MemoryUsed > r.Memory {
+			need += " to " + memory.Format(r.MemoryUsed)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Role, amount(r.Up), amount(r.Down), need, amount(r.Bucket), r.BucketSays)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, f := range out.Faults {
+		fmt.Fprintf(w, "\ndoes not fit: %s", f)
+	}
+	if len(out.Faults) > 0 {
+		fmt.Fprintln(w)
+	}
+	return nil
+}
+
+func scaled(n float64, base float64, units string) string {
+	names := strings.Fields(units)
+	for i, u := range names {
+		if n < base*0.9995 || i == len(names)-1 {
+			return fmt.Sprintf("%.3g %s", n, u)
+		}
+		n /= base
+	}
+	return ""
+}
+
+func amount(n int64) string { return scaled(float64(n), 1000, "B kB MB GB TB PB") }
+func bits(n float64) string { return scaled(n, 1000, "b/s kb/s Mb/s Gb/s Tb/s") }
+func count(n int64) string  { return strings.TrimSpace(scaled(float64(n), 1000, "- K M billion")) }
