@@ -29,7 +29,9 @@ type State struct {
 	Previous protocol.Hash   // of the Aggregate of Next-1; zero at the start
 	Term     protocol.Term   // of that Aggregate
 	Params   []float32
-	Hash     protocol.Hash // of Params, for Save, if it is known; zero: Save computes it
+	// Hash is that of Params, for Save: nil means that Save computes it. It is called when the
+	// parameters are written.
+	Hash func() protocol.Hash
 
 	// Private is a miner's private state; never in a bucket that others read.
 	Private []method.Tensor

@@ -54,7 +54,8 @@ func TestBeginWritesWhatTrainingChanges(t *testing.T) {
 		m := net.Node("miner-0")
 		want := private(net, state(net, 9, 2))
 		want.Private[0].Volatile = true
-		want.Hash = net.Run.Space.Hash(want.Params)
+		hashed := 0
+		want.Hash = func() protocol.Hash { hashed++; return net.Run.Space.Hash(want.Params) }
 		before := append([]float32(nil), want.Private[0].Values...)
 		saving, err := m.Parts().Saver().Begin(net.Context(), m.Local, want, checkpoint.Options{ShardBytes: shardBytes})
 		if err != nil {
@@ -68,6 +69,9 @@ func TestBeginWritesWhatTrainingChanges(t *testing.T) {
 		}
 		if _, _, err := saving.Finish(net.Context()); err != nil {
 			t.Fatal(err)
+		}
+		if hashed != 1 {
+			t.Errorf("the state was hashed %d times", hashed)
 		}
 		want.Private[0].Values = before
 		got, err := checkpoint.LoadOwn(net.Context(), m.Local, net.Run, 9, m.Signer.Hotkey())

@@ -72,6 +72,7 @@ type Saving struct {
 	prefix   string
 	manifest Manifest
 	rest     []model.Part // to be written
+	hash     func() protocol.Hash
 	large    int64
 }
 
@@ -85,7 +86,10 @@ func (c Saver) Begin(ctx context.Context, b store.Bucket, s State, o Options) (_
 			err = fmt.Errorf("save %s: %w", prefix, err)
 		}
 	}()
-	p := &Saving{saver: c, bucket: b, prefix: prefix, large: o.Large}
+	p := &Saving{saver: c, bucket: b, prefix: prefix, large: o.Large, hash: s.Hash}
+	if p.hash == nil {
+		p.hash = func() protocol.Hash { return c.Run.Space.Hash(s.Params) }
+	}
 	parts, err := c.parts(s, o.ShardBytes)
 	if err != nil {
 		return nil, err
@@ -132,6 +136,7 @@ func (p *Saving) finish(ctx context.Context) (size int64, err error) {
 	if m.Files, err = p.saver.send(ctx, p.bucket, p.prefix, p.rest, m.Files, p.large); err != nil {
 		return 0, err
 	}
+	m.StateHash = p.hash()
 	slices.SortFunc(m.Files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
 	sealed, err := wire.Seal(Domain, *m, p.saver.Signer)
 	if err != nil {
@@ -176,7 +181,7 @@ func (c Saver) parts(s State, shardBytes int64) ([]model.Part, error) {
 	return parts, nil
 }
 
-// manifest is the manifest of s but for the files.
+// manifest is the manifest of s but for the files and the state's hash.
 func (c Saver) manifest(ctx context.Context, s State) (Manifest, error) {
 	current, err := c.Schedule.CurrentWindow(ctx)
 	if err != nil {
@@ -185,7 +190,7 @@ func (c Saver) manifest(ctx context.Context, s State) (Manifest, error) {
 	step := c.Run.Params.Step(s.Start, s.Next)
 	m := Manifest{
 		Run: c.Run.Hash, Start: s.Start, Current: current, Next: s.Next, Step: step, Previous: s.Previous, Term: s.Term,
-		StateHash: c.hashOf(s), Method: c.Run.Method.Name, Rate: c.Run.Method.Rate(step),
+		Method: c.Run.Method.Name, Rate: c.Run.Method.Rate(step),
 	}
 	for _, t := range s.Private {
 		m.Private = append(m.Private, Tensor{Name: t.Name, Vector: t.Values != nil, Scalar: t.Scalar})
@@ -227,13 +232,6 @@ func (c Saver) send(ctx context.Context, b store.Bucket, prefix string, parts []
 		}
 	}
 	return files, nil
-}
-
-func (c Saver) hashOf(s State) protocol.Hash {
-	if !s.Hash.IsZero() {
-		return s.Hash
-	}
-	return c.Run.Space.Hash(s.Params)
 }
 
 func stored(ctx context.Context, b store.Bucket, prefix string, f File) bool {

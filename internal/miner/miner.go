@@ -63,9 +63,10 @@ type Miner struct {
 	trainer method.Trainer
 	trained training
 	pace    pace
-	kept    protocol.Window // before which the state that was saved last stands; 0: none
-	saved   time.Time       // when the private state was last made durable
-	pause   time.Duration   // until it is again
+	rest    func(context.Context) // what is still to be done for the last committed window; nil: nothing
+	kept    protocol.Window       // before which the state that was saved last stands; 0: none
+	saved   time.Time             // when the private state was last made durable
+	pause   time.Duration         // until it is again
 }
 
 // New returns a miner that Run starts.
@@ -88,6 +89,7 @@ func (m *Miner) Run(ctx context.Context) error {
 		if err := loop.Repeat(ctx, func() bool { return m.model.Next() < m.stop }, m.window); err != nil {
 			return err
 		}
+		m.settle(ctx)
 		m.saved = time.Time{} // there is no later one
 		return m.save(ctx)
 	})
@@ -164,8 +166,8 @@ const (
 	saveEvery = 5 * time.Second
 )
 
-// trainAndSave trains on w, and meanwhile saves the state that the window before has left: nothing
-// of it changes before the payload is made, but for what beginSave has written.
+// trainAndSave trains on w, and meanwhile hashes, shows and saves the state that the window before has
+// left: nothing of it changes before the payload is made, but for what beginSave has written.
 func (m *Miner) trainAndSave(ctx context.Context, w protocol.Window) error {
 	saving, err := m.beginSave(ctx)
 	if err != nil {
@@ -177,6 +179,7 @@ func (m *Miner) trainAndSave(ctx context.Context, w protocol.Window) error {
 		err = m.train(ctx, w)
 		trained = m.Clock.Now()
 	}, func() {
+		m.settle(ctx)
 		unsaved = m.finishSave(ctx, saving)
 		saved = m.Clock.Now()
 	})
@@ -187,6 +190,14 @@ func (m *Miner) trainAndSave(ctx context.Context, w protocol.Window) error {
 		m.Log.Warn("the upload waited for the state to be saved: the disk is slow", "window", w, "waited", wait.Round(time.Millisecond))
 	}
 	return unsaved
+}
+
+// settle finishes what a committed window has left to do, if that is not done yet.
+func (m *Miner) settle(ctx context.Context) {
+	if rest := m.rest; rest != nil {
+		m.rest = nil
+		rest(ctx)
+	}
 }
 
 // save makes the private state durable, unless the last save was too recent.
@@ -211,7 +222,7 @@ func (m *Miner) beginSave(ctx context.Context) (*checkpoint.Saving, error) {
 	}
 	saving, err := m.Saver.Begin(ctx, m.Local, checkpoint.State{
 		Start: m.model.Start(), Next: m.model.Next(), Previous: m.model.Previous(), Term: m.model.Term(),
-		Params: m.model.Params(), Hash: m.model.StateHash(), Private: private,
+		Params: m.model.Params(), Hash: m.model.StateHash, Private: private,
 	}, checkpoint.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("save state: %w", err)

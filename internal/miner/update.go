@@ -19,23 +19,20 @@ import (
 const samplesBack = 4
 
 // update moves the model past window w: by the Aggregates if they arrive in time, otherwise
-// provisionally by the miner's own gather. The private state is saved, a sync sample of
-// each window uploaded, and old objects deleted.
+// provisionally by the miner's own gather. What else a window needs is done while the next one
+// trains: see show and trainAndSave.
 func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 	end, err := m.Schedule.EndOf(ctx, w)
 	if err != nil {
 		return err
 	}
+	m.settle(ctx)
 	m.Events.Phase(w, "fetching")
 	var unsaved error
 	done, err := m.model.Follow(ctx, m.Source, w+1, m.Schedule.AggregateDeadline(end), func(a *run.Aggregate, hash protocol.Hash, size int64) error {
-		m.Events.Emit(a.Window, mailbox.Applied(a, hash, m.model.StateHash(), m.model.Step()-1, size))
-		if w-a.Window <= protocol.Window(m.Params.ValidatorOffset)+samplesBack {
-			if err := m.Samples.Post(ctx, m.Outbox, m.model.State()); err != nil {
-				m.Log.Warn("sync sample not uploaded", "window", a.Window, "err", err)
-			}
-		}
-		if a.Window < w { // a catch-up may last: otherwise the state is saved while the next window trains
+		m.rest = func(ctx context.Context) { m.show(ctx, w, a, hash, size) }
+		if a.Window < w { // a catch-up may last: otherwise the rest is done while the next window trains
+			m.settle(ctx)
 			unsaved = m.save(ctx)
 		}
 		return unsaved
@@ -53,10 +50,22 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 		m.Log.Warn("no aggregate in time: gathering from the peers", "window", w)
 		return m.provisional(ctx, w)
 	}
+	return nil
+}
+
+// show reports the state after an Aggregate, uploads a sync sample of it unless the network is far
+// past, and deletes old objects.
+func (m *Miner) show(ctx context.Context, w protocol.Window, a *run.Aggregate, hash protocol.Hash, size int64) {
+	m.Events.Emit(a.Window, mailbox.Applied(a, hash, m.model.StateHash(), m.model.Step()-1, size))
+	if w-a.Window > protocol.Window(m.Params.ValidatorOffset)+samplesBack {
+		return
+	}
+	if err := m.Samples.Post(ctx, m.Outbox, m.model.State()); err != nil {
+		m.Log.Warn("sync sample not uploaded", "window", a.Window, "err", err)
+	}
 	if err := m.Outbox.Prune(ctx, m.model.Next()); err != nil {
 		m.Log.Warn("old objects not deleted", "err", err) // they are tried again
 	}
-	return nil
 }
 
 // provisional moves the working state past w by the miner's own gather.

@@ -79,7 +79,7 @@ func TestShrink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(small.Faults) != 1 || small.Miners != 1 || small.Windows > 8 || smallest.Violations[0].Invariant != Samples {
+	if len(small.Faults) != 1 || small.Miners != 1 || small.Windows > 12 || smallest.Violations[0].Invariant != Samples {
 		t.Errorf("%d windows, %d miners, faults:\n%v%v", small.Windows, small.Miners, small.Faults, smallest.Violations)
 	}
 }

@@ -22,7 +22,7 @@ func (v *Validator) checkpoint(ctx context.Context) error {
 	}
 	next := v.model.Next()
 	if _, _, err := v.Saver.Save(ctx, v.Local, checkpoint.State{
-		Start: v.model.Start(), Next: next, Previous: v.model.Previous(), Term: v.model.Term(), Params: v.model.Params(), Hash: v.model.StateHash(),
+		Start: v.model.Start(), Next: next, Previous: v.model.Previous(), Term: v.model.Term(), Params: v.model.Params(), Hash: v.model.StateHash,
 	}); err != nil {
 		return err
 	}
