@@ -122,6 +122,19 @@ func Save(path string, n Node) error {
 	return writePrivate(path, b)
 }
 
+// createPrivate writes a new file with mode 0600.
+func createPrivate(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("save configuration: %w", err)
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("save configuration: %w", errors.Join(err, os.Remove(path)))
+	}
+	return nil
+}
+
 // writePrivate replaces a file by one with mode 0600.
 func writePrivate(path string, b []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-"+filepath.Base(path)+"-*") // mode 0600

@@ -12,7 +12,7 @@ import (
 
 // measured is the size of the model on which Measure measures: more than a processor's caches hold, and a fraction
 // of a second of work.
-const measured = 8 << 20
+const measured = 2 << 20
 
 // FlopsPerToken is the work of training on one token: 6 for each parameter that multiplies (2 forward, 4
 // backward), and causal attention (Kaplan et al. 2020, section 2.1; Chowdhery et al. 2022, appendix B).
@@ -52,9 +52,9 @@ func Measure(p protocol.Params, methods method.Factories) (Speeds, error) {
 	return s, nil
 }
 
-// rate is the best of three runs, after one that warms up.
+// rate is the best of some runs; the first one warms up.
 func rate(n int, do func() error) (best float64, err error) {
-	for range 4 {
+	for range 3 {
 		began := time.Now()
 		if err := do(); err != nil {
 			return 0, err

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"templar/internal/clock"
+	"templar/internal/config"
+	"templar/internal/node"
+	"templar/internal/store/check"
+	"templar/internal/telemetry"
+)
+
+var errNotReady = errors.New("the node cannot start yet")
+
+// initGroup writes configurations.
+func initGroup(std Std, b *node.Backends) *cobra.Command {
+	cmd := group("init", "Write a node's configuration, and say what is missing",
+		`Write a configuration file with a comment for each key, filled from flags and environment
+variables, and check what the node needs: settings, hotkey, run parameters, memory, data directory,
+chain, registration, clock and buckets, in the order in which to mend it. The parameters of a run are
+made by "templar run init".`)
+	cmd.Example = `  templar init miner --run run.json --subtensor.network finney --wallet.name alice
+  templar doctor --config miner.yaml                                         # the same checks later`
+	for _, role := range []telemetry.Role{telemetry.Miner, telemetry.Validator, telemetry.Aggregator, telemetry.Evaluator} {
+		cmd.AddCommand(initRole(std, b, role))
+	}
+	return cmd
+}
+
+func initRole(std Std, b *node.Backends, role telemetry.Role) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use: string(role), Short: fmt.Sprintf("Write the configuration of a %s", role), Args: noArgs,
+		Long: fmt.Sprintf(`Write the configuration of a %[1]s and check whether it could start. No file is replaced. Secrets
+of the environment are written too; the file has mode 0600. The exit code is 1 while something is
+missing: mend it, and run "templar doctor --config FILE".`, role),
+		Example: fmt.Sprintf("  templar init %[1]s --out %[1]s.yaml --run run.json --data-dir /var/lib/templar", role),
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&out, "out", string(role)+".yaml", "file to write, .yaml")
+	asJSON := f.Bool("json", false, "print the checks as JSON")
+	config.RoleFlags(f, role)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		n, warnings, err := config.Load(role, config.Sources{Environ: std.Environ, Flags: f})
+		if err != nil {
+			return usageError{err}
+		}
+		for _, w := range warnings {
+			fmt.Fprintln(cmd.ErrOrStderr(), "templar: warning:", w)
+		}
+		err = config.SaveTemplate(out, role, n)
+		if errors.Is(err, fs.ErrExist) {
+			return usagef("--out: %s exists: edit it, or name another file; \"templar doctor --config %s\" checks it", out, out)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s\n", out)
+		return ready(cmd, b, role, n, *asJSON)
+	}
+	return cmd
+}
+
+// ready prints the checks of a node.
+func ready(cmd *cobra.Command, b *node.Backends, role telemetry.Role, n config.Node, asJSON bool) error {
+	env := node.Env{Backends: *b, Log: slog.New(slog.DiscardHandler), Clock: clock.Wall{}}
+	found := struct {
+		OK      bool           `json:"ok"`
+		Results []check.Result `json:"results"`
+	}{Results: []check.Result{}}
+	found.OK = node.Ready(cmd.Context(), n, role, env, func(r check.Result) {
+		found.Results = append(found.Results, r)
+		if !asJSON {
+			printStep(cmd.OutOrStdout(), r)
+		}
+	})
+	if err := cmd.Context().Err(); err != nil {
+		return err
+	}
+	if asJSON {
+		e := json.NewEncoder(cmd.OutOrStdout())
+		e.SetIndent("", "  ")
+		if err := e.Encode(found); err != nil {
+			return err
+		}
+	}
+	if !found.OK {
+		return errNotReady
+	}
+	return nil
+}
+
+// withNode adds the checks of a node's configuration to a command.
+func withNode(cmd *cobra.Command, std Std, b *node.Backends) *cobra.Command {
+	file := cmd.Flags().String("config", "", "configuration file of a node: check whether it could start")
+	role := cmd.Flags().String("role", "miner", "role of that node: miner, validator, aggregator or evaluator")
+	before := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r := telemetry.Role(*role)
+		if r != telemetry.Miner && r != telemetry.Validator && r != telemetry.Aggregator && r != telemetry.Evaluator {
+			return usagef("--role: %q is no role: want miner, validator, aggregator or evaluator", *role)
+		}
+		if err := before(cmd, args); err != nil || *file == "" {
+			return err
+		}
+		n, warnings, err := config.Load(r, config.Sources{File: *file, Environ: std.Environ})
+		if err != nil {
+			return usageError{err}
+		}
+		for _, w := range warnings {
+			fmt.Fprintln(cmd.ErrOrStderr(), "templar: warning:", w)
+		}
+		fmt.Fprintln(cmd.OutOrStdout())
+		return ready(cmd, b, r, n, false)
+	}
+	return cmd
+}
