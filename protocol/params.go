@@ -85,9 +85,12 @@ type Params struct {
 	PeerReplacementFrequency uint64 `json:"peer_replacement_frequency"`
 	// PeerListWindowMargin is the number of windows from a list's publication until it is in force: 0 or more.
 	PeerListWindowMargin uint64 `json:"peer_list_window_margin"`
-	// UnpaidEvaluations is the number of evaluations after which a miner without weight is left
-	// out of peer lists until it gains weight; 0 keeps it while there are free places.
+	// UnpaidEvaluations is the number of evaluations after which a miner without weight, whose average of the binary
+	// indicator is not positive, is left out of peer lists; 0 keeps it while there are free places.
 	UnpaidEvaluations uint64 `json:"unpaid_evaluations"`
+	// UnprovenPeers is how many miners without weight a peer list may have, as soon as MinimumPeers
+	// miners have weight: 0 or more.
+	UnprovenPeers int `json:"unproven_peers"`
 	// ActiveCheckSeconds is the time between two checks of which miners are active, in seconds:
 	// above 0.
 	ActiveCheckSeconds float64 `json:"active_check_interval"`
@@ -100,6 +103,16 @@ type Params struct {
 	ValidatorOffset uint64 `json:"validator_offset"`
 	// UIDsPerWindow is how many miners a validator measures in a window: 1 or more.
 	UIDsPerWindow int `json:"uids_per_window"`
+	// UnprovenPerWindow is how many miners without weight a validator measures in a window beside
+	// UIDsPerWindow of those with weight: 0 or more.
+	UnprovenPerWindow int `json:"unproven_per_window"`
+	// EvaluationDraw is the rule by which the miners to measure are drawn.
+	EvaluationDraw EvaluationDraw `json:"evaluation_draw"`
+	// ScoreRule is the rule by which measurements become pay.
+	ScoreRule ScoreRule `json:"score_rule"`
+	// ScoreEvidence is how many standard deviations the share of own batches that a miner's
+	// gradients fit must be above chance before the miner is paid, with ScoreWork: 0 or more.
+	ScoreEvidence float64 `json:"score_evidence"`
 	// ValidatorSampleRate is the share of a page's batches on which losses are measured: [0, 1].
 	ValidatorSampleRate float64 `json:"validator_sample_rate"`
 	// OpenSkillBeta is the spread of performance in the rating (Plackett-Luce), in points of
@@ -247,7 +260,11 @@ func (p *Params) Validate() error {
 		fault(!(v >= 0 && v <= 1), "%s is %v: must be in [0, 1]", name, v)
 	}
 	fault(!(p.CopyIndices > 0) || !(p.CopyValues > 0), "copy_indices and copy_values must be positive: above 1 they are off")
-	fault(p.MinimumPeers < 0 || p.PeersToReplace < 0, "minimum_peers and peers_to_replace must not be negative")
+	fault(p.MinimumPeers < 0 || p.PeersToReplace < 0 || p.UnprovenPeers < 0 || p.UnprovenPerWindow < 0,
+		"minimum_peers, peers_to_replace, unproven_peers and unproven_per_window must not be negative")
+	fault(!(p.ScoreEvidence >= 0) || math.IsInf(p.ScoreEvidence, 0), "score_evidence is %v: must not be negative", p.ScoreEvidence)
+	fault(!slices.Contains(scoreRules, p.ScoreRule), "score_rule is %q: want one of %q", p.ScoreRule, scoreRules)
+	fault(!slices.Contains(evaluationDraws, p.EvaluationDraw), "evaluation_draw is %q: want one of %q", p.EvaluationDraw, evaluationDraws)
 	fault(p.Model.VocabSize > 1<<22, "model.vocab_size %d: token shards hold ids below %d", p.Model.VocabSize, 1<<22)
 	fault(p.PageTokens < p.SequenceLength || p.PageTokens%max(p.SequenceLength, 1) != 0, "page_tokens %d must be a multiple of sequence_length %d", p.PageTokens, p.SequenceLength)
 	fault(p.SequenceLength > p.Model.MaxPositions, "sequence_length %d is over model.max_position_embeddings %d", p.SequenceLength, p.Model.MaxPositions)

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Default returns the run parameters of Templar v0.2.82 (the 1b preset).
+// Default returns the parameters of a new run (the 1b preset): those of Templar v0.2.82, but for
+// scores, draws and peer lists (DescribedScores has its own).
 func Default() Params {
 	return Params{
 		Run: "templar",
@@ -21,10 +22,11 @@ func Default() Params {
 		}),
 		BlockSeconds: 12, BlocksPerWindow: 7, DeltaSeconds: 10, SlackSeconds: 2,
 		GatherSeconds: 15, PublicationSeconds: 15, PeerGatherSeconds: 35,
-		MaxTopKPeers: 15, MinimumPeers: 5, PeersToReplace: 1, PeerReplacementFrequency: 5, PeerListWindowMargin: 2,
+		MaxTopKPeers: 15, MinimumPeers: 5, PeersToReplace: 1, PeerReplacementFrequency: 5, PeerListWindowMargin: 2, UnpaidEvaluations: 20,
 		ActiveCheckSeconds: 60, RecentWindows: 5,
-		ValidatorOffset: 2, UIDsPerWindow: 4, ValidatorSampleRate: 0.1,
-		OpenSkillBeta: 20, OpenSkillTau: 0.1, BinaryScoreAlpha: 0.05, SyncMaxStepsBehind: 3, PowerNormalisation: 2,
+		ValidatorOffset: 2, UIDsPerWindow: 4, UnprovenPerWindow: 2, UnprovenPeers: 3, ValidatorSampleRate: 0.1,
+		EvaluationDraw: DrawUniform, ScoreRule: ScoreWork, ScoreEvidence: 2.5,
+		OpenSkillBeta: 20, OpenSkillTau: 0.1, BinaryScoreAlpha: 0.05, SyncMaxStepsBehind: 3, PowerNormalisation: 1.5,
 		InactivityPenalty: 0.75, MissingGradientPenalty: 0.25, SyncPenalty: 0.25, ResetInactivityWindows: 25,
 		CopyIndices: 0.95, CopyValues: 0.5, CopyPenalty: 0,
 		WindowsPerWeights: 50, SampleValues: 256, CheckpointFrequency: 100,

@@ -39,6 +39,9 @@ var verdictNames = [verdictEnd]string{
 // OK reports whether the object may be used.
 func (v Verdict) OK() bool { return v == VerdictOK }
 
+// Comparable reports whether the object is valid: it may be used, unless it is another's.
+func (v Verdict) Comparable() bool { return v == VerdictOK || v == VerdictCopied }
+
 // Invalid reports whether the object arrived in time and was then found unusable:
 // its owner, and not the network, is to blame.
 func (v Verdict) Invalid() bool {

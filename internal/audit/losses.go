@@ -29,13 +29,12 @@ func (c *checker) losses(ctx context.Context) error {
 	var missing, faults []string
 	for i := range c.report.Miners {
 		m := &c.report.Miners[i]
-		g := c.gradients[m.UID]
-		switch {
-		case m.Losses == nil:
-		case g == nil:
+		if m.Losses == nil {
+			continue
+		}
+		subjects = append(subjects, evaluation.Subject{UID: m.UID, Payload: c.gradients[m.UID]})
+		if c.gradients[m.UID] == nil {
 			missing = append(missing, fmt.Sprint(m.UID))
-		default:
-			subjects = append(subjects, evaluation.Subject{UID: m.UID, Payload: g})
 		}
 	}
 	measured, err := c.bench.Measure(ctx, c.plan(), c.model.Params(), subjects, func(i int) {
@@ -45,30 +44,58 @@ func (c *checker) losses(ctx context.Context) error {
 		return err
 	}
 	for i, e := range measured {
-		faults = append(faults, c.compareLosses(subjects[i].UID, e)...)
+		if subjects[i].Payload != nil {
+			faults = append(faults, c.compareLosses(subjects[i].UID, e, missing)...)
+		}
 	}
+	again := len(subjects) - len(missing)
 	if len(missing) > 0 && faults == nil {
-		c.add(name, Unknown, "%d miners measured again, to %g; the gradients of uids %v are no longer available", len(measured), report.Tolerance, missing)
+		c.add(name, Unknown, "%d miners measured again, to %g; the gradients of uids %v are no longer available", again, report.Tolerance, missing)
 		return nil
 	}
-	c.judge(name, faults, "%d miners measured again, to %g", len(measured), report.Tolerance)
+	c.judge(name, faults, "%d miners measured again, to %g", again, report.Tolerance)
 	return nil
 }
 
-func (c *checker) compareLosses(uid protocol.UID, e score.Losses) (faults []string) {
+// compareLosses compares the losses in the report with those that were measured again. Without the gradient
+// of its control, a miner's are compared as far as they were measured.
+func (c *checker) compareLosses(uid protocol.UID, e *score.Losses, missing []string) (faults []string) {
 	l := c.miner(uid).Losses
-	for _, n := range []struct {
-		what         string
-		theirs, ours score.Number
-	}{
-		{"own pages before", l.OwnBefore, e.OwnBefore}, {"own pages after", l.OwnAfter, e.OwnAfter},
-		{"random pages before", l.RandomBefore, e.RandomBefore}, {"random pages after", l.RandomAfter, e.RandomAfter},
-	} {
-		if !report.Near(float64(n.theirs), float64(n.ours)) {
-			faults = append(faults, fmt.Sprintf("uid %d: the loss on %s is %.9g in the report, recomputed as %.9g", uid, n.what, n.theirs, n.ours))
+	compare := func(what string, theirs, ours score.Number) {
+		if !report.Near(float64(theirs), float64(ours)) {
+			faults = append(faults, fmt.Sprintf("uid %d: the loss on %s is %.9g in the report, recomputed as %.9g", uid, what, theirs, ours))
+		}
+	}
+	compare("own pages before", l.OwnBefore, e.OwnBefore)
+	compare("own pages after", l.OwnAfter, e.OwnAfter)
+	compare("random pages before", l.RandomBefore, e.RandomBefore)
+	compare("random pages after", l.RandomAfter, e.RandomAfter)
+	if len(l.Batches) != len(e.Batches) {
+		return append(faults, fmt.Sprintf("uid %d: %d batches of own pages in the report, recomputed as %d", uid, len(l.Batches), len(e.Batches)))
+	}
+	controlled := e.Control != nil || l.Control == nil || !slices.Contains(missing, fmt.Sprint(*l.Control))
+	if controlled && !equal(l.Control, e.Control) {
+		return append(faults, fmt.Sprintf("uid %d: its control is %s in the report, recomputed as %s", uid, control(l.Control), control(e.Control)))
+	}
+	for i, b := range l.Batches {
+		compare(fmt.Sprintf("own batch %d before", i), b.Before, e.Batches[i].Before)
+		compare(fmt.Sprintf("own batch %d after", i), b.After, e.Batches[i].After)
+		if controlled {
+			compare(fmt.Sprintf("own batch %d after its control's step", i), b.Control, e.Batches[i].Control)
 		}
 	}
 	return faults
+}
+
+func equal(a, b *protocol.UID) bool {
+	return (a == nil) == (b == nil) && (a == nil || *a == *b)
+}
+
+func control(uid *protocol.UID) string {
+	if uid == nil {
+		return "none"
+	}
+	return fmt.Sprintf("uid %d", *uid)
 }
 
 func (c *checker) miner(uid protocol.UID) *report.Miner {

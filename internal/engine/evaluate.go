@@ -13,14 +13,22 @@ type Losser interface {
 
 // Losses adds up the losses of batches.
 func Losses(ctx context.Context, e Losser, batches []Batch) (sum Loss, err error) {
-	for i, b := range batches {
-		l, err := e.Loss(ctx, b)
-		if err != nil {
-			return Loss{}, fmt.Errorf("batch %d: %w", i, err)
-		}
+	each, err := eachLoss(ctx, e, batches)
+	for _, l := range each {
 		sum.Add(l)
 	}
-	return sum, nil
+	return sum, err
+}
+
+func eachLoss(ctx context.Context, e Losser, batches []Batch) ([]Loss, error) {
+	out := make([]Loss, len(batches))
+	for i, b := range batches {
+		var err error
+		if out[i], err = e.Loss(ctx, b); err != nil {
+			return nil, fmt.Errorf("batch %d: %w", i, err)
+		}
+	}
+	return out, nil
 }
 
 // Tester is what an Evaluator needs of an Engine.
@@ -43,21 +51,24 @@ func NewEvaluator(e Tester, common []Batch) *Evaluator {
 	return &Evaluator{engine: e, common: common}
 }
 
-// Outcome is the losses before and after a step.
+// Outcome is the losses before and after a step: of each of the miner's own batches, of the
+// common ones together, and, after the step only, of each of another miner's batches.
 type Outcome struct {
-	OwnBefore, OwnAfter       Loss
+	OwnBefore, OwnAfter       []Loss
 	CommonBefore, CommonAfter Loss
+	OtherAfter                []Loss
 }
 
-// Measure evaluates a step on the miner's own batches and on the common ones.
-func (v *Evaluator) Measure(ctx context.Context, step Step, own []Batch) (o Outcome, err error) {
+// Measure evaluates a step on the miner's own batches, on the common ones, and on those of
+// another miner.
+func (v *Evaluator) Measure(ctx context.Context, step Step, own, other []Batch) (o Outcome, err error) {
 	if v.before.Tokens == 0 {
 		if v.before, err = Losses(ctx, v.engine, v.common); err != nil {
 			return Outcome{}, err
 		}
 	}
 	o.CommonBefore = v.before
-	if o.OwnBefore, err = Losses(ctx, v.engine, own); err != nil {
+	if o.OwnBefore, err = eachLoss(ctx, v.engine, own); err != nil {
 		return Outcome{}, err
 	}
 	undo, err := v.engine.Try(ctx, step)
@@ -66,9 +77,12 @@ func (v *Evaluator) Measure(ctx context.Context, step Step, own []Batch) (o Outc
 	}
 	// The step is undone in any case, also when ctx has ended.
 	defer func() { err = errors.Join(err, undo(context.WithoutCancel(ctx))) }()
-	if o.OwnAfter, err = Losses(ctx, v.engine, own); err != nil {
+	if o.OwnAfter, err = eachLoss(ctx, v.engine, own); err != nil {
 		return Outcome{}, err
 	}
-	o.CommonAfter, err = Losses(ctx, v.engine, v.common)
+	if o.CommonAfter, err = Losses(ctx, v.engine, v.common); err != nil {
+		return Outcome{}, err
+	}
+	o.OtherAfter, err = eachLoss(ctx, v.engine, other)
 	return o, err
 }

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -52,28 +53,29 @@ func TestEvaluator(t *testing.T) {
 	b := &bowl{params: []float32{1, -1, 0.5}}
 	v := engine.NewEvaluator(b, []engine.Batch{{Rows: 1}, {Rows: 2}})
 	for range 2 {
-		o, err := v.Measure(t.Context(), down(0.5, 1, -1, 0), []engine.Batch{{Rows: 4}})
+		o, err := v.Measure(t.Context(), down(0.5, 1, -1, 0), []engine.Batch{{Rows: 4}}, []engine.Batch{{Rows: 2}, {Rows: 6}})
 		want := engine.Outcome{
-			OwnBefore: engine.Loss{Sum: 9, Tokens: 4}, OwnAfter: engine.Loss{Sum: 3, Tokens: 4},
+			OwnBefore: []engine.Loss{{Sum: 9, Tokens: 4}}, OwnAfter: []engine.Loss{{Sum: 3, Tokens: 4}},
 			CommonBefore: engine.Loss{Sum: 6.75, Tokens: 3}, CommonAfter: engine.Loss{Sum: 2.25, Tokens: 3},
+			OtherAfter: []engine.Loss{{Sum: 1.5, Tokens: 2}, {Sum: 4.5, Tokens: 6}},
 		}
-		if err != nil || o != want {
+		if err != nil || !reflect.DeepEqual(o, want) {
 			t.Fatalf("outcome %+v, %v", o, err)
 		}
 	}
-	if b.calls != 2*4+2 {
+	if b.calls != 2*6+2 {
 		t.Errorf("%d calls: the common loss before is to be computed once", b.calls)
 	}
 }
 
 // The step is undone whatever fails, also when the context has ended.
 func TestEvaluatorRestoresAfterFailure(t *testing.T) {
-	for fail := 1; fail <= 4; fail++ {
+	for fail := 1; fail <= 5; fail++ {
 		b := &bowl{params: []float32{0.1, 0.2, 0.3}, fail: fail}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		v := engine.NewEvaluator(b, []engine.Batch{{Rows: 1}})
-		_, err := v.Measure(ctx, down(0.7, 1), []engine.Batch{{Rows: 1}})
+		_, err := v.Measure(ctx, down(0.7, 1), []engine.Batch{{Rows: 1}}, []engine.Batch{{Rows: 1}})
 		if err == nil || errors.Is(err, context.Canceled) {
 			t.Fatalf("call %d failed: %v", fail, err)
 		}

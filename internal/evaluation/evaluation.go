@@ -10,8 +10,10 @@
 package evaluation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"templar/internal/clock"
 	"templar/internal/data"
@@ -46,7 +48,9 @@ type Plan struct {
 
 // Subject is a miner to be measured.
 type Subject struct {
-	UID     protocol.UID
+	UID protocol.UID
+	// Payload is nil when it is not available: then the subject keeps its place among those that
+	// control each other, and is not measured.
 	Payload method.Payload
 }
 
@@ -63,9 +67,12 @@ func (b *Bench) OwnPages(p Plan, uid protocol.UID) []uint64 {
 func (b *Bench) pages() uint64 { return b.Data.Pages(b.Params.PageTokens) }
 
 // Measure loads params, which stand before the window, and returns each subject's losses, in
-// order. The parameters are as they were when it returns. It calls begin, if given, before each
-// subject.
-func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects []Subject, begin func(i int)) ([]score.Losses, error) {
+// order; nil for those without a payload. The parameters are as they were when it returns. It
+// calls begin, if given, before each subject.
+//
+// In an order drawn from the seed, each gradient is also measured on the pages of the next subject, as
+// its control.
+func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects []Subject, begin func(i int)) ([]*score.Losses, error) {
 	if len(subjects) == 0 {
 		return nil, nil
 	}
@@ -76,38 +83,117 @@ func (b *Bench) Measure(ctx context.Context, p Plan, params []float32, subjects 
 	if err := b.Engine.Load(ctx, params); err != nil {
 		return nil, err
 	}
-	losses := engine.NewEvaluator(b.Engine, common)
-	out := make([]score.Losses, len(subjects))
-	for i, s := range subjects {
+	s := &sitting{Bench: b, plan: p, subjects: subjects, losses: engine.NewEvaluator(b.Engine, common), out: make([]*score.Losses, len(subjects))}
+	order := ring(p, subjects)
+	for k, i := range order {
+		if subjects[i].Payload == nil {
+			continue
+		}
 		if begin != nil {
 			begin(i)
 		}
-		own, err := b.batches(ctx, b.OwnPages(p, s.UID), p.Seed)
-		if err != nil {
-			return nil, fmt.Errorf("uid %d: %w", s.UID, err)
-		}
-		measure := func() { out[i], err = b.measure(ctx, losses, p, s.Payload, own) }
+		measure := func() { err = s.measure(ctx, i, order[(k+1)%len(order)]) }
 		prefetch := func() {
-			if i+1 < len(subjects) {
+			if k+2 < len(order) {
 				// What cannot be read now is asked for again, and reported, when it is needed.
-				_ = b.Data.Prefetch(ctx, b.OwnPages(p, subjects[i+1].UID), b.Params.PageTokens)
+				_ = b.Data.Prefetch(ctx, b.OwnPages(p, subjects[order[k+2]].UID), b.Params.PageTokens)
 			}
 		}
-		clock.Both(b.Clock, measure, prefetch)
-		if err != nil {
-			return nil, fmt.Errorf("uid %d: %w", s.UID, err)
+		if clock.Both(b.Clock, measure, prefetch); err != nil {
+			return nil, fmt.Errorf("uid %d: %w", subjects[i].UID, err)
 		}
 	}
-	return out, nil
+	return s.out, nil
 }
 
-// measure takes the method's trial step along one payload, and takes it back.
-func (b *Bench) measure(ctx context.Context, losses *engine.Evaluator, p Plan, payload method.Payload, own []engine.Batch) (score.Losses, error) {
-	o, err := losses.Measure(ctx, b.Method.Trial(payload, p.Step), own)
-	return score.Losses{
-		OwnBefore: score.Number(o.OwnBefore.Mean()), OwnAfter: score.Number(o.OwnAfter.Mean()),
-		RandomBefore: score.Number(o.CommonBefore.Mean()), RandomAfter: score.Number(o.CommonAfter.Mean()),
-	}, err
+// ring is the order in which subjects control each other, as indices. It depends on the uids and
+// not on the order of the subjects, and a miner cannot foresee it.
+func ring(p Plan, subjects []Subject) []int {
+	byUID := make([]int, len(subjects))
+	for i := range byUID {
+		byUID[i] = i
+	}
+	slices.SortFunc(byUID, func(a, b int) int { return cmp.Compare(subjects[a].UID, subjects[b].UID) })
+	out := make([]int, 0, len(subjects))
+	for _, i := range protocol.NewDraw("controls", p.Seed, uint64(p.Window)).Distinct(uint64(len(subjects)), len(subjects)) {
+		out = append(out, byUID[i])
+	}
+	return out
+}
+
+// sitting is one Measure.
+type sitting struct {
+	*Bench
+	plan     Plan
+	subjects []Subject
+	losses   *engine.Evaluator
+	out      []*score.Losses
+	pages    []pages // that were read last: of a subject and of the next
+}
+
+type pages struct {
+	of      int
+	batches []engine.Batch
+}
+
+// measure takes the method's trial step along the payload of subject i, and takes it back. The
+// gradient is the control of the subject next.
+func (s *sitting) measure(ctx context.Context, i, next int) error {
+	own, err := s.own(ctx, i)
+	if err != nil {
+		return err
+	}
+	var other []engine.Batch
+	if next != i {
+		if other, err = s.own(ctx, next); err != nil {
+			return err
+		}
+	}
+	s.pages = []pages{{next, other}}
+	o, err := s.losses.Measure(ctx, s.Method.Trial(s.subjects[i].Payload, s.plan.Step), own, other)
+	if err != nil {
+		return err
+	}
+	l := s.of(i, len(own))
+	l.OwnBefore, l.OwnAfter = mean(o.OwnBefore...), mean(o.OwnAfter...)
+	l.RandomBefore, l.RandomAfter = mean(o.CommonBefore), mean(o.CommonAfter)
+	for k := range own {
+		l.Batches[k].Before, l.Batches[k].After = mean(o.OwnBefore[k]), mean(o.OwnAfter[k])
+	}
+	if next != i && s.subjects[next].Payload != nil {
+		l, uid := s.of(next, len(other)), s.subjects[i].UID
+		l.Control = &uid
+		for k := range other {
+			l.Batches[k].Control = mean(o.OtherAfter[k])
+		}
+	}
+	return nil
+}
+
+// of returns the losses of subject i, with room for n batches.
+func (s *sitting) of(i, n int) *score.Losses {
+	if s.out[i] == nil {
+		s.out[i] = &score.Losses{Batches: make([]score.BatchLosses, n)}
+	}
+	return s.out[i]
+}
+
+// own returns the sampled batches of a subject's pages.
+func (s *sitting) own(ctx context.Context, i int) ([]engine.Batch, error) {
+	for _, p := range s.pages {
+		if p.of == i {
+			return p.batches, nil
+		}
+	}
+	return s.batches(ctx, s.OwnPages(s.plan, s.subjects[i].UID), s.plan.Seed)
+}
+
+func mean(losses ...engine.Loss) score.Number {
+	var sum engine.Loss
+	for _, l := range losses {
+		sum.Add(l)
+	}
+	return score.Number(sum.Mean())
 }
 
 // batches returns the sampled share of the batches of pages.

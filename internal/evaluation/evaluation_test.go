@@ -3,6 +3,7 @@ package evaluation_test
 import (
 	"context"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func book(t testing.TB, p *protocol.Params) *data.Dataset {
 
 var plan = evaluation.Plan{Window: 7, Step: 5, First: protocol.Hash{1}, Seed: protocol.Hash{2}}
 
-func measure(t testing.TB, b *evaluation.Bench, params []float32, subjects []evaluation.Subject) []score.Losses {
+func measure(t testing.TB, b *evaluation.Bench, params []float32, subjects []evaluation.Subject) []*score.Losses {
 	t.Helper()
 	out, err := b.Measure(t.Context(), plan, params, subjects, nil)
 	if err != nil {
@@ -110,18 +111,26 @@ func TestMeasure(t *testing.T) {
 		}
 	}
 	many, _, _, _ := setup(t, testnet.Params(), 3, 0)
-	if got := measure(t, many, params, subjects); !slices.Equal(got, want) {
+	if got := measure(t, many, params, subjects); !reflect.DeepEqual(got, want) {
 		t.Errorf("with three threads %v, with one %v", got, want)
 	}
 	turned := slices.Clone(subjects)
 	slices.Reverse(turned)
 	got := measure(t, b, params, turned)
 	slices.Reverse(got)
-	if !slices.Equal(got, want) {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("in another order %v, want %v", got, want)
 	}
-	if got := measure(t, b, params, subjects[1:2]); got[0] != want[1] {
-		t.Errorf("alone %v, among others %v", got[0], want[1])
+	alone, among := measure(t, b, params, subjects[1:2])[0], *want[1]
+	if among.Control == nil || alone.Control != nil {
+		t.Errorf("controls: alone %v, among others %v", alone.Control, among.Control)
+	}
+	among.Control, among.Batches = nil, slices.Clone(among.Batches)
+	for i := range among.Batches {
+		among.Batches[i].Control = 0
+	}
+	if !reflect.DeepEqual(*alone, among) {
+		t.Errorf("alone %v, among others %v", *alone, among)
 	}
 	for i, e := range want {
 		if e.RandomBefore != want[0].RandomBefore || e.OwnBefore == e.OwnAfter || e.RandomBefore == e.RandomAfter {
@@ -133,13 +142,13 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// Each miner costs three losses, and the window one more: a quarter less than four a miner.
+// Each miner costs four losses, one of them as another's control, and the window one more.
 func TestCost(t *testing.T) {
 	b, counter, params, subjects := setup(t, testnet.Params(), 1, 4)
 	measure(t, b, params, subjects)
 	p := b.Params
 	batches := len(data.SampleBatches(plan.Seed, p.PagesPerWindow*p.PageTokens/(p.SequenceLength*p.BatchSize), p.ValidatorSampleRate))
-	if want := (3*len(subjects) + 1) * batches; counter.passes != want {
+	if want := (4*len(subjects) + 1) * batches; counter.passes != want {
 		t.Errorf("%d forward passes for %d miners and %d batches a loss, want %d", counter.passes, len(subjects), batches, want)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"templar/internal/wallet"
 	"templar/method"
 	"templar/method/dctsign"
+	"templar/method/sparseloco"
 	"templar/protocol"
 )
 
@@ -37,7 +38,9 @@ func Params(run, endpoint string) protocol.Params {
 }
 
 // Methods are the training methods that a small network may use.
-func Methods() method.Factories { return method.Factories{dctsign.Name: dctsign.New} }
+func Methods() method.Factories {
+	return method.Factories{dctsign.Name: dctsign.New, sparseloco.Name: sparseloco.New}
+}
 
 // Text is something to learn: a few words in an order of no period, which the label fixes.
 func Text(label string) []byte {

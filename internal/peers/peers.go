@@ -14,11 +14,11 @@ var ErrTooFew = errors.New("too few active miners for a peer list")
 // Candidate is a registered miner as the lead validator sees it.
 type Candidate struct {
 	UID       protocol.UID
-	Active    bool    // uploaded within the recent windows
-	Incentive uint16  // from the chain
-	Weight    float64 // the validator's own weight for it
+	Active    bool   // uploaded within the recent windows
+	Incentive uint16 // from the chain
 	// Evaluations is how often the validator has evaluated it.
 	Evaluations uint64
+	Standing
 }
 
 // Selection is a peer list with the changes that led to it. All uids ascend.

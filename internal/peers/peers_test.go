@@ -2,7 +2,6 @@ package peers
 
 import (
 	"errors"
-	"math"
 	"slices"
 	"testing"
 
@@ -11,6 +10,7 @@ import (
 
 func params() *protocol.Params {
 	p := protocol.Default()
+	p.UnprovenPeers, p.UnpaidEvaluations = 4, 0
 	p.MaxTopKPeers, p.MinimumPeers, p.PeersToReplace = 4, 2, 1
 	return &p
 }
@@ -24,7 +24,7 @@ func miners(kinds string) []Candidate {
 	for i, k := range kinds {
 		c := Candidate{UID: protocol.UID(i + 1), Active: k != 'i'}
 		if k == 'a' {
-			c.Weight = 0.1
+			c.Paid = true
 		}
 		out = append(out, c)
 	}
@@ -138,7 +138,7 @@ func TestUnpaidAreLeftOut(t *testing.T) {
 	p := params()
 	p.UnpaidEvaluations = 3
 	c := miners("aaza")
-	c[2].Evaluations = 2
+	c[2].Evaluations, c[2].Doubtful = 2, true
 	if s, err := Next([]protocol.UID{1, 2, 3}, c, seed(1), p); err != nil || !slices.Equal(s.UIDs, []protocol.UID{1, 2, 3, 4}) {
 		t.Errorf("before its time: %+v, %v", s, err)
 	}
@@ -150,7 +150,7 @@ func TestUnpaidAreLeftOut(t *testing.T) {
 	if s, err := Initial(c, seed(1), p); err != nil || slices.Contains(s.UIDs, 3) {
 		t.Errorf("in the first list: %+v, %v", s, err)
 	}
-	c[2].Weight = 0.1
+	c[2].Paid = true
 	if s, err := Next(s.UIDs, c, seed(1), p); err != nil || !slices.Contains(s.UIDs, 3) {
 		t.Errorf("with weight again: %+v, %v", s, err)
 	}
@@ -176,63 +176,5 @@ func TestSelectionsAreRecomputable(t *testing.T) {
 	}
 	if !differs {
 		t.Error("the seed does not matter")
-	}
-}
-
-func TestDrawEvaluations(t *testing.T) {
-	pool := []Waiting{{5, 0}, {2, 3}, {9, math.MaxUint64}, {2, 3}}
-	if got := DrawEvaluations(pool, 4, seed(1), 1); !slices.Equal(got, []protocol.UID{2, 5, 9}) {
-		t.Errorf("fewer than wanted: %v", got)
-	}
-	if got := DrawEvaluations(pool, 1, seed(1), 1); !slices.Equal(got, []protocol.UID{9}) {
-		t.Errorf("the miner with the longest wait must be drawn: %v", got)
-	}
-	if got := DrawEvaluations(nil, 3, seed(1), 1); len(got) != 0 {
-		t.Errorf("without candidates: %v", got)
-	}
-	if got := DrawEvaluations(pool, -1, seed(1), 1); len(got) != 0 {
-		t.Errorf("zero wanted: %v", got)
-	}
-}
-
-// With weights 1, 2, 3, 4 the single draw's frequencies are 0.1, 0.2, 0.3, 0.4.
-func TestDrawFollowsWeights(t *testing.T) {
-	const rounds = 20_000
-	pool := []Waiting{{0, 0}, {1, 1}, {2, 2}, {3, 3}}
-	var counts [4]float64
-	for w := range protocol.Window(rounds) {
-		counts[DrawEvaluations(pool, 1, seed(1), w)[0]]++
-	}
-	var chi float64
-	for i, n := range counts {
-		want := rounds * float64(i+1) / 10
-		chi += (n - want) * (n - want) / want
-	}
-	if chi > 16.3 { // 3 degrees of freedom, p = 0.001
-		t.Errorf("chi-square %.1f over %v", chi, counts)
-	}
-}
-
-// Over a run every miner is evaluated about equally often, and none waits for long.
-func TestDrawsAreFair(t *testing.T) {
-	const miners, windows, n = 20, 500, 4 // 100 draws each
-	waiting := make([]Waiting, miners)
-	counts := make([]int, miners)
-	longest := uint64(0)
-	for i := range waiting {
-		waiting[i].UID = protocol.UID(i)
-	}
-	for w := range protocol.Window(windows) {
-		for i := range waiting {
-			waiting[i].Windows++
-		}
-		for _, uid := range DrawEvaluations(waiting, n, seed(7), w) {
-			longest = max(longest, waiting[uid].Windows)
-			waiting[uid].Windows = 0
-			counts[uid]++
-		}
-	}
-	if lo, hi := slices.Min(counts), slices.Max(counts); lo < 85 || hi > 115 || longest > 30 {
-		t.Errorf("draws between %d and %d, longest wait %d", lo, hi, longest)
 	}
 }

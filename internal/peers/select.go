@@ -9,22 +9,29 @@ import (
 )
 
 // Initial selects the first list: the active miners with the highest incentive, up to
-// max_topk_peers. Equal incentives, as those of newcomers, are drawn at random. With
+// max_topk_peers. Equal incentives, as those of newcomers, are drawn at random. Miners without incentive
+// get unproven_peers places at most, if minimum_peers others have one. With
 // fewer than minimum_peers active miners it returns an error that wraps ErrTooFew.
 func Initial(candidates []Candidate, seed protocol.Hash, p *protocol.Params) (Selection, error) {
 	pool := shuffled(paid(active(candidates), p), protocol.NewDraw("initial peers", seed))
 	slices.SortStableFunc(pool, func(a, b Candidate) int { return cmp.Compare(b.Incentive, a.Incentive) })
+	t := turnover{waiting: pool, stranger: func(c Candidate) bool { return c.Incentive == 0 }}
+	t.bound(pool, p)
+	t.fill(p.MaxTopKPeers)
 	var s Selection
-	s.Added = uids(pool[:min(len(pool), p.MaxTopKPeers)])
+	s.Added = uids(t.joining)
 	return s.finish(s.Added, p)
 }
 
 // Next selects the list that follows current, in this order: inactive peers leave and
-// their places, with those that were free, are filled at random from the active
-// miners outside; peers without weight are replaced by others from outside; then
-// peers_to_replace of the remaining peers are. Only inactive peers, and those excluded by
+// their places, with those that were free, are filled from the active
+// miners outside, at random but those with weight first; peers without weight are replaced by others
+// from outside; then peers_to_replace of the remaining peers are. Only inactive peers, and those excluded by
 // unpaid_evaluations, leave without a successor, so a network where all miners fit keeps
-// them all. With fewer than minimum_peers it returns an error that wraps ErrTooFew.
+// them all. Miners without weight join only while the list has fewer than unproven_peers of them, or fewer than
+// minimum_peers miners have weight, and replace only each other: no number of strangers displaces miners that work.
+// With
+// fewer than minimum_peers it returns an error that wraps ErrTooFew.
 func Next(current []protocol.UID, candidates []Candidate, seed protocol.Hash, p *protocol.Params) (Selection, error) {
 	draw := protocol.NewDraw("next peers", seed)
 	var inside, outside []Candidate
@@ -37,37 +44,86 @@ func Next(current []protocol.UID, candidates []Candidate, seed protocol.Hash, p 
 		}
 	}
 	inside, outside = shuffled(inside, draw), shuffled(outside, draw)
-	t := turnover{staying: uids(inside), waiting: uids(outside)}
+	if p.UnprovenPeers < p.MaxTopKPeers { // without a bound the order is that of Templar v0.2.82
+		slices.SortStableFunc(outside, func(a, b Candidate) int {
+			return cmp.Or(-cmp.Compare(truth(a.proven()), truth(b.proven())), cmp.Compare(a.doubt(), b.doubt()))
+		})
+	}
+	t := turnover{staying: inside, waiting: outside, stranger: func(c Candidate) bool { return !c.proven() }}
+	t.bound(slices.Concat(inside, outside), p)
 	t.fill(p.MaxTopKPeers)
 	var s Selection
 	s.Inactive = without(current, uids(all))
-	s.ZeroWeight = without(current, append(s.Inactive, t.staying...))
-	s.ZeroWeight = append(s.ZeroWeight, t.replace(uids(slices.DeleteFunc(inside, func(c Candidate) bool { return c.Weight > 0 })))...)
+	s.ZeroWeight = without(current, append(s.Inactive, uids(t.staying)...))
+	s.ZeroWeight = append(s.ZeroWeight, t.replace(slices.DeleteFunc(slices.Clone(t.staying), func(c Candidate) bool { return c.Paid }))...)
 	s.Rotated = t.replace(slices.Clone(t.staying[:min(len(t.staying), p.PeersToReplace)]))
-	s.Added = t.joining
-	return s.finish(append(t.staying, t.joining...), p)
+	s.Added = uids(t.joining)
+	return s.finish(append(uids(t.staying), s.Added...), p)
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // turnover is a list under construction: the miners that stay, those that join, and those
 // outside in the order in which they will join.
-type turnover struct{ staying, joining, waiting []protocol.UID }
+type turnover struct {
+	staying, joining, waiting []Candidate
 
-func (t *turnover) admit(n int) {
-	t.joining = append(t.joining, t.waiting[:n]...)
-	t.waiting = t.waiting[n:]
+	stranger func(Candidate) bool
+	most     int  // strangers that the list may have when one joins
+	open     bool // strangers may replace others than strangers
+}
+
+// bound sets the limit of strangers, which holds once enough of all miners are none.
+func (t *turnover) bound(all []Candidate, p *protocol.Params) {
+	t.most, t.open = p.UnprovenPeers, p.UnprovenPeers >= p.MaxTopKPeers
+	if known := len(all) - t.strangers(all); known < max(1, p.MinimumPeers) {
+		t.most = p.MaxTopKPeers
+	}
+}
+
+func (t *turnover) strangers(list []Candidate) (n int) {
+	for _, c := range list {
+		n += truth(t.stranger(c))
+	}
+	return n
+}
+
+// admit lets the next miner in, and reports whether one was waiting and allowed.
+func (t *turnover) admit() bool {
+	if len(t.waiting) == 0 || (t.stranger(t.waiting[0]) && t.strangers(t.staying)+t.strangers(t.joining) >= t.most) {
+		return false
+	}
+	t.joining = append(t.joining, t.waiting[0])
+	t.waiting = t.waiting[1:]
+	return true
 }
 
 func (t *turnover) fill(size int) {
-	t.admit(min(len(t.waiting), max(0, size-len(t.staying))))
+	for len(t.staying)+len(t.joining) < size && t.admit() {
+	}
 }
 
 // replace adds one miner for each that leaves, as long as there are any, and returns those that
-// left.
-func (t *turnover) replace(leaving []protocol.UID) []protocol.UID {
-	leaving = leaving[:min(len(leaving), len(t.waiting))]
-	t.staying = without(t.staying, leaving)
-	t.admit(len(leaving))
-	return leaving
+// left. A stranger replaces strangers only.
+func (t *turnover) replace(leaving []Candidate) (left []protocol.UID) {
+	for _, c := range leaving {
+		if len(t.waiting) > 0 && t.stranger(t.waiting[0]) && !t.stranger(c) && !t.open {
+			continue
+		}
+		before := t.staying
+		t.staying = slices.DeleteFunc(slices.Clone(before), func(o Candidate) bool { return o.UID == c.UID })
+		if !t.admit() {
+			t.staying = before
+			break
+		}
+		left = append(left, c.UID)
+	}
+	return left
 }
 
 func (s Selection) finish(list []protocol.UID, p *protocol.Params) (Selection, error) {
@@ -81,19 +137,20 @@ func (s Selection) finish(list []protocol.UID, p *protocol.Params) (Selection, e
 	return s, nil
 }
 
-// active returns the active candidates ascending by uid, each once.
+// active returns the active candidates ascending by uid, each once. An invalid upload ends activity until a
+// valid one was seen.
 func active(candidates []Candidate) []Candidate {
 	out := slices.Clone(candidates)
-	out = slices.DeleteFunc(out, func(c Candidate) bool { return !c.Active })
+	out = slices.DeleteFunc(out, func(c Candidate) bool { return !c.Active || c.Refused > 0 })
 	slices.SortStableFunc(out, func(a, b Candidate) int { return cmp.Compare(a.UID, b.UID) })
 	return slices.CompactFunc(out, func(a, b Candidate) bool { return a.UID == b.UID })
 }
 
-// paid leaves out miners without weight after unpaid_evaluations evaluations: where there is room
-// for all, no other miner would replace them.
+// paid leaves out miners without weight whose gradients have not fitted their own pages better than chance, after
+// unpaid_evaluations evaluations: where there is room for all, no other miner would replace them.
 func paid(list []Candidate, p *protocol.Params) []Candidate {
 	return slices.DeleteFunc(slices.Clone(list), func(c Candidate) bool {
-		return p.UnpaidEvaluations > 0 && c.Evaluations >= p.UnpaidEvaluations && !(c.Weight > 0)
+		return p.UnpaidEvaluations > 0 && c.Evaluations >= p.UnpaidEvaluations && !c.Paid && c.Doubtful
 	})
 }
 

@@ -15,6 +15,9 @@ func (n *narrator) advise() (out []string) {
 	}
 	if out == nil {
 		out = []string{"nothing is wrong: a higher rank on random pages, by more batches a window, raises the rating"}
+		if n.work() {
+			out = []string{"nothing is wrong: it is paid for all its work"}
+		}
 	}
 	return out
 }
@@ -47,6 +50,8 @@ func (n *narrator) onPages() string {
 	switch a := &n.After; {
 	case a.Evaluations == 0:
 		return fmt.Sprintf("wait for the first evaluation: until then there is no score; %d of %d miners are drawn in a window", min(n.p.UIDsPerWindow, len(n.report.Miners)), len(n.report.Miners))
+	case n.work():
+		return n.onFit()
 	case a.BinaryAverage <= 0:
 		return fmt.Sprintf("train on the pages that are assigned to the uid for the window: the binary average is %.3f and must be positive for any score", a.BinaryAverage)
 	case a.BinaryAverage < 0.5:
@@ -55,7 +60,25 @@ func (n *narrator) onPages() string {
 	return ""
 }
 
+// onFit is onPages for the rule "work".
+func (n *narrator) onFit() string {
+	a := &n.After
+	if chance := a.Chance(a.Paid(), n.p); a.BinaryAverage <= chance {
+		return fmt.Sprintf("train on all pages that are assigned to the uid for the window: the binary average is %.3f, and there is pay above %.3f, which falls with each evaluation", a.BinaryAverage, chance)
+	}
+	if a.BinaryAverage < 0.5 {
+		return fmt.Sprintf("train on all assigned pages: the binary average is %.3f, as if many were left out", a.BinaryAverage)
+	}
+	if g := a.RelativeGain(); g < 0.9 {
+		return fmt.Sprintf("improve the gradient: on random pages it gains %.2f of what the typical miner's does", g)
+	}
+	return ""
+}
+
 func (n *narrator) onRank() string {
+	if n.work() {
+		return ""
+	}
 	if a := &n.After; a.Evaluations > 0 && a.Ordinal() <= 0 {
 		return fmt.Sprintf("be better than the others evaluated, again and again: the rating %.2f must exceed three times its uncertainty %.2f", a.Mu, a.Sigma)
 	}

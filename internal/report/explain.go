@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"templar/internal/score"
@@ -156,13 +157,37 @@ func (n *narrator) evaluation() []Line {
 	case n.Drawn:
 		return []Line{{"evaluation", "drawn, but there was no gradient that counts"}}
 	}
-	return []Line{{"evaluation", fmt.Sprintf("not drawn: %d of %d miners are, in a window; not for %s now, and the chance grows with each",
-		min(n.p.UIDsPerWindow, len(n.report.Miners)), len(n.report.Miners), count(n.After.Waiting, "window"))}}
+	return []Line{{"evaluation", fmt.Sprintf("not drawn: %d of %d miners were, in this window; not for %s now%s",
+		n.report.drawn(), len(n.report.Miners), count(n.After.Waiting, "window"), n.chances())}}
+}
+
+// drawn is how many miners were drawn.
+func (r *Report) drawn() (n int) {
+	for i := range r.Miners {
+		if r.Miners[i].Drawn {
+			n++
+		}
+	}
+	return n
+}
+
+// chances says what the chance of being drawn depends on.
+func (n *narrator) chances() string {
+	switch {
+	case n.p.EvaluationDraw == protocol.DrawWaiting:
+		return ", and the chance grows with each"
+	case n.After.Final > 0:
+		return "; the chance is the same in each"
+	}
+	return "; miners without weight have places of their own"
 }
 
 func count(n uint64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
+	}
+	if strings.HasSuffix(noun, "ch") {
+		noun += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
@@ -173,24 +198,63 @@ func (n *narrator) measured() []Line {
 		l = &score.Losses{}
 	}
 	rank, of := n.rank()
-	trend := "its own pages gained more than the random ones, as training on them should give: binary average up"
-	if n.Own <= n.Random {
-		trend = "its own pages gained no more than the random ones, as if it had trained on others: binary average down"
-	}
 	b, a := &n.Before, &n.After
 	return []Line{
 		{"evaluation", fmt.Sprintf("own pages: loss %.4f -> %.4f (%s); random pages: %.4f -> %.4f (%s)",
 			l.OwnBefore, l.OwnAfter, gain(n.Own), l.RandomBefore, l.RandomAfter, gain(n.Random))},
 		{"rank", fmt.Sprintf("%d of %d by gain on random pages; rating %.2f -> %.2f, uncertainty %.2f -> %.2f, ordinal %.2f -> %.2f",
 			rank, of, b.Mu, a.Mu, b.Sigma, a.Sigma, b.Ordinal(), a.Ordinal())},
-		{"binary", fmt.Sprintf("%s, %.3f -> %.3f", trend, b.BinaryAverage, n.binary())},
+		{"binary", n.trend()},
 	}
+}
+
+// trend says what the evaluation did to the binary average.
+func (n *narrator) trend() string {
+	says := "its own pages gained more than the random ones, as training on them should give: binary average up"
+	if n.Own <= n.Random {
+		says = "its own pages gained no more than the random ones, as if it had trained on others: binary average down"
+	}
+	if n.work() {
+		says = n.fitting()
+	}
+	return fmt.Sprintf("%s, %.3f -> %.3f", says, n.Before.BinaryAverage, n.binary())
+}
+
+// fitting says how many of the miner's own batches its gradient fitted.
+func (n *narrator) fitting() string {
+	fits, of := n.fits()
+	says := fmt.Sprintf("%d of %s of its own pages gained more than other data, as training on them gives", fits, count(uint64(of), "batch"))
+	if c := n.Losses.Control; c != nil {
+		says += fmt.Sprintf(" (compared with the gradient of uid %d)", *c)
+	}
+	return says
+}
+
+func (n *narrator) work() bool { return n.p.ScoreRule == protocol.ScoreWork }
+
+// fits is the number of own batches that fitted, and of all that were measured.
+func (n *narrator) fits() (fits, of int) {
+	sum, batches := n.report.fit(n.Miner)
+	return int(batches+sum) / 2, int(batches)
+}
+
+// fit is score.Fit with the report's measurements.
+func (r *Report) fit(m *Miner) (sum, batches float64) {
+	lines := make([]score.Line, len(r.Miners))
+	for i := range lines {
+		lines[i] = r.Miners[i].Line
+	}
+	return score.Fit(lines, &m.Line)
 }
 
 // binary is the binary average of an evaluated miner before penalties.
 func (n *narrator) binary() float64 {
-	alpha := n.p.BinaryScoreAlpha
-	return (1-alpha)*n.Before.BinaryAverage + alpha*score.Indicator(n.Own, n.Random)
+	alpha, b := n.p.BinaryScoreAlpha, &n.Before
+	if n.work() {
+		sum, batches := n.report.fit(n.Miner)
+		return ((1-alpha)*b.Batches*b.BinaryAverage + sum) / ((1-alpha)*b.Batches + batches)
+	}
+	return (1-alpha)*b.BinaryAverage + alpha*score.Indicator(n.Own, n.Random)
 }
 
 func gain(r float64) string {
@@ -240,11 +304,23 @@ func (n *narrator) penalties() (out []Line) {
 	return out
 }
 
+// product shows how an evaluated miner's final score came about.
+func (n *narrator) product() string {
+	a, binary := n.After, n.binary()
+	if !n.work() {
+		return fmt.Sprintf(" = ordinal %.2f x binary %.3f x sync %.3f", a.Ordinal(), max(0, binary), a.SyncScore)
+	}
+	if chance := a.Chance(n.Before.Paid(), n.p); binary <= chance {
+		return fmt.Sprintf(": the binary average %.3f is no more than chance can give, %.3f after so many batches", binary, chance)
+	}
+	return fmt.Sprintf(" = gain %.2f of the typical x binary %.3f x sync %.3f", a.RelativeGain(), binary, a.SyncScore)
+}
+
 func (n *narrator) final() []Line {
 	a := &n.After
 	says := fmt.Sprintf("%.4f -> %.4f", n.Before.Final, a.Final)
 	if n.Evaluated {
-		says += fmt.Sprintf(" = ordinal %.2f x binary %.3f x sync %.3f", a.Ordinal(), max(0, n.binary()), a.SyncScore)
+		says += n.product()
 		if slices.ContainsFunc(n.Reasons, func(r score.Reason) bool { return r.Factor != 1 }) {
 			says += ", less penalties"
 		}

@@ -20,7 +20,14 @@ import (
 
 var update = flag.Bool("update", false, "record the golden windows again")
 
-const golden = "testdata/golden.jsonl"
+// goldens are the recorded windows of each score rule; recorded returns those of the first.
+var goldens = []struct {
+	file   string
+	params func(*protocol.Params)
+}{
+	{"testdata/golden.jsonl", change},
+	{"testdata/golden-ordinal.jsonl", func(p *protocol.Params) { change(p); p.DescribedScores() }},
+}
 
 // TestGoldenWindows works the scores of 30 recorded windows out again, from what the
 // validator saw: among five miners one is unreliable, one copies and one has drifted.
@@ -28,18 +35,25 @@ const golden = "testdata/golden.jsonl"
 //
 //	go test ./internal/report -run Golden -update    # record them again
 func TestGoldenWindows(t *testing.T) {
-	if *update {
-		record(t)
+	for i, g := range goldens {
+		if *update {
+			record(t, i)
+		}
+		p := testnet.Params()
+		g.params(&p)
+		t.Run(string(p.ScoreRule), func(t *testing.T) { checkGolden(t, i, &p) })
 	}
-	p := params()
+}
+
+func checkGolden(t *testing.T, golden int, p *protocol.Params) {
 	var before *report.Report
 	kinds := map[score.Kind]int{}
-	for _, r := range recorded(t) {
-		differences, err := r.Rescore(&p)
+	for _, r := range windows(t, golden) {
+		differences, err := r.Rescore(p)
 		if err != nil {
 			t.Fatalf("window %d: %v", r.Window, err)
 		}
-		differences = append(differences, r.Draw(&p)...)
+		differences = append(differences, r.Draw(p)...)
 		if before != nil {
 			differences = append(differences, r.Follows(before)...)
 		}
@@ -69,10 +83,12 @@ func params() protocol.Params {
 // change keeps all 30 windows' reports in the bucket.
 func change(p *protocol.Params) { p.CheckpointFrequency = 10 }
 
-// recorded reads the golden windows.
-func recorded(t testing.TB) (out []*report.Report) {
+// recorded reads the golden windows of a new run.
+func recorded(t testing.TB) []*report.Report { return windows(t, 0) }
+
+func windows(t testing.TB, golden int) (out []*report.Report) {
 	t.Helper()
-	f, err := os.Open(golden)
+	f, err := os.Open(goldens[golden].file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,8 +112,8 @@ func recorded(t testing.TB) (out []*report.Report) {
 }
 
 // record runs the network and writes down its reports.
-func record(t *testing.T) {
-	testnet.Test(t, testnet.Config{Miners: 5, Validators: 1, Params: change}, func(net *testnet.Network) {
+func record(t *testing.T, golden int) {
+	testnet.Test(t, testnet.Config{Miners: 5, Validators: 1, Params: goldens[golden].params}, func(net *testnet.Network) {
 		net.Node("miner-2").Tamper = unreliable(net)
 		net.Node("miner-3").Tamper = copycat(t, net)
 		net.Node("miner-4").Tamper = drifted(t, net)
@@ -116,7 +132,7 @@ func record(t *testing.T) {
 			}
 			out.Write(append(line, '\n'))
 		}
-		if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(goldens[golden].file, out.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	})

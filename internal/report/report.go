@@ -38,15 +38,18 @@ const (
 // The largest sizes of parts of a report, in bytes of JSON.
 const (
 	headSize  = 2 << 10 // all but the lists, with the signature
-	minerSize = 4 << 10 // two records, losses, and a reason of each kind that can come together
+	minerSize = 5 << 10 // two records, losses, and a reason of each kind that can come together
 	pageSize  = 21      // a number and a comma
+	batchSize = 120     // three losses with their names
 )
 
-// MaxSize bounds the document: room for every slot that a chain can have, and for the pages
-// of as many miners as the run evaluates in a window.
+// MaxSize bounds the document: room for every slot that a chain can have, and for the pages and
+// sampled batches of as many miners as the run evaluates in a window.
 func MaxSize(p *protocol.Params) int64 {
-	evaluated := int64(min(p.UIDsPerWindow, maxMiners))
-	return headSize + maxMiners*minerSize + (1+evaluated)*int64(p.PagesPerWindow)*pageSize
+	evaluated := min(int64(p.UIDsPerWindow)+int64(p.UnprovenPerWindow), maxMiners)
+	pages := int64(p.PagesPerWindow)
+	batches := pages * int64(p.PageTokens) / max(1, int64(p.SequenceLength)*int64(p.BatchSize))
+	return headSize + maxMiners*minerSize + (1+evaluated)*pages*pageSize + evaluated*(batches+pages)*batchSize
 }
 
 // Report is a validator's account of one window.

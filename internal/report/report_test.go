@@ -37,12 +37,16 @@ func TestEncodeAndDecode(t *testing.T) {
 func TestMaxSizeFits(t *testing.T) {
 	const slots = 4096
 	p := params()
-	p.UIDsPerWindow, p.PagesPerWindow = slots, 64
+	p.UIDsPerWindow, p.PagesPerWindow, p.PageTokens = slots, 64, p.SequenceLength*p.BatchSize
 	longest, most := -math.MaxFloat64/3, uint64(math.MaxUint64)
 	pages := slices.Repeat([]uint64{most}, p.PagesPerWindow)
 	record := score.Record{
 		Rating: score.Rating{Mu: longest, Sigma: longest}, GradientScore: longest, BinaryAverage: longest, SyncScore: longest, Final: longest,
-		Evaluations: most, LastEvaluated: protocol.Window(most), Waiting: most, InactiveWindows: most,
+		Batches: longest, Gain: longest, TypicalGain: longest, Refused: most, Evaluations: most, LastEvaluated: protocol.Window(most), Waiting: most, InactiveWindows: most,
+	}
+	control, batches := protocol.UID(math.MaxUint16), make([]score.BatchLosses, p.PagesPerWindow)
+	for i := range batches {
+		batches[i] = score.BatchLosses{Before: score.Number(longest), After: score.Number(longest), Control: score.Number(longest)}
 	}
 	full := report.Miner{
 		Content: protocol.Hash{1}, Stored: math.MinInt64, Registered: most, OwnPages: pages,
@@ -55,6 +59,7 @@ func TestMaxSizeFits(t *testing.T) {
 				}},
 				Losses: &score.Losses{
 					OwnBefore: score.Number(longest), OwnAfter: score.Number(longest), RandomBefore: score.Number(longest), RandomAfter: score.Number(longest),
+					Control: &control, Batches: batches,
 				},
 			},
 			Own: longest, Random: longest, Weight: longest,

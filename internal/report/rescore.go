@@ -157,6 +157,10 @@ func compareRecords(when string, reported, recomputed score.Record) (out []Diffe
 		{"mu", reported.Mu, recomputed.Mu}, {"sigma", reported.Sigma, recomputed.Sigma},
 		{"gradient score", reported.GradientScore, recomputed.GradientScore},
 		{"binary average", reported.BinaryAverage, recomputed.BinaryAverage},
+		{"number of own batches", reported.Batches, recomputed.Batches},
+		{"sum of gains", reported.Gain, recomputed.Gain},
+		{"sum of typical gains", reported.TypicalGain, recomputed.TypicalGain},
+		{"number of invalid uploads", float64(reported.Refused), float64(recomputed.Refused)},
 		{"sync score", reported.SyncScore, recomputed.SyncScore},
 		{"final score", reported.Final, recomputed.Final},
 		{"number of evaluations", float64(reported.Evaluations), float64(recomputed.Evaluations)},
@@ -179,19 +183,21 @@ func appendNumber(out []Difference, uid protocol.UID, what string, reported, rec
 // Draw repeats the draw of the miners to evaluate, and returns the miners for which the report
 // differs.
 func (r *Report) Draw(p *protocol.Params) (out []Difference) {
-	var waiting []peers.Waiting
+	var entrants []peers.Entrant
+	seen := make(map[protocol.UID]*Miner, len(r.Miners))
 	for i := range r.Miners {
 		m := &r.Miners[i]
 		if m.Verdict == protocol.VerdictNoBucket {
 			continue // no candidate
 		}
-		w := peers.Waiting{UID: m.UID, Windows: m.Before.Waiting}
+		e := peers.Entrant{UID: m.UID, Waiting: m.Before.Waiting, Standing: peers.StandingOf(m.Before)}
 		if m.newcomer() {
-			w.Windows = p.Step(r.Start, r.Window)
+			e.Waiting, e.Standing = p.Step(r.Start, r.Window), peers.Standing{}
 		}
-		waiting = append(waiting, w)
+		entrants = append(entrants, e)
+		seen[m.UID] = m
 	}
-	drawn := peers.DrawEvaluations(waiting, p.UIDsPerWindow, r.Seed, r.Window)
+	drawn, _ := peers.NewLineup(entrants, p, r.Seed, r.Window).Fill(func(uid protocol.UID) peers.Look { return seen[uid].look() })
 	for i := range r.Miners {
 		m := &r.Miners[i]
 		if is := slices.Contains(drawn, m.UID); is != m.Drawn {
@@ -199,4 +205,17 @@ func (r *Report) Draw(p *protocol.Params) (out []Difference) {
 		}
 	}
 	return out
+}
+
+// look is what the validator knew of the miner's upload when it drew.
+func (m *Miner) look() peers.Look {
+	switch {
+	case m.Verdict.Comparable():
+		return peers.Usable
+	case m.Verdict != protocol.VerdictNone:
+		return peers.Unusable
+	case m.Active:
+		return peers.Unexamined
+	}
+	return peers.Idle
 }

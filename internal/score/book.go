@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"templar/protocol"
@@ -18,7 +19,8 @@ import (
 //	2  2026-11  weights_window, checksum: a book of form 1 is read as one whose weights were
 //	            never set
 //	3  2026-11  pending_weights: a book of an earlier form has none
-const Schema = 3
+//	4  2026-11  batches, gain, typical_gain, refused: zero in a book of an earlier form
+const Schema = 4
 
 // Record is a miner's standing with one validator. It belongs to the hotkey: the next owner of
 // its uid starts without history.
@@ -26,14 +28,21 @@ type Record struct {
 	Hotkey protocol.Hotkey `json:"hotkey"`
 	UID    protocol.UID    `json:"uid"` // where the hotkey was last seen
 	Rating
-	GradientScore   float64         `json:"gradient_score"` // of the last evaluation
-	BinaryAverage   float64         `json:"binary_average"` // in [-1, 1]
-	SyncScore       float64         `json:"sync_score"`     // in [0, 1]
+	GradientScore float64 `json:"gradient_score"` // of the last evaluation
+	BinaryAverage float64 `json:"binary_average"` // in [-1, 1]
+	// Batches is the number of own batches in BinaryAverage, those of earlier evaluations
+	// discounted; Gain and TypicalGain are sums of gradient scores, the miner's own and those of the median miner in
+	// the same windows, discounted likewise. The rule "work" needs them.
+	Batches         float64         `json:"batches,omitzero"`
+	Gain            float64         `json:"gain,omitzero"`
+	TypicalGain     float64         `json:"typical_gain,omitzero"`
+	SyncScore       float64         `json:"sync_score"` // in [0, 1]
 	Final           float64         `json:"final"`
 	Evaluations     uint64          `json:"evaluations"`
 	LastEvaluated   protocol.Window `json:"last_evaluated"` // undefined while Evaluations is 0
 	Waiting         uint64          `json:"waiting"`        // windows since last drawn for evaluation
 	InactiveWindows uint64          `json:"inactive_windows"`
+	Refused         uint64          `json:"refused,omitzero"` // invalid uploads since the last valid one
 }
 
 func newRecord(hotkey protocol.Hotkey, uid protocol.UID) Record {
@@ -140,6 +149,8 @@ func (b *Book) validate() error {
 			return fmt.Errorf("scores: uid %d: hotkey is missing or appears twice", r.UID)
 		case i > 0 && r.UID <= b.Records[i-1].UID:
 			return fmt.Errorf("scores: uid %d is out of order", r.UID)
+		case !(r.Batches >= 0) || math.IsInf(r.Batches, 0) || r.Gain-r.Gain != 0 || r.TypicalGain-r.TypicalGain != 0:
+			return fmt.Errorf("scores: uid %d: batches, gain or typical_gain out of range", r.UID)
 		case !(r.Sigma > 0) || r.BinaryAverage < -1 || r.BinaryAverage > 1 || r.SyncScore < 0 || r.SyncScore > 1:
 			return fmt.Errorf("scores: uid %d: sigma, binary_average or sync_score out of range", r.UID)
 		}

@@ -119,7 +119,7 @@ func evaluate(lines []Line, w protocol.Window, p *protocol.Params) {
 		if l.Drawn || l.Losses != nil {
 			l.After.Waiting = 0
 		}
-		if l.Losses != nil && l.Verdict.OK() && l.measure() {
+		if l.Losses != nil && l.Verdict.Comparable() && l.measure() {
 			measured = append(measured, i)
 		}
 	}
@@ -135,9 +135,36 @@ func evaluate(lines []Line, w protocol.Window, p *protocol.Params) {
 		}
 		lines[i].After.Rating = ratings[k]
 	}
+	m := measurement{lines: lines, typical: typicalOf(lines), params: p}
 	for _, i := range measured {
-		lines[i].score(w, p.BinaryScoreAlpha)
+		m.score(&lines[i], w)
 	}
+}
+
+// measurement is what the measured miners of a window are scored by.
+type measurement struct {
+	lines   []Line
+	typical float64 // gradient score of the window
+	params  *protocol.Params
+}
+
+// score updates a measured miner's record, and its final score by the run's rule.
+func (m *measurement) score(l *Line, w protocol.Window) {
+	l.After.GradientScore = l.Random
+	l.After.Evaluations++
+	l.After.LastEvaluated = w
+	if m.params.ScoreRule == protocol.ScoreWork {
+		m.work(l)
+	} else {
+		l.ordinal(m.params.BinaryScoreAlpha)
+	}
+}
+
+// ordinal is the rule of Templar v0.2.82.
+func (l *Line) ordinal(alpha float64) {
+	r := &l.After
+	r.BinaryAverage = (1-alpha)*r.BinaryAverage + alpha*Indicator(l.Own, l.Random)
+	r.Final = Final(r.Ordinal(), r.BinaryAverage, r.SyncScore)
 }
 
 // makers returns the measured miners that are rated: of those that stored the same gradient in
@@ -171,13 +198,4 @@ func (l *Line) measure() bool {
 	}
 	l.Evaluated, l.Own, l.Random = true, own, random
 	return true
-}
-
-func (l *Line) score(w protocol.Window, alpha float64) {
-	r := &l.After
-	r.GradientScore = l.Random
-	r.BinaryAverage = (1-alpha)*r.BinaryAverage + alpha*Indicator(l.Own, l.Random)
-	r.Final = Final(r.Ordinal(), r.BinaryAverage, r.SyncScore)
-	r.Evaluations++
-	r.LastEvaluated = w
 }

@@ -19,6 +19,11 @@ func good(r float64) *Losses {
 	return &Losses{OwnBefore: 5, OwnAfter: Number(5 * (1 - 2*r)), RandomBefore: 4, RandomAfter: Number(4 * (1 - r))}
 }
 
+// blind is an evaluation that improves all data by r.
+func blind(r float64) *Losses {
+	return &Losses{OwnBefore: 5, OwnAfter: Number(5 * (1 - r)), RandomBefore: 4, RandomAfter: Number(4 * (1 - r))}
+}
+
 func inSync() *Sync { return &Sync{Verdict: protocol.VerdictOK} }
 
 func seen(n byte, eval *Losses) Observation {
@@ -28,7 +33,13 @@ func seen(n byte, eval *Losses) Observation {
 func mustClose(t *testing.T, b Book, w protocol.Window, obs ...Observation) (Book, []Line) {
 	t.Helper()
 	p := protocol.Default()
-	next, lines, err := b.Close(w, obs, &p)
+	p.DescribedScores()
+	return closeBy(t, b, w, &p, obs...)
+}
+
+func closeBy(t *testing.T, b Book, w protocol.Window, p *protocol.Params, obs ...Observation) (Book, []Line) {
+	t.Helper()
+	next, lines, err := b.Close(w, obs, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,8 +125,8 @@ func TestPenalties(t *testing.T) {
 		"no distance":     {func(o *Observation) { o.Sync = sample(protocol.VerdictOK, nan) }, 0.25, []Kind{KindSync}},
 		"evaluated, late": {func(o *Observation) { o.Verdict, o.Losses = protocol.VerdictLate, good(0.5) }, 0.25, []Kind{KindMissing}},
 		"copied": {func(o *Observation) {
-			o.Verdict, o.Copy, o.Losses = protocol.VerdictCopied, &Copy{2, 1, 1}, good(0.5)
-		}, 0, []Kind{KindCopied}},
+			o.Verdict, o.Copy, o.Losses = protocol.VerdictCopied, &Copy{2, 1, 1}, blind(0.5)
+		}, 0, []Kind{KindAlone, KindCopied}},
 		"stored together": {func(o *Observation) { o.Copy = &Copy{2, 1, 1} }, 1, []Kind{KindShared}},
 		"our own fault": {func(o *Observation) { o.Losses = &Losses{OwnBefore: Number(nan), RandomBefore: 1} }, 1,
 			[]Kind{KindRefused}},
@@ -269,6 +280,35 @@ func TestEvaluatedAlone(t *testing.T) {
 	}
 }
 
+// A miner that repeats a victim's public training and stores it first gets neither the victim blamed nor
+// its pay: its gradients do not fit its own pages.
+func TestVictimsAreNotBlamed(t *testing.T) {
+	for _, rule := range []protocol.ScoreRule{protocol.ScoreWork, protocol.ScoreOrdinal} {
+		p := protocol.Default()
+		if rule == protocol.ScoreOrdinal {
+			p.DescribedScores()
+		}
+		var b Book
+		for w := range protocol.Window(20) {
+			framer, victim := seen(1, blind(0.02)), seen(2, good(0.02))
+			victim.Verdict, victim.Copy = protocol.VerdictCopied, &Copy{Of: 1, Indices: 1, Values: 1}
+			b, _ = closeBy(t, b, w, &p, framer, victim, seen(3, good(0.015)))
+		}
+		framer, victim, third := b.Records[0], b.Records[1], b.Records[2]
+		if framer.Final > 0 || victim.Final <= 0 || victim.Final < 0.9*third.Final {
+			t.Errorf("%s: framer %+v\nvictim %+v\nthird %+v", rule, framer, victim, third)
+		}
+		framed := seen(2, good(0.02))
+		framed.Verdict, framed.Copy = protocol.VerdictCopied, &Copy{Of: 3, Indices: 1, Values: 1}
+		copier := seen(1, blind(0.02))
+		copier.Verdict, copier.Copy = protocol.VerdictCopied, &Copy{Of: 3, Indices: 1, Values: 1}
+		_, lines := closeBy(t, b, 20, &p, copier, framed, seen(3, good(0.015)))
+		if lines[0].Reasons[0].Kind != KindCopied || lines[0].Reasons[0].Factor != 0 {
+			t.Errorf("%s: the copier: %v", rule, lines[0].Reasons)
+		}
+	}
+}
+
 func TestWaitingCountsFromTheLastDraw(t *testing.T) {
 	drawn := seen(1, nil)
 	drawn.Drawn, drawn.Verdict = true, protocol.VerdictMissing
@@ -324,7 +364,13 @@ func TestCloseInvariants(t *testing.T) {
 				o.Sync = &Sync{Distance: Distance{StepsBehind: value()}, Verdict: protocol.Verdict(rng.IntN(3))}
 			}
 			if rng.IntN(2) == 0 {
-				o.Losses = &Losses{value(), value(), value(), value()}
+				o.Losses = &Losses{OwnBefore: value(), OwnAfter: value(), RandomBefore: value(), RandomAfter: value()}
+				for range rng.IntN(3) {
+					o.Losses.Batches = append(o.Losses.Batches, BatchLosses{value(), value(), value()})
+				}
+				if control := protocol.UID(rng.IntN(9)); control < 8 {
+					o.Losses.Control = &control
+				}
 			}
 			obs = append(obs, o)
 		}
@@ -365,8 +411,8 @@ func TestDecodeBookRefuses(t *testing.T) {
 	b := rated(t)
 	valid := string(encode(t, b))
 	for name, c := range map[string]struct{ old, new, want string }{
-		"another schema":   {`"schema":3`, `"schema":4`, "schema 4"},
-		"no schema":        {`"schema":3`, `"schema":0`, "schema 0"},
+		"another schema":   {`"schema":4`, `"schema":5`, "schema 5"},
+		"no schema":        {`"schema":4`, `"schema":0`, "schema 0"},
 		"weights to come":  {`"weights_window":0`, `"weights_window":20`, "not closed"},
 		"a vain commit":    {`"weights_window":0`, `"weights_window":0,"pending_weights":{"window":3,"block":9,"effective_at":9}`, "not possible"},
 		"an unknown key":   {`"next_window"`, `"x":1,"next_window"`, "unknown field"},
@@ -378,7 +424,7 @@ func TestDecodeBookRefuses(t *testing.T) {
 		"a broken address": {key(2).String(), "x", "hotkey"},
 		"an empty file":    {valid, "", "EOF"},
 		"half a file":      {`,"records"`, "", "scores:"},
-		"something behind": {`"schema":3`, `"schema":3}{"schema":3`, "scores:"},
+		"something behind": {`"schema":4`, `"schema":4}{"schema":4`, "scores:"},
 	} {
 		broken := strings.Replace(valid, c.old, c.new, 1)
 		if broken == valid {
@@ -393,7 +439,7 @@ func TestDecodeBookRefuses(t *testing.T) {
 // A book that an earlier release wrote is read, as one whose weights were never set.
 func TestDecodeBookReadsOlderForms(t *testing.T) {
 	b := rated(t)
-	older := strings.Replace(string(encode(t, b)), `"schema":3`, `"schema":1`, 1)
+	older := strings.Replace(string(encode(t, b)), `"schema":4`, `"schema":1`, 1)
 	older = strings.Replace(older, `"weights_window":0,`, "", 1)
 	older = older[:strings.Index(older, `,"checksum"`)] + "}"
 	got, err := DecodeBook([]byte(older))

@@ -29,6 +29,19 @@ type Losses struct {
 	OwnAfter     Number `json:"own_after"`
 	RandomBefore Number `json:"random_before"`
 	RandomAfter  Number `json:"random_after"`
+	// Control is the miner whose gradient was measured on this one's pages too, for comparison;
+	// nil when there was no other.
+	Control *protocol.UID `json:"control,omitempty"`
+	// Batches are the measured batches of the own pages, in order.
+	Batches []BatchLosses `json:"own_batches,omitempty"`
+}
+
+// BatchLosses are the losses of one batch of a miner's own pages: before a step, after a step
+// along its gradient, and after one along the control's (meaningless without a control).
+type BatchLosses struct {
+	Before  Number `json:"before"`
+	After   Number `json:"after"`
+	Control Number `json:"control"`
 }
 
 // Sync is the result of comparing a miner's sync sample with the validator's parameters.

@@ -15,13 +15,16 @@ type Weight struct {
 	Value uint16
 }
 
+// Paid reports whether the miner has weight.
+func (r *Record) Paid() bool { return r.Evaluations > 0 && r.Final > 0 }
+
 // Weights returns final^power / sum over the evaluated miners with a positive final,
 // ascending by uid; it is empty when there is none.
 func (b *Book) Weights(power float64) []Weight {
 	var out []Weight
 	best := 0.0
 	for _, r := range b.Records {
-		if r.Evaluations > 0 && r.Final > 0 {
+		if r.Paid() {
 			out = append(out, Weight{UID: r.UID, Share: r.Final})
 			best = max(best, r.Final)
 		}

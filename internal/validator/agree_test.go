@@ -2,6 +2,7 @@ package validator_test
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -69,7 +70,7 @@ func TestValidatorsAgree(t *testing.T) {
 					t.Errorf("window %d: uid %d was measured by one validator only", a[i].Window, x.UID)
 				} else if x.Losses != nil {
 					measured++
-					if *x.Losses != *y.Losses {
+					if !reflect.DeepEqual(x.Losses, y.Losses) {
 						t.Errorf("window %d: uid %d: losses %v and %v", a[i].Window, x.UID, *x.Losses, *y.Losses)
 					}
 				}

@@ -52,7 +52,7 @@ func TestLoadBook(t *testing.T) {
 		"truncated":    {good[:len(good)/2], "unexpected EOF"},
 		"empty":        {[]byte{}, "EOF"},
 		"a digit":      {bytes.Replace(good, []byte(`"final":0.5`), []byte(`"final":9.5`), 1), "checksum"},
-		"a later form": {bytes.Replace(good, []byte(`"schema":3`), []byte(`"schema":9`), 1), "this release reads"},
+		"a later form": {bytes.Replace(good, []byte(`"schema":4`), []byte(`"schema":9`), 1), "this release reads"},
 	} {
 		got, err := withBook(t, c.raw).loadBook(t.Context())
 		switch {

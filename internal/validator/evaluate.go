@@ -13,12 +13,13 @@ func (v *Validator) bench() *evaluation.Bench {
 	return &evaluation.Bench{Params: v.Params, Method: v.Method, Engine: v.Engine, Data: v.Data, Clock: v.Clock}
 }
 
-// evaluate measures each drawn miner whose gradient can be used.
+// evaluate measures each drawn miner with a valid gradient: a copy is, too, since how it fits its miner's pages decides
+// who is blamed.
 func (v *Validator) evaluate(ctx context.Context, s *session) error {
 	var subjects []evaluation.Subject
 	var at []int // in s.seen
 	for i, o := range s.seen {
-		if o.Drawn && o.Verdict.OK() {
+		if o.Drawn && o.Verdict.Comparable() {
 			subjects = append(subjects, evaluation.Subject{UID: o.UID, Payload: s.payload(o.UID).Gradient.Payload})
 			at = append(at, i)
 		}
@@ -31,7 +32,7 @@ func (v *Validator) evaluate(ctx context.Context, s *session) error {
 		return err
 	}
 	for i := range losses {
-		s.seen[at[i]].Losses = &losses[i]
+		s.seen[at[i]].Losses = losses[i]
 	}
 	v.Events.Emit(s.plan.Window, telemetry.Evaluated{Miners: len(losses), Duration: v.Clock.Now().Sub(began)})
 	return nil

@@ -46,17 +46,15 @@ func (v *Validator) gather(ctx context.Context, w protocol.Window) (*session, er
 		return nil, err
 	}
 	all := v.Directory.Candidates()
-	drawn := peers.DrawEvaluations(v.waiting(all), v.Params.UIDsPerWindow, s.plan.Seed, w)
 	for _, p := range role.Selected(ctx, v.Board, w, v.cfg, v.Log) {
 		s.selected[p.UID] = true
 	}
-	wanted := slices.DeleteFunc(slices.Clone(all), func(p directory.Peer) bool {
-		return !s.selected[p.UID] && !slices.Contains(drawn, p.UID)
-	})
-	if err := v.fetch(ctx, s, wanted); err != nil {
+	active := v.activeMiners(ctx, all, v.Params.WindowOf(s.end.Number))
+	drawn, err := v.fetch(ctx, s, all, active)
+	if err != nil {
 		return nil, err
 	}
-	v.observe(ctx, s, all, drawn)
+	v.observe(s, all, active, drawn)
 	return s, nil
 }
 
@@ -107,23 +105,51 @@ func (v *Validator) lookAhead(ctx context.Context, w protocol.Window) (*applicab
 	return &applicable{a, hash, size}, nil
 }
 
-// fetch gathers with the aggregator's time rule. The gradients that the Aggregate names count
-// in any case, even if this validator can no longer read them: all validators then measure the
-// same gradients, and a store that fails later does no harm.
-func (v *Validator) fetch(ctx context.Context, s *session, wanted []directory.Peer) error {
+// fetch gathers with the aggregator's time rule, and returns the miners that are drawn for evaluation: the gradients
+// of the window's peers, and of as many others as are needed until the places are taken by usable ones. The gradients
+// that the Aggregate names count in any case, even if this validator can no longer read them: all validators then
+// measure the same gradients, and a store that fails later does no harm.
+func (v *Validator) fetch(ctx context.Context, s *session, all []directory.Peer, active map[protocol.UID]bool) ([]protocol.UID, error) {
 	w := s.plan.Window
 	began := v.Clock.Now()
-	s.payloads = v.Gatherer.Gather(ctx, w, wanted, v.Params.UploadBounds(s.end.Time), began.Add(v.Params.PeerGather()))
-	if ctx.Err() != nil {
-		return ctx.Err()
+	deadline := began.Add(v.Params.PeerGather())
+	line := peers.NewLineup(v.entrants(all), v.Params, s.plan.Seed, w)
+	look := func(uid protocol.UID) peers.Look { return s.look(uid, active[uid]) }
+	drawn, unknown := line.Fill(look)
+	wanted := slices.DeleteFunc(slices.Clone(all), func(p directory.Peer) bool {
+		return !s.selected[p.UID] && !slices.Contains(unknown, p.UID)
+	})
+	for len(wanted) > 0 {
+		got := v.Gatherer.Gather(ctx, w, wanted, v.Params.UploadBounds(s.end.Time), deadline)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err := v.gathers.Store(ctx, w, got); err != nil {
+			v.Log.Warn("gathered gradients not stored", "window", w, "err", err) // a full disk costs no window
+		}
+		s.payloads = append(s.payloads, got...)
+		v.complete(ctx, s)
+		if drawn, unknown = line.Fill(look); !v.Clock.Now().Before(deadline) {
+			break
+		}
+		wanted = slices.DeleteFunc(slices.Clone(all), func(p directory.Peer) bool { return !slices.Contains(unknown, p.UID) })
 	}
-	if err := v.gathers.Store(ctx, w, s.payloads); err != nil {
-		v.Log.Warn("gathered gradients not stored", "window", w, "err", err) // a full disk costs no window
-	}
-	v.complete(ctx, s)
 	verdicts, size := mailbox.PeerVerdicts(s.payloads)
 	v.Events.Emit(w, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: v.Clock.Now().Sub(began)})
-	return nil
+	return drawn, nil
+}
+
+// look is what is known of a miner's upload.
+func (s *session) look(uid protocol.UID, active bool) peers.Look {
+	switch p := s.payload(uid); {
+	case p != nil && p.Verdict.OK():
+		return peers.Usable
+	case p != nil:
+		return peers.Unusable
+	case active:
+		return peers.Unexamined
+	}
+	return peers.Idle
 }
 
 // complete takes from the archive the gradients that the Aggregate names and that the own
@@ -148,15 +174,19 @@ func (v *Validator) complete(ctx context.Context, s *session) {
 // observe records what was seen of each candidate. It also records hotkeys without a readable
 // bucket that are known, since these are as idle as miners that upload nothing, or that have a
 // known miner's uid, since otherwise they would be paid for its work.
-func (v *Validator) observe(ctx context.Context, s *session, all []directory.Peer, drawn []protocol.UID) {
-	active := v.activeMiners(ctx, all, v.Params.WindowOf(s.end.Number))
+//
+// A miner whose last upload was invalid is inactive, until one is seen that is valid.
+func (v *Validator) observe(s *session, all []directory.Peer, active map[protocol.UID]bool, drawn []protocol.UID) {
 	candidate := make(map[protocol.Hotkey]bool, len(all))
 	for _, p := range all {
 		candidate[p.Hotkey] = true
 		o := score.Observation{UID: p.UID, Hotkey: p.Hotkey, Drawn: slices.Contains(drawn, p.UID), Active: active[p.UID]}
+		if r, known := v.book.Record(p.Hotkey); known && r.Refused > 0 {
+			o.Active = false
+		}
 		if got := s.payload(p.UID); got != nil {
 			o.Verdict = got.Verdict
-			o.Active = o.Active || got.Verdict.OK()
+			o.Active = (o.Active || got.Verdict.OK()) && !got.Verdict.Invalid()
 		}
 		s.seen = append(s.seen, o)
 	}
@@ -174,14 +204,14 @@ func (v *Validator) observe(ctx context.Context, s *session, all []directory.Pee
 	s.seen = sound
 }
 
-// waiting returns for how long each candidate was not drawn. A newcomer counts as if it had
-// waited since the start of the run.
-func (v *Validator) waiting(all []directory.Peer) []peers.Waiting {
-	out := make([]peers.Waiting, len(all))
+// entrants are the candidates with their standing. A newcomer counts as if it had waited since
+// the start of the run.
+func (v *Validator) entrants(all []directory.Peer) []peers.Entrant {
+	out := make([]peers.Entrant, len(all))
 	for i, p := range all {
-		out[i] = peers.Waiting{UID: p.UID, Windows: v.model.Step()}
+		out[i] = peers.Entrant{UID: p.UID, Waiting: v.model.Step()}
 		if r, ok := v.book.Record(p.Hotkey); ok {
-			out[i].Windows = r.Waiting
+			out[i].Waiting, out[i].Standing = r.Waiting, peers.StandingOf(r)
 		}
 	}
 	return out

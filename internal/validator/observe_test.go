@@ -37,7 +37,7 @@ func TestUIDChangesHands(t *testing.T) {
 	}
 	v.book = score.Book{Next: 10, Records: []score.Record{old}}
 	var s session
-	v.observe(t.Context(), &s, nil, nil)
+	v.observe(&s, nil, nil, nil)
 	if len(s.seen) != 1 || s.seen[0].Hotkey != (protocol.Hotkey{8}) {
 		t.Errorf("saw %+v, want only the hotkey that has taken uid 1", s.seen)
 	}
@@ -65,7 +65,7 @@ func TestHotkeyThatCannotBe(t *testing.T) {
 	}
 	v.book = score.Book{Next: 10, Records: []score.Record{record(0), record(1), record(3)}}
 	var s session
-	v.observe(t.Context(), &s, nil, nil)
+	v.observe(&s, nil, nil, nil)
 	next, lines, err := v.book.Close(10, s.seen, &p)
 	if err != nil || len(lines) != 2 || lines[0].UID != 0 || lines[1].UID != 3 {
 		t.Fatalf("%d lines, %v; want those of uids 0 and 3", len(lines), err)

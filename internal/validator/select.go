@@ -55,17 +55,13 @@ func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window)
 
 // candidates returns the miners with their standing in this validator's book and on the chain.
 func (v *Validator) candidates(ctx context.Context, current protocol.Window) []peers.Candidate {
-	weight := make(map[protocol.UID]float64)
-	for _, w := range v.book.Weights(v.Params.PowerNormalisation) {
-		weight[w.UID] = w.Share
-	}
 	all := v.Directory.Candidates()
 	active := v.activeMiners(ctx, all, current)
 	out := make([]peers.Candidate, len(all))
 	for i, p := range all {
 		out[i] = peers.Candidate{UID: p.UID, Active: active[p.UID], Incentive: p.Incentive}
 		if known, ok := v.book.Record(p.Hotkey); ok {
-			out[i].Weight, out[i].Evaluations = weight[known.UID], known.Evaluations
+			out[i].Evaluations, out[i].Standing = known.Evaluations, peers.StandingOf(known)
 		}
 	}
 	return out
