@@ -46,6 +46,8 @@ const (
 	Truncated        Kind = "truncated"
 	WrongSignature   Kind = "wrong-signature"
 	Impostor         Kind = "impostor"
+	Junk             Kind = "junk"
+	ZeroKey          Kind = "zero-key"
 )
 
 // attack is the implementation of a kind. Fields that are nil leave the honest behaviour.
@@ -83,6 +85,8 @@ var attacks = []attack{
 	{kind: Truncated, doc: "uploads the first half of its gradient", gradient: truncated, engine: idle},
 	{kind: WrongSignature, doc: "uploads a gradient whose signature is false", gradient: wrongSignature, engine: idle},
 	{kind: Impostor, doc: "uploads in another miner's name, signed with its own key", gradient: impostor, engine: idle},
+	{kind: Junk, doc: "uploads random bytes, as idle hotkeys that want to be drawn for evaluation do", gradient: junk, engine: idle},
+	{kind: ZeroKey, doc: "registers the all-zero hotkey, whose signatures any node can make, and uploads in its name", gradient: zeroKey, engine: idle},
 }
 
 // Kinds lists all kinds.
@@ -127,6 +131,7 @@ type cheater struct {
 	last  method.Payload // of the window before
 	paid  bool           // at some time
 	shift []float32      // from the network's parameters to its own
+	tried bool           // to register the all-zero hotkey
 }
 
 // sign returns g as an object in the cheater's own name.

@@ -71,9 +71,9 @@ func TestVerdicts(t *testing.T) {
 		adversary.Lazy: protocol.VerdictMissing, adversary.NaN: protocol.VerdictNonFinite, adversary.Inf: protocol.VerdictNonFinite,
 		adversary.Early: protocol.VerdictEarly, adversary.Late: protocol.VerdictLate, adversary.Oversized: protocol.VerdictTooLarge,
 		adversary.Truncated: protocol.VerdictMalformed, adversary.WrongSignature: protocol.VerdictBadSignature,
-		adversary.Impostor: protocol.VerdictWrongContext,
+		adversary.Impostor: protocol.VerdictWrongContext, adversary.Junk: protocol.VerdictMalformed, adversary.ZeroKey: protocol.VerdictWrongContext,
 	}
-	for _, mix := range []string{"lazy,nan,inf,early,late", "oversized,truncated,wrong-signature,impostor"} {
+	for _, mix := range []string{"lazy,nan,inf,early,late", "oversized,truncated,wrong-signature,impostor,junk,zero-key"} {
 		network(t, mix, 3, func(net *testnet.Network, node func(string) *testnet.Node) {
 			last := testnet.Of[telemetry.Applied](net, "validator-0")[net.Window(2)]
 			if len(last.Included) != honest {
@@ -267,4 +267,55 @@ func TestKindsAreDocumented(t *testing.T) {
 	if len(adversary.Kinds()) < 20 {
 		t.Error("a kind is missing")
 	}
+}
+
+// Row 7: thirty idle hotkeys with junk uploads neither take the honest miners' evaluations nor their places
+// in the peer list.
+func TestJunkHotkeysTakeNothing(t *testing.T) {
+	const junk, windows = 30, 12
+	params := func(p *protocol.Params) {
+		p.MaxTopKPeers, p.UIDsPerWindow, p.UnprovenPerWindow, p.PeerReplacementFrequency = honest+1, honest, 1, 2
+	}
+	members, err := adversary.Parse(fmt.Sprintf("junk=%d", junk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	testnet.Test(t, testnet.Config{Miners: honest + junk, Validators: 1, Params: params}, func(net *testnet.Network) {
+		isHonest := map[protocol.UID]bool{}
+		for i := range honest + junk { // the junk has the lower uids
+			n := net.Node(fmt.Sprintf("miner-%d", i))
+			if i < junk {
+				n.Alter = members.Members()[i].Corrupt
+			} else {
+				isHonest[n.UID] = true
+			}
+		}
+		net.Start()
+		net.RunWindows(windows)
+		net.RequireSameState()
+		measured, included := 0, 0
+		for w := range windows {
+			r := reported(t, net, net.Window(w))
+			for _, m := range r.Miners {
+				if !isHonest[m.UID] && (m.Evaluated || m.Drawn || m.Weight > 0) {
+					t.Fatalf("window %d: junk uid %d was evaluated", w, m.UID)
+				}
+				if w < windows-4 {
+					continue
+				}
+				if m.Evaluated {
+					measured++
+				}
+				if m.Included {
+					included++
+				}
+				if m.Selected && !isHonest[m.UID] {
+					t.Errorf("window %d: junk uid %d is in the peer list", w, m.UID)
+				}
+			}
+		}
+		if measured != 4*honest || included != 4*honest {
+			t.Errorf("%d honest measurements and %d honest gradients in the last 4 windows, want %d of both", measured, included, 4*honest)
+		}
+	})
 }

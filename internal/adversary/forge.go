@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 
+	"templar/internal/chain"
 	"templar/internal/run"
 	"templar/method"
 	"templar/protocol"
@@ -43,7 +44,7 @@ func float32Bytes(v float32) []byte {
 	return binary.LittleEndian.AppendUint32(nil, math.Float32bits(v))
 }
 
-// impostor names another miner in the header (spec/wire, "Envelope").
+// impostor names another miner in the header.
 func impostor(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 	if err := c.Directory.Refresh(ctx); err != nil {
 		return nil, err
@@ -52,8 +53,48 @@ func impostor(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) 
 	if len(victims) == 0 {
 		return nil, nil
 	}
-	const hotkeyAt = 48
 	return c.forged(g, func(message []byte) { copy(message[hotkeyAt:], victims[0].Hotkey[:]) })
+}
+
+// hotkeyAt is where a header names the hotkey (spec/wire, "Envelope").
+const hotkeyAt = 48
+
+// junk has a gradient's size and none of its form.
+func junk(_ context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
+	b, err := c.sign(g)
+	d := c.draw(g.Window)
+	for i := range b {
+		b[i] = byte(d.Uint64())
+	}
+	return b, err
+}
+
+// identity signs as the all-zero hotkey, the identity of the group, for which the identity and a
+// zero are a valid signature of any message where the identity is not refused.
+type identity struct{}
+
+func (identity) Hotkey() protocol.Hotkey { return protocol.Hotkey{} }
+
+func (identity) Sign([]byte) (sig protocol.Signature, err error) {
+	sig[len(sig)-1] = 0x80 // marks the signature's kind
+	return sig, nil
+}
+
+// zeroKey registers and commits with the all-zero hotkey, where the chain lets it, and names it in its
+// uploads.
+func zeroKey(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
+	if !c.tried {
+		c.tried = true
+		// The chain's refusal is what is expected.
+		_, _ = c.Chain.Register(ctx, identity{}, chain.Registration{})
+		_, _ = c.Chain.Commit(ctx, identity{}, make([]byte, 128))
+	}
+	b, err := c.forged(g, func(message []byte) { copy(message[hotkeyAt:], make([]byte, len(protocol.Hotkey{}))) })
+	if err != nil {
+		return nil, err
+	}
+	sig, err := identity{}.Sign(nil)
+	return append(b[:len(b)-len(sig)], sig[:]...), err
 }
 
 // forged returns g's object with a changed message under a valid signature of the cheater's.
