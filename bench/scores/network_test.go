@@ -4,6 +4,7 @@
 package scores
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"templar/internal/engine"
 	"templar/internal/engine/cpu"
 	"templar/internal/harness/testnet"
+	"templar/internal/parts"
 	"templar/internal/report"
 	"templar/protocol"
 )
@@ -27,6 +29,10 @@ type network struct {
 	Windows int    `json:"windows"`
 	Batches []int  `json:"batches"` // of the honest miners, a window
 	Mix     string `json:"adversaries"`
+	// Part lists the batches of miners that train on a part of their pages.
+	Part []int `json:"part,omitempty"`
+	// Thin counts miners that train on half of the sequences of each batch.
+	Thin int `json:"thin,omitempty"`
 	// Small takes half of the tiny preset's width and half of its batch.
 	Small bool `json:"small"`
 	// CheatersFirst gives the adversaries the lower uids.
@@ -58,7 +64,7 @@ func studied(t *testing.T, n *network, p *protocol.Params) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tiny.Aggregators, tiny.Stores = p.Aggregators, p.Stores
+	tiny.Aggregators, tiny.Stores, tiny.SlackSeconds = p.Aggregators, p.Stores, 1 // the store has whole seconds
 	*p = tiny
 	p.Run, p.Seed = fmt.Sprintf("study-%d", n.Seed), n.Seed
 	if n.Small {
@@ -90,6 +96,12 @@ func (n network) run(t *testing.T, corpus *data.Corpus) (out result) {
 			if m.Kind != "" {
 				node.Alter = m.member().Corrupt
 			}
+			if m.Kind == thin {
+				node.Alter = func(d parts.Parts) parts.Parts {
+					d.Engine = halfRows{d.Engine}
+					return d
+				}
+			}
 		}
 		net.Start()
 		net.RunWindows(n.Windows)
@@ -106,6 +118,12 @@ func (n network) miners(mix adversary.Mix) []miner {
 	for i, b := range n.Batches {
 		honest = append(honest, miner{Name: fmt.Sprintf("miner-%d", i), Batches: b})
 	}
+	for i, b := range n.Part {
+		adversaries = append(adversaries, miner{Name: fmt.Sprintf("part-%d", i), Kind: part(b, n.Batches[0]), Batches: b})
+	}
+	for i := range n.Thin {
+		adversaries = append(adversaries, miner{Name: fmt.Sprintf("thin-%d", i), Kind: thin, Batches: n.Batches[0]})
+	}
 	for _, m := range mix.Members() {
 		adversaries = append(adversaries, miner{Name: m.Name(), Kind: string(m.Kind), Batches: n.Batches[0]})
 	}
@@ -115,6 +133,22 @@ func (n network) miners(mix adversary.Mix) []miner {
 	return append(honest, adversaries...)
 }
 
+// thin is the label of miners that train on half of the sequences of each batch.
+const thin = "half of each batch"
+
+// halfRows is an engine that trains on the first half of each batch's sequences.
+type halfRows struct{ engine.Engine }
+
+func (h halfRows) Accumulate(ctx context.Context, b engine.Batch, scale float32) (engine.Loss, error) {
+	b.Rows /= 2
+	b.Inputs, b.Targets = b.Inputs[:b.Rows*b.Cols], b.Targets[:b.Rows*b.Cols]
+	return h.Engine.Accumulate(ctx, b, scale)
+}
+
+// part is the label of miners that train on some of their pages.
+func part(batches, of int) string { return fmt.Sprintf("%d of %d batches", batches, of) }
+
+// member is the adversary, one without an attack when it is none.
 func (m *miner) member() adversary.Member {
 	out := adversary.Member{Kind: adversary.Kind(m.Kind)}
 	fmt.Sscan(m.Name[strings.LastIndex(m.Name, "-")+1:], &out.Index)
