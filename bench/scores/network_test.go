@@ -64,7 +64,9 @@ func studied(t *testing.T, n *network, p *protocol.Params) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tiny.Aggregators, tiny.Stores, tiny.SlackSeconds = p.Aggregators, p.Stores, 1 // the store has whole seconds
+	tiny.Aggregators, tiny.Stores = p.Aggregators, p.Stores
+	tiny.BlockSeconds, tiny.BlocksPerWindow, tiny.DeltaSeconds, tiny.SlackSeconds = 0.5, 7, 1.25, 1 // the store has whole seconds
+	tiny.GatherSeconds, tiny.PublicationSeconds, tiny.PeerGatherSeconds = 0.75, 0.5, 2
 	*p = tiny
 	p.Run, p.Seed = fmt.Sprintf("study-%d", n.Seed), n.Seed
 	if n.Small {

@@ -80,7 +80,7 @@ func MeanLosses(lines []Line) (mean Losses, ok bool) {
 		mean.RandomAfter += l.RandomAfter
 	}
 	by := Number(max(n, 1))
-	return Losses{mean.OwnBefore / by, mean.OwnAfter / by, mean.RandomBefore / by, mean.RandomAfter / by}, n > 0
+	return Losses{OwnBefore: mean.OwnBefore / by, OwnAfter: mean.OwnAfter / by, RandomBefore: mean.RandomBefore / by, RandomAfter: mean.RandomAfter / by}, n > 0
 }
 
 // Active counts the miners that have uploaded in the last window.
