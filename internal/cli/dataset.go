@@ -45,7 +45,8 @@ build that was interrupted continues when it is run again. Files of a folder tha
 are listed at the end.
 
 --out is a folder, which "templar store serve" serves as bucket "dataset", or s3://BUCKET with
---endpoint and the key in R2_DATASET_WRITE_ACCESS_KEY_ID and R2_DATASET_WRITE_SECRET_ACCESS_KEY.`,
+--endpoint and the key in R2_DATASET_WRITE_ACCESS_KEY_ID and R2_DATASET_WRITE_SECRET_ACCESS_KEY.
+A bucket of this machine, --endpoint file:///DIRECTORY, has no key.`,
 		Example: `  templar dataset build --out data --tokenizer bytes books/
   templar dataset build --out s3://dataset --endpoint https://ACCOUNT.r2.cloudflarestorage.com --tokenizer m text.parquet`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -59,7 +60,7 @@ are listed at the end.
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.out, "out", "", "folder, or s3://BUCKET, to write to")
-	f.StringVar(&o.endpoint, "endpoint", "", "http(s)://host[:port] of the store, with s3://")
+	f.StringVar(&o.endpoint, "endpoint", "", "http(s)://host[:port] of the store, or file:///directory, with s3://")
 	f.StringVar(&o.tokenizer, "tokenizer", "", "tokenizer.json, a folder with one, or bytes")
 	f.StringVar(&o.separator, "separator", "", "token to put after each document, by its text (default the one that ends a text, if there is one)")
 	f.StringVar(&o.name, "name", "", "name in the manifest and in object keys (default from the first file)")
@@ -170,14 +171,14 @@ func (o *datasetFlags) bucket(std Std, back *node.Backends) (b store.Bucket, rel
 			return nil, nil, usagef("--endpoint: missing: %s needs the store's address", o.out)
 		}
 		d := back.Buckets()
-		b, err := d.Dial(store.Location{
+		b, unlock, err := d.DialOwn(store.Location{
 			Endpoint: o.endpoint, Bucket: strings.TrimSuffix(name, "/"),
 			AccessKey: std.getenv("R2_DATASET_WRITE_ACCESS_KEY_ID"), Secret: store.Secret(std.getenv("R2_DATASET_WRITE_SECRET_ACCESS_KEY")),
 		})
 		if err != nil {
 			return nil, nil, errors.Join(err, d.Close())
 		}
-		return store.Retry(b, store.RetryPolicy{}, clock.Wall{}), func() { d.Close() }, nil
+		return store.Retry(b, store.RetryPolicy{}, clock.Wall{}), func() { unlock(); d.Close() }, nil
 	}
 	dir := filepath.Clean(o.out)
 	if release, err = storefs.Lock(dir); err != nil {
