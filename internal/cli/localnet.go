@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	defaultWindows = 90
+	defaultWindows = 84
 	maxNodes       = 64 // of each role: more than one machine can run
 )
 

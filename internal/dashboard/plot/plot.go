@@ -41,7 +41,20 @@ func drawPlot(w io.Writer, r collect.Summary) error {
 	title := p.Title.TextStyle
 	page.FillText(title, vg.Point{X: page.Min.X, Y: page.Max.Y}, headline(r))
 	drawLegend(draw.Crop(page, 0, 0, 0, -pixels(strip+4)), keys)
-	p.Draw(draw.Crop(page, 0, 0, 0, -pixels(2*strip+6)))
+	body := draw.Crop(page, 0, 0, 0, -pixels(2*strip+6))
+	low, err := usage(r, p)
+	if err != nil {
+		return fmt.Errorf("plot: %w", err)
+	}
+	if low != nil {
+		upper, lower := draw.Crop(body, 0, 0, pixels(usageHeight), 0), draw.Crop(body, 0, 0, 0, pixels(usageHeight)-(body.Max.Y-body.Min.Y))
+		plots := [][]*plot.Plot{{p}, {low}} // aligned at their axes
+		tiles := plot.Align(plots, draw.Tiles{Rows: 2, Cols: 1}, body)
+		upper.Min.X, upper.Max.X, lower.Min.X, lower.Max.X = tiles[0][0].Min.X, tiles[0][0].Max.X, tiles[1][0].Min.X, tiles[1][0].Max.X
+		low.Draw(lower)
+		body = upper
+	}
+	p.Draw(body)
 	_, err = vgimg.PngCanvas{Canvas: img}.WriteTo(w)
 	return err
 }
@@ -52,7 +65,7 @@ func headline(r collect.Summary) string {
 		s += fmt.Sprintf(": held-out loss %s to %s", human.Fixed(r.InitialLoss, 2), human.Fixed(r.FinalLoss, 2))
 	}
 	if r.Utilisation.Known() {
-		s += fmt.Sprintf(", cores %s in use", human.Percent(float64(r.Utilisation)))
+		s += fmt.Sprintf(", cores %s in use (below)", human.Percent(float64(r.Utilisation)))
 	}
 	return s
 }
