@@ -52,9 +52,13 @@ type timed struct {
 	engine.Engine
 	process *process
 	node    *Node
+	busy    time.Duration
 }
 
 var _ engine.Engine = (*timed)(nil)
+
+// Usage is that of the machine in virtual time, on one core.
+func (e *timed) Usage() engine.Usage { return engine.Usage{Busy: e.busy, CPU: e.busy} }
 
 // forward is the share of a training step's time that a loss takes: a forward pass has a third of
 // the products.
@@ -84,6 +88,7 @@ func (e *timed) compute(ctx context.Context, tokens float64, work func() error) 
 	}
 	wait := e.node.net.cores.start(func() { err = work() })
 	took := time.Duration(tokens / e.node.machine().Speed * float64(time.Second))
+	e.busy += took
 	interrupted := e.process.wait(ctx, func(t *task) {
 		wake := e.process.s.waker(t)
 		e.process.s.after(took, wake)

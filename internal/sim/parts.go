@@ -71,6 +71,6 @@ func (n *Node) engine(p *process) func(protocol.Model) (engine.Engine, error) {
 		if err != nil || n.machine().Speed == 0 {
 			return e, err
 		}
-		return &timed{e, p, n}, nil
+		return &timed{Engine: e, process: p, node: n}, nil
 	}
 }

@@ -13,13 +13,11 @@ import (
 	"templar/internal/checkpoint"
 	"templar/internal/directory"
 	"templar/internal/engine"
-	"templar/internal/harness"
 	"templar/internal/parts"
 	"templar/internal/run"
 	"templar/internal/score"
 	"templar/internal/store"
 	"templar/internal/telemetry"
-	"templar/internal/workers"
 	"templar/method"
 	"templar/protocol"
 	"templar/wire"
@@ -129,25 +127,12 @@ func equivocates(n *Node, _ *process, d *parts.Parts) {
 	}}
 }
 
-func losesWork(_ *Node, _ *process, d *parts.Parts) {
-	calls := 0
-	tuned(d, d.Run.Params.Method, workers.Pool{Workers: 1, Each: func(n int, f func(int)) {
-		if calls++; calls%7 != 0 {
-			for i := range n {
-				f(i)
-			}
-		}
-	}})
-}
-
-// tuned gives a node its own method.
-func tuned(d *parts.Parts, m protocol.Method, pool workers.Pool) {
-	own := *d.Run.Params
-	own.Method = m
-	var err error
-	if d.Run.Method, err = harness.Methods().New(&own, pool); err != nil {
+func losesWork(n *Node, _ *process, d *parts.Parts) {
+	m, err := n.net.config.Methods.New(d.Run.Params, loses())
+	if err != nil {
 		panic(err)
 	}
+	d.Run.Method = m
 }
 
 // spied is an engine that remembers which parameters were loaded.

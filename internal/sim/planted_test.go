@@ -11,7 +11,6 @@ import (
 	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/telemetry"
-	"templar/internal/workers"
 	"templar/protocol"
 )
 
@@ -84,11 +83,11 @@ var bugs = []planted{
 		})},
 	{name: "the aggregator shows a miner another Aggregate", catch: OneAggregate, script: "\n", plant: equivocates},
 	{name: "the learning rate is some units off for all nodes", catch: Unbroken, script: "\n", plant: func(_ *Node, _ *process, d *parts.Parts) {
-		tuned(d, d.Run.Params.Method.With("learning_rate", 1e-2*(1+5e-7)), workers.Pool{})
+		alters(d, altered{rate: func(r float32) float32 { return r * (1 + 5e-7) }})
 	}},
 	{name: "an Aggregate forgets the one before", catch: Unbroken, script: "\n", plant: aggregate(func(_ *Node, a *run.Aggregate) { a.Previous = protocol.Hash{} })},
-	{name: "a node has another weight decay", catch: SameState, script: "\n", plant: named("miner-1", func(_ *Node, _ *process, d *parts.Parts) {
-		tuned(d, d.Run.Params.Method.With("weight_decay", 0.1), workers.Pool{})
+	{name: "a node decays its parameters", catch: SameState, script: "\n", plant: named("miner-1", func(_ *Node, _ *process, d *parts.Parts) {
+		alters(d, altered{apply: decays})
 	})},
 	{name: "a worker of the codec loses a part now and then", catch: SameState, or: Private, script: "\n", plant: named("miner-1", losesWork)},
 	{name: "theta_0 is drawn from another seed", catch: SameState, script: "\n", plant: named("validator-0", func(_ *Node, _ *process, d *parts.Parts) {
@@ -101,7 +100,7 @@ var bugs = []planted{
 	{name: "the provisional state is saved", catch: Private, script: "window 4..6: aggregator-0 down", plant: only(telemetry.Miner, savesProvisional)},
 	{name: "the manifest is written before the files", catch: Checkpoints, script: "\n", plant: only(telemetry.Validator, manifestFirst)},
 	{name: "nothing is synced to the disk", catch: Private, plant: forgetful()},
-	{name: "momentum is lost at a restart", catch: Private, plant: only(telemetry.Miner, func(n *Node, _ *process, d *parts.Parts) {
+	{name: "private state is lost at a restart", catch: Private, plant: only(telemetry.Miner, func(n *Node, _ *process, d *parts.Parts) {
 		if n.starts > 1 {
 			d.Local = hooked{Bucket: d.Local, blind: "checkpoint-"}
 		}
@@ -112,7 +111,9 @@ var bugs = []planted{
 
 // Every planted bug is found by one of a few seeds, by the invariant that it breaks, and
 // the same run without it has nothing wrong.
-func TestPlantedBugsAreFound(t *testing.T) {
+func TestPlantedBugsAreFound(t *testing.T) { eachMethod(t, plantedBugsAreFound) }
+
+func plantedBugsAreFound(t *testing.T, tune func(Config) Config) {
 	const seeds = 8
 	var controls sync.Map // of scripts: many bugs have the same one
 	for _, b := range bugs {
@@ -129,14 +130,14 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				}
 				healthy := c
 				c.alter = b.plant
-				r := runs(t, c)
+				r := runs(t, tune(c))
 				i := slices.IndexFunc(r.Violations, func(v Violation) bool { return v.Invariant == b.catch || v.Invariant == b.or })
 				if i < 0 {
 					t.Logf("seed %d: %v", seed, r.Violations)
 					continue
 				}
 				t.Logf("seed %d, %d windows: %v", seed, r.Windows, r.Violations[i])
-				if r := healthyRun(t, &controls, healthy); r.Failed() {
+				if r := healthyRun(t, &controls, healthy, tune); r.Failed() {
 					t.Errorf("seed %d without the bug: %v", seed, r.Violations[0])
 				}
 				return
@@ -147,12 +148,12 @@ func TestPlantedBugsAreFound(t *testing.T) {
 }
 
 // healthyRun runs what a bug was planted in without it, unless that was done before.
-func healthyRun(t *testing.T, done *sync.Map, c Config) Result {
+func healthyRun(t *testing.T, done *sync.Map, c Config, tune func(Config) Config) Result {
 	t.Helper()
 	if c.tune != nil {
-		return runs(t, c)
+		return runs(t, tune(c))
 	}
-	once, _ := done.LoadOrStore(fmt.Sprint(c.Seed, c.Aggregators, c.Faults), sync.OnceValue(func() Result { return runs(t, c) }))
+	once, _ := done.LoadOrStore(fmt.Sprint(c.Seed, c.Aggregators, c.Faults), sync.OnceValue(func() Result { return runs(t, tune(c)) }))
 	return once.(func() Result)()
 }
 
