@@ -77,3 +77,61 @@ func BenchmarkStateHash(b *testing.B) {
 		stateHash(c, m)
 	}
 }
+
+// benchSparse has one matrix of 512 x 2048 in chunks of 64 x 64, of which 64 values are kept.
+func benchSparse(b *testing.B) (*Sparse, []float32) {
+	layout := layoutOf([]int{512, 2048})
+	c, err := NewSparse(layout, SparseSpec{TargetChunk: 64, TopK: 64, Levels: Levels2, Update: Levels4, MaxPeers: 15})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(4 * layout.Size()))
+	return c, noise(1, layout.Size())
+}
+
+func BenchmarkSparseCompress(b *testing.B) {
+	c, m := benchSparse(b)
+	for b.Loop() {
+		if _, err := c.Compress(m); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSparseRead(b *testing.B) {
+	c, m := benchSparse(b)
+	g, err := c.Compress(m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		c.Read(g.Bytes())
+	}
+}
+
+func BenchmarkSparseMean(b *testing.B) {
+	c, m := benchSparse(b)
+	var gs []*SparseGradient
+	for p := range 15 {
+		g, err := c.Compress(noise(uint64(2+p), len(m)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		gs = append(gs, g)
+	}
+	for b.Loop() {
+		c.Mean(gs)
+	}
+}
+
+func BenchmarkSparseApply(b *testing.B) {
+	c, m := benchSparse(b)
+	g, err := c.Compress(m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	u := c.Mean([]*SparseGradient{g})
+	for b.Loop() {
+		c.Apply(m, u, 1e-9)
+	}
+}

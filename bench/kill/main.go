@@ -6,6 +6,7 @@
 //	go run ./bench/kill                       20 kills, about two minutes
 //	go run ./bench/kill -kills 500            about half an hour
 //	go run ./bench/kill -standby              with two aggregators
+//	go run ./bench/kill -preset tiny-loco     with SparseLoCo
 //	go run ./bench/kill -seed 7 -keep         the same victims; logs are kept
 package main
 
@@ -30,6 +31,7 @@ type options struct {
 	every              time.Duration
 	miners, validators int
 	standby            bool
+	preset             string
 	seed               uint64
 }
 
@@ -41,6 +43,7 @@ func main() {
 	flag.DurationVar(&o.every, "every", 2*time.Second, "mean time between two kills")
 	flag.IntVar(&o.miners, "miners", 2, "miners")
 	flag.IntVar(&o.validators, "validators", 2, "validators")
+	flag.StringVar(&o.preset, "preset", "tiny", "run parameters, and with them the training method")
 	flag.BoolVar(&o.standby, "standby", false, "a second aggregator")
 	flag.Uint64Var(&o.seed, "seed", 1, "draws the victims and the moments")
 	keep := flag.Bool("keep", false, "keep the folder, with all logs")

@@ -25,7 +25,7 @@ type network struct {
 
 // prepare makes a network and starts its processes.
 func prepare(ctx context.Context, o *options, rec *record) (*network, error) {
-	out, err := exec.CommandContext(ctx, o.templar, "localnet", "prepare", "--data-dir", filepath.Join(o.dir, "net"),
+	out, err := exec.CommandContext(ctx, o.templar, "localnet", "prepare", "--preset", o.preset, "--data-dir", filepath.Join(o.dir, "net"),
 		"--miners", fmt.Sprint(o.miners), "--validators", fmt.Sprint(o.validators), "--windows", "1000000").Output()
 	if err != nil {
 		return nil, fmt.Errorf("localnet prepare: %w", withStderr(err))

@@ -22,12 +22,20 @@ func TestKilledLocalnetGoesOn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some windows of wall time")
 	}
-	t.Parallel()
+	for _, preset := range []string{"tiny", "tiny-loco"} { // one of each method
+		t.Run(preset, func(t *testing.T) {
+			t.Parallel()
+			killedLocalnetGoesOn(t, preset)
+		})
+	}
+}
+
+func killedLocalnetGoesOn(t *testing.T, preset string) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	dir := filepath.Join(t.TempDir(), "net")
 	network := func(windows int) *process {
-		return command(ctx, t, "localnet", "--data-dir", dir, "--miners", "2", "--validators", "2", "--windows", strconv.Itoa(windows), "--no-live")
+		return command(ctx, t, "localnet", "--preset", preset, "--data-dir", dir, "--miners", "2", "--validators", "2", "--windows", strconv.Itoa(windows), "--no-live")
 	}
 
 	first := network(100)

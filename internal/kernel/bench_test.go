@@ -48,6 +48,7 @@ func BenchmarkTopK(b *testing.B) {
 	}
 	keys, found, index := make([]uint32, 4096), make([]uint16, 4096), make([]uint16, 0, 32)
 	stage(b, "fast", 4096, func() { index, _ = TopK(index[:0], next(), 32, keys, found) })
+	stage(b, "fast, k 64", 4096, func() { index, _ = TopK(index[:0], next(), 64, keys, found) })
 	stage(b, "reference", 4096, func() { index, _ = topKGeneric(index[:0], next(), 32, keys) })
 }
 

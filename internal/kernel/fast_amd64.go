@@ -64,7 +64,8 @@ func (t *Transform) inverseFast(dst []float32, s *Scratch) bool {
 // returns how many; ok is false where the assembly cannot, or finds fewer that are not
 // zero. largest is the largest key of all.
 func candidates(dst []uint16, x []float32, k int) (n int, largest uint32, ok bool) {
-	if !hasAVX2() || k > 64 || len(x) == 0 || len(x)%64 != 0 || len(dst) < len(x) {
+	const groups = 128
+	if !hasAVX2() || k > groups || len(x) == 0 || len(x)%64 != 0 || len(dst) < len(x) {
 		return 0, 0, false
 	}
 	if hasAVX512() {
@@ -74,9 +75,13 @@ func candidates(dst []uint16, x []float32, k int) (n int, largest uint32, ok boo
 		}
 		return n, 0, n > 0
 	}
-	// The k-th largest of 64 group maxima is not above the k-th largest value.
-	var most [64]uint32
-	maximaAVX2(&x[0], len(x), &most)
+	// The k-th largest of the groups' maxima is not above the k-th largest value.
+	var most [groups]uint32
+	half := len(x) / 128 * 64
+	if half > 0 {
+		maximaAVX2(&x[0], half, (*[64]uint32)(most[:64]))
+	}
+	maximaAVX2(&x[half], len(x)-half, (*[64]uint32)(most[64:]))
 	for _, m := range most {
 		largest = max(largest, m)
 	}
@@ -91,7 +96,14 @@ func candidates(dst []uint16, x []float32, k int) (n int, largest uint32, ok boo
 // front of found; ok is false where the assembly cannot, or keys tie for the last place:
 // then found is as it was.
 func choose(found []uint16, keys []uint32, n, k int) (ok bool) {
-	if !hasAVX512() || n > 64 {
+	if !hasAVX512() || n > 128 || len(keys) < 64 {
+		return false
+	}
+	if n > 64 && len(keys) >= 128 {
+		clear(keys[n:128])
+		return chooseMoreAVX512((*[128]uint16)(found), (*[128]uint32)(keys), n, k)
+	}
+	if n > 64 {
 		return false
 	}
 	clear(keys[n:64])

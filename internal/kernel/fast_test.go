@@ -138,7 +138,7 @@ func TestFastTopKIsTheGenericOne(t *testing.T) { eachSet(t, checkTopKs) }
 func checkTopKs(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 4))
 	for range 300 {
-		n, k := 64*(1+r.IntN(64)), 1+r.IntN(60)
+		n, k := 64*(1+r.IntN(64)), 1+r.IntN(140)
 		x := odd(r.Uint64(), n)
 		switch r.IntN(3) {
 		case 0: // many ties

@@ -45,7 +45,7 @@ func inverse64TurnedAVX512(dst *[4096]float32, src *[4096]float32, scale *[2][64
 
 // candidatesAVX512 writes the indices of at least k values, the k largest among them, to dst and returns how many there are:
 // none if it finds no k that are not zero, -1 if there is a NaN or a magnitude of 2^127 and above.
-// n is a positive multiple of 64, dst has room for n, and k is at most 64.
+// n is a positive multiple of 64, dst has room for n, and k is at most 128.
 //
 //go:noescape
 func candidatesAVX512(dst *uint16, x *float32, n int, k int) (count int)
@@ -55,6 +55,11 @@ func candidatesAVX512(dst *uint16, x *float32, n int, k int) (count int)
 //
 //go:noescape
 func chooseAVX512(found *[64]uint16, keys *[64]uint32, n int, k int) (ok bool)
+
+// chooseMoreAVX512 is chooseAVX512 for up to 128 keys.
+//
+//go:noescape
+func chooseMoreAVX512(found *[128]uint16, keys *[128]uint32, n int, k int) (ok bool)
 
 // maximaAVX2 sets most[i] to the largest key among x[i], x[i+64], ...; n is a positive multiple of 64.
 //

@@ -6764,35 +6764,66 @@ TEXT ·candidatesAVX512(SB), NOSPLIT, $0-40
 	VPXORD       Z1, Z1, Z1
 	VPXORD       Z2, Z2, Z2
 	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
 	MOVQ         SI, R8
 	MOVQ         CX, R9
 
 few_maxima:
-	VPANDD       (R8), Z31, Z4
-	VPMAXUD      Z4, Z0, Z0
-	VPANDD       64(R8), Z31, Z5
-	VPMAXUD      Z5, Z1, Z1
-	VPANDD       128(R8), Z31, Z6
-	VPMAXUD      Z6, Z2, Z2
-	VPANDD       192(R8), Z31, Z7
-	VPMAXUD      Z7, Z3, Z3
-	ADDQ         $+256, R8
-	SUBQ         $+64, R9
-	JNZ          few_maxima
-	VPMAXUD      Z0, Z1, Z4
-	VPMAXUD      Z2, Z3, Z5
-	VPMAXUD      Z4, Z5, Z4
-	VPCMPUD      $0x05, Z30, Z4, K1
+	VPANDD  (R8), Z31, Z8
+	VPMAXUD Z8, Z0, Z0
+	VPANDD  64(R8), Z31, Z9
+	VPMAXUD Z9, Z1, Z1
+	VPANDD  128(R8), Z31, Z10
+	VPMAXUD Z10, Z2, Z2
+	VPANDD  192(R8), Z31, Z11
+	VPMAXUD Z11, Z3, Z3
+	ADDQ    $+256, R8
+	SUBQ    $+64, R9
+	JZ      few_largest
+	VPANDD  (R8), Z31, Z8
+	VPMAXUD Z8, Z4, Z4
+	VPANDD  64(R8), Z31, Z9
+	VPMAXUD Z9, Z5, Z5
+	VPANDD  128(R8), Z31, Z10
+	VPMAXUD Z10, Z6, Z6
+	VPANDD  192(R8), Z31, Z11
+	VPMAXUD Z11, Z7, Z7
+	ADDQ    $+256, R8
+	SUBQ    $+64, R9
+	JNZ     few_maxima
+
+few_largest:
+	VPMAXUD      Z0, Z4, Z8
+	VPMAXUD      Z1, Z5, Z9
+	VPMAXUD      Z2, Z6, Z10
+	VPMAXUD      Z3, Z7, Z11
+	VPMAXUD      Z8, Z9, Z8
+	VPMAXUD      Z10, Z11, Z10
+	VPMAXUD      Z8, Z10, Z8
+	VPCMPUD      $0x05, Z30, Z8, K1
 	KORTESTW     K1, K1
 	JNZ          few_too_large
 	VPSRLD       $0x0f, Z0, Z0
-	VPMOVDW      Z0, Y4
+	VPMOVDW      Z0, Y0
 	VPSRLD       $0x0f, Z1, Z1
-	VPMOVDW      Z1, Y5
+	VPMOVDW      Z1, Y1
 	VPSRLD       $0x0f, Z2, Z2
-	VPMOVDW      Z2, Y6
+	VPMOVDW      Z2, Y2
 	VPSRLD       $0x0f, Z3, Z3
-	VPMOVDW      Z3, Y7
+	VPMOVDW      Z3, Y3
+	VPSRLD       $0x0f, Z4, Z4
+	VPMOVDW      Z4, Y4
+	VPSRLD       $0x0f, Z5, Z5
+	VPMOVDW      Z5, Y5
+	VPSRLD       $0x0f, Z6, Z6
+	VPMOVDW      Z6, Y6
+	VPSRLD       $0x0f, Z7, Z7
+	VPMOVDW      Z7, Y7
+	VINSERTI64X4 $0x01, Y1, Z0, Z0
+	VINSERTI64X4 $0x01, Y3, Z2, Z2
 	VINSERTI64X4 $0x01, Y5, Z4, Z4
 	VINSERTI64X4 $0x01, Y7, Z6, Z6
 	XORL         AX, AX
@@ -6801,14 +6832,22 @@ few_maxima:
 few_bit:
 	MOVL         AX, R9
 	ORL          R8, R9
-	VPBROADCASTW R9, Z7
-	VPCMPUW      $0x05, Z7, Z4, K1
-	VPCMPUW      $0x05, Z7, Z6, K2
+	VPBROADCASTW R9, Z8
+	VPCMPUW      $0x05, Z8, Z0, K1
+	VPCMPUW      $0x05, Z8, Z2, K2
+	VPCMPUW      $0x05, Z8, Z4, K3
+	VPCMPUW      $0x05, Z8, Z6, K4
 	KMOVD        K1, R10
-	KMOVD        K2, R11
 	POPCNTL      R10, R10
+	KMOVD        K2, R11
 	POPCNTL      R11, R11
+	KMOVD        K3, R12
+	POPCNTL      R12, R12
+	KMOVD        K4, R13
+	POPCNTL      R13, R13
 	ADDL         R11, R10
+	ADDL         R13, R12
+	ADDL         R12, R10
 	CMPL         R10, DX
 	CMOVLGE      R9, AX
 	SHRL         $0x01, R8
@@ -6931,6 +6970,113 @@ choose_key:
 	VMOVDQU16     Z11, K3, (DI)(AX*2)
 
 choose_end:
+	CMPQ  CX, DX
+	SETEQ AL
+	MOVB  AL, ok+32(FP)
+	VZEROUPPER
+	RET
+
+// func chooseMoreAVX512(found *[128]uint16, keys *[128]uint32, n int, k int) (ok bool)
+// Requires: AVX, AVX512BW, AVX512F, POPCNT
+TEXT ·chooseMoreAVX512(SB), NOSPLIT, $0-33
+	MOVQ         found+0(FP), DI
+	MOVQ         keys+8(FP), SI
+	MOVQ         n+16(FP), CX
+	MOVQ         k+24(FP), DX
+	VMOVDQU32    (SI), Z0
+	VPXORD       Z8, Z8, Z8
+	VMOVDQU32    64(SI), Z1
+	VPXORD       Z9, Z9, Z9
+	VMOVDQU32    128(SI), Z2
+	VPXORD       Z10, Z10, Z10
+	VMOVDQU32    192(SI), Z3
+	VPXORD       Z11, Z11, Z11
+	VMOVDQU32    256(SI), Z4
+	VPXORD       Z12, Z12, Z12
+	VMOVDQU32    320(SI), Z5
+	VPXORD       Z13, Z13, Z13
+	VMOVDQU32    384(SI), Z6
+	VPXORD       Z14, Z14, Z14
+	VMOVDQU32    448(SI), Z7
+	VPXORD       Z15, Z15, Z15
+	MOVL         $0x00000001, AX
+	VPBROADCASTD AX, Z16
+
+more_key:
+	VPBROADCASTD  (SI), Z17
+	VPCMPUD       $0x01, Z17, Z0, K1
+	VPCMPUD       $0x01, Z17, Z1, K2
+	VPCMPUD       $0x01, Z17, Z2, K3
+	VPCMPUD       $0x01, Z17, Z3, K4
+	VPADDD        Z16, Z8, K1, Z8
+	VPADDD        Z16, Z9, K2, Z9
+	VPADDD        Z16, Z10, K3, Z10
+	VPADDD        Z16, Z11, K4, Z11
+	VPCMPUD       $0x01, Z17, Z4, K1
+	VPCMPUD       $0x01, Z17, Z5, K2
+	VPCMPUD       $0x01, Z17, Z6, K3
+	VPCMPUD       $0x01, Z17, Z7, K4
+	VPADDD        Z16, Z12, K1, Z12
+	VPADDD        Z16, Z13, K2, Z13
+	VPADDD        Z16, Z14, K3, Z14
+	VPADDD        Z16, Z15, K4, Z15
+	ADDQ          $+4, SI
+	DECQ          CX
+	JNZ           more_key
+	VPBROADCASTD  DX, Z17
+	VPCMPUD       $0x01, Z17, Z8, K1
+	VPCMPUD       $0x01, Z17, Z9, K2
+	VPCMPUD       $0x01, Z17, Z10, K3
+	VPCMPUD       $0x01, Z17, Z11, K4
+	KUNPCKWD      K1, K2, K1
+	KUNPCKWD      K3, K4, K3
+	KUNPCKDQ      K1, K3, K1
+	KMOVQ         K1, R8
+	VPCMPUD       $0x01, Z17, Z12, K1
+	VPCMPUD       $0x01, Z17, Z13, K2
+	VPCMPUD       $0x01, Z17, Z14, K3
+	VPCMPUD       $0x01, Z17, Z15, K4
+	KUNPCKWD      K1, K2, K1
+	KUNPCKWD      K3, K4, K3
+	KUNPCKDQ      K1, K3, K1
+	KMOVQ         K1, R9
+	POPCNTQ       R8, CX
+	POPCNTQ       R9, AX
+	ADDQ          AX, CX
+	CMPQ          CX, DX
+	JNE           more_end
+	VMOVDQU16     (DI), Z0
+	VMOVDQU16     64(DI), Z1
+	VMOVDQU16     128(DI), Z2
+	VMOVDQU16     192(DI), Z3
+	KMOVD         R8, K1
+	VPCOMPRESSW.Z Z0, K1, Z0
+	VMOVDQU16     Z0, (DI)
+	KMOVD         K1, AX
+	POPCNTL       AX, AX
+	LEAQ          (DI)(AX*2), DI
+	SHRQ          $0x20, R8
+	KMOVD         R8, K1
+	VPCOMPRESSW.Z Z1, K1, Z1
+	VMOVDQU16     Z1, (DI)
+	KMOVD         K1, AX
+	POPCNTL       AX, AX
+	LEAQ          (DI)(AX*2), DI
+	KMOVD         R9, K1
+	VPCOMPRESSW.Z Z2, K1, Z2
+	VMOVDQU16     Z2, (DI)
+	KMOVD         K1, AX
+	POPCNTL       AX, AX
+	LEAQ          (DI)(AX*2), DI
+	SHRQ          $0x20, R9
+	KMOVD         R9, K1
+	VPCOMPRESSW.Z Z3, K1, Z3
+	VMOVDQU16     Z3, (DI)
+	KMOVD         K1, AX
+	POPCNTL       AX, AX
+	LEAQ          (DI)(AX*2), DI
+
+more_end:
 	CMPQ  CX, DX
 	SETEQ AL
 	MOVB  AL, ok+32(FP)

@@ -56,10 +56,18 @@ func TestChaosNetwork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some windows of wall time")
 	}
-	t.Parallel()
+	for _, preset := range []string{"tiny", "tiny-loco"} { // one of each method
+		t.Run(preset, func(t *testing.T) {
+			t.Parallel()
+			chaosNetwork(t, preset)
+		})
+	}
+}
+
+func chaosNetwork(t *testing.T, preset string) {
 	makeOptions := func() Options {
 		o := options(t, 3)
-		o.Miners, o.Chaos = 2, true
+		o.Preset, o.Miners, o.Chaos = preset, 2, true
 		o.JSON = filepath.Join(t.TempDir(), "report.json")
 		return o
 	}

@@ -18,6 +18,7 @@ func main() {
 	turned(avx512, "inverse", "III", inverse, false)
 	candidates()
 	choose()
+	chooseMore()
 	maxima()
 	above()
 	gaps()
