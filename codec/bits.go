@@ -3,23 +3,28 @@ package codec
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // bitWriter appends bits to bytes, least significant bit first.
 type bitWriter struct {
 	b    []byte
 	acc  uint64
-	fill uint // bits in acc, below 32 between calls
+	fill uint // bits in acc, below 8 between calls
 }
 
-// write appends the low n bits of v, n <= 32; higher bits of v are zero.
+// write appends the low n bits of v, n <= 56; higher bits of v are zero.
 func (w *bitWriter) write(v uint64, n uint) {
 	w.acc |= v << w.fill
-	if w.fill += n; w.fill >= 32 {
-		w.b = binary.LittleEndian.AppendUint32(w.b, uint32(w.acc))
-		w.acc >>= 32
-		w.fill -= 32
+	w.fill += n
+	if cap(w.b)-len(w.b) < 8 {
+		w.b = slices.Grow(w.b, max(64, len(w.b)))
 	}
+	end := len(w.b)
+	binary.LittleEndian.PutUint64(w.b[end:end+8], w.acc) // those that are not full are written again
+	w.b = w.b[:end+int(w.fill/8)]
+	w.acc >>= w.fill &^ 7
+	w.fill &= 7
 }
 
 // zeros appends n zero bits.

@@ -62,6 +62,7 @@ type SparseWriter struct {
 	index  []uint16
 	code   []byte
 	read   []float32
+	gaps   [maxSparseSize]uint32 // how many indices are so far behind the one before, for divisor; zero between pieces
 }
 
 // sparseChunk is a record that waits for Piece.
@@ -93,10 +94,8 @@ func (w *SparseWriter) Add(size, keep int, index []uint16, value []float32) (sen
 	sent = w.index[at:]
 	c.count = len(sent)
 	w.chunks = append(w.chunks, c)
-	w.read = w.read[:0]
-	for _, code := range w.code[at:] {
-		w.read = append(w.read, w.Levels.value(code, c.high, c.low))
-	}
+	w.read = slices.Grow(w.read[:0], c.count)[:c.count]
+	w.Levels.decode(w.read, w.code[at:], c.high, c.low)
 	return sent, w.read
 }
 
@@ -113,21 +112,12 @@ func (w *SparseWriter) twoLevels(c *sparseChunk, value []float32) {
 	if w.Levels == Levels2 {
 		border := high
 		for range rounds {
-			var total [2]float32
-			var count [2]int
-			for _, v := range value {
-				side := 0
-				if abs(v) >= border {
-					side = 1
-				}
-				total[side] += abs(v)
-				count[side]++
-			}
-			if count[0] == 0 {
-				high, low = total[1]/float32(count[1]), total[1]/float32(count[1])
+			above, below, count := split(value, border)
+			if count == len(value) {
+				high, low = above/float32(count), above/float32(count)
 				break
 			}
-			high, low = total[1]/float32(max(count[1], 1)), total[0]/float32(count[0])
+			high, low = above/float32(max(count, 1)), below/float32(len(value)-count)
 			border = (high + low) / 2
 		}
 	}
@@ -143,6 +133,20 @@ func (w *SparseWriter) twoLevels(c *sparseChunk, value []float32) {
 		}
 		w.code = append(w.code, code)
 	}
+}
+
+// split adds up the magnitudes from border on, which is positive and finite, and those below it, and counts the former. No branch depends on
+// a value; adding a zero changes no sum.
+func split(value []float32, border float32) (above, below float32, count int) {
+	least := int32(math.Float32bits(border))
+	for _, v := range value {
+		key := int32(math.Float32bits(v) &^ (1 << 31))
+		under := (key - least) >> 31 // all ones, or none
+		above += math.Float32frombits(uint32(key &^ under))
+		below += math.Float32frombits(uint32(key & under))
+		count += int(1 + under)
+	}
+	return above, below, count
 }
 
 // evenLevels rounds values to the nearest level; ties go to the even one.
@@ -178,23 +182,42 @@ func (l Levels) value(code byte, high, low uint32) float32 {
 	return v
 }
 
+// decode writes the values of codes. Every product is exact.
+func (l Levels) decode(dst []float32, code []byte, high, low uint32) {
+	if l <= Levels2 {
+		var table [4]float32
+		for c := range table {
+			table[c] = l.value(byte(c), high, low)
+		}
+		for i, c := range code {
+			dst[i] = table[c&3]
+		}
+		return
+	}
+	step := magnitude(high) / float32(uint(1)<<(l-1)) // exact
+	for i, c := range code {
+		v := float32(c>>1+1) * step
+		dst[i] = math.Float32frombits(math.Float32bits(v) | uint32(c&1)<<31)
+	}
+}
+
 func abs(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^ (1 << 31)) }
 
 // Piece appends the records that were added since the last call, padded to a byte.
 func (w *SparseWriter) Piece(dst []byte) []byte {
-	divisor := w.divisor()
+	g := newGolomb(w.divisor())
 	b := bitWriter{b: dst}
-	b.write(uint64(divisor-1), divisorBits)
+	b.write(uint64(g.divisor-1), divisorBits)
 	index, code := w.index, w.code
 	for _, c := range w.chunks {
-		w.record(&b, c, index[:c.count], code[:c.count], divisor)
+		w.record(&b, c, index[:c.count], code[:c.count], g)
 		index, code = index[c.count:], code[c.count:]
 	}
 	w.chunks, w.index, w.code = w.chunks[:0], w.index[:0], w.code[:0]
 	return b.flush()
 }
 
-func (w *SparseWriter) record(b *bitWriter, c sparseChunk, index []uint16, code []byte, divisor uint) {
+func (w *SparseWriter) record(b *bitWriter, c sparseChunk, index []uint16, code []byte, g golomb) {
 	if c.count == c.keep {
 		b.write(1, 1)
 	} else {
@@ -207,74 +230,109 @@ func (w *SparseWriter) record(b *bitWriter, c sparseChunk, index []uint16, code 
 	if w.Levels == Levels2 {
 		b.write(uint64(c.low), ratioBits)
 	}
-	next := uint(0)
-	for _, i := range index {
-		writeGolomb(b, uint(i)-next, divisor)
-		next = uint(i) + 1
-	}
-	for _, c := range code {
-		b.write(uint64(c), uint(w.Levels))
+	g.write(b, index)
+	per := 32 / int(w.Levels)
+	for len(code) > 0 {
+		n, word := min(per, len(code)), uint64(0)
+		for i, c := range code[:n] {
+			word |= uint64(c) << (i * int(w.Levels))
+		}
+		b.write(word, uint(n)*uint(w.Levels))
+		code = code[n:]
 	}
 }
 
-// writeGolomb codes n as its quotient by the divisor, unary, and the rest in truncated binary
+// golomb codes numbers as their quotient by the divisor, unary, and the rest in truncated binary
 // (Golomb 1966; Gallager and van Voorhis 1975).
-func writeGolomb(b *bitWriter, n, divisor uint) {
-	quotient, rest := n/divisor, n%divisor
-	b.zeros(quotient)
-	b.write(1, 1)
+type golomb struct {
+	divisor, width, short uint   // so many rests take a bit less
+	inverse               uint64 // of the divisor, times 2^32: exact for numbers below 2^13 and divisors up to as much
+}
+
+func newGolomb(divisor uint) golomb {
 	width := uint(bits.Len(divisor - 1))
-	short := uint(1)<<width - divisor // so many rests take a bit less
-	if width == 0 {
+	return golomb{divisor, width, 1<<width - divisor, 1<<32/uint64(divisor) + 1}
+}
+
+// write codes the gaps before indices. Which of the two lengths a rest has is about even: no branch depends on it.
+func (g golomb) write(b *bitWriter, index []uint16) {
+	if g.width == 0 { // all gaps are zero, or unary
+		g.writeUnary(b, index)
 		return
 	}
-	if rest < short {
-		b.write(uint64(rest), width-1)
-		return
+	next := uint(0)
+	for _, i := range index {
+		n := uint(i) - next
+		next = uint(i) + 1
+		quotient := uint(uint64(n) * g.inverse >> 32)
+		rest := n - quotient*g.divisor
+		long := uint(int(g.short-1-rest) >> 63) // all ones for a rest of width bits
+		rest += g.short & long
+		turned := rest>>1 | rest&1<<(g.width-1) // the upper bits come first, so that a reader knows whether another one follows
+		code, width := rest^(rest^turned)&long, g.width-1+long&1
+		if quotient+1+width > 32 {
+			b.zeros(quotient)
+			quotient = 0
+		}
+		b.write(uint64(code<<1|1)<<quotient, quotient+1+width)
 	}
-	// The upper bits come first, so that a reader knows whether another one follows.
-	b.write(uint64((rest+short)>>1), width-1)
-	b.write(uint64((rest+short)&1), 1)
+}
+
+func (g golomb) writeUnary(b *bitWriter, index []uint16) {
+	next := uint(0)
+	for _, i := range index {
+		b.zeros(uint(i) - next)
+		b.write(1, 1)
+		next = uint(i) + 1
+	}
+}
+
+// size is how many bits n takes.
+func (g golomb) size(n uint) uint {
+	quotient := uint(uint64(n) * g.inverse >> 32)
+	size := quotient + 1 + g.width
+	if n-quotient*g.divisor < g.short {
+		size--
+	}
+	return size
 }
 
 // divisor returns a divisor that gives few bits: the best of some around the one for gaps that are
 // distributed geometrically.
 func (w *SparseWriter) divisor() uint {
-	gaps, total, at := make([]uint16, 0, len(w.index)), 0, 0
+	total, at, longest := 0, 0, 0
 	for _, c := range w.chunks {
 		next := uint16(0)
 		for _, i := range w.index[at:][:c.count] {
-			gaps = append(gaps, i-next)
-			total += int(i - next)
+			gap := i - next
+			w.gaps[gap%maxSparseSize]++
+			total += int(gap)
+			longest = max(longest, int(gap))
 			next = i + 1
 		}
 		at += c.count
 	}
-	if len(gaps) == 0 {
+	if at == 0 {
 		return 1
 	}
-	mean := float64(total) / float64(len(gaps))
+	gaps := w.gaps[:longest+1]
+	mean := float64(total) / float64(at)
 	best, fewest := uint(1), uint(math.MaxUint)
 	for _, share := range []float64{0.3, 0.45, 0.55, 0.62, 0.69, 0.78} {
 		d := uint(min(max(float64(share*mean)+0.5, 1), 1<<divisorBits))
-		if n := golombBits(gaps, d); n < fewest {
+		if n := newGolomb(d).sizes(gaps); n < fewest {
 			best, fewest = d, n
 		}
 	}
+	clear(gaps)
 	return best
 }
 
-// golombBits is how many bits the gaps take.
-func golombBits(gaps []uint16, divisor uint) uint {
-	width := uint(bits.Len(divisor - 1))
-	short := uint(1)<<width - divisor
-	total := uint(len(gaps)) * (1 + width)
-	inverse := 1<<32/uint64(divisor) + 1 // exact for gaps below 2^13 and divisors up to as much
-	for _, g := range gaps {
-		quotient := uint(uint64(g) * inverse >> 32)
-		total += quotient
-		if uint(g)-quotient*divisor < short {
-			total--
+// sizes is how many bits it takes to write each number n as often as count[n] says.
+func (g golomb) sizes(count []uint32) (total uint) {
+	for n, times := range count {
+		if times > 0 {
+			total += uint(times) * g.size(uint(n))
 		}
 	}
 	return total
@@ -383,18 +441,27 @@ func (r *SparseReader) within() protocol.Verdict {
 }
 
 func (r *SparseReader) indices(size uint) protocol.Verdict {
-	next, longest := uint(0), size/r.divisor
-	for i := range r.index {
+	longest := size / r.divisor
+	first, next := r.quick(size)
+	if next > size {
+		return protocol.VerdictBadIndex
+	}
+	for i := first; i < len(r.index); i++ {
 		w := r.window()
 		quotient := uint(bits.TrailingZeros64(w | 1<<55))
-		if quotient == 55 { // longer than a window
+		switch {
+		case quotient == 55: // longer than a window
 			quotient = r.unary(longest)
-		} else {
+			w = r.window()
+		case quotient+1+r.width <= 56: // all of it is in the window
+			w >>= quotient + 1
 			r.at += quotient + 1
+		default:
+			r.at += quotient + 1
+			w = r.window()
 		}
 		rest := uint(0)
 		if r.width > 0 {
-			w = r.window()
 			rest = uint(w & (1<<(r.width-1) - 1))
 			r.at += r.width - 1
 			if rest >= r.short {
@@ -410,6 +477,39 @@ func (r *SparseReader) indices(size uint) protocol.Verdict {
 		next++
 	}
 	return r.within()
+}
+
+// quick reads gaps as long as eight more bytes are there and a code is within a window, and returns how many, and the lowest index that the next one can
+// have; more than size when an index was too large. No branch depends on the length of a rest.
+func (r *SparseReader) quick(size uint) (count int, next uint) {
+	if r.width == 0 || len(r.b) < 8 {
+		return 0, 0
+	}
+	at, low, last := r.at, uint64(1)<<(r.width-1)-1, uint(len(r.b)-8)
+	for i := range r.index {
+		if at/8 > last {
+			r.at = at
+			return i, next
+		}
+		w := binary.LittleEndian.Uint64(r.b[at/8:]) >> (at % 8)
+		quotient := uint(bits.TrailingZeros64(w))
+		if quotient+1+r.width > 56 {
+			r.at = at
+			return i, next
+		}
+		w >>= quotient + 1
+		rest := uint(w & low)
+		long := uint(int(r.short-1-rest) >> 63) // all ones for a rest of width bits
+		rest += (rest + uint(w>>(r.width-1))&1 - r.short) & long
+		at += quotient + r.width + long&1
+		if next += quotient*r.divisor + rest; next >= size {
+			return i, size + 1
+		}
+		r.index[i] = uint16(next)
+		next++
+	}
+	r.at = at
+	return len(r.index), next
 }
 
 // unary takes zero bits and the one bit behind them, and returns how many zeros there were, or more than

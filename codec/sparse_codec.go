@@ -151,7 +151,7 @@ func (c *Sparse) Compress(m []float32) (*SparseGradient, error) {
 	if len(m) != g.parameters() {
 		return nil, fmt.Errorf("compress: %d values, want %d", len(m), g.parameters())
 	}
-	parts, errs := make([][]byte, len(g.pieces)), make([]error, len(g.pieces))
+	parts, errs := make([]sparsePart, len(g.pieces)), make([]error, len(g.pieces))
 	g.pool.Share(len(g.pieces), func(items iter.Seq[int]) {
 		l, w, value := g.newTile(), &SparseWriter{Levels: c.spec.Levels}, make([]float32, 0, g.largest)
 		for p := range items {
@@ -168,9 +168,10 @@ func (c *Sparse) Compress(m []float32) (*SparseGradient, error) {
 					errs[p] = fmt.Errorf("compress: tensor %s: values are not finite or too large", t.Name)
 					return
 				}
-				w.Add(t.chunk.Size(), t.keep, index, value)
+				_, read := w.Add(t.chunk.Size(), t.keep, index, value)
+				parts[p].add(read, addSquare)
 			}
-			parts[p] = w.Piece(nil)
+			parts[p].raw = w.Piece(nil)
 		}
 	})
 	for _, err := range errs {
@@ -178,11 +179,28 @@ func (c *Sparse) Compress(m []float32) (*SparseGradient, error) {
 			return nil, err
 		}
 	}
-	gradient, v := c.Read(joinSparse(parts))
-	if !v.OK() {
-		return nil, fmt.Errorf("compress: own gradient is %v", v)
+	body, sum, count := joinSparse(parts)
+	return &SparseGradient{sparseBody: body, norm: math.Sqrt(sum), count: count}, nil
+}
+
+// What is added up of a body's values: the norm of a gradient, and the mean size of an update.
+func addSquare(sum float64, v float32) float64 { return sum + float64(float64(v)*float64(v)) }
+func addSize(sum float64, v float32) float64   { return sum + math.Abs(float64(v)) }
+
+// sparsePart is a piece that was written, and what readers will add up of it.
+type sparsePart struct {
+	raw   []byte
+	sum   float64
+	count int
+}
+
+func (p *sparsePart) add(read []float32, add func(float64, float32) float64) {
+	p.count += len(read)
+	sum := p.sum
+	for _, v := range read {
+		sum = add(sum, v)
 	}
-	return gradient, nil
+	p.sum = sum
 }
 
 // rows returns a chunk's values, row by row.
@@ -198,19 +216,23 @@ func (l *tile) rows(t *tensor, m []float32, chunk int) []float32 {
 	return x
 }
 
-func joinSparse(parts [][]byte) []byte {
+// joinSparse makes a body of its pieces, with what Read or ReadUpdate would add up.
+func joinSparse(parts []sparsePart) (b sparseBody, sum float64, count int) {
 	size := 4 * len(parts)
-	for _, p := range parts {
-		size += len(p)
+	for i := range parts {
+		size += len(parts[i].raw)
 	}
-	b := make([]byte, 0, size)
-	for _, p := range parts {
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(p)))
+	b.body, b.starts = make([]byte, 0, size), make([]int, 0, len(parts)+1)
+	for i := range parts {
+		b.body = binary.LittleEndian.AppendUint32(b.body, uint32(len(parts[i].raw)))
 	}
 	for _, p := range parts {
-		b = append(b, p...)
+		b.starts = append(b.starts, len(b.body))
+		b.body = append(b.body, p.raw...)
+		sum, count = sum+p.sum, count+p.count
 	}
-	return b
+	b.starts = append(b.starts, len(b.body))
+	return b, sum, count
 }
 
 // split checks the table of a body.
@@ -275,7 +297,7 @@ func (c *Sparse) Read(b []byte) (*SparseGradient, protocol.Verdict) {
 	if !v.OK() {
 		return nil, v
 	}
-	sum, count, v := c.check(body, c.spec.Levels, keepOf, func(sum float64, v float32) float64 { return sum + float64(float64(v)*float64(v)) })
+	sum, count, v := c.check(body, c.spec.Levels, keepOf, addSquare)
 	if !v.OK() {
 		return nil, v
 	}
@@ -291,7 +313,7 @@ func (c *Sparse) ReadUpdate(b []byte) (*SparseUpdate, protocol.Verdict) {
 	if !v.OK() {
 		return nil, v
 	}
-	sum, count, v := c.check(body, c.spec.Update, c.keepUpdate, func(sum float64, v float32) float64 { return sum + math.Abs(float64(v)) })
+	sum, count, v := c.check(body, c.spec.Update, c.keepUpdate, addSize)
 	if !v.OK() {
 		return nil, v
 	}
@@ -306,7 +328,7 @@ func (c *Sparse) Mean(gs []*SparseGradient) *SparseUpdate {
 		return nil
 	}
 	g, scales := c.grid, clipToMedian(gs)
-	parts := make([][]byte, len(g.pieces))
+	parts := make([]sparsePart, len(g.pieces))
 	g.pool.Share(len(g.pieces), func(items iter.Seq[int]) {
 		m := newSparseMean(c, len(gs))
 		for p := range items {
@@ -317,16 +339,14 @@ func (c *Sparse) Mean(gs []*SparseGradient) *SparseUpdate {
 				t := &g.tensors[i]
 				keep := c.keepUpdate(t)
 				index, value := m.next(t, scales, keep)
-				m.w.Add(t.chunk.Size(), keep, index, value)
+				_, read := m.w.Add(t.chunk.Size(), keep, index, value)
+				parts[p].add(read, addSize)
 			}
-			parts[p] = m.w.Piece(nil)
+			parts[p].raw = m.w.Piece(nil)
 		}
 	})
-	u, v := c.ReadUpdate(joinSparse(parts))
-	if !v.OK() { // no gradients that Read let through can cause it
-		panic(fmt.Sprintf("codec: own update is %v", v))
-	}
-	return u
+	body, sum, count := joinSparse(parts)
+	return &SparseUpdate{sparseBody: body, count: count, sum: sum}
 }
 
 // clipToMedian returns what each gradient is multiplied by.
@@ -546,7 +566,7 @@ func (c *Sparse) Pack(chunks []Chunk) (*SparseGradient, error) {
 	if len(chunks) != c.grid.chunks {
 		return nil, fmt.Errorf("pack: %d chunks, want %d", len(chunks), c.grid.chunks)
 	}
-	w, parts := SparseWriter{Levels: c.spec.Levels}, make([][]byte, len(c.grid.pieces))
+	w, parts := SparseWriter{Levels: c.spec.Levels}, make([]sparsePart, len(c.grid.pieces))
 	for p, piece := range c.grid.pieces {
 		for i, n := range c.grid.chunksOf(piece) {
 			t := &c.grid.tensors[i]
@@ -561,9 +581,10 @@ func (c *Sparse) Pack(chunks []Chunk) (*SparseGradient, error) {
 			}
 			w.Add(t.chunk.Size(), t.keep, ch.Index, ch.Value)
 		}
-		parts[p] = w.Piece(nil)
+		parts[p].raw = w.Piece(nil)
 	}
-	g, v := c.Read(joinSparse(parts))
+	body, _, _ := joinSparse(parts)
+	g, v := c.Read(body.body) // the values are a caller's
 	if !v.OK() {
 		return nil, fmt.Errorf("pack: gradient is %v", v)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -289,4 +290,29 @@ func BenchmarkSparseCodec(b *testing.B) {
 			c.Apply(m, u, 1)
 		}
 	})
+}
+
+// A gradient and an update that were made here are the same as when they are read: norm, number and size of the values are those that readers add up.
+func TestSparseIsReadAsWritten(t *testing.T) {
+	for _, levels := range []Levels{Levels1, Levels2, Levels4, Levels8} {
+		for _, peers := range []int{1, 20} { // fewer than gradients, and more
+			c := newSparse(t, small(), func(s *SparseSpec) { s.Levels, s.Update, s.MaxPeers = levels, Levels4<<(levels>>3), peers })
+			var gs []*SparseGradient
+			for i := range 5 {
+				m := scaled(uint64(i), small().Size(), 1e-3*float32(i+1))
+				if i == 3 {
+					clear(m[len(m)/3:])
+				}
+				g := sparse(t, c, m)
+				if read, v := c.Read(g.Bytes()); !v.OK() || !reflect.DeepEqual(read, g) {
+					t.Fatalf("%d bits: %v; norm %v and %d values, read %v and %d", levels, v, g.norm, g.count, read.norm, read.count)
+				}
+				gs = append(gs, g)
+			}
+			u := c.Mean(gs)
+			if read, v := c.ReadUpdate(u.Bytes()); !v.OK() || !reflect.DeepEqual(read, u) || u.count == 0 {
+				t.Fatalf("%d bits: %v; size %v of %d values, read %v of %d", levels, v, u.sum, u.count, read.sum, read.count)
+			}
+		}
+	}
 }

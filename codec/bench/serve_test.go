@@ -42,6 +42,8 @@ type server struct {
 	momentum []float32
 	codecs   map[string]*codec.Codec
 	sent     map[string][]*codec.Gradient
+	sparse   *codec.Sparse
+	shares   []*codec.SparseGradient
 	from, to []byte
 }
 
@@ -62,6 +64,11 @@ func newServer(t *testing.T, dir string) *server {
 		}
 		s.codecs[scheme.String()] = c.Parallel(2, goroutines)
 	}
+	sparse, err := codec.NewSparse(layout, codec.SparseSpec{TargetChunk: 64, TopK: 64, Levels: codec.Levels2, Update: codec.Levels4, MaxPeers: peers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.sparse = sparse.Parallel(2, goroutines)
 	s.from, s.to = make([]byte, 4*rows*cols), make([]byte, 4*rows*cols)
 	for i := range s.from { // pages that are not written are all the same one
 		s.from[i] = byte(i)
@@ -78,6 +85,9 @@ func goroutines(n int, f func(int)) {
 }
 
 func (s *server) measure(t *testing.T, stage, scheme string) int64 {
+	if rest, ok := strings.CutPrefix(stage, "sparse-"); ok {
+		return s.measureSparse(t, rest)
+	}
 	c := s.codecs[scheme]
 	var gs []*codec.Gradient
 	if stage == "aggregate" || stage == "write" {
@@ -113,6 +123,55 @@ func (s *server) measure(t *testing.T, stage, scheme string) int64 {
 	return time.Since(begin).Nanoseconds()
 }
 
+// measureSparse is measure for the codec without a transform.
+func (s *server) measureSparse(t *testing.T, stage string) int64 {
+	compress := func(m []float32) *codec.SparseGradient {
+		g, err := s.sparse.Compress(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	for p := len(s.shares); p < peers && stage != "encode"; p++ {
+		s.shares = append(s.shares, compress(s.moved(p)))
+	}
+	begin := time.Now()
+	switch stage {
+	case "encode":
+		compress(s.momentum)
+	case "aggregate":
+		s.sparse.Mean(s.shares)
+	case "write": // what was sent, for compare.py to check and to aggregate
+		var index, value []byte
+		for _, g := range s.shares {
+			s.sparse.Each(g, func(ch codec.Chunk) {
+				for i, v := range ch.Value {
+					index = binary.LittleEndian.AppendUint16(index, ch.Index[i])
+					value = binary.LittleEndian.AppendUint32(value, math.Float32bits(v))
+				}
+			})
+		}
+		s.write(t, "index", index)
+		s.write(t, "value", value)
+		mean := make([]float32, rows*cols)
+		s.sparse.Apply(mean, s.sparse.Mean(s.shares), -1)
+		var flat []byte
+		for _, v := range mean {
+			flat = binary.LittleEndian.AppendUint32(flat, math.Float32bits(v))
+		}
+		s.write(t, "mean", flat)
+	default:
+		t.Fatalf("no stage sparse-%q", stage)
+	}
+	return time.Since(begin).Nanoseconds()
+}
+
+// moved is the momentum, moved down by a few rows for each peer.
+func (s *server) moved(peer int) []float32 {
+	cut := len(s.momentum) - 7*peer*cols
+	return append(append([]float32(nil), s.momentum[cut:]...), s.momentum[:cut]...)
+}
+
 func (s *server) write(t *testing.T, name string, b []byte) {
 	if err := os.WriteFile(s.dir+"/"+name, b, 0o644); err != nil {
 		t.Fatal(err)
@@ -130,9 +189,7 @@ func (s *server) compress(t *testing.T, c *codec.Codec, m []float32) *codec.Grad
 // gradients are those of the peers: the momentum moved down by a few rows each.
 func (s *server) gradients(t *testing.T, scheme string) []*codec.Gradient {
 	for p := len(s.sent[scheme]); p < peers; p++ {
-		cut := len(s.momentum) - 7*p*cols
-		m := append(append([]float32(nil), s.momentum[cut:]...), s.momentum[:cut]...)
-		s.sent[scheme] = append(s.sent[scheme], s.compress(t, s.codecs[scheme], m))
+		s.sent[scheme] = append(s.sent[scheme], s.compress(t, s.codecs[scheme], s.moved(p)))
 	}
 	return s.sent[scheme]
 }
