@@ -17,13 +17,11 @@ type bitWriter struct {
 func (w *bitWriter) write(v uint64, n uint) {
 	w.acc |= v << w.fill
 	w.fill += n
-	if cap(w.b)-len(w.b) < 8 {
-		w.b = slices.Grow(w.b, max(64, len(w.b)))
-	}
+	w.b = slices.Grow(w.b, 8)
 	end := len(w.b)
-	binary.LittleEndian.PutUint64(w.b[end:end+8], w.acc) // those that are not full are written again
+	binary.LittleEndian.PutUint64(w.b[end:end+8], w.acc) // the last byte, if not full, is written again
 	w.b = w.b[:end+int(w.fill/8)]
-	w.acc >>= w.fill &^ 7
+	w.acc >>= w.fill & 56
 	w.fill &= 7
 }
 

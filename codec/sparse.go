@@ -205,8 +205,10 @@ func abs(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^
 
 // Piece appends the records that were added since the last call, padded to a byte.
 func (w *SparseWriter) Piece(dst []byte) []byte {
-	g := newGolomb(w.divisor())
-	b := bitWriter{b: dst}
+	divisor, size := w.divisor()
+	g := newGolomb(divisor)
+	size += uint(len(w.code))*uint(w.Levels) + uint(len(w.chunks))*(1+divisorBits+magnitudeBits+ratioBits)
+	b := bitWriter{b: slices.Grow(dst, int(size/8)+roomForIndices(maxSparseSize))}
 	b.write(uint64(g.divisor-1), divisorBits)
 	index, code := w.index, w.code
 	for _, c := range w.chunks {
@@ -254,28 +256,40 @@ func newGolomb(divisor uint) golomb {
 	return golomb{divisor, width, 1<<width - divisor, 1<<32/uint64(divisor) + 1}
 }
 
+// roomForIndices is how many bytes n indices of a chunk take at most, and a word beyond: the quotients of all gaps add up to no more than the chunk's size.
+func roomForIndices(n int) int { return maxSparseSize/8 + 2*n + 8 }
+
 // write codes the gaps before indices. Which of the two lengths a rest has is about even: no branch depends on it.
 func (g golomb) write(b *bitWriter, index []uint16) {
 	if g.width == 0 { // all gaps are zero, or unary
 		g.writeUnary(b, index)
 		return
 	}
-	next := uint(0)
+	b.b = slices.Grow(b.b, roomForIndices(len(index)))
+	// The writer's state is in registers meanwhile.
+	dst, acc, fill := b.b[len(b.b):cap(b.b)], b.acc, b.fill
+	start, width := len(b.b), (g.width-1)&63
+	at, next := 0, uint(0)
 	for _, i := range index {
 		n := uint(i) - next
 		next = uint(i) + 1
 		quotient := uint(uint64(n) * g.inverse >> 32)
 		rest := n - quotient*g.divisor
-		long := uint(int(g.short-1-rest) >> 63) // all ones for a rest of width bits
+		long := uint(int(g.short-1-rest) >> 63) // all ones for a rest of width+1 bits
 		rest += g.short & long
-		turned := rest>>1 | rest&1<<(g.width-1) // the upper bits come first, so that a reader knows whether another one follows
-		code, width := rest^(rest^turned)&long, g.width-1+long&1
-		if quotient+1+width > 32 {
-			b.zeros(quotient)
-			quotient = 0
+		turned := rest>>1 | rest&1<<width // the upper bits come first, so that a reader knows whether another one follows
+		code := rest ^ (rest^turned)&long
+		size := quotient + 1 + width + long&1
+		for ; size > 56; size, quotient = size-32, quotient-32 {
+			binary.LittleEndian.PutUint64(dst[at:], acc)
+			at, acc, fill = at+int(fill+32)/8, acc>>((fill+32)&56), fill&7
 		}
-		b.write(uint64(code<<1|1)<<quotient, quotient+1+width)
+		acc |= uint64(code<<1|1) << ((quotient + fill) & 63)
+		fill += size
+		binary.LittleEndian.PutUint64(dst[at:], acc)
+		at, acc, fill = at+int(fill/8), acc>>(fill&56), fill&7
 	}
+	b.b, b.acc, b.fill = b.b[:start+at], acc, fill
 }
 
 func (g golomb) writeUnary(b *bitWriter, index []uint16) {
@@ -297,9 +311,9 @@ func (g golomb) size(n uint) uint {
 	return size
 }
 
-// divisor returns a divisor that gives few bits: the best of some around the one for gaps that are
+// divisor returns a divisor that gives few bits, and how many: the best of some around the one for gaps that are
 // distributed geometrically.
-func (w *SparseWriter) divisor() uint {
+func (w *SparseWriter) divisor() (best, fewest uint) {
 	total, at, longest := 0, 0, 0
 	for _, c := range w.chunks {
 		next := uint16(0)
@@ -313,11 +327,11 @@ func (w *SparseWriter) divisor() uint {
 		at += c.count
 	}
 	if at == 0 {
-		return 1
+		return 1, 0
 	}
 	gaps := w.gaps[:longest+1]
 	mean := float64(total) / float64(at)
-	best, fewest := uint(1), uint(math.MaxUint)
+	best, fewest = 1, math.MaxUint
 	for _, share := range []float64{0.3, 0.45, 0.55, 0.62, 0.69, 0.78} {
 		d := uint(min(max(float64(share*mean)+0.5, 1), 1<<divisorBits))
 		if n := newGolomb(d).sizes(gaps); n < fewest {
@@ -325,7 +339,7 @@ func (w *SparseWriter) divisor() uint {
 		}
 	}
 	clear(gaps)
-	return best
+	return best, fewest
 }
 
 // sizes is how many bits it takes to write each number n as often as count[n] says.
@@ -485,31 +499,28 @@ func (r *SparseReader) quick(size uint) (count int, next uint) {
 	if r.width == 0 || len(r.b) < 8 {
 		return 0, 0
 	}
-	at, low, last := r.at, uint64(1)<<(r.width-1)-1, uint(len(r.b)-8)
-	for i := range r.index {
-		if at/8 > last {
-			r.at = at
-			return i, next
+	at, b, index := r.at, r.b, r.index
+	divisor, width, short := r.divisor, (r.width-1)&63, r.short
+	low, last := uint(1)<<width-1, uint(len(b)-8)
+	for ; count < len(index) && at/8 <= last; count++ {
+		w := uint(binary.LittleEndian.Uint64(b[at/8:][:8]) >> (at & 7))
+		quotient := uint(bits.TrailingZeros64(uint64(w)))
+		if quotient+width > 54 {
+			break
 		}
-		w := binary.LittleEndian.Uint64(r.b[at/8:]) >> (at % 8)
-		quotient := uint(bits.TrailingZeros64(w))
-		if quotient+1+r.width > 56 {
-			r.at = at
-			return i, next
+		w >>= (quotient + 1) & 63
+		rest := w & low
+		long := uint(int(short-1-rest) >> 63) // all ones for a rest of width+1 bits
+		rest += (rest + w>>width&1 - short) & long
+		at += quotient + 1 + width + long&1
+		if next += quotient*divisor + rest; next >= size {
+			return count, size + 1
 		}
-		w >>= quotient + 1
-		rest := uint(w & low)
-		long := uint(int(r.short-1-rest) >> 63) // all ones for a rest of width bits
-		rest += (rest + uint(w>>(r.width-1))&1 - r.short) & long
-		at += quotient + r.width + long&1
-		if next += quotient*r.divisor + rest; next >= size {
-			return i, size + 1
-		}
-		r.index[i] = uint16(next)
+		index[count] = uint16(next)
 		next++
 	}
 	r.at = at
-	return len(r.index), next
+	return count, next
 }
 
 // unary takes zero bits and the one bit behind them, and returns how many zeros there were, or more than

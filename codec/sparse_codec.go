@@ -210,9 +210,11 @@ func (l *tile) rows(t *tensor, m []float32, chunk int) []float32 {
 		return m[at:][:t.chunk.Size()]
 	}
 	x := l.x[:t.chunk.Size()]
-	for row := range t.chunk.Rows {
-		copy(x[row*w:][:w], m[at+row*t.cols:])
+	var next kernel.Rows
+	if chunk+1 < t.chunks() {
+		next = t.rowsOf(m, chunk+1)
 	}
+	kernel.Collect(x, t.chunk.Rows, w, t.rowsOf(m, chunk), next)
 	return x
 }
 

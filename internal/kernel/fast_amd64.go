@@ -43,6 +43,19 @@ func (t *Transform) forwardFast(dst []float32, from, next Rows, s *Scratch) bool
 	return true
 }
 
+// collectFast is Collect for chunks of 64 x 64.
+func collectFast(dst []float32, from, next Rows) bool {
+	if !hasAVX2() {
+		return false
+	}
+	_ = from.X[63*from.Stride+63]
+	if len(next.X) <= 63*next.Stride+63 {
+		next = from
+	}
+	collectAhead64AVX2((*[4096]float32)(dst), &from.X[0], from.Stride, &next.X[0])
+	return true
+}
+
 // inverseFast is inverseGeneric.
 func (t *Transform) inverseFast(dst []float32, s *Scratch) bool {
 	if !t.fast() {

@@ -6,6 +6,8 @@ func (t *Transform) forwardFast(_ []float32, _, _ Rows, _ *Scratch) bool { retur
 
 func (t *Transform) inverseFast([]float32, *Scratch) bool { return false }
 
+func collectFast([]float32, Rows, Rows) bool { return false }
+
 func candidates([]uint16, []float32, int) (n int, largest uint32, ok bool) { return 0, 0, false }
 
 func choose([]uint16, []uint32, int, int) (ok bool) { return false }

@@ -133,6 +133,26 @@ func checkStepAndSigns(t *testing.T) {
 	}
 }
 
+// Rows are copied together, and nothing beside them is written; the last chunk has none after it.
+func TestCollect(t *testing.T) { eachSet(t, checkCollect) }
+
+func checkCollect(t *testing.T) {
+	const stride = 192
+	x := odd(5, 64*stride)
+	for at := 0; at <= 128; at += 64 {
+		got, unharmed := guarded(t, 4096)
+		next := Rows{}
+		if at < 128 {
+			next = Rows{x[at+64:], stride}
+		}
+		Collect(got, 64, 64, Rows{x[at:], stride}, next)
+		unharmed()
+		for r := range 64 {
+			sameBits(t, "row", got[64*r:][:64], x[at+r*stride:][:64])
+		}
+	}
+}
+
 func TestFastTopKIsTheGenericOne(t *testing.T) { eachSet(t, checkTopKs) }
 
 func checkTopKs(t *testing.T) {

@@ -30,6 +30,11 @@ func transpose64AVX2(dst *[4096]float32, src *[4096]float32, scale *[2][64]float
 //go:noescape
 func collect64AVX2(dst *[4096]float32, src *float32, apart int)
 
+// collectAhead64AVX2 is collect64AVX2, and asks for the chunk at next.
+//
+//go:noescape
+func collectAhead64AVX2(dst *[4096]float32, src *float32, apart int, next *float32)
+
 // forward64TurnedAVX512 writes the type II transform of the 64 columns of src to the rows of dst,
 // the first one times scale[0], the others times scale[1].
 // It prefetches the first 32 values of 64 rows from next on, apart values from one another.

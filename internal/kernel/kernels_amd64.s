@@ -4345,6 +4345,45 @@ collect_row:
 	VZEROUPPER
 	RET
 
+// func collectAhead64AVX2(dst *[4096]float32, src *float32, apart int, next *float32)
+// Requires: AVX, MMX+
+TEXT ·collectAhead64AVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ apart+16(FP), DX
+	SHLQ $0x02, DX
+	MOVQ $+64, CX
+	MOVQ next+24(FP), BX
+
+ahead_row:
+	PREFETCHT1 (BX)
+	PREFETCHT1 64(BX)
+	PREFETCHT1 128(BX)
+	PREFETCHT1 192(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (SI), Y0
+	VMOVUPS    32(SI), Y1
+	VMOVUPS    64(SI), Y2
+	VMOVUPS    96(SI), Y3
+	VMOVUPS    128(SI), Y4
+	VMOVUPS    160(SI), Y5
+	VMOVUPS    192(SI), Y6
+	VMOVUPS    224(SI), Y7
+	VMOVUPS    Y0, (DI)
+	VMOVUPS    Y1, 32(DI)
+	VMOVUPS    Y2, 64(DI)
+	VMOVUPS    Y3, 96(DI)
+	VMOVUPS    Y4, 128(DI)
+	VMOVUPS    Y5, 160(DI)
+	VMOVUPS    Y6, 192(DI)
+	VMOVUPS    Y7, 224(DI)
+	ADDQ       DX, SI
+	ADDQ       $+256, DI
+	DECQ       CX
+	JNZ        ahead_row
+	VZEROUPPER
+	RET
+
 // func forward64TurnedAVX512(dst *[4096]float32, src *[4096]float32, scale *[2][64]float32, next *float32, apart int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·forward64TurnedAVX512(SB), $6144-40

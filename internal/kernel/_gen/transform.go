@@ -29,17 +29,33 @@ func columns(m *machine, direction, kind string, build func(*graph, []*node) []*
 	RET()
 }
 
-// collect copies the rows of a chunk together.
-func collect() {
-	TEXT("collect64AVX2", attr.NOSPLIT, "func(dst *[4096]float32, src *float32, apart int)")
-	Doc("collect64AVX2 writes 64 rows of 64 values, apart values from one another, to dst.")
+// collect copies the rows of a chunk together. With ahead it asks for those of the next one meanwhile.
+func collect(ahead bool) {
+	name, label := "collect64AVX2", "collect_row"
+	signature, doc := "func(dst *[4096]float32, src *float32, apart int)", []string{"collect64AVX2 writes 64 rows of 64 values, apart values from one another, to dst."}
+	if ahead {
+		name, label = "collectAhead64AVX2", "ahead_row"
+		signature = "func(dst *[4096]float32, src *float32, apart int, next *float32)"
+		doc = []string{"collectAhead64AVX2 is collect64AVX2, and asks for the chunk at next."}
+	}
+	TEXT(name, attr.NOSPLIT, signature)
+	Doc(doc...)
 	Pragma("noescape")
 	Load(Param("dst"), RDI)
 	Load(Param("src"), RSI)
 	Load(Param("apart"), RDX)
 	SHLQ(U8(2), RDX)
 	MOVQ(I32(side), RCX)
-	Label("collect_row")
+	if ahead {
+		Load(Param("next"), RBX)
+	}
+	Label(label)
+	if ahead {
+		for line := range stride / 64 {
+			PREFETCHT1(Mem{Base: RBX, Disp: 64 * line})
+		}
+		ADDQ(RDX, RBX)
+	}
 	for i, y := range avx2.registers[:stride/vector] {
 		VMOVUPS(Mem{Base: RSI, Disp: vector * i}, y)
 	}
@@ -49,7 +65,7 @@ func collect() {
 	ADDQ(RDX, RSI)
 	ADDQ(I32(stride), RDI)
 	DECQ(RCX)
-	JNZ(LabelRef("collect_row"))
+	JNZ(LabelRef(label))
 	VZEROUPPER()
 	RET()
 }
