@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"templar/internal/engine"
@@ -105,8 +104,8 @@ func TestEngine(t *testing.T) {
 		if math.Abs(loss-wantLoss) > 1e-5*wantLoss || math.Sqrt(apart/norm) > 1e-5 {
 			t.Errorf("%s: loss %g, want %g; gradients %g apart", name, loss, wantLoss, math.Sqrt(apart/norm))
 		}
-		if !strings.HasPrefix(e.About(), "xla cpu") {
-			t.Errorf("about %q", e.About())
+		if engine.Kind(e) != "xla-cpu float32" {
+			t.Errorf("kind %q", engine.Kind(e))
 		}
 		if err := e.Close(); err != nil {
 			t.Error(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"templar/internal/engine"
 	"templar/internal/evaluation"
 	"templar/internal/report"
 	"templar/internal/run"
@@ -43,26 +44,30 @@ func (c *checker) losses(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	tolerance := report.LossTolerance(c.report.Engine, engine.Kind(c.Engine))
 	for i, e := range measured {
 		if subjects[i].Payload != nil {
-			faults = append(faults, c.compareLosses(subjects[i].UID, e, missing)...)
+			faults = append(faults, c.compareLosses(subjects[i].UID, e, missing, tolerance)...)
 		}
 	}
-	again := len(subjects) - len(missing)
+	how := fmt.Sprintf("%d miners measured again, to %g", len(subjects)-len(missing), tolerance)
+	if c.report.Engine != "" {
+		how += fmt.Sprintf(" (the validator's engine is %s, this one %s)", c.report.Engine, engine.Kind(c.Engine))
+	}
 	if len(missing) > 0 && faults == nil {
-		c.add(name, Unknown, "%d miners measured again, to %g; the gradients of uids %v are no longer available", again, report.Tolerance, missing)
+		c.add(name, Unknown, "%s; the gradients of uids %v are no longer available", how, missing)
 		return nil
 	}
-	c.judge(name, faults, "%d miners measured again, to %g", again, report.Tolerance)
+	c.judge(name, faults, "%s", how)
 	return nil
 }
 
 // compareLosses compares the losses in the report with those that were measured again. Without the gradient
 // of its control, a miner's are compared as far as they were measured.
-func (c *checker) compareLosses(uid protocol.UID, e *score.Losses, missing []string) (faults []string) {
+func (c *checker) compareLosses(uid protocol.UID, e *score.Losses, missing []string, tolerance float64) (faults []string) {
 	l := c.miner(uid).Losses
 	compare := func(what string, theirs, ours score.Number) {
-		if !report.Near(float64(theirs), float64(ours)) {
+		if !report.Within(float64(theirs), float64(ours), tolerance) {
 			faults = append(faults, fmt.Sprintf("uid %d: the loss on %s is %.9g in the report, recomputed as %.9g", uid, what, theirs, ours))
 		}
 	}

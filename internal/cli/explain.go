@@ -167,6 +167,9 @@ func (o *explainFlags) reportsOf(ctx context.Context, r *audit.Records, v audit.
 
 func printExplanation(w io.Writer, e windowreport.Explanation) error {
 	fmt.Fprintf(w, "uid %d (%s), as validator uid %d sees it\n", e.UID, e.Hotkey, e.Validator)
+	if e.Engine != "" {
+		fmt.Fprintf(w, "losses measured by engine %s\n", e.Engine)
+	}
 	for _, s := range e.Windows {
 		fmt.Fprintf(w, "\nwindow %d\n", s.Window)
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

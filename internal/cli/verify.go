@@ -18,6 +18,7 @@ type verifyFlags struct {
 	scores    bool
 	validator int
 	threads   int
+	device    string
 	json      bool
 }
 
@@ -27,7 +28,8 @@ func verifyCommand(std Std, b *node.Backends) *cobra.Command {
 		Long: `Recompute one window from public objects, without trust in any node: the aggregate from the archived
 gradients that it names, its signature, learning rate and place in the chain; the parameters,
 replayed from the nearest checkpoint, against those that validators and miners reported;
-and with --scores what validators reported: the draws, the losses (to 1e-6), distances,
+and with --scores what validators reported: the draws, the losses (to 1e-6;
+to 1e-5 of another engine in float32, to 1e-3 where one computes in bf16), distances,
 copies, ratings, penalties and weights, and that between two reports nothing changed.
 
 The check "start" names the basis of the replay: theta_0, which follows from the seed; a
@@ -50,6 +52,7 @@ a difference.`,
 	f.Uint64Var(&o.window, "window", 0, "the window to verify")
 	f.BoolVar(&o.scores, "scores", false, "recompute the reports of validators too")
 	f.IntVar(&o.validator, "validator", -1, "uid of the validator whose report is recomputed (default all)")
+	f.StringVar(&o.device, "device", "cpu", "device that measures losses: cpu, cuda, cuda:N or plugin:PATH")
 	f.IntVar(&o.threads, "threads", 0, "threads that compute (default all cores)")
 	o.flags(cmd)
 	f.BoolVar(&o.json, "json", false, "print JSON")
@@ -89,7 +92,7 @@ func (o *verifyFlags) run(cmd *cobra.Command, std Std, b *node.Backends) error {
 		options.Validator = &uid
 	}
 	if o.scores {
-		e, err := b.Engine("", records.Run.Params.Model, node.EngineOptions{Threads: o.threads})
+		e, err := b.Engine(o.device, records.Run.Params.Model, node.EngineOptions{Threads: o.threads})
 		if err != nil {
 			return err
 		}

@@ -122,6 +122,15 @@ type Trials interface {
 // for any ranges, from several goroutines at once, in Try and in undo.
 type Step func(dst []float32, at int)
 
+// Kind is what an engine computes with, as "cpu float32" or "cuda bf16": the platform and the precision of
+// matrix products. It is empty for an engine that does not say. Losses of different kinds agree less well.
+func Kind(e any) string {
+	if k, ok := e.(interface{ Kind() string }); ok {
+		return k.Kind()
+	}
+	return ""
+}
+
 // Usage is what an engine has computed so far: losses, gradients and steps.
 type Usage struct {
 	Busy time.Duration // wall time of the calls

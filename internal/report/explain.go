@@ -15,7 +15,8 @@ type Explanation struct {
 	UID       protocol.UID    `json:"uid"`
 	Hotkey    protocol.Hotkey `json:"hotkey"`
 	Validator protocol.UID    `json:"validator"`
-	Windows   []Story         `json:"windows"` // newest first
+	Engine    string          `json:"engine,omitempty"` // that measured the newest window's losses
+	Windows   []Story         `json:"windows"`          // newest first
 	// Advice lists what would raise the score, as of the newest window.
 	Advice []string `json:"advice"`
 }
@@ -45,7 +46,7 @@ func Explain(reports []*Report, uid protocol.UID, p *protocol.Params) (e Explana
 	if !ok {
 		return e, false
 	}
-	e = Explanation{UID: uid, Hotkey: newest.Hotkey, Validator: reports[0].UID}
+	e = Explanation{UID: uid, Hotkey: newest.Hotkey, Validator: reports[0].UID, Engine: reports[0].Engine}
 	for _, r := range reports {
 		i := slices.IndexFunc(r.Miners, func(m Miner) bool { return m.Hotkey == e.Hotkey })
 		if i < 0 {

@@ -75,6 +75,10 @@ type Report struct {
 	// EndTime is T, the time of the first block after the window: milliseconds since 1970.
 	EndTime int64 `json:"end_block_time"`
 
+	// Engine is what measured the losses: the platform and the precision of matrix products, as "cpu float32" or
+	// "cuda bf16". Empty: not said.
+	Engine string `json:"engine,omitempty"`
+
 	CommonPages []uint64 `json:"common_pages"`
 	// Weighed is the last window whose weights the chain had taken before this one.
 	Weighed protocol.Window `json:"weights_window"`
@@ -127,6 +131,8 @@ func (r *Report) Validate() error {
 		return fmt.Errorf("report: version %d, this release reads %d", r.Version, Version)
 	case r.Window < r.Start:
 		return fmt.Errorf("report: window %d is before start window %d", r.Window, r.Start)
+	case !plain(r.Engine):
+		return fmt.Errorf("report: the engine's name is longer than %d bytes, or not plain text", maxText)
 	case len(r.Miners)+len(r.Unseen) > maxMiners:
 		return fmt.Errorf("report: more than %d miners", maxMiners)
 	}
@@ -147,13 +153,18 @@ func (r *Report) Validate() error {
 	return nil
 }
 
+// plain reports whether text is short, and of printable ASCII.
+func plain(text string) bool {
+	return len(text) <= maxText && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
 func (m *Miner) validate() error {
 	if len(m.Reasons) > maxReasons {
 		return fmt.Errorf("more than %d reasons", maxReasons)
 	}
 	for _, reason := range m.Reasons {
 		for _, text := range []string{string(reason.Kind), reason.Detail} {
-			if len(text) > maxText || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+			if !plain(text) {
 				return fmt.Errorf("a reason is longer than %d bytes, or not plain text", maxText)
 			}
 		}

@@ -280,3 +280,29 @@ func TestExplain(t *testing.T) {
 		t.Error("explains an unknown uid")
 	}
 }
+
+// Losses of other engines may differ by more, and no name makes the tolerance smaller than that of one engine.
+func TestLossTolerance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want float64
+	}{
+		{"", "", 1e-6}, {"cpu float32", "cpu float32", 1e-6}, {"", "cpu float32", 1e-6},
+		{"cpu float32", "cuda float32", 1e-5}, {"cpu float32", "cuda bf16", 1e-3}, {"cuda bf16", "cuda bf16", 1e-3}, {"", "anything", 1e-3},
+	} {
+		for _, got := range []float64{report.LossTolerance(c.a, c.b), report.LossTolerance(c.b, c.a)} {
+			if got != c.want {
+				t.Errorf("%q and %q: %g, want %g", c.a, c.b, got, c.want)
+			}
+		}
+	}
+}
+
+func TestEngineName(t *testing.T) {
+	for name, ok := range map[string]bool{"": true, "cuda bf16": true, "a\x1bb": false, strings.Repeat("x", 257): false} {
+		r := &report.Report{Version: report.Version, Engine: name}
+		if err := r.Validate(); (err == nil) != ok {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}

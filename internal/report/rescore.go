@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"templar/internal/peers"
 	"templar/internal/score"
@@ -13,6 +14,25 @@ import (
 // Tolerance is how far a recomputed loss or score may be from the reported one: the
 // machines that computed them may round differently.
 const Tolerance = 1e-6
+
+// Tolerances of losses that different engines measured.
+const (
+	mixedTolerance = 1e-5 // both in float32: they sum in another order
+	roundTolerance = 1e-3 // one of them, or both, with products of fewer bits
+)
+
+// LossTolerance is how far losses of two engines may be apart, by the engines' names. An engine that
+// is not named is taken to be of the other's kind.
+func LossTolerance(a, b string) float64 {
+	exact := func(name string) bool { return name == "" || strings.HasSuffix(name, " float32") }
+	switch {
+	case !exact(a) || !exact(b):
+		return roundTolerance
+	case a == b || a == "" || b == "":
+		return Tolerance
+	}
+	return mixedTolerance
+}
 
 // Difference is a number in a report that differs from its recomputation.
 type Difference struct {
@@ -28,11 +48,14 @@ func (d Difference) String() string {
 
 // Near reports whether two numbers are the same within Tolerance, relative to the larger
 // where it is above 1. NaN is near NaN.
-func Near(a, b float64) bool {
+func Near(a, b float64) bool { return Within(a, b, Tolerance) }
+
+// Within is Near with another tolerance.
+func Within(a, b, tolerance float64) bool {
 	if math.IsNaN(a) || math.IsNaN(b) || math.IsInf(a, 0) || math.IsInf(b, 0) {
 		return math.Float64bits(a) == math.Float64bits(b) || (math.IsNaN(a) && math.IsNaN(b))
 	}
-	return math.Abs(a-b) <= Tolerance*max(1, math.Abs(a), math.Abs(b))
+	return math.Abs(a-b) <= tolerance*max(1, math.Abs(a), math.Abs(b))
 }
 
 // Observations returns the observations on which the scores rest.

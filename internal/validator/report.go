@@ -1,6 +1,7 @@
 package validator
 
 import (
+	"templar/internal/engine"
 	"templar/internal/report"
 	"templar/internal/score"
 	"templar/protocol"
@@ -13,7 +14,7 @@ func (v *Validator) newReport(s *session, before score.Book, lines []score.Line,
 		Version: report.Version, Run: v.Hash, Start: v.model.Start(), Window: s.plan.Window, UID: v.Outbox.UID,
 		State: s.state, Previous: v.model.Previous(),
 		First: s.plan.First, End: s.end.Hash, EndTime: s.end.Time.UnixMilli(), Seed: s.plan.Seed,
-		CommonPages: b.CommonPages(s.plan), Weighed: before.Weighed,
+		Engine: engine.Kind(v.Engine), CommonPages: b.CommonPages(s.plan), Weighed: before.Weighed,
 	}
 	if s.aggregate != nil {
 		r.Aggregate = s.aggregate.hash

@@ -41,7 +41,7 @@ type Command struct {
 type Client struct {
 	command Command
 	layout  protocol.Layout
-	about   string
+	kind    string
 
 	cmd      *exec.Cmd
 	requests *os.File
@@ -89,8 +89,8 @@ func Start(m protocol.Model, c Command) (*Client, error) {
 	if err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
-	e.about = r.Text
-	c.Log.Debug("engine process started", "engine", e.about, "pid", e.cmd.Process.Pid)
+	e.kind = r.Text
+	c.Log.Debug("engine process started", "engine", e.kind, "pid", e.cmd.Process.Pid)
 	return e, nil
 }
 
@@ -127,8 +127,8 @@ func (e *Client) start() (err error) {
 	return nil
 }
 
-// About is the child's description of its engine.
-func (e *Client) About() string { return e.about }
+// Kind is the platform and the precision of the child's engine.
+func (e *Client) Kind() string { return e.kind }
 
 func (e *Client) send(r request) error {
 	e.sending.Lock()

@@ -50,8 +50,8 @@ type Notes interface {
 }
 
 // Open makes the engine of a model in the child, from the settings that its parent sent as JSON. The
-// description is for logs and the user.
-type Open func(m protocol.Model, settings []byte, notes Notes) (e Engine, description string, err error)
+// kind is engine.Kind's.
+type Open func(m protocol.Model, settings []byte, notes Notes) (e Engine, kind string, err error)
 
 // operations, in the parent's messages.
 type operation uint8

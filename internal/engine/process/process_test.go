@@ -49,7 +49,7 @@ func open(m protocol.Model, settings []byte, notes process.Notes) (process.Engin
 	if err != nil {
 		return nil, "", err
 	}
-	return &served{Engine: e, fault: fault}, "test engine", nil
+	return &served{Engine: e, fault: fault}, "test float32", nil
 }
 
 // served is an engine whose vectors cross in parts, and that has faults.
@@ -233,15 +233,15 @@ func TestStartRefuses(t *testing.T) {
 	}
 }
 
-func TestUsageAndAbout(t *testing.T) {
+func TestUsageAndKind(t *testing.T) {
 	m := enginetest.Models()["plain"]
 	e, err := start(t, m, "1", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	if e.About() != "test engine" {
-		t.Errorf("about %q", e.About())
+	if engine.Kind(e) != "test float32" {
+		t.Errorf("kind %q", engine.Kind(e))
 	}
 	if err := e.Load(t.Context(), model.Init(m, 1)); err != nil {
 		t.Fatal(err)

@@ -84,6 +84,18 @@ func (d *Device) New(m protocol.Model, s Settings) (*Engine, error) {
 	return e, nil
 }
 
+// Kind is the platform and the precision of matrix products.
+func (e *Engine) Kind() string {
+	platform, precision := e.d.platform, e.kind
+	if platform == "cpu" {
+		platform = "xla-cpu" // cpu is the engine in Go
+	}
+	if precision == hlo.F32 {
+		precision = "float32"
+	}
+	return platform + " " + precision
+}
+
 // fusable reports whether cuDNN's kernels take heads of this width.
 func fusable(m protocol.Model) bool { return m.HeadDim()%8 == 0 && m.HeadDim() <= 128 }
 

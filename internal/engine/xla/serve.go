@@ -33,11 +33,12 @@ func Serve() error {
 			return nil, "", err
 		}
 		set := Settings{Precision: s.Precision, Plain: s.Plain}
+		notes.Say("%s", d.describe())
 		e, err := d.New(m, set)
 		if err != nil {
 			return nil, "", errors.Join(err, d.Close())
 		}
-		return owner{e, d}, fmt.Sprintf("xla %s, %s", d.describe(), e.kind), nil
+		return owner{e, d}, e.Kind(), nil
 	})
 }
 

@@ -1,0 +1,161 @@
+package xla
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"templar/internal/engine/xla/hlo"
+	"templar/internal/engine/xla/program"
+	"templar/internal/kernel/pjrt"
+	"templar/protocol"
+)
+
+// The CUDA plug-in compiles for a GPU that is not there. The tests read what it would run.
+//
+//	go test ./internal/engine/xla -run Deviceless -v -deviceless DIR/jax_plugins/xla_cuda13/xla_cuda_plugin.so
+//
+// DIR is a folder of wheels (jax-cuda13-pjrt, nvidia-nvvm and nvidia-cuda-nvcc suffice).
+var deviceless = flag.String("deviceless", "", "file of the CUDA plug-in, to compile for GPUs that are not there")
+
+var only = flag.String("only", "", "models to compile with -deviceless, with commas between them (default all)")
+
+// llama is a model of the vocabulary of 32,000 that the presets have.
+func llamaModel(hidden, layers, heads, kv, intermediate int) protocol.Model {
+	return protocol.Model{
+		VocabSize: 32000, HiddenSize: hidden, Layers: layers, Heads: heads, KVHeads: kv, IntermediateSize: intermediate,
+		MaxPositions: 2048, RopeTheta: 10000, NormEps: 1e-5, InitStd: 0.02,
+	}
+}
+
+// target is a GPU, and what it can do at most.
+type target struct {
+	name      string
+	flops     float64 // dense bf16 products, a second
+	bandwidth float64 // bytes a second
+	memory    int64
+}
+
+var targets = []target{{"h100", 989e12, 3.35e12, 80e9}, {"h200", 989e12, 4.8e12, 141e9}}
+
+func TestDeviceless(t *testing.T) {
+	if *deviceless == "" {
+		t.Skip("-deviceless is not given")
+	}
+	p, err := pjrt.Open(*deviceless)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		model   protocol.Model
+		rows    int
+		devices int
+	}{
+		{"150m", llamaModel(768, 12, 12, 12, 2048), 6, 1},
+		{"1.2b", llamaModel(2048, 16, 16, 16, 8192), 6, 1},
+		{"7.2b", llamaModel(4096, 32, 32, 8, 14336), 8, 8},
+	} {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), c.name) {
+			continue
+		}
+		for _, g := range targets {
+			t.Run(c.name+" on "+g.name, func(t *testing.T) {
+				s := program.Pieces(c.model, program.Shape{Rows: c.rows, Cols: 2048, Kind: hlo.BF16, Fused: true, Devices: c.devices})
+				if c.devices > 1 {
+					s.Recompute = true
+				}
+				checkProgram(t, p, g, c.model, s)
+			})
+		}
+	}
+}
+
+// checkProgram compiles a gradient and reads the result.
+func checkProgram(t *testing.T, p *pjrt.Plugin, g target, m protocol.Model, s program.Shape) {
+	t.Helper()
+	description, err := os.ReadFile(filepath.Join("testdata", g.name+".txtpb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := pjrt.CompileOptions{Partitions: s.Devices, Flags: flags("cuda", false)}
+	// Autotuning measures on the device.
+	o.Flags["xla_gpu_autotune_level"], o.Flags["xla_gpu_enable_triton_gemm"] = "0", "false"
+	began := time.Now()
+	x, err := p.CompileFor(string(description), s.Devices, []byte(program.Gradient(m, s)), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	took := time.Since(began)
+	text, format, err := x.Optimized()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := instructions(text, format)
+	if err != nil || len(list) == 0 {
+		t.Fatalf("%d instructions in %d bytes of %q, %v", len(list), len(text), format, err)
+	}
+	count := map[string]int{}
+	inPlace := 0
+	for _, i := range list {
+		switch {
+		case i.opcode == "custom-call":
+			count[i.target]++
+			if strings.Contains(i.config, `"beta":1`) {
+				inPlace++
+			}
+		case strings.HasPrefix(i.opcode, "all-") || strings.HasPrefix(i.opcode, "reduce-scatter") || i.opcode == "dot":
+			count[i.opcode]++
+		}
+	}
+	var calls []string
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		calls = append(calls, fmt.Sprintf("%s %d", name, count[name]))
+	}
+	t.Logf("compiled in %.1f s; %s; %d products add in place", took.Seconds(), strings.Join(calls, ", "), inPlace)
+
+	// Each layer has 7 matrices, and a forward and two backward products of each; the head too, for each
+	// piece.
+	if count["dot"] > 0 {
+		t.Errorf("%d products are left to the compiler's own loops", count["dot"])
+	}
+	forward, backward := count["__cudnn$fmhaSoftmax"], count["__cudnn$fmhaSoftmaxBackward"]
+	want := m.Layers
+	if s.Recompute {
+		want *= 2
+	}
+	if forward != want || backward != m.Layers {
+		t.Errorf("%d forward and %d backward calls of fused attention, want %d and %d", forward, backward, want, m.Layers)
+	}
+	if s.Devices == 1 && inPlace < 7*m.Layers+1 {
+		t.Errorf("%d products add to the gradient in place, want %d or more", inPlace, 7*m.Layers+1)
+	}
+	memory, err := x.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := m.Layout()
+	state := 4 * int64(l.Size()) / int64(s.Devices)
+	t.Logf("planned a device: %.1f GB of arguments, %.1f GB temporary; with two moments %.1f of %.0f GB; estimate of the temporary memory %.1f GB",
+		gb(memory.Arguments), gb(memory.Temporary), gb(memory.Total()+2*state), gb(g.memory), gb(program.Activations(m, s, true)))
+	if memory.Total() > g.memory {
+		t.Errorf("%d bytes do not fit on a card of %d", memory.Total(), g.memory)
+	}
+	work := program.Work(m, s, true)
+	compute, move := work.FLOP/float64(s.Devices)/g.flops, work.Bytes/float64(s.Devices)/g.bandwidth
+	bound := "compute"
+	if move > compute {
+		bound = "memory"
+	}
+	t.Logf("roofline: %.1f TFLOP (%.1f ms at %.0f TFLOP/s), %.1f GB (%.1f ms at %.2f TB/s): bound by %s, at most %.0f tokens/s",
+		work.FLOP/1e12, compute*1e3, g.flops/1e12, work.Bytes/1e9, move*1e3, g.bandwidth/1e12, bound, float64(s.Rows*s.Cols)/max(compute, move))
+}
+
+func gb(n int64) float64 { return float64(n) / 1e9 }
