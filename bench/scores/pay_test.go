@@ -20,21 +20,23 @@ var payMixes = []struct {
 	part      []int
 	thin      int
 }{
+	{"pay-plain", "", nil, 0},
 	{"pay-statistics", "noise,copycat-evasive,copycat-perturbed,stale,flipped,huge,wrong-pages", []int{2, 2, 1}, 0},
+	{"pay-thin", "", nil, 2},
 	{"pay-groups", "copycat,copycat-permuted,sybil=3,desync,lazy,honest-then-lazy,early,late", nil, 0},
 	{"pay-verdicts", "nan,inf,oversized,truncated,wrong-signature,impostor,junk=3,zero-key", nil, 0},
-	{"pay-plain", "", nil, 0},
-	{"pay-thin", "", nil, 2},
 }
 
-// payRuns are the runs of a seed: eight honest miners that train on four batches a window, and one mix.
-func payRuns(t *testing.T, seed int) (out []result) {
+// payRuns are the runs of each mix: eight honest miners that train on four batches a window, and the mix.
+func payRuns(t *testing.T) (out []result) {
 	t.Helper()
 	for _, m := range payMixes {
-		out = append(out, recorded(t, network{
-			Name: m.name, Seed: uint64(seed), Windows: or(*windows, 40), Small: true, Mix: m.mix, Part: m.part, Thin: m.thin, CheatersFirst: seed%2 == 0,
-			Batches: []int{4, 4, 4, 4, 4, 4, 4, 4},
-		}, book(t)))
+		for seed := 1; seed <= or(*seeds, 10); seed++ {
+			out = append(out, recorded(t, network{
+				Name: m.name, Seed: uint64(seed), Windows: or(*windows, 40), Small: true, Mix: m.mix, Part: m.part, Thin: m.thin, CheatersFirst: seed%2 == 0,
+				Batches: []int{4, 4, 4, 4, 4, 4, 4, 4},
+			}, book(t)))
+		}
 	}
 	return out
 }
@@ -44,10 +46,7 @@ func TestPay(t *testing.T) {
 	if *study != "pay" {
 		t.Skip("a study: -study pay")
 	}
-	var runs []result
-	for seed := 1; seed <= or(*seeds, 10); seed++ {
-		runs = append(runs, payRuns(t, seed)...)
-	}
+	runs := payRuns(t)
 	for i := range runs {
 		runs[i].requireTrue(t)
 	}

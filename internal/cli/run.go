@@ -176,10 +176,10 @@ func loadOrPreset(b *node.Backends, name string) (run.Run, error) {
 
 type initFlags struct {
 	planFlags
-	preset, name, dataset, out string
-	seed                       uint64
-	aggregators, stores, set   []string
-	force                      bool
+	preset, scores, name, dataset, out string
+	seed                               uint64
+	aggregators, stores, set           []string
+	force                              bool
 }
 
 func runInit(b *node.Backends) *cobra.Command {
@@ -202,6 +202,7 @@ Publish the file: every node names it with --run, and nodes refuse a run with an
 	f.StringVar(&o.dataset, "dataset", "", "hash that \"templar dataset build\" printed")
 	f.StringSliceVar(&o.aggregators, "aggregator", nil, "hotkey whose Aggregates count, in order of precedence; several with commas between them")
 	f.StringSliceVar(&o.stores, "store", nil, "endpoint of stores that the run trusts; several with commas between them")
+	f.StringVar(&o.scores, "scores", "work", "rules of pay, draws and peer lists: work, or described for those of Templar v0.2.82")
 	f.StringArrayVar(&o.set, "set", nil, "another value of a parameter, KEY=VALUE, with dots into objects; may be repeated")
 	f.StringVar(&o.out, "out", "run.json", "file to write")
 	f.BoolVar(&o.force, "force", false, "write the file in spite of a plan that does not fit, and over an older file")
@@ -244,6 +245,13 @@ func (o *initFlags) params() (protocol.Params, error) {
 	p, err := protocol.Preset(o.preset)
 	if err != nil {
 		return p, usagef("--preset: %w", err)
+	}
+	switch o.scores {
+	case "work":
+	case "described":
+		p.DescribedScores()
+	default:
+		return p, usagef("--scores: %q is not known: want work or described", o.scores)
 	}
 	var missing []string
 	for _, f := range []struct {

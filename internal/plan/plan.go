@@ -128,7 +128,8 @@ func (out *Plan) roles(r run.Run, m Machines, size, peers int64, memory Memory) 
 	kept := int64(schedule.Retention(p))
 	model, sample := 4*size, int64(16*p.SampleValues+1024)
 	pages := 4 * out.Tokens // a token takes 2 or 4 bytes
-	evaluated := int64(p.UIDsPerWindow) * int64(float64(pages)*p.ValidatorSampleRate) * 2
+	places := int64(p.UIDsPerWindow + p.UnprovenPerWindow)
+	evaluated := places * int64(float64(pages)*p.ValidatorSampleRate) * 2
 	for _, role := range []Role{
 		{
 			Role: telemetry.Miner, Up: out.Payload + sample, Down: out.Update + pages,
@@ -136,7 +137,7 @@ func (out *Plan) roles(r run.Run, m Machines, size, peers int64, memory Memory) 
 		},
 		{
 			Role: telemetry.Validator, Up: sample + model/int64(p.CheckpointFrequency),
-			Down:   out.Update + (peers+int64(p.UIDsPerWindow))*out.Payload + evaluated,
+			Down:   out.Update + (peers+places)*out.Payload + evaluated,
 			Bucket: checkpoint.Kept * model, BucketSays: fmt.Sprintf("%d checkpoints", checkpoint.Kept),
 		},
 		{
