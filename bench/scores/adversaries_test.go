@@ -56,7 +56,8 @@ func TestAdversaries(t *testing.T) {
 	}
 	losses.add("mean", "", "", "", ratio, "", left)
 	t.Logf("effect on the model\n%s", losses)
-	t.Logf("detection by kind\n%s", kindsTable(t, runs))
+	t.Logf("detection by kind\n%s", kindsTable(t, runs, rule{}))
+	t.Logf("detection by kind, described rule\n%s", kindsTable(t, runs, describedRule))
 	t.Logf("other rules\n%s", rulesTable(t, runs))
 	windows, reasons := wronged(runs)
 	t.Logf("%d windows of honest miners: %v", windows, reasons)

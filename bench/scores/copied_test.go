@@ -13,14 +13,14 @@ func TestCopied(t *testing.T) {
 	}, book(t))
 	out := header("rule", "miner", "evaluations", "ordinal", "binary average", "weight")
 	for _, by := range rules {
-		if by.params != nil {
+		if by.observe == nil && by.name != describedRule.name {
 			continue
 		}
 		books := r.books(t, by)
 		end := books[len(books)-1]
 		for _, m := range r.Miners[:2] { // the copier, and whom it copies
 			x := of(end, m.UID)
-			out.add(by.name, m.Name, x.Evaluations, x.Ordinal(), x.BinaryAverage, onChain(end, m.UID).Share)
+			out.add(by.name, m.Name, x.Evaluations, x.Ordinal(), x.BinaryAverage, onChain(end, m.UID, by.power()).Share)
 		}
 	}
 	t.Logf("after %d windows\n%s", r.Windows, out)

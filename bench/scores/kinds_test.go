@@ -15,6 +15,7 @@ import (
 
 // outcome summarises the adversaries of one kind over all runs.
 type outcome struct {
+	power   float64 // of the weights
 	miners  int
 	seen    map[string]int // verdicts and notes in a window's report, with their counts
 	unpaid  int            // window from which on none of them has a weight above zero, in the worst run
@@ -34,7 +35,7 @@ func outcomes(t *testing.T, runs []result, by rule) map[string]*outcome {
 		for _, m := range r.Miners {
 			f := out[m.label()]
 			if f == nil {
-				f = &outcome{seen: map[string]int{}, curves: make([]pairs, len(books))}
+				f = &outcome{seen: map[string]int{}, curves: make([]pairs, len(books)), power: by.power()}
 				out[m.label()] = f
 			}
 			f.add(r, m, books)
@@ -51,13 +52,13 @@ func (f *outcome) add(r *result, m miner, books []score.Book) {
 		f.curves[w].add(r.honestFinals(b), []float64{of(b, m.UID).Final})
 		f.seen[r.seen(w, m.UID)]++
 	}
-	f.unpaid = max(f.unpaid, unpaidFrom(books, m.UID))
+	f.unpaid = max(f.unpaid, unpaidFrom(books, m.UID, f.power))
 	f.ordinal += of(end, m.UID).Ordinal()
 	f.binary += of(end, m.UID).BinaryAverage
-	f.share += onChain(end, m.UID).Share
+	f.share += onChain(end, m.UID, f.power).Share
 	for _, h := range r.Miners {
 		if h.Kind == "" {
-			f.working += onChain(end, h.UID).Share / float64(len(r.Batches))
+			f.working += onChain(end, h.UID, f.power).Share / float64(len(r.Batches))
 		}
 	}
 }
@@ -89,9 +90,9 @@ func (r *result) honestFinals(b score.Book) (out []float64) {
 }
 
 // unpaidFrom is the number of windows after which a miner's weight on the chain stays zero.
-func unpaidFrom(books []score.Book, uid protocol.UID) int {
+func unpaidFrom(books []score.Book, uid protocol.UID, power float64) int {
 	for i := len(books) - 1; i >= 0; i-- {
-		if onChain(books[i], uid).Value > 0 {
+		if onChain(books[i], uid, power).Value > 0 {
 			return i + 1
 		}
 	}
@@ -137,9 +138,9 @@ func wronged(runs []result) (windows int, reasons map[score.Kind]int) {
 	return windows, reasons
 }
 
-// kindsTable shows the outcome of each kind.
-func kindsTable(t *testing.T, runs []result) *table {
-	all := outcomes(t, runs, rule{})
+// kindsTable shows the outcome of each kind by a rule.
+func kindsTable(t *testing.T, runs []result, by rule) *table {
+	all := outcomes(t, runs, by)
 	out := header("kind", "miners", "seen by the validator", "unpaid from window", "area under the curve", "0.95 from window",
 		"ordinal", "binary average", "pay relative to an honest miner")
 	for _, k := range append(adversary.Kinds(), firstSybil, honest) {

@@ -9,7 +9,7 @@ import (
 	"templar/protocol"
 )
 
-// rule is a change to the scoring rules of Templar v0.2.82.
+// rule is a change to the scoring rules of new runs.
 type rule struct {
 	name    string
 	params  func(*protocol.Params)   // changes the run parameters, when set
@@ -63,7 +63,7 @@ func (r *result) line(i int, uid protocol.UID) *report.Miner {
 	return &report.Miner{}
 }
 
-// requireTrue checks that each report follows from the one before by the rules of Templar v0.2.82.
+// requireTrue checks that each report follows from the one before by the rules of new runs.
 func (r *result) requireTrue(t *testing.T) {
 	t.Helper()
 	for i, b := range r.books(t, rule{}) {

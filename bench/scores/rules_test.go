@@ -10,23 +10,33 @@ import (
 	"templar/protocol"
 )
 
+// changed is the described rule with a change.
+func changed(f func(*protocol.Params)) func(*protocol.Params) {
+	return func(p *protocol.Params) {
+		p.DescribedScores()
+		f(p)
+	}
+}
+
+// rules are that of new runs, the described one, and changes to it.
 var rules = []rule{
-	{name: "unchanged"},
-	{name: "binary_score_ma_alpha 0.02", params: func(p *protocol.Params) { p.BinaryScoreAlpha = 0.02 }},
-	{name: "binary_score_ma_alpha 0.1", params: func(p *protocol.Params) { p.BinaryScoreAlpha = 0.1 }},
-	{name: "binary_score_ma_alpha 0.2", params: func(p *protocol.Params) { p.BinaryScoreAlpha = 0.2 }},
-	{name: "openskill_beta 25/6", params: func(p *protocol.Params) { p.OpenSkillBeta = 25.0 / 6 }},
-	{name: "copies of the same second not rated", observe: func(o *score.Observation) {
+	{name: "new runs"},
+	describedRule,
+	{name: "binary_score_ma_alpha 0.02", params: changed(func(p *protocol.Params) { p.BinaryScoreAlpha = 0.02 })},
+	{name: "binary_score_ma_alpha 0.1", params: changed(func(p *protocol.Params) { p.BinaryScoreAlpha = 0.1 })},
+	{name: "binary_score_ma_alpha 0.2", params: changed(func(p *protocol.Params) { p.BinaryScoreAlpha = 0.2 })},
+	{name: "openskill_beta 25/6", params: changed(func(p *protocol.Params) { p.OpenSkillBeta = 25.0 / 6 })},
+	{name: "copies of the same second not rated", params: (*protocol.Params).DescribedScores, observe: func(o *score.Observation) {
 		if o.Copy != nil {
 			o.Losses = nil
 		}
 	}},
-	{name: "copies of the same second all rated", observe: func(o *score.Observation) {
+	{name: "copies of the same second all rated", params: (*protocol.Params).DescribedScores, observe: func(o *score.Observation) {
 		if o.Verdict.OK() {
 			o.Copy = nil
 		}
 	}},
-	{name: "no comparison of gradients", observe: func(o *score.Observation) {
+	{name: "no comparison of gradients", params: (*protocol.Params).DescribedScores, observe: func(o *score.Observation) {
 		if o.Copy = nil; o.Verdict == protocol.VerdictCopied {
 			o.Verdict = protocol.VerdictOK
 		}
@@ -73,7 +83,7 @@ func unpaidHonest(t *testing.T, runs []result, by rule) (n int) {
 		books := runs[i].books(t, by)
 		end := books[len(books)-1]
 		for _, m := range runs[i].Miners {
-			if m.Kind == "" && onChain(end, m.UID).Value == 0 {
+			if m.Kind == "" && onChain(end, m.UID, by.power()).Value == 0 {
 				n++
 			}
 		}
@@ -89,7 +99,7 @@ func spread(t *testing.T, runs []result, by rule) (sum float64) {
 		var shares []float64
 		for _, m := range runs[i].Miners {
 			if m.Kind == "" {
-				shares = append(shares, onChain(books[len(books)-1], m.UID).Share)
+				shares = append(shares, onChain(books[len(books)-1], m.UID, by.power()).Share)
 			}
 		}
 		mean, deviation := stat.MeanStdDev(shares, nil)
@@ -98,9 +108,18 @@ func spread(t *testing.T, runs []result, by rule) (sum float64) {
 	return sum
 }
 
+// power is the exponent of the weights.
+func (by rule) power() float64 {
+	p := protocol.Default()
+	if by.params != nil {
+		by.params(&p)
+	}
+	return p.PowerNormalisation
+}
+
 // onChain is a miner's weight in a book; zero when it has none.
-func onChain(b score.Book, uid protocol.UID) score.Weight {
-	for _, w := range b.Weights(protocol.Default().PowerNormalisation) {
+func onChain(b score.Book, uid protocol.UID, power float64) score.Weight {
+	for _, w := range b.Weights(power) {
 		if w.UID == uid {
 			return w
 		}

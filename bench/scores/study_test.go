@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	study   = flag.String("study", "", "study to run: rank or adversaries")
+	study   = flag.String("study", "", "study to run: rank, adversaries, copied, harm or pay")
 	seeds   = flag.Int("seeds", 0, "seeds to run it with (0: as in docs/scores.md)")
 	windows = flag.Int("windows", 0, "windows of each run (0: as in docs/scores.md)")
 	picture = flag.String("plot", "", "file for a plot of how well the kinds are separated from honest work")
