@@ -45,13 +45,17 @@ type Usage struct {
 	CPU  time.Duration // of all cores
 }
 
-// Sub is the usage since an earlier event of the node; a node that was started again has begun
-// at zero.
-func (u Usage) Sub(earlier Usage) Usage {
-	if u.Busy < earlier.Busy || u.CPU < earlier.CPU {
-		return u
+// Advance takes the usage of a node's next event, and returns what was added. An event may overtake
+// another of its node: then the older one adds nothing. Less than half means that the node was started
+// again and has begun at zero.
+func (u *Usage) Advance(now Usage) (added Usage) {
+	if 2*now.Busy < u.Busy {
+		*u = now
+		return now
 	}
-	return Usage{Busy: u.Busy - earlier.Busy, CPU: u.CPU - earlier.CPU}
+	added = Usage{Busy: max(0, now.Busy-u.Busy), CPU: max(0, now.CPU-u.CPU)}
+	u.Busy, u.CPU = u.Busy+added.Busy, u.CPU+added.CPU
+	return added
 }
 
 // Body is one of the structs below, each of which has a method of a Visitor.

@@ -35,7 +35,7 @@ func (b *usageBook) see(e telemetry.Event) {
 		n = &engineBook{at: e.Time}
 		b.engines[e.Node] = n
 	}
-	d := e.Usage.Sub(n.last)
+	d := n.last.Advance(e.Usage)
 	if span, in := e.Time.Sub(n.at), e.Time.Sub(b.began); b.began.IsZero() || in <= 0 {
 		d = telemetry.Usage{}
 	} else if span > in {
@@ -43,7 +43,7 @@ func (b *usageBook) see(e telemetry.Event) {
 		d.Busy, d.CPU = time.Duration(float64(d.Busy)*share), time.Duration(float64(d.CPU)*share)
 	}
 	n.sum.Busy, n.sum.CPU = n.sum.Busy+d.Busy, n.sum.CPU+d.CPU
-	n.at, n.last = e.Time, e.Usage
+	n.at = e.Time
 }
 
 // close ends a window with the publication of its Aggregate, and returns how busy the cores

@@ -48,6 +48,8 @@ const (
 	metricTokens         = "templar_trained_tokens_total"
 	metricBatches        = "templar_trained_batches_total"
 	metricTraining       = "templar_training_seconds_total"
+	metricEngine         = "templar_engine_seconds_total"
+	metricEngineCPU      = "templar_engine_cpu_seconds_total"
 	metricSent           = "templar_sent_bytes_total"
 	metricUploads        = "templar_upload_seconds"
 	metricReceived       = "templar_received_bytes_total"
@@ -103,6 +105,8 @@ func All() []Metric {
 		{metricTokens, Counter, "", nil, "Tokens trained on."},
 		{metricBatches, Counter, "", nil, "Batches trained on."},
 		{metricTraining, Counter, "seconds", nil, "Time spent training."},
+		{metricEngine, Counter, "seconds", nil, "Time in which the node's engine computed losses, gradients and steps: its rate is the utilisation."},
+		{metricEngineCPU, Counter, "seconds", nil, "Processor time of the engine's threads."},
 		{metricSent, Counter, "bytes", nil, "Protocol objects stored by the node."},
 		{metricUploads, Histogram, "seconds", nil, "Time to store a gradient."},
 		{metricReceived, Counter, "bytes", nil, "Gradients and Aggregates fetched by the node."},

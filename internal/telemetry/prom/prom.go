@@ -29,7 +29,8 @@ type Registry struct {
 
 	mu struct {
 		sync.Mutex
-		phases map[string]string // by node: the one it is in
+		phases map[string]string          // by node: the one it is in
+		usage  map[string]telemetry.Usage // by node: of its last event
 	}
 }
 
@@ -42,7 +43,7 @@ func New(version string) *Registry {
 		registry: prometheus.NewRegistry(), counters: map[string]*prometheus.CounterVec{},
 		gauges: map[string]*prometheus.GaugeVec{}, histograms: map[string]*prometheus.HistogramVec{},
 	}
-	r.mu.phases = map[string]string{}
+	r.mu.phases, r.mu.usage = map[string]string{}, map[string]telemetry.Usage{}
 	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, m := range All() {
 		labels := append([]string{labelNode, labelRole}, m.Labels...)
@@ -74,7 +75,24 @@ func (r *Registry) Handler() http.Handler {
 }
 
 // Emit takes one event.
-func (r *Registry) Emit(e telemetry.Event) { e.Visit(visitor{r}) }
+func (r *Registry) Emit(e telemetry.Event) {
+	r.spent(e)
+	e.Visit(visitor{r})
+}
+
+// spent adds what the node's engine has computed since its last event.
+func (r *Registry) spent(e telemetry.Event) {
+	if e.Usage == (telemetry.Usage{}) {
+		return
+	}
+	r.mu.Lock()
+	u := r.mu.usage[e.Node]
+	d := u.Advance(e.Usage)
+	r.mu.usage[e.Node] = u
+	r.mu.Unlock()
+	r.add(e, metricEngine, d.Busy.Seconds())
+	r.add(e, metricEngineCPU, d.CPU.Seconds())
+}
 
 func (r *Registry) set(e telemetry.Event, name string, value float64, labels ...string) {
 	r.gauges[name].WithLabelValues(append([]string{e.Node, string(e.Role)}, labels...)...).Set(value)

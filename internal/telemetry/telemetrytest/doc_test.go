@@ -166,6 +166,7 @@ func glossary() map[string][2]string {
 		"accepted": {"", "the chain accepted the weights"}, "aggregate_seconds": {"seconds", "to combine the gradients, as the Aggregate says"},
 		"batches": {"", "batches trained on"}, "binary_average": {"", "moving average of +1 and -1; -1 to 1"}, "bits_per_byte": {"bits", "loss for each byte of text"},
 		"block": {"", "block of the chain that has the weights"}, "bytes": {"bytes", "size of what was stored or fetched"},
+		"engine_cpu_seconds": {"seconds", "processor time of the engine's threads since the node started"}, "engine_seconds": {"seconds", "time in which the engine has computed since the node started"},
 		"evaluated": {"", "the validator measured the miner in this window"}, "final": {"", "final score"}, "gather_seconds": {"seconds", "to gather, as the Aggregate says"},
 		"gradient_score": {"", "relative improvement of the loss on random pages when last evaluated"}, "gradients": {"", "gradients that the recomputed Aggregate names"},
 		"honest": {"", "the Aggregate is what its gradients give"}, "l2": {"", "Euclidean distance of the sampled parameters"}, "learning_rate": {"", "of the window"},

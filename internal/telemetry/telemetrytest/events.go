@@ -23,7 +23,7 @@ func Window(start, w protocol.Window, at time.Time) []telemetry.Event {
 	emit := func(node string, role telemetry.Role, uid protocol.UID, bodies ...telemetry.Body) {
 		for _, b := range bodies {
 			at = at.Add(time.Millisecond)
-			out = append(out, telemetry.Event{Time: at, Node: node, Role: role, UID: uid, Window: w, Body: b})
+			out = append(out, telemetry.Event{Time: at, Node: node, Role: role, UID: uid, Window: w, Usage: telemetry.Usage{Busy: time.Duration(w) * time.Second, CPU: 2 * time.Duration(w) * time.Second}, Body: b})
 		}
 	}
 	gathered := telemetry.Gathered{
