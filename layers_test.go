@@ -16,7 +16,7 @@ import (
 var layers = [][]string{
 	{"protocol", "internal/strictjson", "internal/userfile"},
 	{"internal/safetensors", "internal/tokenizer"},
-	{"internal/clock", "internal/kernel", "internal/workers", "internal/score"},
+	{"internal/admit", "internal/clock", "internal/kernel", "internal/workers", "internal/score"},
 	{"state"},
 	{"codec", "internal/engine", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model", "internal/admin"},
 	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config", "method"},

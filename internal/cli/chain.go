@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"templar/internal/admit"
 	"templar/internal/chain"
 	"templar/internal/chain/cometbft"
 	"templar/internal/clock"
@@ -45,7 +46,8 @@ func chainStart(std Std) *cobra.Command {
 	f.DurationVar(&c.BlockInterval, "block-time", 12*time.Second, "time between blocks, as the run parameters say")
 	f.Uint64Var(&c.RetainBlocks, "retain", cometbft.DefaultRetainBlocks, "past blocks to keep")
 	f.StringSliceVar(&c.Sync, "sync", nil, "RPC URLs of nodes of the chain: a new node begins with a snapshot, not with block 1")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	proxies := f.StringSlice("proxy", nil, "address or prefix of a reverse proxy in front of the RPC, whose X-Forwarded-For names the client: limits are by client")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if c.Home == "" {
 			return usagef("--home: missing: name the folder of the node")
 		}
@@ -54,6 +56,9 @@ func chainStart(std Std) *cobra.Command {
 		}
 		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 			return usagef("--rpc: %q is not an address: want host:port", c.Listen)
+		}
+		if c.Proxies, err = admit.ParseProxies(*proxies); err != nil {
+			return usagef("--proxy: %w", err)
 		}
 		log, err := logger(cmd, std)
 		if err != nil {

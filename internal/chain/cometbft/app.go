@@ -2,12 +2,10 @@ package cometbft
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	dbm "github.com/cometbft/cometbft-db"
@@ -19,8 +17,8 @@ import (
 
 // Codes of CheckTx and of queries beside the ledger's.
 const (
-	codeBusy  uint32 = 100 // another transaction of the hotkey waits for the next block
-	codeQuery uint32 = 101
+	codeBusy  ledger.Code = 100 // another transaction of the hotkey waits for the next block
+	codeQuery uint32      = 101
 )
 
 // Paths of ABCI queries. Answers are JSON but for the nonce, 8 bytes big-endian.
@@ -48,7 +46,9 @@ type app struct {
 	now           func() time.Time
 	log           *slog.Logger
 
-	mu struct {
+	view atomic.Pointer[view] // what readers see; never nil
+
+	mu struct { // blocks and the mempool
 		sync.Mutex
 		ledger    *ledger.Ledger                     // nil before InitChain
 		height    int64                              // of the newest block in db
@@ -56,25 +56,15 @@ type app struct {
 		outcomes  map[int64]map[txHash]ledger.Result // of the newest blocks
 		pending   map[protocol.Hotkey]struct{}       // hotkeys with a transaction in the mempool
 		newcomers int                                // registrations among these
-		advance   chan struct{}                      // closed and replaced by each Commit
 		snapshots []snapshot                         // ascending
 		restoring *restoring
 	}
 }
 
-// version is the state after a block, for proofs.
-type version struct {
-	height int64
-	tree   *ledger.Tree
-}
-
-// keptVersions is how many past states can be proved: a reader has that many blocks
-// between seeing a header and asking.
-const keptVersions = 8
-
 func newApp(db dbm.DB, c Config) (*app, error) {
 	a := &app{db: db, retain: int64(c.RetainBlocks), snapshotEvery: int64(c.SnapshotEvery), now: time.Now, log: c.Logger}
-	a.mu.pending, a.mu.advance = map[protocol.Hotkey]struct{}{}, make(chan struct{})
+	a.mu.pending = map[protocol.Hotkey]struct{}{}
+	a.view.Store(&view{next: make(chan struct{})})
 	a.mu.outcomes = map[int64]map[txHash]ledger.Result{}
 	records, err := readRecords(db)
 	if err != nil || len(records) == 0 {
@@ -87,6 +77,7 @@ func newApp(db dbm.DB, c Config) (*app, error) {
 	block, _ := a.mu.ledger.Block()
 	a.mu.height = int64(block)
 	a.keepTree(a.mu.ledger.Tree())
+	a.publish()
 	return a, nil
 }
 
@@ -162,36 +153,54 @@ func (a *app) InitChain(_ context.Context, r *abci.RequestInitChain) (*abci.Resp
 	}
 	tree := a.mu.ledger.Tree()
 	a.keepTree(tree)
+	a.publish()
 	root := tree.Root()
 	return &abci.ResponseInitChain{AppHash: root[:]}, a.persist()
 }
 
 // CheckTx admits what the next block could include: one transaction a hotkey, and no
 // more registrations than a block takes. Without fees, that is what bounds the mempool,
-// and a flooder's share of it.
+// and a flooder's share of it. The signature is checked without the lock.
 func (a *app) CheckTx(_ context.Context, r *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
 	tx, err := ledger.DecodeTx(r.Tx)
 	if err != nil {
 		return &abci.ResponseCheckTx{Code: uint32(ledger.CodeMalformed), Log: err.Error()}, nil
 	}
+	domain, refusal := a.admit(&tx, false)
+	if refusal == nil && !tx.Verify(domain) {
+		refusal = domain.WrongSignature(tx.Hotkey)
+	}
+	if refusal == nil { // a block, or another transaction, may have come meanwhile
+		_, refusal = a.admit(&tx, true)
+	}
+	if refusal != nil {
+		return &abci.ResponseCheckTx{Code: uint32(refusal.Code), Log: refusal.Reason}, nil
+	}
+	return &abci.ResponseCheckTx{GasWanted: 1}, nil
+}
+
+// admit judges all but the signature, and notes an admitted transaction.
+func (a *app) admit(tx *ledger.Tx, note bool) (ledger.Domain, *ledger.Refusal) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, busy := a.mu.pending[tx.Hotkey]; busy {
-		return &abci.ResponseCheckTx{Code: codeBusy, Log: "another transaction of the hotkey waits for the next block"}, nil
+		return ledger.Domain{}, &ledger.Refusal{Code: codeBusy, Reason: "another transaction of the hotkey waits for the next block"}
 	}
 	_, register := tx.Call.(ledger.Register)
 	if register && a.mu.newcomers >= a.mu.ledger.Params().MaxRegistrations {
-		return &abci.ResponseCheckTx{Code: uint32(ledger.CodeBusy), Log: "the next block has all its registrations"}, nil
+		return ledger.Domain{}, &ledger.Refusal{Code: ledger.CodeBusy, Reason: "the next block has all its registrations"}
 	}
-	var refusal *ledger.Refusal
-	if err := a.mu.ledger.Check(r.Tx); errors.As(err, &refusal) {
-		return &abci.ResponseCheckTx{Code: uint32(refusal.Code), Log: refusal.Reason}, nil
+	if refusal := a.mu.ledger.Admissible(tx); refusal != nil {
+		return ledger.Domain{}, refusal
 	}
-	a.mu.pending[tx.Hotkey] = struct{}{}
-	if register {
-		a.mu.newcomers++
+	if note {
+		a.mu.pending[tx.Hotkey] = struct{}{}
+		if register {
+			a.mu.newcomers++
+		}
 	}
-	return &abci.ResponseCheckTx{GasWanted: 1}, nil
+	g := a.mu.ledger.Genesis()
+	return g.Domain(), nil
 }
 
 // FinalizeBlock applies a decided block.
@@ -232,8 +241,7 @@ func (a *app) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit
 	a.keepSnapshot()
 	clear(a.mu.pending) // what stays in the mempool is checked again now
 	a.mu.newcomers = 0
-	close(a.mu.advance)
-	a.mu.advance = make(chan struct{})
+	a.publish()
 	out := &abci.ResponseCommit{}
 	if a.mu.height%pruneEvery == 0 {
 		out.RetainHeight = max(a.mu.height-a.retain, 0)
@@ -241,53 +249,8 @@ func (a *app) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit
 	return out, nil
 }
 
-// head returns the newest height, and a channel that the next Commit closes.
-func (a *app) head() (int64, <-chan struct{}) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.mu.height, a.mu.advance
-}
-
-// Query answers about the newest state.
+// Query answers about the newest durable state.
 func (a *app) Query(_ context.Context, r *abci.RequestQuery) (*abci.ResponseQuery, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.mu.ledger == nil {
-		return &abci.ResponseQuery{Code: codeQuery, Log: "the chain has not begun"}, nil
-	}
-	value, err := a.answer(r)
-	if err != nil {
-		return &abci.ResponseQuery{Code: codeQuery, Log: err.Error()}, nil
-	}
-	return &abci.ResponseQuery{Value: value, Height: a.mu.height}, nil
-}
-
-func (a *app) answer(r *abci.RequestQuery) ([]byte, error) {
-	switch r.Path {
-	case queryGenesis:
-		g := a.mu.ledger.Genesis()
-		return g.Encode()
-	case queryParams:
-		p := a.mu.ledger.Params()
-		return p.Encode()
-	case queryVotes:
-		return json.Marshal(a.mu.ledger.Votes())
-	case queryProof:
-		for _, v := range a.mu.trees {
-			if v.height == r.Height {
-				return v.tree.Prove(string(r.Data)), nil
-			}
-		}
-		return nil, fmt.Errorf("the state after block %d is not kept", r.Height)
-	case queryMetagraph:
-		return json.Marshal(a.mu.ledger.Metagraph())
-	case queryCommitments:
-		return json.Marshal(a.mu.ledger.Commitments())
-	case queryNonce:
-		if len(r.Data) != len(protocol.Hotkey{}) {
-			return nil, errors.New("the data of a nonce query is a hotkey of 32 bytes")
-		}
-		return binary.BigEndian.AppendUint64(nil, a.mu.ledger.Nonce(protocol.Hotkey(r.Data))), nil
-	}
-	return nil, fmt.Errorf("unknown path %q", r.Path)
+	answer := a.view.Load().respond(r)
+	return &answer, nil
 }

@@ -51,7 +51,7 @@ func FuzzQuery(f *testing.F) {
 		if _, err := a.ProcessProposal(t.Context(), &abci.RequestProcessProposal{Height: height, Txs: [][]byte{data}}); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = a.outcome(height, data)
+		_, _ = a.view.Load().outcome(height, data)
 		s := &abci.Snapshot{Height: uint64(height), Format: 1, Chunks: 1, Hash: data}
 		if _, err := a.OfferSnapshot(t.Context(), &abci.RequestOfferSnapshot{Snapshot: s, AppHash: data}); err != nil {
 			t.Fatal(err)

@@ -46,7 +46,8 @@ func (n *Node) status() *Status {
 	n.mu.Lock()
 	env, a, since := n.mu.env, n.mu.app, n.mu.lastBlock
 	n.mu.Unlock()
-	height, _ := a.head()
+	newest := a.view.Load()
+	height := newest.height
 	s := &Status{ChainID: env.GenDoc.ChainID, Node: n.id, Height: height, Peers: env.P2PPeers.Peers().Size()}
 	s.Authorities = len(env.GenDoc.Validators)
 	s.Genesis, _ = GenesisHash(env.GenDoc)
@@ -56,9 +57,7 @@ func (n *Node) status() *Status {
 	}
 	s.CatchingUp = env.ConsensusReactor.WaitSync()
 	if height > 0 {
-		a.mu.Lock()
-		_, s.Time = a.mu.ledger.Block()
-		a.mu.Unlock()
+		s.Time = newest.time
 	}
 	if away := time.Since(since); away > n.stallAfter() {
 		s.Stalled, s.StalledFor = true, away
@@ -72,9 +71,8 @@ func (n *Node) watch(ctx context.Context, a *app) {
 	defer timer.Stop()
 	stalled := false
 	for {
-		_, advance := a.head()
 		select {
-		case <-advance:
+		case <-a.view.Load().next:
 			n.mu.Lock()
 			n.mu.lastBlock = time.Now()
 			n.mu.Unlock()

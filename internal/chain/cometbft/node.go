@@ -18,8 +18,8 @@ import (
 	"github.com/cometbft/cometbft/proxy"
 	rpccore "github.com/cometbft/cometbft/rpc/core"
 	"github.com/cometbft/cometbft/types"
-	"golang.org/x/net/netutil"
 
+	"templar/internal/admit"
 	"templar/internal/chain/ledger"
 	"templar/internal/clock"
 )
@@ -41,6 +41,9 @@ type Config struct {
 	// begins with a snapshot from its peers, checked against the genesis's authorities
 	// by way of these endpoints, instead of with block 1.
 	Sync []string
+	// Proxies are reverse proxies in front of the RPC server, which are believed about the
+	// address of a client.
+	Proxies admit.Proxies
 	// Logger gets CometBFT's own messages, at level debug; nil drops them.
 	Logger *slog.Logger
 }
@@ -54,7 +57,6 @@ const DefaultRetainBlocks = 50_000
 
 const (
 	maxBlockBytes   = 1 << 20
-	maxConnections  = 1024
 	shortestTimeout = 500 * time.Millisecond
 )
 
@@ -98,7 +100,7 @@ func New(c Config) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chain node: RPC address %s: %w (is another node running?)", c.Listen, err)
 	}
-	return &Node{config: c, network: network, listener: netutil.LimitListener(l, maxConnections), openDB: cfg.DefaultDBProvider}, nil
+	return &Node{config: c, network: network, listener: l, openDB: cfg.DefaultDBProvider}, nil
 }
 
 // Endpoint is the URL of the RPC server.
@@ -198,7 +200,7 @@ func (n *Node) build(ctx context.Context, dbs *databases, logger *cometLogger) (
 	if err != nil {
 		return nil, nil, err
 	}
-	core, err := node.NewNodeWithContext(ctx, c, authority, nodeKey, proxy.NewLocalClientCreator(a),
+	core, err := node.NewNodeWithContext(ctx, c, authority, nodeKey, proxy.NewConnSyncLocalClientCreator(a),
 		func() (*types.GenesisDoc, error) { return doc, nil }, dbs.open, node.DefaultMetricsProvider(c.Instrumentation), logger)
 	return core, a, err
 }

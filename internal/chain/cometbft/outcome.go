@@ -33,14 +33,12 @@ func (a *app) keepOutcomes(height int64, txs [][]byte, results []ledger.Result) 
 }
 
 // outcome returns a transaction's result by its hash, so that clients need not fetch a full block.
-func (a *app) outcome(height int64, hash []byte) (*outcome, error) {
+func (v *view) outcome(height int64, hash []byte) (*outcome, error) {
 	if len(hash) != sha256.Size {
 		return nil, errors.New("a transaction's hash has 32 bytes")
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	all, known := a.mu.outcomes[height]
-	if !known || height > a.mu.height { // the block is not durable yet
+	all, known := v.outcomes[height]
+	if !known {
 		return &outcome{}, nil
 	}
 	r, found := all[txHash(hash)]

@@ -114,5 +114,6 @@ func (a *app) ApplySnapshotChunk(_ context.Context, r *abci.RequestApplySnapshot
 	if err := a.persist(); err != nil {
 		return nil, err
 	}
+	a.publish()
 	return &abci.ResponseApplySnapshotChunk{Result: abci.ResponseApplySnapshotChunk_ACCEPT}, nil
 }

@@ -66,7 +66,7 @@ func (c *Client) attempt(ctx context.Context, s protocol.Signer, call ledger.Cal
 	if err != nil {
 		return r, false, err
 	}
-	if again = code == codeBusy || code == uint32(ledger.CodeBusy) || code == uint32(ledger.CodeNonce); again && r.Block == 0 {
+	if again = code == uint32(codeBusy) || code == uint32(ledger.CodeBusy) || code == uint32(ledger.CodeNonce); again && r.Block == 0 {
 		r.Block = head.Number
 	}
 	return r, again, nil

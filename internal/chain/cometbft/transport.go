@@ -32,11 +32,16 @@ type rpcClient struct {
 }
 
 func newRPCClient(endpoint string, c clock.Clock) (*rpcClient, error) {
-	h := &http.Client{Transport: limited{&http.Transport{
-		DisableCompression:  true, // a small answer must not unpack into a large one
-		MaxIdleConnsPerHost: 8,
-		IdleConnTimeout:     time.Minute,
-	}}}
+	h := &http.Client{
+		Transport: limited{&http.Transport{
+			DisableCompression:     true, // a small answer must not unpack into a large one
+			MaxIdleConnsPerHost:    8,
+			IdleConnTimeout:        time.Minute,
+			MaxResponseHeaderBytes: maxHeaderBytes, // 10 MB by default
+		}},
+		// A server must not choose another one, which may be in this machine's own network.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("the server redirects") },
+	}
 	client, err := jsonrpc.NewWithHTTPClient(endpoint, h)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"time"
 
 	"templar/internal/chain"
@@ -68,6 +69,20 @@ func (l *Ledger) Check(tx []byte) error {
 	return nil
 }
 
+// Admissible returns nil when the transaction, if its signature is good, would take effect
+// as the first of the next block.
+func (l *Ledger) Admissible(tx *Tx) *Refusal {
+	l.registered = 0
+	_, refusal := l.admit(tx, l.state.clock().block+1)
+	return refusal
+}
+
+// Copy returns a ledger that later blocks of this one do not change. It is for reading, and
+// safe for concurrent use.
+func (l *Ledger) Copy() *Ledger {
+	return &Ledger{genesis: l.genesis, params: l.params, state: newState(maps.Clone(l.state.records))}
+}
+
 // Apply appends a block. Its Results stand beside txs. An error means that the driver
 // broke its duties; the ledger is not to be used any further.
 func (l *Ledger) Apply(block uint64, at time.Time, txs [][]byte) ([]Result, error) {
@@ -104,20 +119,29 @@ func (l *Ledger) judge(b []byte, block uint64) (tx Tx, effect func(), r *Refusal
 	if err != nil {
 		return tx, nil, refuse(CodeMalformed, "%v", err)
 	}
-	if block > tx.Expiry || tx.Expiry-block > MaxLifetime {
-		return tx, nil, refuse(CodeExpiry, "expiry block %d: the block is %d, and may be up to %d ahead", tx.Expiry, block, MaxLifetime)
-	}
-	if want := l.Nonce(tx.Hotkey); tx.Nonce != want {
-		return tx, nil, refuse(CodeNonce, "nonce %d, want %d", tx.Nonce, want)
-	}
-	effect, r = l.rule(tx.Hotkey, tx.Call, block)
-	if r != nil {
+	if effect, r = l.admit(&tx, block); r != nil {
 		return tx, nil, r
 	}
-	if !tx.Verify(l.genesis.Domain()) { // last, because it costs the most
-		return tx, nil, refuse(CodeSignature, "signature is not %v's for chain %q, netuid %d", tx.Hotkey, l.genesis.ChainID, l.genesis.NetUID)
+	if domain := l.genesis.Domain(); !tx.Verify(domain) { // last, because it costs the most
+		return tx, nil, domain.WrongSignature(tx.Hotkey)
 	}
 	return tx, effect, nil
+}
+
+// admit judges all but the signature.
+func (l *Ledger) admit(tx *Tx, block uint64) (effect func(), r *Refusal) {
+	if block > tx.Expiry || tx.Expiry-block > MaxLifetime {
+		return nil, refuse(CodeExpiry, "expiry block %d: the block is %d, and may be up to %d ahead", tx.Expiry, block, MaxLifetime)
+	}
+	if want := l.Nonce(tx.Hotkey); tx.Nonce != want {
+		return nil, refuse(CodeNonce, "nonce %d, want %d", tx.Nonce, want)
+	}
+	return l.rule(tx.Hotkey, tx.Call, block)
+}
+
+// WrongSignature refuses a transaction whose signature is not the hotkey's.
+func (d Domain) WrongSignature(h protocol.Hotkey) *Refusal {
+	return refuse(CodeSignature, "signature is not %v's for chain %q, netuid %d", h, d.ChainID, d.NetUID)
 }
 
 // Metagraph returns the neurons, ascending by uid.

@@ -177,6 +177,11 @@ const (
 	PrefixCommitments = keyCommitment
 )
 
+// Prefixes lists those that a node proves: the kinds of records.
+func Prefixes() []string {
+	return []string{keyAccount, keyCommitment, keyHotkey, keyNeuron, keyWeights, keyBonds, keyRetired, keyVote, keyParams, keyClock, keyGenesis}
+}
+
 // ReadMetagraph reads the records of PrefixNeurons.
 func ReadMetagraph(block uint64, neurons []Record) (chain.Metagraph, error) {
 	s, err := stateOf(neurons)

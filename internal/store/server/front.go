@@ -59,7 +59,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	client.known = true
-	s.connections.know(r.Context())
+	s.connections.Know(r.Context(), true)
 	leave, ok := s.slots.enter(c.auth.key)
 	if !ok {
 		s.refuse(client, r, errSlowDown)

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"templar/internal/admit"
 	"templar/internal/store"
 	"templar/internal/store/fs"
 )
@@ -80,7 +81,7 @@ type Server struct {
 	operations  []operation
 	maxBody     int64
 	slots       *slots
-	connections *connections
+	connections *admit.Connections
 	patience    time.Duration
 	log         *slog.Logger
 }
@@ -94,8 +95,8 @@ func Open(c Config) (*Server, error) {
 	// A running request may have three files open beside its connection.
 	s := &Server{
 		files: files, operations: operations(), maxBody: cmp.Or(c.MaxBody, DefaultMaxBody), patience: cmp.Or(c.Patience, time.Minute), log: c.Log,
-		slots:       newSlots(cmp.Or(c.MaxRequests, min(DefaultMaxRequests, openFiles()/8))),
-		connections: newConnections(cmp.Or(c.MaxConnections, min(DefaultMaxConnections, openFiles()/2))),
+		slots:       newSlots(cmp.Or(c.MaxRequests, min(DefaultMaxRequests, admit.OpenFiles()/8))),
+		connections: admit.NewConnections(cmp.Or(c.MaxConnections, min(DefaultMaxConnections, admit.OpenFiles()/2))),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -133,8 +134,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ConnState:         s.connections.changed,
-		ConnContext:       s.connections.remember,
+		ConnState:         s.connections.Changed,
+		ConnContext:       s.connections.Remember,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)

@@ -1,11 +1,11 @@
 //go:build unix
 
-package server
+package admit
 
 import "golang.org/x/sys/unix"
 
-// openFiles is how many files and connections this process may have open.
-func openFiles() int {
+// OpenFiles is how many files and connections this process may have open.
+func OpenFiles() int {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
 		return 1024
