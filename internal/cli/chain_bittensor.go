@@ -127,7 +127,7 @@ Cloudflare R2 is 128 characters: account id, id and secret of a key that can onl
 // revealer is a chain whose weights this program itself must reveal later.
 type revealer interface {
 	chain.Chain
-	Pending(h protocol.Hotkey) (n int, first, end uint64)
+	Pending(ctx context.Context, h protocol.Hotkey) (n int, next chain.Receipt, end uint64, err error)
 }
 
 // settle reveals weights that only this program can reveal, however long that takes; those
@@ -137,11 +137,11 @@ func settle(cmd *cobra.Command, c chain.Chain, w *wallet.Wallet, r chain.Receipt
 	if !ok || r.Status != chain.StatusPending {
 		return r, nil
 	}
-	n, first, end := rev.Pending(w.Hotkey())
-	if n == 0 {
-		return r, nil
+	n, next, end, err := rev.Pending(cmd.Context(), w.Hotkey())
+	if err != nil || n == 0 {
+		return r, err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "committed in block %d; waiting to reveal from block %d on, until block %d (if this is stopped, \"templar chain weights --reveal\" goes on)\n", r.Block, first, end)
+	fmt.Fprintf(cmd.ErrOrStderr(), "committed in block %d; waiting to reveal from block %d on, until block %d (if this is stopped, \"templar chain weights --reveal\" goes on)\n", r.Block, next.EffectiveAt, end)
 	settled, err := c.Settle(cmd.Context(), w, r)
 	if err == nil && settled.Status == chain.StatusFailed {
 		err = errors.New(settled.Reason)
@@ -159,11 +159,14 @@ func revealOpen(cmd *cobra.Command, c chain.Chain) error {
 	if err != nil {
 		return err
 	}
-	n, first, _ := rev.Pending(w.Hotkey())
+	n, next, _, err := rev.Pending(cmd.Context(), w.Hotkey())
+	if err != nil {
+		return err
+	}
 	if n == 0 {
 		return fmt.Errorf("reveal %v: nothing is left to reveal", w)
 	}
-	r, err := c.Settle(cmd.Context(), w, chain.Receipt{Status: chain.StatusPending, Block: first, EffectiveAt: first})
+	r, err := c.Settle(cmd.Context(), w, next)
 	if err == nil && r.Status == chain.StatusFailed {
 		err = errors.New(r.Reason)
 	}

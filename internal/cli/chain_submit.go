@@ -154,13 +154,13 @@ func chainStake(use string, b *node.Backends) *cobra.Command {
 func chainWeights(b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "weights", Short: "Set weights by hand, as a validator",
-		Long:    "Set the wallet's weights, in any scale: they are scaled so that the largest is 65535. A running\nvalidator sets its own and replaces these. On Bittensor they may be committed first: then the chain\nreveals them in a later epoch, or this command does, and waits for it.",
+		Long:    "Set the wallet's weights, in any scale: they are scaled so that the largest is 65535. A running\nvalidator sets its own and replaces these. A chain may ask that they be committed first: then the\nchain reveals them later, or this command does, and waits for it.",
 		Example: "  templar chain weights --wallet.name alice --wallet.hotkey validator --set 3=100,7=50",
 		Args:    noArgs,
 	}
 	config.WalletFlags(cmd.Flags())
 	set := cmd.Flags().StringSlice("set", nil, "uid=weight, weights from 0 to 65535")
-	reveal := cmd.Flags().Bool("reveal", false, "reveal weights that were committed before, and set none (Bittensor)")
+	reveal := cmd.Flags().Bool("reveal", false, "reveal weights that were committed before, and set none")
 	version := cmd.Flags().Uint64("version-key", 0, "version of the validator's rules")
 	chainCall(cmd, b, func(ctx context.Context, cmd *cobra.Command, c chain.Chain) error {
 		if *reveal {

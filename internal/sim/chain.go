@@ -133,7 +133,7 @@ func (v chainView) Randomness(ctx context.Context, block uint64) (protocol.Hash,
 }
 
 func (v chainView) Register(ctx context.Context, s protocol.Signer, r chain.Registration) (chain.Receipt, error) {
-	return v.submit(ctx, s, ledger.Register(r))
+	return v.submit(ctx, s, ledger.Register{Hotkey: r.Hotkey, Coldkey: r.Coldkey})
 }
 
 func (v chainView) Commit(ctx context.Context, s protocol.Signer, data []byte) (chain.Receipt, error) {

@@ -41,12 +41,12 @@ func All() node.Backends {
 	}
 }
 
-func dial(ctx context.Context, c config.Chain, clk clock.Clock, _ *slog.Logger) (node.ChainConn, error) {
+func dial(ctx context.Context, c config.Chain, clk clock.Clock, log *slog.Logger) (node.ChainConn, error) {
 	genesis, err := c.Genesis()
 	if err != nil {
 		return nil, fmt.Errorf("chain.verify: %w", err)
 	}
-	return cometbft.Dial(ctx, cometbft.Opts{Endpoint: c.Endpoint, NetUID: c.NetUID, Verify: genesis, Clock: clk})
+	return cometbft.Dial(ctx, cometbft.Opts{Endpoint: c.Endpoint, NetUID: c.NetUID, Verify: genesis, Clock: clk, Dir: c.State, Log: log})
 }
 
 // dialBittensor connects to Subtensor. It keeps the time of this machine: its deadlines are

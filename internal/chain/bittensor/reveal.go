@@ -217,13 +217,15 @@ func (c *Client) begin(s protocol.Signer, o open) <-chan struct{} {
 	return done
 }
 
-// Pending returns the blocks between which commits of a hotkey's weights by hash, of this
-// process or of one before it, are still to be revealed. n is their number.
-func (c *Client) Pending(h protocol.Hotkey) (n int, first, end uint64) {
+// Pending returns how many commits of a hotkey's weights by hash, of this process or of one
+// before it, are still to be revealed, what Settle takes to reveal them, and the last block in
+// which it can.
+func (c *Client) Pending(_ context.Context, h protocol.Hotkey) (n int, next chain.Receipt, end uint64, err error) {
+	first := uint64(0)
 	for _, o := range c.reveal.of(c.Genesis(), c.opts.NetUID, h) {
 		n, first, end = n+1, max(first, o.First), max(end, o.End)
 	}
-	return n, first, end
+	return n, chain.Receipt{Status: chain.StatusPending, Block: first, EffectiveAt: first}, end, nil
 }
 
 // Settle says what became of weights whose receipt is pending, by the events of the blocks

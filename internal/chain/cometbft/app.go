@@ -28,6 +28,7 @@ const (
 	queryCommitments = "/commitments"
 	queryParams      = "/params"
 	queryVotes       = "/votes"
+	queryWork        = "/work"
 	queryNonce       = "/nonce" // data: the hotkey
 	queryProof       = "/proof" // data: the prefix; of the state after the height
 )

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,8 +29,12 @@ type Opts struct {
 	// believed without the signatures of the chain's authorities, and a call that meets
 	// a false answer fails. What was read is then up to one block older than the head.
 	Verify protocol.Hash
+	// Dir keeps weights that are committed and still to be revealed; empty: a restart loses
+	// them, and the weights before stay in effect.
+	Dir string
 	// Clock defaults to the machine's.
 	Clock clock.Clock
+	Log   *slog.Logger // of reveals in the background; nil is silent
 }
 
 // patience is how long a call bears a server that does not answer. Wait and Submit go
@@ -44,6 +50,12 @@ type Client struct {
 	domain  ledger.Domain
 	genesis chain.Block
 	seen    atomic.Int64 // the highest height that the server has reported
+	log     *slog.Logger
+
+	commits *commits
+	running context.Context // of reveals in the background; Close ends it
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
 }
 
 var _ chain.Chain = (*Client)(nil)
@@ -57,9 +69,13 @@ func Dial(ctx context.Context, o Opts) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial chain: %w", err)
 	}
-	c := &Client{rpc: rpc, clock: o.Clock}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{rpc: rpc, clock: o.Clock, log: o.Log}
+	c.running, c.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := c.open(ctx, o); err != nil {
-		rpc.close()
+		c.Close()
 		return nil, fmt.Errorf("dial chain at %s: %w", o.Endpoint, err)
 	}
 	return c, nil
@@ -78,7 +94,10 @@ func (c *Client) open(ctx context.Context, o Opts) error {
 		return fmt.Errorf("it has netuid %d, not %d", g.NetUID, o.NetUID)
 	}
 	c.domain, c.genesis.Time = g.Domain(), g.Time
-	c.genesis.Hash, err = g.Hash()
+	if c.genesis.Hash, err = g.Hash(); err != nil {
+		return err
+	}
+	c.commits, err = openCommits(o.Dir, c.genesis.Hash)
 	return err
 }
 
@@ -93,8 +112,10 @@ func (c *Client) readGenesis(ctx context.Context, verify protocol.Hash) (ledger.
 	return ledger.DecodeGenesis(raw)
 }
 
-// Close drops idle connections.
+// Close ends reveals in the background, and drops idle connections.
 func (c *Client) Close() error {
+	c.stop()
+	c.wg.Wait()
 	c.rpc.close()
 	return nil
 }
@@ -232,24 +253,9 @@ func (c *Client) Randomness(ctx context.Context, block uint64) (protocol.Hash, e
 	return b.Hash, err
 }
 
-// Register asks for a slot. The hotkey or an authority signs.
-func (c *Client) Register(ctx context.Context, s protocol.Signer, r chain.Registration) (chain.Receipt, error) {
-	return c.submit(ctx, s, ledger.Register(r))
-}
-
 // Commit replaces the commitment of the hotkey that signs.
 func (c *Client) Commit(ctx context.Context, s protocol.Signer, data []byte) (chain.Receipt, error) {
 	return c.submit(ctx, s, ledger.Commit{Data: data})
-}
-
-// SetWeights replaces the weights of the hotkey that signs. They are in effect at once.
-func (c *Client) SetWeights(ctx context.Context, s protocol.Signer, w chain.Weights) (chain.Receipt, error) {
-	return c.submit(ctx, s, ledger.SetWeights(w))
-}
-
-// Settle returns the receipt: no call of this chain is pending.
-func (c *Client) Settle(ctx context.Context, _ protocol.Signer, r chain.Receipt) (chain.Receipt, error) {
-	return r, ctx.Err()
 }
 
 func (c *Client) nonce(ctx context.Context, h protocol.Hotkey) (uint64, error) {

@@ -68,6 +68,8 @@ func (v *view) answer(r *abci.RequestQuery) ([]byte, error) {
 		return p.Encode()
 	case queryVotes:
 		return json.Marshal(v.state.Votes())
+	case queryWork:
+		return json.Marshal(v.state.Work())
 	case queryProof:
 		return v.prove(string(r.Data), r.Height)
 	case queryMetagraph:

@@ -10,7 +10,11 @@ import (
 type Call interface{ call() }
 
 // Register asks for a slot. An authority may register another hotkey than its own.
-type Register chain.Registration
+type Register struct {
+	Hotkey  protocol.Hotkey // of the new neuron; zero: the signer's
+	Coldkey protocol.Hotkey // of the owner; zero: unknown
+	Work    uint64          // nonce of the proof of work (work.go); 0 where none is asked for
+}
 
 // Commit replaces the signer's commitment.
 type Commit struct{ Data []byte }

@@ -85,7 +85,7 @@ func TestDecodeTxRefuses(t *testing.T) {
 		"too short": {commit[:100], "bytes"},
 		"too long":  {make([]byte, ledger.MaxTxSize+1), "bytes"},
 		"version":   {edit(commit, func(b []byte) []byte { b[0] = 2; return b }), "version 2"},
-		"kind":      {edit(commit, func(b []byte) []byte { b[1] = 7; return b }), "unknown kind 7"},
+		"kind":      {edit(commit, func(b []byte) []byte { b[1] = 9; return b }), "unknown kind 9"},
 		"register":  {edit(commit, func(b []byte) []byte { b[1] = 1; return b }), "register body"},
 		"stake":     {edit(commit, func(b []byte) []byte { b[1] = 2; return b }), "stake body"},
 		"weights":   {edit(commit, func(b []byte) []byte { b[1] = 4; return b }), "weights body"},

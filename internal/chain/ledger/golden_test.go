@@ -20,7 +20,7 @@ func TestGoldenRoot(t *testing.T) {
 	for range 5 {
 		b.block()
 	}
-	expectRoot(t, b, "b2faad3b6ed40fbaabed4af4b3f0c092ab4992fde6de4f10261a603ea53ce8f3")
+	expectRoot(t, b, "c9f56fd3aa8be15fc308696028d39ee069ee50c358c4b2c28721749b860703c5")
 }
 
 // A long log of every kind of transaction, with epochs of both kinds of bonds.
@@ -76,7 +76,7 @@ func TestGoldenLog(t *testing.T) {
 	if applied[ledger.CodeOK] < 100 {
 		t.Errorf("%v: the log shows little", applied)
 	}
-	expectRoot(t, b, "179fc657a9538a1f26d967a8b5e7397fb82e3eecbb1d2617c43d9356dc4a3c40")
+	expectRoot(t, b, "2d85e1e05e613ee085b944638fbbf72dbfa32e2b691ab389e15e48c9bc10601c")
 }
 
 func expectRoot(t *testing.T, b bench, want string) {

@@ -37,6 +37,7 @@ func New(g Genesis) (*Ledger, error) {
 		l.place(chain.Neuron{UID: protocol.UID(i), Hotkey: f.Hotkey, Coldkey: f.Coldkey, Stake: f.Stake})
 	}
 	l.state.putClock(clockRecord{time: g.Time})
+	l.renewWork(0, g.Time)
 	return l, l.epoch(0)
 }
 
@@ -103,6 +104,7 @@ func (l *Ledger) Apply(block uint64, at time.Time, txs [][]byte) ([]Result, erro
 		l.state.putAccount(tx.Hotkey, account{nonce: tx.Nonce + 1, last: block})
 	}
 	l.forget(block)
+	l.renewWork(block, at)
 	clock.block, clock.time = block, at
 	l.state.putClock(clock)
 	if block-clock.lastEpoch >= l.params.Tempo {

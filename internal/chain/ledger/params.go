@@ -19,7 +19,10 @@ type Params struct {
 	MaxRegistrations int    `json:"max_registrations"` // a block
 	MaxNeurons       int    `json:"max_neurons"`
 	ImmunityPeriod   uint64 `json:"immunity_period"` // blocks in which a new neuron is not replaced
-	MaxValidators    int    `json:"max_validators"`  // permits
+	// RegistrationWork is the proof of work that a hotkey which registers itself must show, as
+	// a power of two of evaluations of scrypt, 0.4 ms each on one core; 0: none.
+	RegistrationWork uint8 `json:"registration_work"`
+	MaxValidators    int   `json:"max_validators"` // permits
 
 	CommitmentSize  int    `json:"commitment_size"`   // bytes at most
 	CommitRateLimit uint64 `json:"commit_rate_limit"` // blocks between two commitments of a neuron
@@ -27,6 +30,9 @@ type Params struct {
 	MinWeights       int    `json:"min_weights"`        // entries at least, while there are as many neurons
 	WeightsRateLimit uint64 `json:"weights_rate_limit"` // blocks between two SetWeights of a neuron
 	VersionKey       uint64 `json:"version_key"`        // SetWeights of a lower version are refused
+	// WeightsReveal is how many blocks weights stay secret after their commit; 0: they are set in
+	// the open, and can be copied at once. Useful values are a tempo or more.
+	WeightsReveal uint64 `json:"weights_reveal"`
 
 	// Yuma consensus.
 	Tempo            uint64 `json:"tempo"`              // blocks an epoch
@@ -107,6 +113,8 @@ func (p *Params) faults() (errs []error) {
 	fault(p.CommitRateLimit > math.MaxUint32, "commit_rate_limit is over %d", uint32(math.MaxUint32))
 	fault(p.MinWeights < 0, "min_weights must not be negative")
 	fault(p.WeightsRateLimit > math.MaxUint32, "weights_rate_limit is over %d", uint32(math.MaxUint32))
+	fault(p.WeightsReveal > math.MaxUint32, "weights_reveal is over %d", uint32(math.MaxUint32))
+	fault(p.RegistrationWork > maxWork, "registration_work is %d: at most %d", p.RegistrationWork, maxWork)
 	fault(p.Tempo < 1 || p.Tempo > math.MaxUint32, "tempo is %d: must be positive", p.Tempo)
 	fault(p.EmissionPerBlock > math.MaxUint32, "emission_per_block is %d: at most %d", p.EmissionPerBlock, uint32(math.MaxUint32))
 	fault(p.ActivityCutoff > math.MaxUint32, "activity_cutoff is over %d", uint32(math.MaxUint32))
@@ -115,7 +123,8 @@ func (p *Params) faults() (errs []error) {
 	return errs
 }
 
-func (p *Params) isAuthority(h protocol.Hotkey) bool {
+// IsAuthority reports whether a hotkey is among the authorities.
+func (p *Params) IsAuthority(h protocol.Hotkey) bool {
 	for _, a := range p.Authorities {
 		if a == h {
 			return true

@@ -171,15 +171,17 @@ func (p *parsedProof) hash(from, to int) (h protocol.Hash, ok bool) {
 	return innerHash(l, r), ok
 }
 
-// Prefixes for proofs of the metagraph and of commitments.
+// Prefixes for proofs that clients ask for.
 const (
 	PrefixNeurons     = keyNeuron
 	PrefixCommitments = keyCommitment
+	PrefixParams      = keyParams
+	PrefixWork        = keyWork
 )
 
 // Prefixes lists those that a node proves: the kinds of records.
 func Prefixes() []string {
-	return []string{keyAccount, keyCommitment, keyHotkey, keyNeuron, keyWeights, keyBonds, keyRetired, keyVote, keyParams, keyClock, keyGenesis}
+	return []string{keyAccount, keyCommitment, keyHotkey, keyNeuron, keyWeights, keyBonds, keyRetired, keyVote, keySealed, keyWork, keyParams, keyClock, keyGenesis}
 }
 
 // ReadMetagraph reads the records of PrefixNeurons.

@@ -21,13 +21,16 @@ func (l *Ledger) register(signer protocol.Hotkey, c Register, block uint64) (fun
 	if n, ok := l.state.neuronOf(hotkey); ok {
 		return nil, refuse(CodeRule, "hotkey %v is registered already, with uid %d", hotkey, n.UID)
 	}
-	if authority := l.params.isAuthority(signer); !authority && (!l.params.OpenRegistration || hotkey != signer) {
+	if authority := l.params.IsAuthority(signer); !authority && (!l.params.OpenRegistration || hotkey != signer) {
 		return nil, refuse(CodeRule, "registration is closed: ask an authority of chain %q to register hotkey %v", l.genesis.ChainID, hotkey)
 	}
 	if l.registered >= l.params.MaxRegistrations {
 		return nil, refuse(CodeBusy, "the block has its %d registrations", l.params.MaxRegistrations)
 	}
 	uid, worst, r := l.slot(block)
+	if r == nil && !l.params.IsAuthority(signer) {
+		r = l.worked(hotkey, c.Work)
+	}
 	if r != nil {
 		return nil, r
 	}
@@ -68,6 +71,7 @@ func (l *Ledger) slot(block uint64) (uid protocol.UID, worst *neuron, r *Refusal
 func (l *Ledger) evict(n neuron, block uint64) {
 	l.state.del(hotkeyKey(n.Hotkey))
 	l.state.del(commitmentKey(n.Hotkey))
+	l.state.del(uidKey(keySealed, n.UID))
 	l.state.putRow(keyWeights, n.UID, nil)
 	l.state.putRow(keyBonds, n.UID, nil)
 	for _, other := range l.state.neurons() {
@@ -94,7 +98,7 @@ func (l *Ledger) forget(block uint64) {
 	for b := l.state.records[key]; len(b) > 0; b = b[len(protocol.Hotkey{}):] {
 		h := protocol.Hotkey(b[:len(protocol.Hotkey{})])
 		_, registered := l.state.neuronOf(h)
-		if !registered && !l.params.isAuthority(h) && l.state.account(h).last+MaxLifetime < block {
+		if !registered && !l.params.IsAuthority(h) && l.state.account(h).last+MaxLifetime < block {
 			l.state.del(accountKey(h))
 		}
 	}

@@ -3,7 +3,6 @@ package ledger
 import (
 	"encoding/binary"
 
-	"templar/internal/chain/ledger/yuma"
 	"templar/protocol"
 )
 
@@ -23,12 +22,16 @@ func (l *Ledger) rule(signer protocol.Hotkey, c Call, block uint64) (effect func
 		return l.setWeights(signer, c, block)
 	case Vote:
 		return l.vote(signer, c)
+	case CommitWeights:
+		return l.commitWeights(signer, c, block)
+	case RevealWeights:
+		return l.revealWeights(signer, c, block)
 	}
 	return nil, refuse(CodeMalformed, "unknown call %T", c)
 }
 
 func (l *Ledger) stake(signer protocol.Hotkey, c Stake) (func(), *Refusal) {
-	if !l.params.isAuthority(signer) {
+	if !l.params.IsAuthority(signer) {
 		return nil, refuse(CodeRule, "only an authority of chain %q may add stake, and %v is none", l.genesis.ChainID, signer)
 	}
 	n, ok := l.state.neuronOf(c.Hotkey)
@@ -49,7 +52,7 @@ func (l *Ledger) stake(signer protocol.Hotkey, c Stake) (func(), *Refusal) {
 }
 
 func (l *Ledger) unstake(signer protocol.Hotkey, c Unstake) (func(), *Refusal) {
-	if signer != c.Hotkey && !l.params.isAuthority(signer) {
+	if signer != c.Hotkey && !l.params.IsAuthority(signer) {
 		return nil, refuse(CodeRule, "only an authority of chain %q may take the stake of another, and %v is none", l.genesis.ChainID, signer)
 	}
 	n, ok := l.state.neuronOf(c.Hotkey)
@@ -90,31 +93,35 @@ func (l *Ledger) setWeights(signer protocol.Hotkey, c SetWeights, block uint64) 
 	if r := l.mayWeigh(n, c, block); r != nil {
 		return nil, r
 	}
-	return func() {
-		values := make([]uint16, len(c.Entries))
-		for i, w := range c.Entries {
-			values[i] = w.Value
-		}
-		row := make([]yuma.Entry, len(c.Entries))
-		for i, v := range yuma.MaxUpscale(values) {
-			row[i] = yuma.Entry{UID: uint16(c.Entries[i].UID), Value: v}
-		}
-		n.LastUpdate = block
-		l.state.putNeuron(n)
-		l.state.putRow(keyWeights, n.UID, row)
-	}, nil
+	return func() { l.putWeights(n, c.Entries, block) }, nil
 }
 
 func (l *Ledger) mayWeigh(n neuron, c SetWeights, block uint64) *Refusal {
+	if l.params.WeightsReveal > 0 {
+		return refuse(CodeRule, "weights are committed first on this chain, and revealed %d blocks later", l.params.WeightsReveal)
+	}
+	if r := l.checkWeights(n, c); r != nil {
+		return r
+	}
+	return l.weightsRate(n.UID, n.LastUpdate, block)
+}
+
+// weightsRate refuses weights that come too soon after the last ones.
+func (l *Ledger) weightsRate(uid protocol.UID, last, block uint64) *Refusal {
+	// As on Bittensor, 0 means never: a founder's first weights need not wait.
+	if next := last + l.params.WeightsRateLimit; last != 0 && block < next {
+		return refuse(CodeRule, "weights are rate-limited: uid %d may set them again at block %d", uid, next)
+	}
+	return nil
+}
+
+// checkWeights refuses weights that this neuron may not have.
+func (l *Ledger) checkWeights(n neuron, c SetWeights) *Refusal {
 	if !n.Permit {
 		return refuse(CodeRule, "uid %d has no validator permit", n.UID)
 	}
 	if c.VersionKey < l.params.VersionKey {
 		return refuse(CodeRule, "version key %d is below the network's %d", c.VersionKey, l.params.VersionKey)
-	}
-	// As on Bittensor, 0 means never: a founder's first weights need not wait.
-	if next := n.LastUpdate + l.params.WeightsRateLimit; n.LastUpdate != 0 && block < next {
-		return refuse(CodeRule, "weights are rate-limited: uid %d may set them again at block %d", n.UID, next)
 	}
 	count := l.count()
 	if len(c.Entries) < max(1, min(l.params.MinWeights, count)) {

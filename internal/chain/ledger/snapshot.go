@@ -108,6 +108,10 @@ func (l *Ledger) checkReferences() error {
 			if !ok || hotkeyKey(owner.Hotkey) != k {
 				return fmt.Errorf("restore: record %q names another's slot", k)
 			}
+		case strings.HasPrefix(k, keySealed):
+			if int(binary.BigEndian.Uint16([]byte(k[len(k)-2:]))) >= n {
+				return fmt.Errorf("restore: commit %q is of an unknown uid", k)
+			}
 		case strings.HasPrefix(k, keyWeights), strings.HasPrefix(k, keyBonds):
 			if !rowInOrder(v, n) || int(binary.BigEndian.Uint16([]byte(k[len(k)-2:]))) >= n {
 				return fmt.Errorf("restore: row %q names an unknown uid", k)

@@ -27,6 +27,8 @@ import (
 //	bonds/<uid>           (uid 2, value 2)*
 //	retired/<block 8>     hotkeys that lost their slot in the block
 //	vote/<hotkey>         Params that an authority voted for, JSON
+//	sealed/<uid>          (block 8 | hash of weights 32)*, which are to be revealed
+//	work                  seed of the proof of work of registrations, and the one before
 const (
 	keyGenesis    = "genesis"
 	keyClock      = "clock"
@@ -39,6 +41,8 @@ const (
 	keyParams     = "params"
 	keyRetired    = "retired/"
 	keyVote       = "vote/"
+	keySealed     = "sealed/"
+	keyWork       = "work"
 )
 
 // state is the records, the keys that the block at hand has touched, and the hashes of
@@ -232,6 +236,8 @@ func checkRecord(key string, v []byte) error {
 		{keyBonds, uid, 4, 4 * maxNeurons, 4},
 		{keyRetired, 8, hotkey, hotkey * maxNeurons, hotkey},
 		{keyVote, hotkey, 1, maxParamsSize, 1},
+		{keySealed, uid, sealedSize, sealedSize * maxSealed, sealedSize},
+		{keyWork, 0, 2 * hotkey, 2 * hotkey, 1},
 	} {
 		if len(key) != len(kind.prefix)+kind.suffix || !strings.HasPrefix(key, kind.prefix) {
 			continue

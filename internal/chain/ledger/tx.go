@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,12 +14,14 @@ import (
 //
 //	version 1 | kind 1 | hotkey 32 | nonce 8 | expiry 8 | body | signature 64
 //
-//	register  (1)  hotkey 32, zeros for the signer's | coldkey 32, zeros for none
+//	register  (1)  hotkey 32, zeros for the signer's | coldkey 32, zeros for none | work 8, if not 0
 //	stake     (2)  hotkey 32 | amount 8
 //	commit    (3)  data, 0 to 512 bytes
 //	weights   (4)  version key 8 | (uid 2, value 2), uids strictly ascending
 //	unstake   (5)  hotkey 32 | amount 8
 //	vote      (6)  parameters, JSON, at most 8 KiB
+//	commit weights (7)  hash 32
+//	reveal weights (8)  salt 32 | version key 8 | (uid 2, value 2), uids strictly ascending
 //
 // Lengths follow from the transaction's own, so that each call has one encoding. The
 // signature covers a domain (below), then all before the signature.
@@ -27,12 +30,14 @@ const (
 	txHeader     = 1 + 1 + 32 + 8 + 8
 	txSignature  = 64
 	registerBody = 32 + 32
+	workBody     = 8
+	saltSize     = 32
 	stakeBody    = 32 + 8
 	weightsFixed = 8
 	weightSize   = 4
 
 	// MaxTxSize bounds every valid transaction, in bytes.
-	MaxTxSize = txHeader + weightsFixed + weightSize*maxNeurons + txSignature
+	MaxTxSize = txHeader + saltSize + weightsFixed + weightSize*maxNeurons + txSignature
 	// MaxLifetime is how many blocks ahead an expiry may be.
 	MaxLifetime = 256
 )
@@ -44,6 +49,8 @@ const (
 	kindWeights
 	kindUnstake
 	kindVote
+	kindCommitWeights
+	kindRevealWeights
 )
 
 // Domain ties signatures to one subnet of one chain.
@@ -94,7 +101,11 @@ func NewTx(s protocol.Signer, d Domain, nonce, expiry uint64, c Call) ([]byte, e
 func encodeCall(c Call) (kind byte, body []byte, err error) {
 	switch c := c.(type) {
 	case Register:
-		return kindRegister, append(c.Hotkey[:], c.Coldkey[:]...), nil
+		body := append(c.Hotkey[:], c.Coldkey[:]...)
+		if c.Work != 0 {
+			body = binary.LittleEndian.AppendUint64(body, c.Work)
+		}
+		return kindRegister, body, nil
 	case Stake:
 		return kindStake, binary.LittleEndian.AppendUint64(c.Hotkey[:], c.Amount), nil
 	case Unstake:
@@ -106,6 +117,11 @@ func encodeCall(c Call) (kind byte, body []byte, err error) {
 	case SetWeights:
 		body, err = encodeWeights(c)
 		return kindWeights, body, err
+	case CommitWeights:
+		return kindCommitWeights, c.Hash[:], nil
+	case RevealWeights:
+		body, err = encodeWeights(SetWeights(c.Weights))
+		return kindRevealWeights, append(c.Salt[:], body...), err
 	}
 	return 0, nil, fmt.Errorf("unknown call %T", c)
 }
@@ -150,10 +166,7 @@ func DecodeTx(b []byte) (Tx, error) {
 func decodeCall(kind byte, body []byte) (Call, error) {
 	switch kind {
 	case kindRegister:
-		if len(body) != registerBody {
-			return nil, fmt.Errorf("register body of %d bytes, want %d", len(body), registerBody)
-		}
-		return Register{Hotkey: protocol.Hotkey(body[:32]), Coldkey: protocol.Hotkey(body[32:])}, nil
+		return decodeRegister(body)
 	case kindStake, kindUnstake:
 		return decodeStake(kind, body)
 	case kindVote:
@@ -168,8 +181,41 @@ func decodeCall(kind byte, body []byte) (Call, error) {
 		return Commit{Data: slices.Clone(body)}, nil
 	case kindWeights:
 		return decodeWeights(body)
+	case kindCommitWeights:
+		if len(body) != len(protocol.Hash{}) {
+			return nil, fmt.Errorf("commit of weights of %d bytes, want %d", len(body), len(protocol.Hash{}))
+		}
+		return CommitWeights{protocol.Hash(body)}, nil
+	case kindRevealWeights:
+		return decodeReveal(body)
 	}
 	return nil, fmt.Errorf("unknown kind %d", kind)
+}
+
+// decodeRegister: a nonce of 0 has no bytes, so that each call has one encoding.
+func decodeRegister(body []byte) (Call, error) {
+	var work uint64
+	if len(body) == registerBody+workBody {
+		if work = binary.LittleEndian.Uint64(body[registerBody:]); work == 0 {
+			return nil, errors.New("register body with a work of 0")
+		}
+		body = body[:registerBody]
+	}
+	if len(body) != registerBody {
+		return nil, fmt.Errorf("register body of %d bytes, want %d or %d", len(body), registerBody, registerBody+workBody)
+	}
+	return Register{Hotkey: protocol.Hotkey(body[:32]), Coldkey: protocol.Hotkey(body[32:]), Work: work}, nil
+}
+
+func decodeReveal(body []byte) (Call, error) {
+	if len(body) < saltSize {
+		return nil, fmt.Errorf("reveal of weights of %d bytes", len(body))
+	}
+	c, err := decodeWeights(body[saltSize:])
+	if err != nil {
+		return nil, err
+	}
+	return RevealWeights{Salt: [saltSize]byte(body[:saltSize]), Weights: chain.Weights(c)}, nil
 }
 
 func decodeStake(kind byte, body []byte) (Call, error) {
@@ -183,9 +229,9 @@ func decodeStake(kind byte, body []byte) (Call, error) {
 	return Stake{Hotkey: hotkey, Amount: amount}, nil
 }
 
-func decodeWeights(body []byte) (Call, error) {
+func decodeWeights(body []byte) (SetWeights, error) {
 	if len(body) < weightsFixed || (len(body)-weightsFixed)%weightSize != 0 {
-		return nil, fmt.Errorf("weights body of %d bytes", len(body))
+		return SetWeights{}, fmt.Errorf("weights body of %d bytes", len(body))
 	}
 	c := SetWeights{VersionKey: binary.LittleEndian.Uint64(body)}
 	body = body[weightsFixed:]
@@ -193,7 +239,7 @@ func decodeWeights(body []byte) (Call, error) {
 	for ; len(body) > 0; body = body[weightSize:] {
 		w := chain.Weight{UID: protocol.UID(binary.LittleEndian.Uint16(body)), Value: binary.LittleEndian.Uint16(body[2:])}
 		if n := len(c.Entries); n > 0 && c.Entries[n-1].UID >= w.UID {
-			return nil, fmt.Errorf("weights not in ascending order at uid %d", w.UID)
+			return SetWeights{}, fmt.Errorf("weights not in ascending order at uid %d", w.UID)
 		}
 		c.Entries = append(c.Entries, w)
 	}

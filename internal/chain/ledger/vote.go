@@ -11,7 +11,7 @@ import (
 // of the authorities ask for. A vote for the parameters as they stand withdraws the
 // one before.
 func (l *Ledger) vote(signer protocol.Hotkey, c Vote) (func(), *Refusal) {
-	if !l.params.isAuthority(signer) {
+	if !l.params.IsAuthority(signer) {
 		return nil, refuse(CodeRule, "only an authority of chain %q votes, and %v is none", l.genesis.ChainID, signer)
 	}
 	p, err := DecodeParams(c.Params)

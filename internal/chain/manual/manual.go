@@ -176,7 +176,7 @@ func (c *Chain) Randomness(ctx context.Context, block uint64) (protocol.Hash, er
 
 // Register asks for a slot. The hotkey or an authority signs.
 func (c *Chain) Register(ctx context.Context, s protocol.Signer, r chain.Registration) (chain.Receipt, error) {
-	return c.submit(ctx, s, ledger.Register(r))
+	return c.submit(ctx, s, ledger.Register{Hotkey: r.Hotkey, Coldkey: r.Coldkey})
 }
 
 // Commit replaces the commitment of the hotkey that signs.
