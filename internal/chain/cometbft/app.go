@@ -45,6 +45,7 @@ type app struct {
 	retain        int64 // blocks kept
 	snapshotEvery int64 // blocks; 0 is never
 	now           func() time.Time
+	lottery       *lottery // nil: the chain's votes carry no randomness
 	log           *slog.Logger
 
 	view atomic.Pointer[view] // what readers see; never nil

@@ -247,12 +247,6 @@ func (c *Client) provenCommitments(ctx context.Context) ([]chain.Commitment, err
 	return ledger.ReadCommitments(parts[0], parts[1])
 }
 
-// Randomness returns the hash of a block.
-func (c *Client) Randomness(ctx context.Context, block uint64) (protocol.Hash, error) {
-	b, err := c.Wait(ctx, block)
-	return b.Hash, err
-}
-
 // Commit replaces the commitment of the hotkey that signs.
 func (c *Client) Commit(ctx context.Context, s protocol.Signer, data []byte) (chain.Receipt, error) {
 	return c.submit(ctx, s, ledger.Commit{Data: data})

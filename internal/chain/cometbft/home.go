@@ -126,6 +126,7 @@ func writeHome(c *cfg.Config, g ledger.Genesis, authorities []string) error {
 	}
 	params := types.DefaultConsensusParams()
 	params.Block.MaxBytes = maxBlockBytes
+	params.ABCI.VoteExtensionsEnableHeight = 1 // votes carry randomness (beacon.go)
 	doc := types.GenesisDoc{ChainID: g.ChainID, GenesisTime: g.Time, AppState: state, ConsensusParams: params}
 	for _, k := range keys {
 		doc.Validators = append(doc.Validators, types.GenesisValidator{Address: k.Address(), PubKey: k, Power: 1, Name: "authority"})

@@ -13,6 +13,7 @@ import (
 
 	dbm "github.com/cometbft/cometbft-db"
 	cfg "github.com/cometbft/cometbft/config"
+	"github.com/cometbft/cometbft/crypto/ed25519"
 	"github.com/cometbft/cometbft/node"
 	"github.com/cometbft/cometbft/p2p"
 	"github.com/cometbft/cometbft/proxy"
@@ -200,6 +201,11 @@ func (n *Node) build(ctx context.Context, dbs *databases, logger *cometLogger) (
 	if err != nil {
 		return nil, nil, err
 	}
+	key, ok := authority.Key.PrivKey.(ed25519.PrivKey)
+	if !ok {
+		return nil, nil, fmt.Errorf("%s holds a key of type %s, want ed25519", c.PrivValidatorKeyFile(), authority.Key.PrivKey.Type())
+	}
+	a.lottery = newLottery(doc, key)
 	core, err := node.NewNodeWithContext(ctx, c, authority, nodeKey, proxy.NewConnSyncLocalClientCreator(a),
 		func() (*types.GenesisDoc, error) { return doc, nil }, dbs.open, node.DefaultMetricsProvider(c.Instrumentation), logger)
 	return core, a, err
