@@ -73,6 +73,11 @@ type Params struct {
 	// PeerGatherSeconds is how long a miner's or a validator's own gather may take, in seconds.
 	PeerGatherSeconds float64 `json:"peer_gather_seconds"`
 
+	// Randomness is what draws pages, samples and rotations come from: "beacon" is the chain's
+	// randomness, which the signers of a block make together where the chain has that (docs/spec/chain.md);
+	// "block" is the hash of a block, which its maker can draw again as often as it can compute.
+	Randomness string `json:"randomness"`
+
 	// Peers.
 
 	// MaxTopKPeers is the largest number of miners whose gradients enter a window: 1 or more.
@@ -151,6 +156,12 @@ type Params struct {
 	// CheckpointFrequency is the time between two checkpoints in windows: 1 or more.
 	CheckpointFrequency uint64 `json:"checkpoint_frequency"`
 }
+
+// The values of Params.Randomness.
+const (
+	RandomnessBeacon = "beacon"
+	RandomnessBlock  = "block"
+)
 
 // Slack is how long before T an upload may be stored.
 func (p *Params) Slack() time.Duration { return seconds(p.SlackSeconds) }
@@ -259,6 +270,7 @@ func (p *Params) Validate() error {
 	}) {
 		fault(!(v >= 0 && v <= 1), "%s is %v: must be in [0, 1]", name, v)
 	}
+	fault(p.Randomness != RandomnessBeacon && p.Randomness != RandomnessBlock, "randomness is %q: %q or %q", p.Randomness, RandomnessBeacon, RandomnessBlock)
 	fault(!(p.CopyIndices > 0) || !(p.CopyValues > 0), "copy_indices and copy_values must be positive: above 1 they are off")
 	fault(p.MinimumPeers < 0 || p.PeersToReplace < 0 || p.UnprovenPeers < 0 || p.UnprovenPerWindow < 0,
 		"minimum_peers, peers_to_replace, unproven_peers and unproven_per_window must not be negative")

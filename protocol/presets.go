@@ -22,6 +22,7 @@ func Default() Params {
 		}),
 		BlockSeconds: 12, BlocksPerWindow: 7, DeltaSeconds: 10, SlackSeconds: 2,
 		GatherSeconds: 15, PublicationSeconds: 15, PeerGatherSeconds: 35,
+		Randomness:   RandomnessBeacon,
 		MaxTopKPeers: 15, MinimumPeers: 5, PeersToReplace: 1, PeerReplacementFrequency: 5, PeerListWindowMargin: 2, UnpaidEvaluations: 20,
 		ActiveCheckSeconds: 60, RecentWindows: 5,
 		ValidatorOffset: 2, UIDsPerWindow: 4, UnprovenPerWindow: 2, UnprovenPeers: 3, ValidatorSampleRate: 0.1,

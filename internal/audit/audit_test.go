@@ -176,7 +176,7 @@ func TestVerifyNamesForgeries(t *testing.T) {
 		"common pages":    {rewrite(func(r *report.Report) { r.CommonPages[0]++ }), "draws of validator uid 1: the common pages"},
 		"own pages":       {rewrite(func(r *report.Report) { evaluated(r).OwnPages[0]++ }), "draws of validator uid 1: uid 2 was measured on other pages"},
 		"included":        {rewrite(func(r *report.Report) { r.Miners[1].Included = false }), "report of validator uid 1: uid 3: inclusion of the judged gradient"},
-		"seed":            {rewrite(func(r *report.Report) { r.Seed[0]++ }), "report of validator uid 1: the first block after the upload deadline"},
+		"seed":            {rewrite(func(r *report.Report) { r.Seed[0]++ }), "report of validator uid 1: the seed of the evaluation"},
 		"state":           {rewrite(func(r *report.Report) { r.State[0]++ }), "report of validator uid 1: it measured from the state"},
 		"sync":            {rewrite(func(r *report.Report) { r.Miners[0].Sync.StepsBehind = 2 }), "scores of validator uid 1: uid 2: sync score after the window"},
 		"copy": {rewrite(func(r *report.Report) { r.Miners[0].Copy = &score.Copy{Of: 3, Indices: 1, Values: 1} }),

@@ -44,11 +44,11 @@ func (c *checker) context(ctx context.Context) error {
 
 func (c *checker) blocks(ctx context.Context) (faults []string, err error) {
 	w := c.Options.Window
-	first, err := c.Chain.Block(ctx, c.Run.Params.FirstBlock(w))
+	end, err := c.Chain.Block(ctx, c.Run.Params.FirstBlock(w+1))
 	if err != nil {
 		return nil, err
 	}
-	end, err := c.Chain.Block(ctx, c.Run.Params.FirstBlock(w+1))
+	pages, err := c.schedule().PageSeed(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -60,11 +60,11 @@ func (c *checker) blocks(ctx context.Context) (faults []string, err error) {
 		what         string
 		theirs, ours protocol.Hash
 	}{
-		{"the window's first block", c.report.First, first.Hash}, {"the first block after the window", c.report.End, end.Hash},
-		{"the first block after the upload deadline", c.report.Seed, seed},
+		{"the seed of page assignments", c.report.First, pages}, {"the first block after the window", c.report.End, end.Hash},
+		{"the seed of the evaluation", c.report.Seed, seed},
 	} {
 		if b.theirs != b.ours {
-			faults = append(faults, fmt.Sprintf("%s has the hash %s on the chain, %s in the report", b.what, b.ours.Short(), b.theirs.Short()))
+			faults = append(faults, fmt.Sprintf("%s is %s by the chain, %s in the report", b.what, b.ours.Short(), b.theirs.Short()))
 		}
 	}
 	return faults, nil

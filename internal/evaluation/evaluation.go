@@ -42,8 +42,8 @@ type Bench struct {
 type Plan struct {
 	Window protocol.Window
 	Step   uint64        // global step of the window
-	First  protocol.Hash // of the window's first block: assigns pages to miners
-	Seed   protocol.Hash // of the first block after the upload deadline: draws the common pages, and the batches
+	First  protocol.Hash // schedule.PageSeed: assigns pages to miners
+	Seed   protocol.Hash // schedule.EvaluationSeed: draws the common pages, and the batches
 }
 
 // Subject is a miner to be measured.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"templar/internal/chain"
 	"templar/internal/data"
 	"templar/internal/engine"
 	"templar/internal/telemetry"
@@ -32,7 +31,11 @@ func (m *Miner) train(ctx context.Context, w protocol.Window) error {
 	if err := m.trainer.Begin(ctx, m.Params.Step(m.model.Start(), w), m.model.Working()); err != nil {
 		return err
 	}
-	for _, page := range m.assigned(first, w) {
+	pages, err := m.assigned(ctx, w)
+	if err != nil {
+		return err
+	}
+	for _, page := range pages {
 		over, err := m.trainPage(ctx, w, page)
 		if err != nil {
 			return err
@@ -51,10 +54,14 @@ func (m *Miner) train(ctx context.Context, w protocol.Window) error {
 	return nil
 }
 
-// assigned is the miner's pages of w, which begins with block first.
-func (m *Miner) assigned(first chain.Block, w protocol.Window) []uint64 {
+// assigned is the miner's pages of w, as soon as w has begun.
+func (m *Miner) assigned(ctx context.Context, w protocol.Window) ([]uint64, error) {
 	p := m.Params
-	return data.Assign(first.Hash, m.Outbox.UID, w, m.Data.Pages(p.PageTokens), p.PagesPerWindow)
+	seed, err := m.Schedule.PageSeed(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return data.Assign(seed, m.Outbox.UID, w, m.Data.Pages(p.PageTokens), p.PagesPerWindow), nil
 }
 
 // prefetch reads the pages of w while the miner waits for the Aggregate of the window
@@ -63,9 +70,9 @@ func (m *Miner) prefetch(ctx context.Context, w protocol.Window) {
 	if w >= m.stop {
 		return
 	}
-	first, err := m.Schedule.AwaitWindow(ctx, w)
+	pages, err := m.assigned(ctx, w)
 	if err == nil {
-		err = m.Data.Prefetch(ctx, m.assigned(first, w), m.Params.PageTokens)
+		err = m.Data.Prefetch(ctx, pages, m.Params.PageTokens)
 	}
 	if err != nil && ctx.Err() == nil {
 		m.Log.Warn("pages not read ahead", "window", w, "err", err)

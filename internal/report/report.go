@@ -67,8 +67,9 @@ type Report struct {
 	// validator's own gather counted.
 	Aggregate protocol.Hash `json:"aggregate"`
 
-	// Block hashes, from which everything is drawn: of the window's first block, of the
-	// first after the window, of the first after the upload deadline.
+	// What everything is drawn from, by the run's rule (protocol.Params.Randomness): the seed of
+	// page assignments, and that of the evaluation, from the first block after the upload
+	// deadline. End is the hash of the first block after the window.
 	First protocol.Hash `json:"first_block_hash"`
 	End   protocol.Hash `json:"end_block_hash"`
 	Seed  protocol.Hash `json:"seed_block_hash"`

@@ -87,7 +87,32 @@ func (s Schedule) EndIfKnown(ctx context.Context, w protocol.Window) *chain.Bloc
 	return &end
 }
 
-// EvaluationSeed returns the chain's randomness at the first block after the upload
+// draw returns the randomness of a block by the run's rule.
+func (s Schedule) draw(ctx context.Context, n uint64) (protocol.Hash, error) {
+	if s.Params.Randomness == protocol.RandomnessBeacon {
+		return s.Blocks.Randomness(ctx, n)
+	}
+	b, err := s.Blocks.Wait(ctx, n)
+	return b.Hash, err
+}
+
+// PageSeed assigns the pages of window w. A beacon's value is that of the block before the
+// window, because it may come with the next block: miners would lose a block of training.
+func (s Schedule) PageSeed(ctx context.Context, w protocol.Window) (protocol.Hash, error) {
+	first := s.Params.FirstBlock(w)
+	if s.Params.Randomness == protocol.RandomnessBeacon && first > 0 {
+		first--
+	}
+	return s.draw(ctx, first)
+}
+
+// SelectionSeed draws which miners take the free places of the peer list that is made after
+// window w.
+func (s Schedule) SelectionSeed(ctx context.Context, w protocol.Window) (protocol.Hash, error) {
+	return s.draw(ctx, s.Params.FirstBlock(w+1))
+}
+
+// EvaluationSeed returns the randomness at the first block after the upload
 // deadline of the window that ended with block end: it is unknown to miners when they upload, and
 // available to all nodes afterwards.
 func (s Schedule) EvaluationSeed(ctx context.Context, end chain.Block) (protocol.Hash, error) {
@@ -98,7 +123,7 @@ func (s Schedule) EvaluationSeed(ctx context.Context, end chain.Block) (protocol
 			return protocol.Hash{}, err
 		}
 		if b.Time.After(deadline) {
-			return s.Blocks.Randomness(ctx, n)
+			return s.draw(ctx, n)
 		}
 	}
 }

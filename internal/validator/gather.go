@@ -60,7 +60,7 @@ func (v *Validator) gather(ctx context.Context, w protocol.Window) (*session, er
 
 // open reads the block hashes and the Aggregate on which the judgement rests.
 func (v *Validator) open(ctx context.Context, w protocol.Window) (*session, error) {
-	first, err := v.Schedule.AwaitWindow(ctx, w)
+	pages, err := v.Schedule.PageSeed(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (v *Validator) open(ctx context.Context, w protocol.Window) (*session, erro
 		return nil, err
 	}
 	s := &session{
-		plan: evaluation.Plan{Window: w, Step: v.model.Step(), First: first.Hash, Seed: seed},
+		plan: evaluation.Plan{Window: w, Step: v.model.Step(), First: pages, Seed: seed},
 		end:  end, state: v.model.StateHash(), selected: make(map[protocol.UID]bool),
 	}
 	s.aggregate, err = v.lookAhead(ctx, w)

@@ -21,7 +21,7 @@ func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window)
 		return nil
 	}
 	v.Events.Phase(w, "selecting")
-	seed, err := v.Schedule.EndOf(ctx, w)
+	seed, err := v.Schedule.SelectionSeed(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -32,9 +32,9 @@ func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window)
 	var next peers.Selection
 	switch {
 	case errors.Is(err, store.ErrNotFound) || (err != nil && first.Hotkey != v.Outbox.Signer.Hotkey()):
-		next, err = peers.Initial(candidates, seed.Hash, v.Params)
+		next, err = peers.Initial(candidates, seed, v.Params)
 	case err == nil:
-		next, err = peers.Next(now.Peers, candidates, seed.Hash, v.Params)
+		next, err = peers.Next(now.Peers, candidates, seed, v.Params)
 	}
 	if errors.Is(err, peers.ErrTooFew) {
 		v.Log.Info("peer list unchanged", "window", w, "err", err)

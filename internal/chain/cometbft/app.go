@@ -45,6 +45,7 @@ type app struct {
 	retain        int64 // blocks kept
 	snapshotEvery int64 // blocks; 0 is never
 	now           func() time.Time
+	gate          *gate    // nil: no other nodes
 	lottery       *lottery // nil: the chain's votes carry no randomness
 	log           *slog.Logger
 
@@ -253,6 +254,11 @@ func (a *app) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit
 
 // Query answers about the newest durable state.
 func (a *app) Query(_ context.Context, r *abci.RequestQuery) (*abci.ResponseQuery, error) {
+	if a.gate != nil {
+		if answer, ok := a.gate.query(r.Path); ok {
+			return answer, nil
+		}
+	}
 	answer := a.view.Load().respond(r)
 	return &answer, nil
 }

@@ -27,6 +27,7 @@ type Network struct {
 	Listen   string   `json:"listen"`             // host:port for other nodes
 	External string   `json:"external,omitempty"` // host:port as others see it, if not Listen
 	Peers    []string `json:"peers"`              // id@host:port of nodes to hold a connection to
+	Closed   bool     `json:"closed,omitempty"`   // to nodes that are not in Peers
 }
 
 // Identity is the public half of a node's keys.

@@ -1,12 +1,14 @@
 package cometbft_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -295,5 +297,38 @@ func TestLateJoiner(t *testing.T) {
 	}
 	if b, err := c.Block(ctx, 2); err == nil {
 		t.Errorf("it has block %d: it did not begin with a snapshot", b.Number)
+	}
+}
+
+// A flood of connections to an authority's peer port, of more than CometBFT has places for, does
+// not keep another authority out.
+func TestPeerPortUnderFlood(t *testing.T) {
+	g, _ := ledgertest.Genesis(t)
+	homes, listen := []string{t.TempDir(), t.TempDir()}, []string{freeAddress(t), freeAddress(t)}
+	if err := cometbft.InitNetwork(homes, listen, g); err != nil {
+		t.Fatal(err)
+	}
+	// The first cannot reach the second, which must come in through the port that is flooded.
+	edit(t, filepath.Join(homes[0], "config", "network.json"), listen[1], freeAddress(t))
+	first := start(t, homes[0], "127.0.0.1:0")
+	dial(t, first.Endpoint())
+	hold(t, "http://"+listen[0], 300, "")
+	second := start(t, homes[1], "127.0.0.1:0")
+	c := dial(t, second.Endpoint())
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	if _, err := c.Wait(ctx, 3); err != nil {
+		t.Error(err)
+	}
+}
+
+func edit(t *testing.T, file, old, new string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, bytes.ReplaceAll(b, []byte(old), []byte(new)), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

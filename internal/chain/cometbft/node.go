@@ -205,9 +205,17 @@ func (n *Node) build(ctx context.Context, dbs *databases, logger *cometLogger) (
 	if !ok {
 		return nil, nil, fmt.Errorf("%s holds a key of type %s, want ed25519", c.PrivValidatorKeyFile(), authority.Key.PrivKey.Type())
 	}
-	a.lottery = newLottery(doc, key)
+	a.lottery, a.gate = newLottery(doc, key), newGate(n.network)
 	core, err := node.NewNodeWithContext(ctx, c, authority, nodeKey, proxy.NewConnSyncLocalClientCreator(a),
 		func() (*types.GenesisDoc, error) { return doc, nil }, dbs.open, node.DefaultMetricsProvider(c.Instrumentation), logger)
+	if err == nil {
+		a.gate.connected = func() (ids []string) {
+			for _, p := range core.Switch().Peers().List() {
+				ids = append(ids, string(p.ID()))
+			}
+			return ids
+		}
+	}
 	return core, a, err
 }
 
@@ -222,6 +230,7 @@ func (n *Node) nodeConfig() *cfg.Config {
 	c.Moniker = "templar"
 	c.RPC.ListenAddress = "" // we serve it ourselves, to own the listener
 	n.setP2P(c.P2P)
+	c.FilterPeers = true
 	c.Mempool.MaxTxBytes = ledger.MaxTxSize
 	c.TxIndex.Indexer = "null" // clients look into blocks instead
 	c.Consensus.PeerGossipSleepDuration = 10 * time.Millisecond
@@ -236,6 +245,10 @@ func (n *Node) nodeConfig() *cfg.Config {
 // it hears of: authorities know each other.
 func (n *Node) setP2P(c *cfg.P2PConfig) {
 	c.PexReactor = false
+	// The application bounds the peers (peers.go): CometBFT's own bound is the same for strangers
+	// and authorities, and counts connections before it is known whose they are.
+	c.MaxNumInboundPeers, c.UnconditionalPeerIDs = maxIncoming, strings.Join(newGate(n.network).listed, ",")
+	c.HandshakeTimeout = 5 * time.Second
 	c.ListenAddress, c.ExternalAddress = "tcp://127.0.0.1:0", n.network.External
 	c.PersistentPeers = strings.Join(n.network.Peers, ",")
 	c.PersistentPeersMaxDialPeriod = 5 * time.Second

@@ -45,6 +45,8 @@ type Options struct {
 	// unfinished uploads; 0 is no bound.
 	BucketBytes   int64
 	BucketUploads int
+	// MinFree is the part of the disk, in bytes, that bodies leave free; 0 is no bound.
+	MinFree int64
 }
 
 // Store is a directory of buckets. It is safe for concurrent use.
@@ -74,7 +76,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Store{dir: dir, fsync: o.Fsync, shared: o.Shared, now: o.Now, readDir: os.ReadDir, seed: maphash.MakeSeed(), quota: quota{bytes: o.BucketBytes, uploads: o.BucketUploads}}
+	s := &Store{dir: dir, fsync: o.Fsync, shared: o.Shared, now: o.Now, readDir: os.ReadDir, seed: maphash.MakeSeed(), quota: quota{bytes: o.BucketBytes, uploads: o.BucketUploads, minFree: o.MinFree, free: freeSpace}}
 	s.buffers.New = func() any { return new([chunk]byte) }
 	if o.Shared {
 		return s, nil

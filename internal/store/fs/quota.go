@@ -14,9 +14,13 @@ type QuotaError struct {
 	Bucket string
 	Bytes  int64 // that it may take, or
 	Count  int   // the unfinished uploads that it may have
+	Disk   bool  // it is the disk that has no room
 }
 
 func (e *QuotaError) Error() string {
+	if e.Disk {
+		return "the server's disk is nearly full"
+	}
 	if e.Count > 0 {
 		return fmt.Sprintf("bucket %q has %d unfinished uploads, all that it may: complete or abort some", e.Bucket, e.Count)
 	}
@@ -28,6 +32,8 @@ func (e *QuotaError) Error() string {
 type quota struct {
 	bytes   int64
 	uploads int
+	minFree int64
+	free    func(dir string) (bytes int64, ok bool)
 
 	mu struct {
 		sync.Mutex
@@ -110,6 +116,11 @@ func treeSize(dir string) (sum int64, err error) {
 // reserve makes sure that there is room for a body, and keeps it until release.
 func (s *Store) reserve(bucket string, size int64) (release func(), err error) {
 	size = max(0, size)
+	if s.quota.minFree > 0 {
+		if free, ok := s.quota.free(s.dir); ok && free-size < s.quota.minFree {
+			return func() {}, &QuotaError{Bucket: bucket, Disk: true}
+		}
+	}
 	err = s.with(bucket, func(u *used) error {
 		if s.quota.bytes > 0 && size > s.quota.bytes-u.bytes {
 			return &QuotaError{Bucket: bucket, Bytes: s.quota.bytes}

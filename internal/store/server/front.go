@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 )
 
 const requestID = "X-Amz-Request-Id"
@@ -59,13 +60,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	client.known = true
-	s.connections.Know(r.Context(), true)
-	leave, ok := s.slots.enter(c.auth.key)
+	// A key that cannot write is public: what it has open is as good as a stranger's.
+	s.connections.Know(r.Context(), !reads(c.auth.key))
+	host, local := s.proxies.Client(r.RemoteAddr, r.Header)
+	leave, ok := s.slots.enter(r.Context(), &request{key: c.auth.key.AccessKey, reader: reads(c.auth.key), host: host, local: local, client: client})
 	if !ok {
 		s.refuse(client, r, errSlowDown)
 		return
 	}
-	defer leave()
+	client.place = sync.OnceFunc(leave)
+	defer client.place()
 	if err := s.answer(c); err != nil {
 		s.refuse(client, r, s.hint(c, err))
 	}

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,6 +36,10 @@ type client struct {
 	begun               time.Time
 	body                *pacedBody // nil when the request has none
 	sent                int64
+
+	place   func()       // gives the place of the request back; nil: it has none
+	waiting atomic.Int64 // since when the server waits for this client, in ns; 0: it does not
+	cut     atomic.Bool  // to make room for others
 }
 
 // attend gives a request's client its deadlines. The request that it returns is a copy, because
@@ -69,18 +73,48 @@ func (c *client) deadline(since time.Time, moved int64) time.Time {
 
 func (c *client) renew() { c.control.SetWriteDeadline(time.Now().Add(c.patience)) }
 
-func (c *client) step() {
+func (c *client) step() (done func()) {
 	if c.sent == 0 {
 		c.begun = time.Now()
+		if c.place != nil { // what is left is up to the client, and takes no more than its connection
+			c.place()
+		}
 	}
 	c.control.SetWriteDeadline(c.deadline(c.begun, c.sent))
+	return c.waits()
+}
+
+// waits notes that the server waits for the client from now on; the result ends it.
+func (c *client) waits() (done func()) {
+	c.waiting.Store(time.Now().UnixNano())
+	if c.cut.Load() {
+		c.hangUpNow()
+	}
+	return func() { c.waiting.Store(0) }
+}
+
+// stalled is for how long the server has waited for the client. What the server itself takes its
+// time for does not count.
+func (c *client) stalled(now time.Time) time.Duration {
+	since := c.waiting.Load()
+	if since == 0 {
+		return 0
+	}
+	return now.Sub(time.Unix(0, since))
+}
+
+// hangUpNow ends what waits for the client. Other goroutines may call it.
+func (c *client) hangUpNow() {
+	c.cut.Store(true)
+	c.control.SetReadDeadline(time.Unix(1, 0))
+	c.control.SetWriteDeadline(time.Unix(1, 0))
 }
 
 // Unwrap shows net/http its own writer.
 func (c *client) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 func (c *client) Write(b []byte) (int, error) {
-	c.step()
+	defer c.step()()
 	n, err := c.ResponseWriter.Write(b)
 	c.sent += int64(n)
 	return n, err
@@ -94,11 +128,12 @@ func (c *client) ReadFrom(r io.Reader) (sent int64, err error) {
 		return io.Copy(struct{ io.Writer }{c}, r)
 	}
 	for limited.N > 0 && err == nil {
-		c.step()
+		done := c.step()
 		step := &io.LimitedReader{R: limited.R, N: min(limited.N, sendStep)}
 		want := step.N
 		var n int64
 		n, err = io.Copy(c.ResponseWriter, step)
+		done()
 		sent, limited.N, c.sent = sent+n, limited.N-n, c.sent+n
 		if n < want {
 			break
@@ -157,7 +192,9 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	if !b.ended {
 		control.SetReadDeadline(b.client.deadline(b.begun, b.got))
 	}
+	done := b.client.waits()
 	n, err := b.ReadCloser.Read(p)
+	done()
 	b.got += int64(n)
 	b.silent = b.silent || errors.Is(err, os.ErrDeadlineExceeded)
 	if err == io.EOF && !b.ended {
@@ -165,54 +202,4 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 		control.SetReadDeadline(time.Time{})
 	}
 	return n, err
-}
-
-// slots is the room for requests that run at once. No key gets all of it, and keys that cannot
-// write, which everybody may have, leave half of it to those that can.
-type slots struct {
-	max int
-	mu  struct {
-		sync.Mutex
-		all, readers int
-		of           map[string]int // by key
-	}
-}
-
-func newSlots(n int) *slots {
-	s := &slots{max: n}
-	s.mu.of = map[string]int{}
-	return s
-}
-
-// enter takes a place for a request of the key. The caller leaves it.
-func (s *slots) enter(k Key) (leave func(), ok bool) {
-	reader := !k.Admin
-	for _, g := range k.Grants {
-		reader = reader && !g.Write
-	}
-	share := s.max - s.max/4
-	if reader {
-		share = max(1, s.max/4)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.all >= s.max || s.mu.of[k.AccessKey] >= share || reader && s.mu.readers >= s.max-s.max/2 {
-		return nil, false
-	}
-	s.count(k.AccessKey, reader, 1)
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.count(k.AccessKey, reader, -1)
-	}, true
-}
-
-func (s *slots) count(key string, reader bool, by int) {
-	s.mu.all += by
-	if reader {
-		s.mu.readers += by
-	}
-	if s.mu.of[key] += by; s.mu.of[key] == 0 {
-		delete(s.mu.of, key)
-	}
 }

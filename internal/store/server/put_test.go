@@ -258,24 +258,48 @@ func TestRefusedBodiesAreReadOut(t *testing.T) {
 }
 
 func TestTooManyRequests(t *testing.T) {
-	h := start(t, server.Config{Dir: t.TempDir(), MaxRequests: 1})
+	h := start(t, server.Config{Dir: t.TempDir(), MaxRequests: 1, Patience: 600 * time.Millisecond})
 	c := client(t, h, admin, nil)
 	r, w := io.Pipe()
 	done := make(chan error, 1)
+	const size = 1000
 	go func() {
-		_, err := c.PutObject(context.WithoutCancel(t.Context()), "bucket", "slow", r, 2, "", "", minio.PutObjectOptions{DisableContentSha256: true})
+		_, err := c.PutObject(context.WithoutCancel(t.Context()), "bucket", "slow", r, size, "", "", minio.PutObjectOptions{DisableContentSha256: true})
 		done <- err
 	}()
-	w.Write([]byte("x")) // the request runs
-	for tick := time.Tick(time.Millisecond); ; <-tick {
-		_, err := c.StatObject(t.Context(), "bucket", "key", minio.StatObjectOptions{})
-		if s := minio.ToErrorResponse(err).StatusCode; s == 503 {
-			break
-		} else if s != 404 {
-			t.Fatalf("got %v", err)
+	sent := 0
+	send := func() {
+		n, _ := w.Write([]byte("x"))
+		sent += n
+	}
+	send() // the request runs, and goes on
+	full := make(chan struct{})
+	go func() {
+		defer close(full)
+		for tick := time.Tick(time.Millisecond); ; <-tick {
+			_, err := c.StatObject(t.Context(), "bucket", "key", minio.StatObjectOptions{})
+			if s := minio.ToErrorResponse(err).StatusCode; s == 503 {
+				return
+			} else if s != 404 {
+				t.Errorf("got %v", err)
+				return
+			}
+		}
+	}()
+	for tick := time.Tick(20 * time.Millisecond); sent < size/2; <-tick {
+		select {
+		case <-full:
+			for sent < size {
+				send()
+			}
+		default:
+			send()
 		}
 	}
-	w.Write([]byte("x"))
+	for sent < size {
+		send()
+	}
+	<-full
 	if err := errors.Join(<-done, w.Close()); err != nil {
 		t.Error(err)
 	}

@@ -71,7 +71,12 @@ type Config struct {
 	// Patience is how long a client may neither send nor take a byte in the middle of a
 	// body; 0 is a minute.
 	Patience time.Duration
-	Log      *slog.Logger // faults of this server; nil is silent
+	// Proxies are reverse proxies in front of the server, which are believed about the address
+	// of a client.
+	Proxies admit.Proxies
+	// MinFree is the part of the disk, in bytes, that uploads leave free. 0 is no bound.
+	MinFree int64
+	Log     *slog.Logger // faults of this server; nil is silent
 }
 
 // Server serves the buckets of a directory. It is safe for concurrent use.
@@ -83,19 +88,20 @@ type Server struct {
 	slots       *slots
 	connections *admit.Connections
 	patience    time.Duration
+	proxies     admit.Proxies
 	log         *slog.Logger
 }
 
 // Open opens the directory, making it if need be, and readies a server for it.
 func Open(c Config) (*Server, error) {
-	files, err := fs.Open(c.Dir, fs.Options{Fsync: c.Fsync, Now: c.Now, BucketBytes: c.BucketBytes, BucketUploads: c.BucketUploads})
+	files, err := fs.Open(c.Dir, fs.Options{Fsync: c.Fsync, Now: c.Now, BucketBytes: c.BucketBytes, BucketUploads: c.BucketUploads, MinFree: c.MinFree})
 	if err != nil {
 		return nil, fmt.Errorf("s3 server: %w", err)
 	}
 	// A running request may have three files open beside its connection.
 	s := &Server{
-		files: files, operations: operations(), maxBody: cmp.Or(c.MaxBody, DefaultMaxBody), patience: cmp.Or(c.Patience, time.Minute), log: c.Log,
-		slots:       newSlots(cmp.Or(c.MaxRequests, min(DefaultMaxRequests, admit.OpenFiles()/8))),
+		files: files, operations: operations(), maxBody: cmp.Or(c.MaxBody, DefaultMaxBody), patience: cmp.Or(c.Patience, time.Minute), proxies: c.Proxies, log: c.Log,
+		slots:       newSlots(cmp.Or(c.MaxRequests, min(DefaultMaxRequests, admit.OpenFiles()/8)), cmp.Or(c.Patience, time.Minute)),
 		connections: admit.NewConnections(cmp.Or(c.MaxConnections, min(DefaultMaxConnections, admit.OpenFiles()/2))),
 	}
 	if s.log == nil {
