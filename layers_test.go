@@ -14,7 +14,8 @@ import (
 // layers lists the packages from the lowest layer to the highest. A package may import packages
 // of lower layers and those under its own folder.
 var layers = [][]string{
-	{"protocol", "internal/strictjson", "internal/userfile"},
+	{"internal/strictjson", "internal/userfile"},
+	{"protocol"},
 	{"internal/safetensors", "internal/tokenizer"},
 	{"internal/admit", "internal/clock", "internal/kernel", "internal/workers", "internal/score"},
 	{"state"},

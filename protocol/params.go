@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -13,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"templar/internal/strictjson"
 )
 
 // Params are the run parameters: the values that all honest nodes must share to train
@@ -223,9 +224,7 @@ func DecodeParams(b []byte) (Params, error) {
 			}
 		}
 	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&p); err != nil {
+	if err := strictjson.Config(b, &p); err != nil {
 		return Params{}, fmt.Errorf("run parameters: %w", err)
 	}
 	return p, p.Validate()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"templar/internal/admit"
 	"templar/internal/config"
 	"templar/internal/node"
 	"templar/internal/store"
@@ -36,8 +37,10 @@ func storeServe(std Std) *cobra.Command {
     ]
   }
 
-A bucket may be bounded: "bucket_bytes" is what each may hold, "bucket_uploads" how many
-unfinished uploads it may have (1000 without). "dir" may begin with ~/.`,
+"bucket_bytes" is what each bucket may hold (without: an equal share of the disk),
+"bucket_uploads" how many unfinished uploads it may have (1000), "min_free_bytes" what uploads
+leave free of the disk (1 GiB); -1 is no bound. "proxies" lists reverse proxies in front of the
+server. "dir" may begin with ~/.`,
 		Example: `  templar store serve --config store.json --addr 127.0.0.1:9000`,
 		Args:    noArgs,
 	}
@@ -51,6 +54,12 @@ unfinished uploads it may have (1000 without). "dir" may begin with ~/.`,
 	}
 	return cmd
 }
+
+// What a store's file leaves out.
+const (
+	defaultUploads = 1000
+	defaultMinFree = 1 << 30
+)
 
 func serveStore(cmd *cobra.Command, std Std, file, addr string) error {
 	log, err := logger(cmd, std)
@@ -76,7 +85,18 @@ func serveStore(cmd *cobra.Command, std Std, file, addr string) error {
 		return err
 	}
 	defer unlock()
-	s, err := server.Open(server.Config{Dir: c.Dir, Keys: keys, Fsync: true, Log: log, BucketBytes: c.BucketBytes, BucketUploads: cmp.Or(c.BucketUploads, 1000)})
+	sc := server.Config{Dir: c.Dir, Keys: keys, Fsync: true, Log: log}
+	if sc.Proxies, err = admit.ParseProxies(c.Proxies); err != nil {
+		return usageError{err}
+	}
+	sc.BucketUploads = max(0, cmp.Or(c.BucketUploads, defaultUploads))
+	sc.MinFree = max(0, cmp.Or(c.MinFree, defaultMinFree))
+	if sc.BucketBytes = max(0, c.BucketBytes); c.BucketBytes == 0 {
+		if sc.BucketBytes, err = fs.Share(c.Dir, len(c.Buckets)); err != nil {
+			return err
+		}
+	}
+	s, err := server.Open(sc)
 	if err != nil {
 		return err
 	}
@@ -85,6 +105,6 @@ func serveStore(cmd *cobra.Command, std Std, file, addr string) error {
 			return err
 		}
 	}
-	log.Info("store serves", "endpoint", "http://"+l.Addr().String(), "buckets", len(c.Buckets))
+	log.Info("store serves", "endpoint", "http://"+l.Addr().String(), "buckets", len(c.Buckets), "bucket_bytes", sc.BucketBytes)
 	return s.Serve(cmd.Context(), l)
 }

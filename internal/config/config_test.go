@@ -472,7 +472,10 @@ func TestStoreServer(t *testing.T) {
 		t.Errorf("rights %+v", k.Grants)
 	}
 	for text, want := range map[string]string{
-		`{"dir":"d","bukets":[]}`:                                                        "unknown field",
+		`{"dir":"d","bukets":[]}`:                                                        `line 1: unknown name "bukets"`,
+		"{\"dir\":\"d\",\n\"Dir\":\"e\"}":                                                `line 2: unknown name "Dir"`,
+		"{\"dir\":\"d\",\n\"dir\":\"e\"}":                                                `line 2: the name "dir" appears twice`,
+		`{"dir":"d","keys":[{"id":"abc","secret":{"hunter2":1}}]}`:                       "line 1",
 		`{"keys":[{"id":"abc","secret":"hunter2","read":["x"]}]}`:                        "dir is missing",
 		`{"dir":"d","keys":[{"id":"abc","secret":"hunter2","read":["nowhere"]}]}`:        `bucket "nowhere" is not in buckets`,
 		`{"dir":"d","keys":[{"id":"abc","secret":"s"},{"id":"abc","secret":"hunter2"}]}`: "stands twice",

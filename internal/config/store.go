@@ -1,14 +1,15 @@
 package config
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 
+	"templar/internal/admit"
 	"templar/internal/store"
+	"templar/internal/strictjson"
 	"templar/internal/userfile"
 )
 
@@ -20,9 +21,15 @@ type StoreServer struct {
 	Buckets []string `json:"buckets"`
 	Keys    []Access `json:"keys"`
 	// BucketBytes bounds what each bucket may hold, its unfinished uploads included, and
-	// BucketUploads how many of these it may have. 0 means no bound, and 1000.
+	// BucketUploads how many of these it may have. 0 means an equal share of the disk, and 1000;
+	// -1 means no bound.
 	BucketBytes   int64 `json:"bucket_bytes,omitempty"`
 	BucketUploads int   `json:"bucket_uploads,omitempty"`
+	// MinFree is what uploads leave free of the disk, in bytes. 0 means 1 GiB; -1 no bound.
+	MinFree int64 `json:"min_free_bytes,omitempty"`
+	// Proxies are the addresses of reverse proxies in front of the server, whose
+	// X-Forwarded-For names the client: limits are by client.
+	Proxies []string `json:"proxies,omitempty"`
 }
 
 // LogValue keeps the secrets out of logs.
@@ -59,13 +66,8 @@ func LoadStore(path string) (StoreServer, error) {
 		return StoreServer{}, err
 	}
 	var s StoreServer
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
-		return StoreServer{}, fmt.Errorf("%s: %w%s", path, err, where(b, err))
-	}
-	if dec.More() {
-		return StoreServer{}, fmt.Errorf("%s: something follows the configuration", path)
+	if err := strictjson.Config(b, &s); err != nil {
+		return StoreServer{}, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := s.normalise(); err != nil {
 		return StoreServer{}, fmt.Errorf("%s: %w", path, err)
@@ -113,8 +115,11 @@ func (s *StoreServer) validate(path string) error {
 			fault("buckets: %w", err)
 		}
 	}
-	if s.BucketBytes < 0 || s.BucketUploads < 0 {
-		fault("bucket_bytes and bucket_uploads must not be negative")
+	if s.BucketBytes < -1 || s.BucketUploads < -1 || s.MinFree < -1 {
+		fault("bucket_bytes, bucket_uploads and min_free_bytes: want -1 (no bound), 0 (the default) or more")
+	}
+	if _, err := admit.ParseProxies(s.Proxies); err != nil {
+		fault("proxies: %w", err)
 	}
 	seen := map[string]bool{}
 	for i, k := range s.Keys {

@@ -1,8 +1,6 @@
 package localnet
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +9,7 @@ import (
 	"templar/internal/config"
 	"templar/internal/node"
 	"templar/internal/parts"
+	"templar/internal/strictjson"
 	"templar/internal/telemetry"
 	"templar/internal/wallet"
 	"templar/protocol"
@@ -123,9 +122,7 @@ func read(dir string) (*network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(n); err != nil {
+	if err := strictjson.Config(b, n); err != nil {
 		return nil, fmt.Errorf("%s: %w", n.path("network.json"), err)
 	}
 	if n.Version != networkVersion {

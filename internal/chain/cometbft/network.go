@@ -20,6 +20,7 @@ import (
 	"github.com/cometbft/cometbft/types"
 
 	"templar/internal/chain/ledger"
+	"templar/internal/strictjson"
 )
 
 // Network is how a node connects to others. The zero value is a single node.
@@ -249,7 +250,7 @@ func readNetwork(home string) (n Network, err error) {
 	if err != nil {
 		return Network{}, err
 	}
-	if err := json.Unmarshal(b, &n); err != nil {
+	if err := strictjson.Config(b, &n); err != nil {
 		return Network{}, fmt.Errorf("%s: %w", networkFile(home), err)
 	}
 	return n, n.validate()

@@ -1,12 +1,12 @@
 package ledger
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 
+	"templar/internal/strictjson"
 	"templar/protocol"
 )
 
@@ -80,15 +80,7 @@ func DecodeParams(b []byte) (p Params, err error) {
 func (p *Params) Encode() ([]byte, error) { return json.Marshal(p) }
 
 func decodeJSON(b []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return err
-	}
-	if dec.More() {
-		return errors.New("more than one JSON value")
-	}
-	return nil
+	return strictjson.Config(b, v)
 }
 
 // faults lists all that is wrong.

@@ -131,7 +131,7 @@ func TestVote(t *testing.T) {
 	}
 	b.do(3, nine, "only an authority")
 	b.do(0, ledger.Vote{Params: []byte(`{"tempo":9}`)}, "max_neurons")
-	b.do(0, ledger.Vote{Params: []byte(`{"nothing":9}`)}, "unknown field")
+	b.do(0, ledger.Vote{Params: []byte(`{"nothing":9}`)}, "unknown name")
 	b.do(0, nine, "")
 	b.do(1, nine, "")
 	stands(4, 2) // two of three are two thirds, not more

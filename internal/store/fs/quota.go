@@ -96,6 +96,20 @@ func (s *Store) count(bucket string) (*used, error) {
 	return u, nil
 }
 
+// Share is what each of n buckets in a folder may take if they share the disk: what they take now,
+// and what is free. It is 0, no bound, where that cannot be known.
+func Share(dir string, n int) (int64, error) {
+	free, ok := freeSpace(dir)
+	if !ok || n == 0 {
+		return 0, nil
+	}
+	used, err := treeSize(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("store: %w", err)
+	}
+	return max(1, (used+free)/int64(n)), nil
+}
+
 func treeSize(dir string) (sum int64, err error) {
 	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
