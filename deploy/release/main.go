@@ -135,7 +135,7 @@ func (r *release) readCommit(ctx context.Context) error {
 // pages generates completions and man pages, and returns their paths in an archive.
 func (r *release) pages(ctx context.Context, work string) (map[string][]byte, error) {
 	host := filepath.Join(work, "host")
-	if err := r.compile(ctx, host, nil); err != nil {
+	if err := r.compile(ctx, "templar", host, nil); err != nil {
 		return nil, err
 	}
 	pages := map[string][]byte{}
@@ -172,31 +172,36 @@ func (r *release) pages(ctx context.Context, work string) (map[string][]byte, er
 	return pages, nil
 }
 
-// compile builds the program for the system that env names.
-func (r *release) compile(ctx context.Context, to string, env []string) error {
+// compile builds a program of cmd for the system that env names.
+func (r *release) compile(ctx context.Context, program, to string, env []string) error {
 	_, err := command(ctx, append(env, "CGO_ENABLED=0", "GOFLAGS="), "go", "build", "-trimpath", "-tags", tags, "-buildvcs=true",
-		"-ldflags", "-s -w -buildid= -X main.released="+r.version, "-o", to, "./cmd/templar")
+		"-ldflags", "-s -w -buildid= -X main.released="+r.version, "-o", to, "./cmd/"+program)
 	return err
 }
 
 // build makes the archive of one system and returns its name.
 func (r *release) build(ctx context.Context, work, target string, pages map[string][]byte) (string, error) {
 	system, arch, _ := strings.Cut(target, "/")
-	program := "templar"
+	programs, suffix := []string{"templar", "templar-xla"}, ""
 	if system == "windows" {
-		program += ".exe"
-	}
-	binary := filepath.Join(work, system+"-"+arch)
-	// GOAMD64 and GOARM64 of the environment would change the instructions.
-	if err := r.compile(ctx, binary, []string{"GOOS=" + system, "GOARCH=" + arch, "GOAMD64=v1", "GOARM64=v8.0"}); err != nil {
-		return "", err
-	}
-	body, err := os.ReadFile(binary)
-	if err != nil {
-		return "", err
+		programs, suffix = programs[:1], ".exe" // plug-ins of devices are not loaded there
 	}
 	base := fmt.Sprintf("templar_%s_%s_%s", r.version, system, arch)
-	files := []file{{base + "/" + program, 0o755, body}}
+	var files []file
+	size := 0
+	for _, program := range programs {
+		binary := filepath.Join(work, program+"-"+system+"-"+arch)
+		// GOAMD64 and GOARM64 of the environment would change the instructions.
+		if err := r.compile(ctx, program, binary, []string{"GOOS=" + system, "GOARCH=" + arch, "GOAMD64=v1", "GOARM64=v8.0"}); err != nil {
+			return "", err
+		}
+		body, err := os.ReadFile(binary)
+		if err != nil {
+			return "", err
+		}
+		files = append(files, file{base + "/" + program + suffix, 0o755, body})
+		size += len(body)
+	}
 	for name, text := range pages {
 		files = append(files, file{base + "/" + name, 0o644, text})
 	}
@@ -209,7 +214,7 @@ func (r *release) build(ctx context.Context, work, target string, pages map[stri
 	if err := write(&archive, files, r.date); err != nil {
 		return "", err
 	}
-	fmt.Printf("%-45s %5.1f MB, the program %.1f MB\n", name, mega(archive.Len()), mega(len(body)))
+	fmt.Printf("%-45s %5.1f MB, its programs %.1f MB\n", name, mega(archive.Len()), mega(size))
 	return name, os.WriteFile(filepath.Join(r.out, name), archive.Bytes(), 0o666)
 }
 
