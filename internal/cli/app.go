@@ -112,7 +112,7 @@ update, validators measure each miner's contribution and set weights on a chain.
 		a.localnet(std), runGroup(b), initGroup(std, b), simCommand(std, b), a.lab(std), generate(b),
 		a.role(std, telemetry.Miner), a.role(std, telemetry.Validator), a.role(std, telemetry.Aggregator), a.role(std, telemetry.Evaluator),
 		chainGroup(std, b), storeGroup(std, b), walletGroup(), inspect(b), vectorsGroup(), a.version(),
-		statusCommand(), explainCommand(std, b), verifyCommand(std, b), evalCommand(b), modelGroup(), datasetGroup(std, b), withNode(withClocks(withDevices(doctor()), b), std, b), engineGroup(),
+		statusCommand(), a.open(std), explainCommand(std, b), verifyCommand(std, b), evalCommand(b), modelGroup(), datasetGroup(std, b), withNode(withClocks(withDevices(doctor()), b), std, b), engineGroup(),
 	)
 	completeFlags(root, b)
 	return root

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 
 	"templar/internal/admin"
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/dashboard/collect"
+	"templar/internal/dashboard/web"
 	"templar/internal/node"
 	"templar/internal/telemetry"
 	"templar/internal/telemetry/prom"
@@ -35,6 +37,7 @@ func (o *Options) openConsole(c *collect.Collector) (*console, error) {
 	}
 	s, err := admin.Listen(o.Admin, admin.Options{
 		Metrics: out.metrics.Handler(), Status: func() any { return out.monitor.Status() }, Health: out.monitor.Health, Profile: o.Profile, Log: o.Log,
+		Page: web.New(c, clock.Wall{}, web.Options{Title: filepath.Base(o.DataDir), Version: o.Version}),
 	})
 	if err != nil {
 		return nil, err

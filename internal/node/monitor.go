@@ -3,6 +3,8 @@ package node
 import (
 	"cmp"
 	"context"
+	"log/slog"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +14,8 @@ import (
 	"templar/internal/admin"
 	"templar/internal/clock"
 	"templar/internal/config"
+	"templar/internal/dashboard/collect"
+	"templar/internal/dashboard/web"
 	"templar/internal/parts"
 	"templar/internal/role"
 	"templar/internal/store"
@@ -147,16 +151,28 @@ func openConsole(c config.Node, env *Env) (*console, error) {
 	}
 	metrics, m := prom.New(env.Version), NewMonitor(env.Version, env.Clock)
 	env.Monitor = m
-	env.Sink = telemetry.Tee(env.Sink, metrics)
+	events := collect.NewCollector(metaOf(c))
+	env.Sink = telemetry.Tee(env.Sink, metrics, events)
+	env.Log = slog.New(slog.NewMultiHandler(env.Log.Handler(), events.LogHandler(slog.LevelWarn)))
 	s, err := admin.Listen(c.Admin.Address, admin.Options{
 		Metrics: metrics.Handler(), Status: func() any { return m.Status() }, Health: m.Health,
-		Profile: c.Admin.Profile, Hosts: c.Admin.Hosts, Log: env.Log,
+		Profile: c.Admin.Profile, Page: web.New(events, env.Clock, web.Options{Title: c.Name, Version: env.Version}), Hosts: c.Admin.Hosts, Log: env.Log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	env.Log.Info("admin server", "url", s.URL())
 	return &console{server: s}, nil
+}
+
+// metaOf is what is known of a run before the node has joined it. A file that cannot be read is
+// reported by the node.
+func metaOf(c config.Node) collect.Meta {
+	m := collect.Meta{Windows: int(c.Options.Windows), UnigramEntropy: math.NaN(), DataDir: c.DataDir}
+	if p, err := LoadParams(c.Run); err == nil {
+		m.BlocksPerWindow, m.BlockTime = p.BlocksPerWindow, p.BlockTime()
+	}
+	return m
 }
 
 // run serves until ctx ends. A failure ends the server alone: a node works without it.

@@ -40,9 +40,10 @@ type minerBook struct {
 }
 
 type validatorBook struct {
-	uid    protocol.UID
-	window protocol.Window
-	scores map[protocol.UID]Standing
+	uid     protocol.UID
+	window  protocol.Window
+	scores  map[protocol.UID]Standing
+	history map[protocol.UID][]scoredLine // newest last
 }
 
 func newBooks(nodes []Member) books {
@@ -159,13 +160,14 @@ func (b *books) recordApplied(e telemetry.Event, a telemetry.Applied) {
 func (b *books) recordScored(e telemetry.Event, s telemetry.Scored) {
 	v := b.validators[e.Node]
 	if v == nil {
-		v = &validatorBook{scores: map[protocol.UID]Standing{}}
+		v = &validatorBook{scores: map[protocol.UID]Standing{}, history: map[protocol.UID][]scoredLine{}}
 		b.validators[e.Node] = v
 	}
 	v.uid, v.window = e.UID, e.Window
 	for i := range s.Miners {
 		l := &s.Miners[i]
 		b.miner(l.UID).hotkey = l.Hotkey.String()
+		v.remember(e.Window, *l)
 		losses := l.Losses
 		if losses == nil {
 			losses = v.scores[l.UID].Losses

@@ -1,6 +1,8 @@
 package collect
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,15 +81,18 @@ func (c *Collector) Emit(e telemetry.Event) {
 func (c *Collector) Summary() Summary {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.summary()
+	return c.summary(0)
 }
 
-func (c *Collector) summary() Summary {
-	r := c.mu.books.summarize()
+func (c *Collector) summary(from protocol.Window) Summary {
+	r := c.mu.books.summarize(from)
 	r.Preset, r.Seed, r.Corpus = c.meta.Preset, c.meta.Seed, c.meta.Corpus
 	r.TokenUnit, r.UnigramEntropy = c.meta.Unit(), Measure(c.meta.UnigramEntropy)
 	if c.mu.earlier != nil {
-		r = r.Merge(*c.mu.earlier)
+		earlier := *c.mu.earlier
+		i, _ := slices.BinarySearchFunc(earlier.Windows, from, func(w Window, from protocol.Window) int { return cmp.Compare(w.Window, from) })
+		earlier.Windows = earlier.Windows[i:]
+		r = r.Merge(earlier)
 	}
 	return r
 }

@@ -8,14 +8,15 @@ import (
 )
 
 // summarize makes a Summary of the books; what only Meta knows is left empty.
-func (b *books) summarize() Summary {
+// It lists the windows from one on.
+func (b *books) summarize(from protocol.Window) Summary {
 	r := Summary{
 		Version: Version, Parameters: b.parameters, StartWindow: b.start,
 		UnigramEntropy: Unknown(), InitialLoss: b.initialLoss(), FinalLoss: Unknown(), Seconds: Unknown(),
 		Windows: []Window{}, Miners: []Miner{}, ScoredBy: b.reference(), Checkpoint: b.checkpoint,
 	}
 	for _, w := range slices.Sorted(maps.Keys(b.windows)) {
-		if book := b.windows[w]; book.applied {
+		if book := b.windows[w]; book.applied && w >= from {
 			r.Windows = append(r.Windows, b.finishWindow(book))
 			r.FinalLoss = r.Windows[len(r.Windows)-1].HeldOutLoss.Or(r.FinalLoss)
 		}
