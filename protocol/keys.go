@@ -18,6 +18,8 @@ const (
 	KindCheckpoint Kind = "checkpoint" // a folder
 	KindPeers      Kind = "peers"
 	KindReport     Kind = "report"
+	KindKey        Kind = "key"
+	KindClosing    Kind = "closing"
 )
 
 // Prefix returns the common prefix of all keys of a kind. Keys of other kinds may share it;
@@ -31,7 +33,7 @@ func (k Kind) Prefix() string {
 
 // ofNode reports whether keys of the kind name a uid.
 func (k Kind) ofNode() bool {
-	return k == KindGradient || k == KindSample || k == KindArchive || k == KindReport
+	return k == KindGradient || k == KindSample || k == KindArchive || k == KindReport || k == KindKey
 }
 
 // Key is a parsed object key of this version.
@@ -68,7 +70,16 @@ func SampleKey(w Window, uid UID) string { return Key{Kind: KindSample, Window: 
 // ReportKey names a validator's report on w in its own bucket.
 func ReportKey(w Window, uid UID) string { return Key{Kind: KindReport, Window: w, UID: uid}.String() }
 
-// ArchiveKey names the aggregator's copy of a gradient that it included in w.
+// RevealKey names a miner's revealed key of its gradient of w in its own bucket.
+func RevealKey(w Window, uid UID) string {
+	return Key{Kind: KindKey, Window: w, UID: uid}.String()
+}
+
+// ClosingKey names the closing statement of w in the aggregator bucket, and a miner's copy of one in its own as
+// evidence.
+func ClosingKey(w Window) string { return Key{Kind: KindClosing, Window: w}.String() }
+
+// ArchiveKey names the aggregator's copy of a gradient that it included in w: with its key behind it.
 func ArchiveKey(w Window, uid UID) string {
 	return Key{Kind: KindArchive, Window: w, UID: uid}.String()
 }
@@ -104,7 +115,7 @@ func ParseKey(key string) (k Key, ok bool) {
 	}
 	k.Kind = Kind(fields[0])
 	switch k.Kind {
-	case KindGradient, KindSample, KindArchive, KindAggregate, KindCheckpoint, KindPeers, KindReport:
+	case KindGradient, KindSample, KindArchive, KindAggregate, KindCheckpoint, KindPeers, KindReport, KindKey, KindClosing:
 	default:
 		return Key{}, false
 	}

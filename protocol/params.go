@@ -55,7 +55,7 @@ type Params struct {
 	Method Method `json:"method"`
 
 	// Time. T is the time of the first block after a window. Durations are in seconds; delta,
-	// slack, gather and publication together must fit in a window.
+	// slack, gather, key and publication together must fit in a window.
 
 	// BlockSeconds is the time between two blocks: above 0.
 	BlockSeconds float64 `json:"block_seconds"`
@@ -69,6 +69,8 @@ type Params struct {
 	SlackSeconds float64 `json:"slack_seconds"`
 	// GatherSeconds is how long the aggregator goes on fetching after T + D: above 0.
 	GatherSeconds float64 `json:"gather_seconds"`
+	// KeySeconds is how long after the closing statement a miner may reveal its key: above 0.
+	KeySeconds float64 `json:"key_seconds"`
 	// PublicationSeconds is the time for aggregating, signing and uploading: above 0.
 	PublicationSeconds float64 `json:"publication_seconds"`
 	// PeerGatherSeconds is how long a miner's or a validator's own gather may take, in seconds.
@@ -173,6 +175,9 @@ func (p *Params) Delta() time.Duration { return seconds(p.DeltaSeconds) }
 // Gather is how long the aggregator goes on fetching after T + D.
 func (p *Params) Gather() time.Duration { return seconds(p.GatherSeconds) }
 
+// Reveal is how long after the closing statement a miner may reveal its key.
+func (p *Params) Reveal() time.Duration { return seconds(p.KeySeconds) }
+
 // Publication is how long aggregating, signing and uploading may take.
 func (p *Params) Publication() time.Duration { return seconds(p.PublicationSeconds) }
 
@@ -192,7 +197,7 @@ func (p *Params) WindowTime() time.Duration {
 
 // AggregateDue is when the Aggregate of the window that ended at t must be out.
 func (p *Params) AggregateDue(t time.Time) time.Time {
-	return t.Add(p.Delta() + p.Slack() + p.Gather() + p.Publication())
+	return t.Add(p.Delta() + p.Slack() + p.Gather() + p.Reveal() + p.Publication())
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
@@ -256,7 +261,7 @@ func (p *Params) Validate() error {
 		fault(v <= 0, "%s is %d: must be positive", name, v)
 	}
 	for name, v := range sorted(map[string]float64{
-		"block_seconds": p.BlockSeconds, "time_window_delta_seconds": p.DeltaSeconds, "slack_seconds": p.SlackSeconds,
+		"block_seconds": p.BlockSeconds, "time_window_delta_seconds": p.DeltaSeconds, "slack_seconds": p.SlackSeconds, "key_seconds": p.KeySeconds,
 		"gather_seconds": p.GatherSeconds, "publication_seconds": p.PublicationSeconds, "openskill_beta": p.OpenSkillBeta,
 		"active_check_interval": p.ActiveCheckSeconds, "power_normalisation": p.PowerNormalisation,
 	}) {
@@ -279,8 +284,8 @@ func (p *Params) Validate() error {
 	fault(p.Model.VocabSize > 1<<22, "model.vocab_size %d: token shards hold ids below %d", p.Model.VocabSize, 1<<22)
 	fault(p.PageTokens < p.SequenceLength || p.PageTokens%max(p.SequenceLength, 1) != 0, "page_tokens %d must be a multiple of sequence_length %d", p.PageTokens, p.SequenceLength)
 	fault(p.SequenceLength > p.Model.MaxPositions, "sequence_length %d is over model.max_position_embeddings %d", p.SequenceLength, p.Model.MaxPositions)
-	fault(p.Delta()+p.Slack()+p.Gather()+p.Publication() > p.WindowTime(),
-		"D %v + slack %v + gather %v + publication %v do not fit in a window of %v", p.Delta(), p.Slack(), p.Gather(), p.Publication(), p.WindowTime())
+	fault(p.Delta()+p.Slack()+p.Gather()+p.Reveal()+p.Publication() > p.WindowTime(),
+		"D %v + slack %v + gather %v + key %v + publication %v do not fit in a window of %v", p.Delta(), p.Slack(), p.Gather(), p.Reveal(), p.Publication(), p.WindowTime())
 	return errors.Join(errs...)
 }
 

@@ -21,7 +21,7 @@ func Default() Params {
 			"eval_lr_factor": 0.2,
 		}),
 		BlockSeconds: 12, BlocksPerWindow: 7, DeltaSeconds: 10, SlackSeconds: 2,
-		GatherSeconds: 15, PublicationSeconds: 15, PeerGatherSeconds: 35,
+		GatherSeconds: 15, KeySeconds: 5, PublicationSeconds: 15, PeerGatherSeconds: 35,
 		Randomness:   RandomnessBeacon,
 		MaxTopKPeers: 15, MinimumPeers: 5, PeersToReplace: 1, PeerReplacementFrequency: 5, PeerListWindowMargin: 2, UnpaidEvaluations: 20,
 		ActiveCheckSeconds: 60, RecentWindows: 5,
@@ -89,7 +89,7 @@ func (p *Params) loco(steps, sequences, length int, blocks uint64) {
 	})
 	p.BlocksPerWindow = blocks
 	if blocks >= 100 { // payloads of 23 MB for 1.2 billion parameters, 1.3 GB for 69
-		p.DeltaSeconds, p.GatherSeconds, p.PublicationSeconds, p.PeerGatherSeconds = 120, 120, 120, 240
+		p.DeltaSeconds, p.GatherSeconds, p.KeySeconds, p.PublicationSeconds, p.PeerGatherSeconds = 120, 120, 15, 120, 240
 	}
 }
 
@@ -114,7 +114,7 @@ func (p *Params) tiny() {
 	p.SequenceLength, p.PageTokens, p.PagesPerWindow, p.BatchSize = 64, 512, 48, 8
 	p.Method = p.Method.With("learning_rate", 4e-3).With("warmup_steps", 5).With("t_max", 82).With("momentum_decay", 0.9).With("topk_compression", 128)
 	p.BlockSeconds, p.BlocksPerWindow = 0.6, 2
-	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds, p.PeerGatherSeconds = 0.8, 0.1, 0.15, 0.15, 1
+	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.KeySeconds, p.PublicationSeconds, p.PeerGatherSeconds = 0.65, 0.1, 0.1, 0.2, 0.15, 1
 	p.MinimumPeers, p.PeerReplacementFrequency, p.ActiveCheckSeconds = 1, 5, 2
 	p.ValidatorSampleRate, p.WindowsPerWeights, p.CheckpointFrequency = 0.0625, 10, 20
 }

@@ -28,12 +28,15 @@ const (
 	VerdictCopied          // as another's, and stored after it; found by comparing several gradients
 	VerdictUnauthenticated // the store does not know the committed read key, or refuses its signature
 	VerdictUndated         // sent in parts: some stores date such an object before its contents are fixed
+	VerdictWithheld        // listed by the closing statement, and its key was not revealed in time
+	VerdictUnlisted        // in time, and not listed by the closing statement: it counts for nothing, and costs nothing
 	verdictEnd
 )
 
 var verdictNames = [verdictEnd]string{
 	"none", "ok", "missing", "unreachable", "denied", "no-bucket", "early", "late", "too-large", "malformed",
 	"bad-index", "bad-shape", "non-finite", "wrong-version", "wrong-context", "bad-signature", "copied", "unauthenticated", "undated",
+	"withheld", "unlisted",
 }
 
 // OK reports whether the object may be used.
@@ -45,7 +48,7 @@ func (v Verdict) Comparable() bool { return v == VerdictOK || v == VerdictCopied
 // Invalid reports whether the object arrived in time and was then found unusable:
 // its owner, and not the network, is to blame.
 func (v Verdict) Invalid() bool {
-	return (v >= VerdictTooLarge && v <= VerdictBadSignature) || v == VerdictUndated
+	return (v >= VerdictTooLarge && v <= VerdictBadSignature) || v == VerdictUndated || v == VerdictWithheld
 }
 
 // Final reports whether asking again cannot change the verdict.

@@ -15,7 +15,7 @@ import (
 type Included struct {
 	UID     protocol.UID    `json:"uid"`
 	Hotkey  protocol.Hotkey `json:"hotkey"`
-	Content protocol.Hash   `json:"content_hash"` // ContentHash of the gradient object
+	Content protocol.Hash   `json:"content_hash"` // GradientHash
 }
 
 // Skipped names a selected peer whose gradient could not be used.
@@ -35,6 +35,7 @@ type Aggregate struct {
 	Delta         time.Duration   // D: uploads counted until T + D
 	LearningRate  float32
 	Previous      protocol.Hash // content hash of the Aggregate before; zero at Start
+	Closing       protocol.Hash // content hash of the window's closing statement
 	Included      []Included    // ascending uid
 	Skipped       []Skipped     // ascending uid
 	GatherTime    time.Duration
@@ -47,7 +48,7 @@ type Aggregate struct {
 const (
 	includedSize   = uidSize + 32 + 32
 	skippedSize    = uidSize + 1
-	aggregateFixed = termSize + 8 + 32 + 8 + 8 + 4 + 32 + 8 + 8 + 2 + 2
+	aggregateFixed = termSize + 8 + 32 + 8 + 8 + 4 + 32 + 32 + 8 + 8 + 2 + 2
 )
 
 // MaxAggregateSize bounds an Aggregate of up to so many selected peers.
@@ -80,7 +81,7 @@ func (a *Aggregate) message(f Format) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.UploadFrom.UnixNano()))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.Delta))
 	b = binary.LittleEndian.AppendUint32(b, math.Float32bits(a.LearningRate))
-	b = append(b, a.Previous[:]...)
+	b = append(append(b, a.Previous[:]...), a.Closing[:]...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.GatherTime))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.AggregateTime))
 	b = a.appendPeers(b)
@@ -88,16 +89,21 @@ func (a *Aggregate) message(f Format) []byte {
 }
 
 func (a *Aggregate) appendPeers(b []byte) []byte {
-	b = binary.LittleEndian.AppendUint16(b, uint16(len(a.Included)))
-	for i := range a.Included {
-		p := &a.Included[i]
-		b = binary.LittleEndian.AppendUint16(b, uint16(p.UID))
-		b = append(append(b, p.Hotkey[:]...), p.Content[:]...)
-	}
+	b = appendIncluded(b, a.Included)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(a.Skipped)))
 	for _, p := range a.Skipped {
 		b = binary.LittleEndian.AppendUint16(b, uint16(p.UID))
 		b = append(b, byte(p.Verdict))
+	}
+	return b
+}
+
+func appendIncluded(b []byte, all []Included) []byte {
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(all)))
+	for i := range all {
+		p := &all[i]
+		b = binary.LittleEndian.AppendUint16(b, uint16(p.UID))
+		b = append(append(b, p.Hotkey[:]...), p.Content[:]...)
 	}
 	return b
 }
@@ -158,7 +164,7 @@ func (a *Aggregate) readFields(r *reader) protocol.Verdict {
 	a.UploadFrom = time.Unix(0, int64(r.uint64())).UTC()
 	a.Delta = time.Duration(r.uint64())
 	a.LearningRate = math.Float32frombits(r.uint32())
-	a.Previous = r.hash()
+	a.Previous, a.Closing = r.hash(), r.hash()
 	a.GatherTime, a.AggregateTime = time.Duration(r.uint64()), time.Duration(r.uint64())
 	a.readPeers(r)
 	switch {
@@ -171,15 +177,20 @@ func (a *Aggregate) readFields(r *reader) protocol.Verdict {
 }
 
 func (a *Aggregate) readPeers(r *reader) {
-	a.Included = make([]Included, r.count(includedSize))
-	for i := range a.Included {
-		p := &a.Included[i]
-		p.UID, p.Hotkey, p.Content = protocol.UID(r.uint16()), protocol.Hotkey(r.hash()), r.hash()
-	}
+	a.Included = r.included()
 	a.Skipped = make([]Skipped, r.count(skippedSize))
 	for i := range a.Skipped {
 		a.Skipped[i] = Skipped{protocol.UID(r.uint16()), protocol.Verdict(r.uint8())}
 	}
+}
+
+func (r *reader) included() []Included {
+	all := make([]Included, r.count(includedSize))
+	for i := range all {
+		p := &all[i]
+		p.UID, p.Hotkey, p.Content = protocol.UID(r.uint16()), protocol.Hotkey(r.hash()), r.hash()
+	}
+	return all
 }
 
 // check applies the rules of spec/wire, "Aggregate", that encoder and decoder share.

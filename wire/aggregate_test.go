@@ -105,7 +105,7 @@ func aggregateCases(t testing.TB) map[string]verdictCase {
 	_, good := testAggregate(t, m, s)
 	inner := body(good)
 	reseal := func(body []byte) []byte { return resealed(t, s, good, body) }
-	included := 112                          // where the list begins
+	included := 144                          // where the list begins
 	skipped := included + 2 + 2*includedSize // and the next
 	named := skipped + 2 + 2*skippedSize     // and the method's name
 	update := named + formatOf(m).size()     // and its update

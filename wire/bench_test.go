@@ -18,7 +18,7 @@ func benchGradient(b *testing.B) (Format, *Gradient, signer) {
 func BenchmarkEncodeGradient(b *testing.B) {
 	f, g, s := benchGradient(b)
 	for b.Loop() {
-		if _, err := EncodeGradient(g, f, s); err != nil {
+		if _, err := EncodeGradient(g, f, testKey, s); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -26,7 +26,7 @@ func BenchmarkEncodeGradient(b *testing.B) {
 
 func BenchmarkDecodeGradient(b *testing.B) {
 	f, g, s := benchGradient(b)
-	object, err := EncodeGradient(g, f, s)
+	object, err := EncodeGradient(g, f, testKey, s)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -16,6 +16,8 @@ const (
 	KindGradient  Kind = 1
 	KindAggregate Kind = 2
 	KindSample    Kind = 3
+	KindClosing   Kind = 4
+	KindKey       Kind = 5
 )
 
 func (k Kind) String() string {
@@ -26,6 +28,10 @@ func (k Kind) String() string {
 		return "aggregate"
 	case KindSample:
 		return "sample"
+	case KindClosing:
+		return "closing"
+	case KindKey:
+		return "key"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
@@ -48,8 +54,12 @@ type Header struct {
 }
 
 // Peek reads the header of a message of this protocol version and checks that the
-// message is undamaged. It does not verify the signature: it is for tools that show what a file holds.
+// message is undamaged: of a gradient its header. It does not verify the signature: it is for tools that show what
+// a file holds.
 func Peek(b []byte) (Header, protocol.Verdict) {
+	if h, ok := PeekHeader(b); ok && h.Kind == KindGradient && len(b) > GradientHeaderSize {
+		b = b[:GradientHeaderSize]
+	}
 	if v := intact(b); !v.OK() {
 		return Header{}, v
 	}
@@ -162,5 +172,6 @@ func (e Expect) readUID(r *reader) protocol.Verdict {
 	return protocol.VerdictOK
 }
 
-// ContentHash identifies an object's bytes, signature and all.
+// ContentHash identifies an object's bytes, signature and all. Gradients, Aggregates and closing statements have
+// content hashes of their own, since a signature is randomised.
 func ContentHash(b []byte) protocol.Hash { return sha256.Sum256(b) }

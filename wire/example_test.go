@@ -8,8 +8,8 @@ import (
 	"templar/wire"
 )
 
-// A miner signs its gradient, with the bytes of the run's method inside; a reader says what it
-// expects, and gets a verdict.
+// A miner seals its gradient, with the bytes of the run's method inside, and signs the header; a reader that has the key
+// says what it expects, and gets a verdict.
 func Example() {
 	key, err := wallet.FromSeed([32]byte{1})
 	if err != nil {
@@ -18,7 +18,8 @@ func Example() {
 	}
 	format := wire.Format{Method: "dctsign", Layout: protocol.Hash{7}, MaxPayload: 100, MaxUpdate: 100}
 	g := &wire.Gradient{Run: protocol.Hash{1}, Window: 17, UID: 3, Hotkey: key.Hotkey(), Tokens: 512, Body: []byte("payload")}
-	object, err := wire.EncodeGradient(g, format, key)
+	secret := wire.GradientKey{9} // fresh for each gradient: wire.NewGradientKey
+	object, err := wire.EncodeGradient(g, format, secret, key)
 	if err != nil {
 		fmt.Println(err)
 		return

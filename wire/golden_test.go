@@ -2,21 +2,25 @@ package wire
 
 import "testing"
 
-// The bytes of three messages, less their signatures. A change here needs a new
+// The bytes of a message of each kind, less their signatures: of a gradient the header, which has the hash of the rest. A change here needs a new
 // protocol version.
 func TestFormatIsGolden(t *testing.T) {
 	m, s := testMethod(t), newSigner(1)
 	_, _, gradient := testGradient(t, m, s)
 	_, aggregate := testAggregate(t, m, s)
 	_, _, sample := testSample(t, s)
+	_, closing := testClosing(t, s)
+	_, _, key := testRevealed(t, s)
 	for _, tc := range []struct {
 		name string
 		b    []byte
 		want string
 	}{
-		{"gradient", gradient, "667dbc3fbf61f90125533f57a8c0ef74a17cccc54b3ceac3d43a5bf82b6e0a71"},
-		{"aggregate", aggregate, "7c36db7e82174012ef8c611741ecd0dd6e0089dda567ed4e840ad15ab919097e"},
+		{"gradient", gradient[:GradientHeaderSize], "5d42c2b66fd0f16edf9ceaac5e6a6004c97ad0e4cb25cef7bd6ce2208cec7ed1"},
+		{"aggregate", aggregate, "846a87e5ff95e66a7ecedb68e91d9da8e460cbaf7580f3d04e90c81aa286a8ed"},
 		{"sample", sample, "22a7fe57a3eb6a61bab0d33accc499fd0e5135c1e8c5492996824840c3dc58b3"},
+		{"closing", closing, "e7e01368271d64c0fcccc008f4beb35c5502b48628a99a797c5b0ca36b2981b1"},
+		{"key", key, "7d585d7eec594c1de59087b8497ce166471651237e570d5ba342e6a143be1f65"},
 	} {
 		// AggregateHash leaves digest and signature out whatever the message.
 		if got := AggregateHash(tc.b).String(); got != tc.want {

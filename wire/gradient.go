@@ -20,17 +20,17 @@ type Gradient struct {
 	Body       []byte // the method's payload
 }
 
-// gradientFixed is the size of the body's fields of fixed size.
-const gradientFixed = uidSize + 8 + 8 + 2
+// gradientFixed is the size of the sealed fields of fixed size.
+const gradientFixed = 8 + 8 + 2
 
-// MaxGradientSize bounds a gradient object with up to so many pages: the limit for a download.
+// MaxGradientSize bounds a sealed gradient with up to so many pages: the limit for a download from its miner's bucket.
 func MaxGradientSize(f Format, pages int) int64 {
-	return int64(headerSize+trailerSize+gradientFixed+f.size()) + 8*int64(pages) + f.MaxPayload
+	return int64(GradientHeaderSize+tagSize+gradientFixed+f.size()) + 8*int64(pages) + f.MaxPayload
 }
 
-// EncodeGradient returns g as its object's bytes, signed by s, whose hotkey must be
-// g's.
-func EncodeGradient(g *Gradient, f Format, s protocol.Signer) ([]byte, error) {
+// EncodeGradient returns g as an opened gradient: the sealed object that a miner uploads, and behind it the key
+// (SplitGradient). s, whose hotkey must be g's, signs the header. A key is for one gradient only.
+func EncodeGradient(g *Gradient, f Format, key GradientKey, s protocol.Signer) ([]byte, error) {
 	if s.Hotkey() != g.Hotkey {
 		return nil, fmt.Errorf("encode gradient: hotkey %v, but the signer is %v", g.Hotkey, s.Hotkey())
 	}
@@ -40,13 +40,13 @@ func EncodeGradient(g *Gradient, f Format, s protocol.Signer) ([]byte, error) {
 	if err := f.check(g.Body, f.MaxPayload); err != nil {
 		return nil, fmt.Errorf("encode gradient: %w", err)
 	}
-	return seal(g.message(f), KindGradient, s)
+	size := gradientFixed + 8*len(g.Pages) + f.size() + len(g.Body)
+	b := make([]byte, GradientHeaderSize, GradientHeaderSize+size+tagSize+len(key))
+	return sealGradient(g.appendFields(b, f), Expect{g.Run, g.Window, g.UID, g.Hotkey}, key, s)
 }
 
-// message returns what is signed of g.
-func (g *Gradient) message(f Format) []byte {
-	b := newMessage(Header{KindGradient, g.Run, g.Window, g.Hotkey}, int64(gradientFixed+8*len(g.Pages)+f.size()+len(g.Body)))
-	b = binary.LittleEndian.AppendUint16(b, uint16(g.UID))
+// appendFields writes what is sealed.
+func (g *Gradient) appendFields(b []byte, f Format) []byte {
 	b = binary.LittleEndian.AppendUint64(b, g.GlobalStep)
 	b = binary.LittleEndian.AppendUint64(b, g.Tokens)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(g.Pages)))
@@ -56,21 +56,17 @@ func (g *Gradient) message(f Format) []byte {
 	return append(f.append(b), g.Body...)
 }
 
-// DecodeGradient reads the object of another miner. The Gradient keeps b; its Body is for the
-// run's method to read.
+// DecodeGradient reads an opened gradient. Its Body is for the run's method to read.
 func DecodeGradient(b []byte, f Format, want Expect) (*Gradient, protocol.Verdict) {
-	_, body, v := open(b, KindGradient, want.accepts)
-	if !v.OK() {
-		return nil, v
+	sealed, key, ok := SplitGradient(b)
+	if !ok {
+		return nil, protocol.VerdictMalformed
 	}
-	return readGradient(&reader{b: body}, f, want)
+	return OpenGradient(sealed, key, f, want)
 }
 
-// readGradient reads the body of a message whose envelope is in order.
+// readGradient reads what was sealed.
 func readGradient(r *reader, f Format, want Expect) (*Gradient, protocol.Verdict) {
-	if v := want.readUID(r); !v.OK() {
-		return nil, v
-	}
 	g := &Gradient{Run: want.Run, Window: want.Window, UID: want.UID, Hotkey: want.Hotkey}
 	g.GlobalStep, g.Tokens = r.uint64(), r.uint64()
 	g.Pages = make([]uint64, r.count(8))

@@ -103,6 +103,17 @@ func only(hotkeys ...protocol.Hotkey) func(protocol.Hotkey, protocol.Term) bool 
 	return func(h protocol.Hotkey, _ protocol.Term) bool { return slices.Contains(hotkeys, h) }
 }
 
+// readKeyOf and readClosingOf are the same for keys and closing statements.
+func readKeyOf(b []byte, want Expect) protocol.Verdict {
+	_, v := DecodeKey(b, want)
+	return v
+}
+
+func readClosingOf(b []byte, run protocol.Hash, w protocol.Window, by protocol.Hotkey) protocol.Verdict {
+	_, _, v := DecodeClosing(b, run, w, func(h protocol.Hotkey) bool { return h == by })
+	return v
+}
+
 // body returns the bytes between the envelope's header and trailer.
 func body(b []byte) []byte { return b[headerSize : len(b)-trailerSize] }
 

@@ -26,7 +26,11 @@ type Report struct {
 	UID        *protocol.UID `json:"uid,omitempty"`
 	GlobalStep *uint64       `json:"global_step,omitempty"`
 
-	// Gradients.
+	// Gradients. Sealed is true for one without its key behind it.
+	Sealed     bool           `json:"sealed,omitempty"`
+	KeyHash    *protocol.Hash `json:"key_hash,omitempty"` // and of keys
+	Ciphertext *protocol.Hash `json:"ciphertext_hash,omitempty"`
+
 	Tokens uint64   `json:"tokens,omitempty"`
 	Pages  []uint64 `json:"pages,omitempty"`
 	// Payload is the method's description of the body, set by a tool that has the run's method.
@@ -42,6 +46,7 @@ type Report struct {
 	Delta        time.Duration    `json:"delta_ns,omitempty"`
 	LearningRate float32          `json:"learning_rate,omitempty"`
 	Previous     *protocol.Hash   `json:"previous,omitempty"`
+	Closing      *protocol.Hash   `json:"closing,omitempty"` // and of keys
 	Included     []Included       `json:"included,omitempty"`
 	Skipped      []Skipped        `json:"skipped,omitempty"`
 
@@ -60,20 +65,28 @@ func Inspect(b []byte, f *Format) (Report, protocol.Verdict) {
 		return Report{Bytes: len(b)}, v
 	}
 	i := Report{Kind: h.Kind.String(), Bytes: len(b), Run: h.Run, Window: h.Window, Hotkey: h.Hotkey, Content: ContentHash(b)}
-	if h.Kind == KindAggregate {
+	message := b
+	switch h.Kind {
+	case KindAggregate, KindClosing:
 		i.Content = AggregateHash(b)
-	}
-	if h.Kind < KindGradient || h.Kind > KindSample {
+	case KindGradient:
+		i.Content, message = GradientHash(b), b[:min(len(b), GradientHeaderSize)]
+	case KindSample, KindKey:
+	default:
 		return i, protocol.VerdictMalformed
 	}
-	_, body, v := open(b, h.Kind, func(Header) bool { return true })
+	_, body, v := open(message, h.Kind, func(Header) bool { return true })
 	if !v.OK() {
 		return i, v
 	}
 	r := &reader{b: body}
 	switch h.Kind {
 	case KindGradient:
-		v = i.gradient(r, f)
+		v = i.gradient(b, r, f)
+	case KindClosing:
+		v = i.closing(r)
+	case KindKey:
+		v = i.key(r)
 	case KindAggregate:
 		v = i.aggregate(r, f)
 	case KindSample:
@@ -82,10 +95,35 @@ func Inspect(b []byte, f *Format) (Report, protocol.Verdict) {
 	return i, v
 }
 
-func (i *Report) gradient(r *reader, f *Format) protocol.Verdict {
+// gradient reports on the header of a sealed gradient, and on its content where the key follows it.
+func (i *Report) gradient(b []byte, r *reader, f *Format) protocol.Verdict {
 	uid := protocol.UID(r.uint16())
+	i.UID = &uid
+	want := Expect{i.Run, i.Window, uid, i.Hotkey}
+	if h, v := DecodeGradientHeader(b, int64(len(b)), want); v.OK() {
+		i.Sealed, i.KeyHash, i.Ciphertext = true, &h.Key, &h.Ciphertext
+		_, v = DecodeSealed(b, want)
+		return v
+	}
+	sealed, key, ok := SplitGradient(b)
+	if !ok {
+		return protocol.VerdictMalformed
+	}
+	h, v := DecodeSealed(sealed, want)
+	if !v.OK() {
+		return v
+	}
+	i.KeyHash, i.Ciphertext = &h.Key, &h.Ciphertext
+	plain, v := unseal(sealed, key, h)
+	if !v.OK() {
+		return v
+	}
+	return i.opened(&reader{b: plain}, f)
+}
+
+func (i *Report) opened(r *reader, f *Format) protocol.Verdict {
 	step := r.uint64()
-	i.UID, i.GlobalStep, i.Tokens = &uid, &step, r.uint64()
+	i.GlobalStep, i.Tokens = &step, r.uint64()
 	i.Pages = make([]uint64, r.count(8))
 	for k := range i.Pages {
 		i.Pages[k] = r.uint64()
@@ -115,7 +153,7 @@ func (i *Report) aggregate(r *reader, f *Format) protocol.Verdict {
 	v := a.readFields(r)
 	i.Term, i.Origin = &a.Term, &a.Origin
 	i.Start, i.UploadFrom, i.Delta, i.LearningRate = &a.Start, &a.UploadFrom, a.Delta, a.LearningRate
-	i.Previous, i.Included, i.Skipped = &a.Previous, a.Included, a.Skipped
+	i.Previous, i.Closing, i.Included, i.Skipped = &a.Previous, &a.Closing, a.Included, a.Skipped
 	if !v.OK() {
 		i.LearningRate = 0 // perhaps not representable in JSON
 		return v
@@ -124,6 +162,25 @@ func (i *Report) aggregate(r *reader, f *Format) protocol.Verdict {
 		return v
 	}
 	return a.take(i.Raw)
+}
+
+func (i *Report) closing(r *reader) protocol.Verdict {
+	c := Closing{}
+	v := c.read(r)
+	i.UploadFrom, i.Included = &c.UploadFrom, c.Listed
+	return v
+}
+
+// key reports on a key object, and hides the key.
+func (i *Report) key(r *reader) protocol.Verdict {
+	uid := protocol.UID(r.uint16())
+	k, v := readKeyFields(r)
+	if !v.OK() {
+		return v
+	}
+	hash := k.Key.Hash()
+	i.UID, i.Closing, i.KeyHash = &uid, &k.Closing, &hash
+	return v
 }
 
 func (i *Report) sample(r *reader) protocol.Verdict {

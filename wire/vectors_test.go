@@ -55,7 +55,7 @@ type vectorCase struct {
 // judge is what a reader that expects a kind makes of an object.
 func (v *vectorContext) judge(m *method.Method, kind Kind, b []byte) (verdict protocol.Verdict) {
 	most := map[Kind]int64{
-		KindGradient: MaxGradientSize(formatOf(m), v.Pages), KindAggregate: MaxAggregateSize(formatOf(m), v.Peers), KindSample: MaxSampleSize(v.Values),
+		KindGradient: MaxGradientSize(formatOf(m), v.Pages) + int64(len(GradientKey{})), KindClosing: MaxClosingSize(v.Peers), KindKey: int64(KeySize), KindAggregate: MaxAggregateSize(formatOf(m), v.Peers), KindSample: MaxSampleSize(v.Values),
 	}
 	if int64(len(b)) > most[kind] {
 		return protocol.VerdictTooLarge
@@ -66,20 +66,24 @@ func (v *vectorContext) judge(m *method.Method, kind Kind, b []byte) (verdict pr
 		_, verdict = readGradientOf(m, b, want)
 	case KindAggregate:
 		_, verdict = readAggregateOf(m, b, v.Run, v.Window, v.Hotkey)
+	case KindClosing:
+		verdict = readClosingOf(b, v.Run, v.Window, v.Hotkey)
+	case KindKey:
+		verdict = readKeyOf(b, want)
 	default:
 		_, verdict = DecodeSample(b, want, v.Values)
 	}
 	return verdict
 }
 
-var kinds = []Kind{KindGradient, KindAggregate, KindSample}
+var kinds = []Kind{KindGradient, KindAggregate, KindSample, KindClosing, KindKey}
 
 func TestVectorsOfEveryVerdict(t *testing.T) {
 	if *update {
 		writeVectors(t)
 	}
 	m := testMethod(t)
-	for v := protocol.VerdictTooLarge; v.Invalid(); v++ {
+	for _, v := range contentVerdicts() {
 		file := readVectorFile(t, v)
 		for _, tc := range file.Cases {
 			b, err := hex.DecodeString(tc.Hex)
@@ -96,6 +100,14 @@ func TestVectorsOfEveryVerdict(t *testing.T) {
 			}
 		}
 	}
+}
+
+// contentVerdicts are those on an object's content.
+func contentVerdicts() (all []protocol.Verdict) {
+	for v := protocol.VerdictTooLarge; v <= protocol.VerdictBadSignature; v++ {
+		all = append(all, v)
+	}
+	return append(all, protocol.VerdictWithheld)
 }
 
 func readVectorFile(t *testing.T, v protocol.Verdict) (f vectorFile) {
@@ -124,7 +136,7 @@ func writeVectors(t *testing.T) {
 		context.Tensors = append(context.Tensors, vectorTensor{tensor.Name, tensor.Shape})
 	}
 	files := map[protocol.Verdict][]vectorCase{}
-	for i, cases := range []map[string]verdictCase{gradientCases(t), aggregateCases(t), sampleCases(t)} {
+	for i, cases := range []map[string]verdictCase{gradientCases(t), aggregateCases(t), sampleCases(t), closingCases(t), keyCases(t)} {
 		good := cases["as made"].b
 		cases["far too large"] = verdictCase{append(slices.Clone(good), make([]byte, 4096)...), protocol.VerdictTooLarge}
 		for _, name := range slices.Sorted(maps.Keys(cases)) {

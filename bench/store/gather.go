@@ -106,8 +106,9 @@ func runOf(size int64) (run.Run, func(uid int) []byte, error) {
 			if err != nil {
 				return nil
 			}
-			b, _ := wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: window, UID: protocol.UID(uid), Hotkey: w.Hotkey(), Pages: []uint64{1}, Body: g.Bytes()}, run.Format(), w)
-			return b
+			b, _ := wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: window, UID: protocol.UID(uid), Hotkey: w.Hotkey(), Pages: []uint64{1}, Body: g.Bytes()}, run.Format(), wire.GradientKey{1}, w)
+			sealed, _, _ := wire.SplitGradient(b)
+			return sealed
 		}
 		return run, encode, err
 	}

@@ -169,7 +169,7 @@ func prepareNetwork(ctx context.Context, t *testing.T, dir string, windows int, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []*float64{&p.BlockSeconds, &p.DeltaSeconds, &p.SlackSeconds, &p.GatherSeconds, &p.PublicationSeconds, &p.PeerGatherSeconds, &p.ActiveCheckSeconds} {
+	for _, s := range []*float64{&p.BlockSeconds, &p.DeltaSeconds, &p.SlackSeconds, &p.GatherSeconds, &p.KeySeconds, &p.PublicationSeconds, &p.PeerGatherSeconds, &p.ActiveCheckSeconds} {
 		*s *= pace
 	}
 	if b, err = json.Marshal(p); err != nil {

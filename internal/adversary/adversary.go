@@ -11,6 +11,7 @@ package adversary
 
 import (
 	"context"
+	"io"
 	"slices"
 
 	"templar/internal/engine"
@@ -48,6 +49,11 @@ const (
 	Impostor         Kind = "impostor"
 	Junk             Kind = "junk"
 	ZeroKey          Kind = "zero-key"
+	Blend            Kind = "blend"
+	BlendOwn         Kind = "blend-own"
+	Frame            Kind = "frame"
+	Collude          Kind = "collude"
+	Withhold         Kind = "withhold"
 )
 
 // attack is the implementation of a kind. Fields that are nil leave the honest behaviour.
@@ -59,17 +65,24 @@ type attack struct {
 	gradient func(context.Context, *cheater, *run.Gradient) ([]byte, error)
 	engine   func(*cheater) engine.Engine
 	sample   func(context.Context, *cheater, *wire.Sample) error
+	// withholds reports that the key of the gradient is not revealed.
+	withholds bool
 }
 
 // attacks lists all kinds: first those that only statistics can detect, then those that fail a
 // check.
 var attacks = []attack{
 	{kind: Noise, doc: "sends random values in a valid form", gradient: noise, engine: idle},
-	{kind: Copycat, doc: "copies the best paid miner's gradient of the window and signs it as its own", gradient: copycat, engine: idle},
+	{kind: Copycat, doc: "copies the best paid miner's newest gradient that it can open, of the window before, and signs it as its own", gradient: copycat, engine: idle},
 	{kind: CopycatPermuted, doc: "copies, and mixes the values up among the coefficients of each chunk", gradient: copycatPermuted, engine: idle},
 	{kind: CopycatPerturbed, doc: "copies, scales every value by up to 30 % and leaves a tenth out", gradient: copycatPerturbed, engine: idle},
 	{kind: CopycatEvasive, doc: "copies, and changes enough to pass for its own", gradient: copycatEvasive, engine: idle},
 	{kind: Sybil, doc: "several uids: the first trains, the others send its gradient as theirs", gradient: sybil, engine: sybilEngine},
+	{kind: Blend, doc: "sends the mean of the others' newest gradients that it can open, without training", gradient: blend, engine: idle},
+	{kind: BlendOwn, doc: "trains on half of its batches, and mixes its gradient with the mean of the others' newest", gradient: blendOwn, engine: halfPages},
+	{kind: Frame, doc: "repeats the training of the miner with the lowest uid on that miner's pages, to make it look like a copier", engine: victimsPages},
+	{kind: Collude, doc: "several uids: each trains, they exchange their gradients before the deadline, and each sends the mean", gradient: collude},
+	{kind: Withhold, doc: "uploads in time and never reveals its key", engine: idle, withholds: true},
 	{kind: Stale, doc: "sends the gradient of the window before", gradient: stale},
 	{kind: Flipped, doc: "sends its gradient with the opposite sign", gradient: flipped},
 	{kind: Huge, doc: "sends its gradient times a million", gradient: huge},
@@ -113,6 +126,8 @@ func (k Kind) attack() attack {
 func (m Member) Corrupt(d parts.Parts) parts.Parts {
 	a := m.Kind.attack()
 	c := &cheater{Parts: d, index: m.Index}
+	c.key = &recorder{Reader: d.Random}
+	d.Random = c.key
 	d.Own = &bucket{Bucket: d.Own, cheater: c, attack: a}
 	if a.engine != nil {
 		d.Engine = a.engine(c)
@@ -127,6 +142,7 @@ func (m Member) Corrupt(d parts.Parts) parts.Parts {
 type cheater struct {
 	parts.Parts
 	index int // among those of its kind
+	key   *recorder
 
 	last  method.Payload // of the window before
 	paid  bool           // at some time
@@ -134,9 +150,24 @@ type cheater struct {
 	tried bool           // to register the all-zero hotkey
 }
 
-// sign returns g as an object in the cheater's own name.
+// recorder remembers the key that was drawn last, with which the honest miner has sealed its gradient. What is stored
+// instead is sealed with it too, so that the miner reveals it.
+type recorder struct {
+	io.Reader
+	last wire.GradientKey
+}
+
+func (r *recorder) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	copy(r.last[:], b[:n])
+	return n, err
+}
+
+// sign returns g as a sealed object in the cheater's own name.
 func (c *cheater) sign(g *run.Gradient) ([]byte, error) {
-	return wire.EncodeGradient(&g.Gradient, c.Run.Format(), c.Signer)
+	opened, err := wire.EncodeGradient(&g.Gradient, c.Run.Format(), c.key.last, c.Signer)
+	sealed, _, _ := wire.SplitGradient(opened)
+	return sealed, err
 }
 
 // carry replaces the gradient's payload.

@@ -9,7 +9,9 @@ import (
 
 	"templar/internal/adversary"
 	"templar/internal/harness/testnet"
+	"templar/internal/mailbox"
 	"templar/internal/report"
+	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/method"
 	"templar/protocol"
@@ -49,15 +51,12 @@ func network(t *testing.T, mix string, windows int, f func(net *testnet.Network,
 // sent returns what a node uploaded as its gradient of w.
 func sent(t *testing.T, net *testnet.Network, n *testnet.Node, w protocol.Window) method.Payload {
 	t.Helper()
-	body, _, err := net.Bucket(n.Name).Get(net.Context(), protocol.GradientKey(w, n.UID), -1)
+	raw, _, err := store.ReadAll(net.Context(), net.Bucket(n.Name), protocol.GradientKey(w, n.UID), -1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := io.ReadAll(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, verdict := net.Run.Gradient(raw, wire.Expect{Run: net.Run.Hash, Window: w, UID: n.UID, Hotkey: n.Signer.Hotkey()})
+	in := wire.Included{UID: n.UID, Hotkey: n.Signer.Hotkey(), Content: wire.GradientHash(raw)}
+	g, _, verdict := mailbox.Opened(net.Context(), net.Run, net.Bucket(n.Name), w, in)
 	if !verdict.OK() {
 		t.Fatalf("%s: %v", n.Name, verdict)
 	}
@@ -72,8 +71,9 @@ func TestVerdicts(t *testing.T) {
 		adversary.Early: protocol.VerdictEarly, adversary.Late: protocol.VerdictLate, adversary.Oversized: protocol.VerdictTooLarge,
 		adversary.Truncated: protocol.VerdictMalformed, adversary.WrongSignature: protocol.VerdictBadSignature,
 		adversary.Impostor: protocol.VerdictWrongContext, adversary.Junk: protocol.VerdictMalformed, adversary.ZeroKey: protocol.VerdictWrongContext,
+		adversary.Withhold: protocol.VerdictWithheld,
 	}
-	for _, mix := range []string{"lazy,nan,inf,early,late", "oversized,truncated,wrong-signature,impostor,junk,zero-key"} {
+	for _, mix := range []string{"lazy,nan,inf,early,late", "oversized,truncated,wrong-signature,impostor,junk,zero-key,withhold"} {
 		network(t, mix, 3, func(net *testnet.Network, node func(string) *testnet.Node) {
 			last := testnet.Of[telemetry.Applied](net, "validator-0")[net.Window(2)]
 			if len(last.Included) != honest {
@@ -157,7 +157,7 @@ func near(a, b []float32) bool {
 func TestCopies(t *testing.T) {
 	network(t, "copycat,copycat-permuted,copycat-perturbed,sybil=3", 2, func(net *testnet.Network, node func(string) *testnet.Node) {
 		w, c := net.Window(1), net.Run.Method
-		original := sent(t, net, node("miner-0"), w)
+		original := sent(t, net, node("miner-0"), w-1) // the newest that can be opened
 		if got := sent(t, net, node("copycat-0"), w); !slices.Equal(got.Bytes(), original.Bytes()) {
 			t.Error("copycat-0 sent no copy")
 		}

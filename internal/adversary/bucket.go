@@ -40,12 +40,14 @@ func (b *bucket) alter(ctx context.Context, key string, raw []byte) (string, []b
 	me := wire.Expect{Run: c.Run.Hash, Window: w, UID: c.UID, Hotkey: c.Signer.Hotkey()}
 	switch {
 	case key == protocol.GradientKey(w, c.UID) && b.attack.gradient != nil:
-		g, verdict := c.Run.Gradient(raw, me)
+		g, verdict := c.Run.Open(raw, c.key.last, me)
 		if !verdict.OK() {
 			return key, nil, fmt.Errorf("own gradient is %v", verdict)
 		}
 		out, err := b.attack.gradient(ctx, c, g)
 		return protocol.GradientKey(g.Window, c.UID), out, err
+	case key == protocol.RevealKey(w, c.UID) && b.attack.withholds:
+		return key, nil, nil
 	case key == protocol.SampleKey(w, c.UID) && b.attack.sample != nil:
 		s, verdict := wire.DecodeSample(raw, me, c.Samples().Size())
 		if !verdict.OK() {

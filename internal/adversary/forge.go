@@ -12,6 +12,7 @@ import (
 	"templar/internal/run"
 	"templar/method"
 	"templar/protocol"
+	"templar/wire"
 )
 
 func notANumber(_ context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
@@ -33,11 +34,10 @@ func (c *cheater) unpackable(g *run.Gradient, scale float32) (_ []byte, err erro
 		return nil, err
 	}
 	carry(g, p)
-	return c.forged(g, func(message []byte) {
-		body := message[len(message)-len(g.Body):]
-		at := bytes.Index(body, float32Bytes(1))
-		copy(body[max(at, 0):], float32Bytes(scale))
-	})
+	g.Body = bytes.Clone(g.Body)
+	at := bytes.Index(g.Body, float32Bytes(1))
+	copy(g.Body[max(at, 0):], float32Bytes(scale))
+	return c.sign(g)
 }
 
 func float32Bytes(v float32) []byte {
@@ -94,23 +94,26 @@ func zeroKey(ctx context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
 		return nil, err
 	}
 	sig, err := identity{}.Sign(nil)
-	return append(b[:len(b)-len(sig)], sig[:]...), err
+	copy(b[wire.GradientHeaderSize-len(sig):], sig[:])
+	return b, err
 }
 
-// forged returns g's object with a changed message under a valid signature of the cheater's.
-func (c *cheater) forged(g *run.Gradient, change func(message []byte)) ([]byte, error) {
+// forged returns g's sealed object with a changed header under a valid signature of the cheater's (spec/wire,
+// "Gradient").
+func (c *cheater) forged(g *run.Gradient, change func(header []byte)) ([]byte, error) {
 	b, err := c.sign(g)
 	if err != nil {
 		return nil, err
 	}
-	message := b[:len(b)-sha256.Size-len(protocol.Signature{})]
-	change(message)
-	digest := sha256.Sum256(message)
+	header := b[:wire.GradientHeaderSize-sha256.Size-len(protocol.Signature{})]
+	change(header)
+	digest := sha256.Sum256(header)
 	sig, err := c.Signer.Sign(append(fmt.Appendf(nil, "templar/v%d/gradient\x00", protocol.Version), digest[:]...))
 	if err != nil {
 		return nil, err
 	}
-	return append(append(message, digest[:]...), sig[:]...), nil
+	copy(b[len(header):], append(digest[:], sig[:]...))
+	return b, nil
 }
 
 func wrongSignature(_ context.Context, c *cheater, g *run.Gradient) ([]byte, error) {
@@ -118,7 +121,7 @@ func wrongSignature(_ context.Context, c *cheater, g *run.Gradient) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	b[len(b)-len(protocol.Signature{})] ^= 1
+	b[wire.GradientHeaderSize-len(protocol.Signature{})] ^= 1
 	return b, nil
 }
 

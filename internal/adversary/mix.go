@@ -20,7 +20,7 @@ type Count struct {
 const maxCount = 64
 
 // Parse reads a Mix like "lazy=1,noise=2"; a kind alone counts for one (two of
-// sybil), and "" is an empty Mix.
+// sybil and of collude), and "" is an empty Mix.
 func Parse(text string) (Mix, error) {
 	if text == "" {
 		return nil, nil
@@ -44,7 +44,7 @@ func parseCount(part string) (Count, error) {
 	c := Count{Kind: Kind(name), N: 1}
 	least := 1
 	switch {
-	case c.Kind == Sybil: // alone it would be an honest miner
+	case c.Kind == Sybil || c.Kind == Collude: // alone it would be an honest miner
 		least, c.N = 2, 2
 	case !slices.Contains(Kinds(), c.Kind):
 		return c, fmt.Errorf("no adversary %q: have %s", name, strings.Join(names(), ", "))

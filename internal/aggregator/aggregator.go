@@ -10,6 +10,7 @@ package aggregator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -171,58 +172,59 @@ func (a *Aggregator) link(w protocol.Window, raw []byte, verdict protocol.Verdic
 func (a *Aggregator) window(ctx context.Context) error {
 	w := a.next
 	a.phase("waiting")
-	end, err := a.meanwhile(ctx, w)
+	end, line, err := a.meanwhile(ctx, w)
 	if err != nil {
 		return err
 	}
 	if done, err := a.again(ctx); done || err != nil {
 		return err
 	}
-	if err := a.Directory.Refresh(ctx); err != nil {
-		if ctx.Err() != nil || len(a.Directory.Peers()) == 0 {
-			return err
-		}
-		a.Log.Warn("peers not updated: gathering from those of an earlier window", "window", w, "err", err)
-	}
-	peers := role.Selected(ctx, a.Board, w, a.cfg, a.Log)
+	began := a.Clock.Now()
 	a.phase("gathering")
-	payloads, took, err := a.gather(ctx, peers, a.Params.UploadBounds(end))
+	closed, collected, err := a.close(ctx, end, line)
 	if err != nil {
 		return err
 	}
-	return a.publish(ctx, end, payloads, took)
+	a.phase("revealing")
+	payloads, err := a.reveal(ctx, closed, line, collected)
+	if err != nil {
+		return err
+	}
+	took := a.Clock.Now().Sub(began)
+	a.gathered(payloads, took)
+	return a.publish(ctx, closed, payloads, took)
 }
 
-// meanwhile returns T of window w as soon as it is known. Until then it archives what was published, and
-// puts back what the store has lost.
-func (a *Aggregator) meanwhile(ctx context.Context, w protocol.Window) (end time.Time, err error) {
+// meanwhile returns T of window w as soon as it is known, and the window's peers. Until then it archives what was
+// published, and puts back what the store has lost.
+func (a *Aggregator) meanwhile(ctx context.Context, w protocol.Window) (end time.Time, line bulletin.Lineup, err error) {
 	waiting, over := context.WithCancel(ctx)
 	defer over()
+	var unknown error
 	clock.Both(a.Clock, func() {
 		defer over()
 		end, err = a.end(ctx, w)
 	}, func() {
+		if line, unknown = a.lineup(ctx, w); unknown != nil {
+			return
+		}
 		if failed := a.settle(waiting); failed != nil && waiting.Err() == nil {
 			a.Log.Warn("gradients not archived, trying again", "window", a.owed, "err", failed)
 		}
 		a.putBack(waiting)
 	})
-	return end, err
+	return end, line, cmp.Or(err, unknown)
 }
 
-func (a *Aggregator) gather(ctx context.Context, peers []directory.Peer, bounds protocol.Bounds) ([]mailbox.Payload, time.Duration, error) {
-	began := a.Clock.Now()
-	deadline := began
-	if bounds.Max.After(began) {
-		deadline = bounds.Max
+// lineup reads who takes part in a window.
+func (a *Aggregator) lineup(ctx context.Context, w protocol.Window) (bulletin.Lineup, error) {
+	if err := a.Directory.Refresh(ctx); err != nil {
+		if ctx.Err() != nil || len(a.Directory.Peers()) == 0 {
+			return bulletin.Lineup{}, err
+		}
+		a.Log.Warn("peers not updated: gathering from those of an earlier window", "window", w, "err", err)
 	}
-	g := a.Gatherer
-	g.Awaited = func(uid protocol.UID) bool { return a.absent.Awaits(a.next, uid) }
-	payloads := g.Gather(ctx, a.next, peers, bounds, deadline.Add(a.Params.Gather()))
-	took := a.Clock.Now().Sub(began)
-	verdicts, size := mailbox.PeerVerdicts(payloads)
-	a.Events.Emit(a.next, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: took})
-	return payloads, took, ctx.Err()
+	return role.Lineup(ctx, a.Board, w, a.cfg, a.Log), nil
 }
 
 func (a *Aggregator) phase(name string) { a.Events.Phase(a.next, name) }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	"templar/internal/directory"
 	"templar/internal/mailbox"
 	"templar/internal/run"
 	"templar/internal/store"
@@ -27,7 +25,7 @@ const archiveLimit = 8
 func (a *Aggregator) archive(ctx context.Context, w protocol.Window, payloads []mailbox.Payload) {
 	for _, p := range payloads {
 		if p.Verdict.OK() {
-			a.copy(ctx, protocol.ArchiveKey(w, p.Peer.UID), p.Raw)
+			a.copy(ctx, protocol.ArchiveKey(w, p.Peer.UID), p.Opened())
 		}
 	}
 	if err := a.settle(ctx); err != nil && ctx.Err() == nil {
@@ -108,13 +106,13 @@ func (a *Aggregator) archived(ctx context.Context, n named, in wire.Included) (b
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return false, nil
-	case err != nil || info.Size > a.MaxGradient():
+	case err != nil || info.Size > a.MaxOpened():
 		return false, err
 	case n.window+1 < a.next:
 		return info.LastModified.After(n.from.Add(-a.Params.Slack())), nil
 	}
-	raw, _, err := store.ReadAll(ctx, a.Shelf.Bucket, key, a.MaxGradient())
-	return wire.ContentHash(raw) == in.Content, err
+	raw, _, err := store.ReadAll(ctx, a.Shelf.Bucket, key, a.MaxOpened())
+	return wire.GradientHash(raw) == in.Content, err
 }
 
 // lastTries is how often the last window's gradients are tried, a block's time apart.
@@ -137,23 +135,13 @@ func (a *Aggregator) finish(ctx context.Context) (err error) {
 // source returns the bytes of a gradient that counted, from our disk or the miner's bucket; nil when neither has
 // it. Our disk lacks those that only another aggregator received.
 func (a *Aggregator) source(ctx context.Context, w protocol.Window, in wire.Included) ([]byte, error) {
-	raw, _, err := store.ReadAll(ctx, a.Local, protocol.ArchiveKey(w, in.UID), a.MaxGradient())
-	if err == nil && wire.ContentHash(raw) == in.Content {
+	raw, _, err := store.ReadAll(ctx, a.Local, protocol.ArchiveKey(w, in.UID), a.MaxOpened())
+	if err == nil && wire.GradientHash(raw) == in.Content {
 		return raw, nil
 	}
-	peers := a.Directory.Peers()
-	i := slices.IndexFunc(peers, func(p directory.Peer) bool { return p.Hotkey == in.Hotkey && p.Bucket != nil })
-	if i < 0 {
-		return nil, nil
+	_, raw, verdict := a.Gatherer.Named(ctx, w, a.Directory.Peers(), in)
+	if verdict == protocol.VerdictUnreachable {
+		return nil, fmt.Errorf("gradient of uid %d: %v", in.UID, verdict)
 	}
-	ctx, cancel := a.Schedule.WithPatience(ctx)
-	defer cancel()
-	raw, _, err = store.ReadAll(ctx, peers[i].Bucket, protocol.GradientKey(w, in.UID), a.MaxGradient())
-	switch {
-	case err == nil && wire.ContentHash(raw) == in.Content:
-		return raw, nil
-	case store.VerdictOf(err) == protocol.VerdictUnreachable:
-		return nil, err
-	}
-	return nil, nil
+	return raw, nil
 }

@@ -23,10 +23,13 @@ func after(t *testing.T, net *testnet.Network, w protocol.Window) time.Duration 
 	return at.Sub(a.UploadFrom)
 }
 
+// oneList keeps the peers of the beginning.
+func oneList(p *protocol.Params) { p.PeerReplacementFrequency = 1000 }
+
 // A window whose peers are all in is closed at once: D is a bound, not a wait. A peer that stops is waited for in two
 // windows, and not from then on, until it is back: then it is included at once, and waited for again.
 func TestEarlyClose(t *testing.T) {
-	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1, Params: oneList}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(3)
 		delta := net.Run.Params.Delta()
@@ -62,7 +65,7 @@ func TestEarlyClose(t *testing.T) {
 
 // A restart of the aggregator does not change for whom it waits.
 func TestAbsentPeersSurviveRestart(t *testing.T) {
-	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1, Params: oneList}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(2)
 		net.Node("miner-2").Stop()

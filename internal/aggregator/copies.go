@@ -87,6 +87,9 @@ func (a *Aggregator) again(ctx context.Context) (done bool, err error) {
 	if err != nil || c == nil || c.Previous != a.previous {
 		return false, err
 	}
+	if err := a.putClosing(ctx, a.next); err != nil {
+		return false, fmt.Errorf("closing statement: %w", err)
+	}
 	return true, a.create(ctx, c.raw) // its gradients are owed to the archive
 }
 
@@ -94,7 +97,7 @@ func (a *Aggregator) again(ctx context.Context) (done bool, err error) {
 func (a *Aggregator) forget(ctx context.Context) {
 	var old []string
 	var errs []error
-	for _, kind := range []protocol.Kind{protocol.KindAggregate, protocol.KindArchive} {
+	for _, kind := range []protocol.Kind{protocol.KindAggregate, protocol.KindClosing, protocol.KindArchive} {
 		errs = append(errs, store.EachKey(ctx, a.Local, kind.Prefix(), func(key string, k protocol.Key) {
 			if k.Window+a.kept() < a.next {
 				old = append(old, key)

@@ -118,7 +118,7 @@ func TestCopiesAreBounded(t *testing.T) {
 				node := net.Node("aggregator-0")
 				kept, err := node.Local.List(net.Context(), "", "", 1000)
 				must(t, err)
-				if n := len(kept); n < 2*8 || n > 2*9 { // an Aggregate and a gradient a window
+				if n := len(kept); n < 3*8 || n > 3*9 { // an Aggregate, a closing statement and a gradient a window
 					t.Errorf("%d copies of %d windows", n, 8)
 				}
 				if away {

@@ -17,9 +17,9 @@ import (
 
 // publish creates the Aggregate, then archives the payloads. The Aggregate is on our own disk
 // first, so that no other one of this window is ever signed.
-func (a *Aggregator) publish(ctx context.Context, t time.Time, payloads []mailbox.Payload, took time.Duration) error {
+func (a *Aggregator) publish(ctx context.Context, closed *mailbox.Closed, payloads []mailbox.Payload, took time.Duration) error {
 	a.phase("publishing")
-	agg := a.aggregate(t, payloads, took)
+	agg := a.aggregate(closed, payloads, took)
 	b, err := wire.EncodeAggregate(&agg.Aggregate, a.Format(), a.Signer)
 	if err != nil {
 		return err
@@ -77,12 +77,12 @@ func (a *Aggregator) putAbsent(ctx context.Context, key string, b []byte) (creat
 
 // aggregate combines the usable payloads into the Aggregate of the next window. Beside the
 // encoded payloads it holds one chunk per worker and the update in memory.
-func (a *Aggregator) aggregate(t time.Time, payloads []mailbox.Payload, took time.Duration) *run.Aggregate {
+func (a *Aggregator) aggregate(closed *mailbox.Closed, payloads []mailbox.Payload, took time.Duration) *run.Aggregate {
 	ok, skipped := mailbox.Usable(payloads)
 	agg := &run.Aggregate{Aggregate: wire.Aggregate{
-		Run: a.Hash, Window: a.next, Start: a.start, Origin: a.origin, UploadFrom: t, Delta: a.Params.Delta(),
+		Run: a.Hash, Window: a.next, Start: a.start, Origin: a.origin, UploadFrom: closed.UploadFrom, Delta: a.Params.Delta(),
 		LearningRate: a.Method.Rate(a.Params.Step(a.start, a.next)),
-		Previous:     a.previous, Skipped: skipped, GatherTime: took, Aggregator: a.Signer.Hotkey(),
+		Previous:     a.previous, Closing: closed.Hash, Skipped: skipped, GatherTime: took, Aggregator: a.Signer.Hotkey(),
 	}}
 	for _, p := range ok {
 		agg.Included = append(agg.Included, wire.Included{UID: p.Peer.UID, Hotkey: p.Peer.Hotkey, Content: p.Content})

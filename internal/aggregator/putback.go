@@ -103,7 +103,11 @@ func (a *Aggregator) chained(ctx context.Context, w protocol.Window, hash protoc
 
 // put stores the lost gradients of an Aggregate again, and then the Aggregate if it is lost too.
 func (a *Aggregator) put(ctx context.Context, c *copied, isLost bool) error {
-	err := a.putNamed(ctx, names(c.Aggregate))
+	err := a.putClosing(ctx, c.Window)
+	if err != nil {
+		return err
+	}
+	err = a.putNamed(ctx, names(c.Aggregate))
 	if err != nil || !isLost {
 		return err
 	}
@@ -112,4 +116,16 @@ func (a *Aggregator) put(ctx context.Context, c *copied, isLost bool) error {
 	}
 	a.Log.Warn("the store had lost an aggregate: restored it from a copy", "window", c.Window, "aggregate", c.hash.Short())
 	return nil
+}
+
+// putClosing stores a closing statement again that the bucket has lost.
+func (a *Aggregator) putClosing(ctx context.Context, w protocol.Window) error {
+	raw, _, err := store.ReadAll(ctx, a.Local, protocol.ClosingKey(w), -1)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		_, err = a.putAbsent(ctx, protocol.ClosingKey(w), raw)
+	}
+	return err
 }

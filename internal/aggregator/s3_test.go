@@ -28,7 +28,7 @@ const windows = 4
 func quick() protocol.Params {
 	p := testnet.Params()
 	p.BlockSeconds, p.BlocksPerWindow = 0.2, 60
-	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds = 0.2, 5, 4, 1
+	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.KeySeconds, p.PublicationSeconds = 0.2, 5, 4, 1, 1
 	return p
 }
 

@@ -7,10 +7,10 @@ import (
 
 	"templar/internal/engine"
 	"templar/internal/evaluation"
+	"templar/internal/mailbox"
 	"templar/internal/report"
 	"templar/internal/run"
 	"templar/internal/score"
-	"templar/internal/store"
 	"templar/method"
 	"templar/protocol"
 	"templar/wire"
@@ -136,11 +136,7 @@ func (c *checker) gradient(ctx context.Context, m *report.Miner) *run.Gradient {
 		if p.Hotkey != m.Hotkey {
 			continue
 		}
-		b, _, err := store.ReadAll(ctx, p.Bucket, protocol.GradientKey(c.Options.Window, m.UID), c.Run.MaxGradient())
-		if err != nil || wire.ContentHash(b) != m.Content {
-			return nil
-		}
-		g, _ := c.Run.Gradient(b, wire.Expect{Run: c.Run.Hash, Window: c.Options.Window, UID: m.UID, Hotkey: m.Hotkey})
+		g, _, _ := mailbox.Opened(ctx, c.Run, p.Bucket, c.Options.Window, wire.Included{UID: m.UID, Hotkey: m.Hotkey, Content: m.Content})
 		return g
 	}
 	return nil

@@ -109,28 +109,44 @@ func document(ctx context.Context, p directory.Peer, key, domain string, into an
 	return nil
 }
 
-// Selected returns the peers to gather w from: the lead validator's list; if it is unavailable,
+// Lineup is who takes part in a window.
+type Lineup struct {
+	All      []directory.Peer // every miner with a readable bucket, ascending by uid
+	Peers    []directory.Peer // the selected, ascending
+	Reserves []directory.Peer // in order of preference: the first take the places of peers that are not in
+}
+
+// Lineup returns who takes part in w: the lead validator's list; if it is unavailable,
 // the last one that this node has read, until a successor should be in force; otherwise the
 // bootstrap list. An error beside the peers states why the lead validator's list is unavailable;
 // the peers are valid all the same. all selects every candidate (--test); only restricts to the
 // given uids (--peers).
-func (b *Board) Selected(ctx context.Context, w protocol.Window, all bool, only []protocol.UID) ([]directory.Peer, error) {
-	candidates := b.Directory.Candidates()
+func (b *Board) Lineup(ctx context.Context, w protocol.Window, all bool, only []protocol.UID) (Lineup, error) {
+	l := Lineup{All: b.Directory.Candidates()}
 	keep := func(uids []protocol.UID) []directory.Peer {
-		return slices.DeleteFunc(slices.Clone(candidates), func(p directory.Peer) bool { return !slices.Contains(uids, p.UID) })
+		return slices.DeleteFunc(slices.Clone(l.All), func(p directory.Peer) bool { return !slices.Contains(uids, p.UID) })
+	}
+	of := func(list *wire.PeerList) Lineup {
+		l.Peers = keep(list.Peers)
+		for _, uid := range list.Reserve {
+			l.Reserves = append(l.Reserves, keep([]protocol.UID{uid})...)
+		}
+		return l
 	}
 	switch {
 	case len(only) > 0:
-		return keep(only), nil
+		l.Peers = keep(only)
+		return l, nil
 	case all:
-		return candidates, nil
+		l.Peers = l.All
+		return l, nil
 	}
 	list, err := b.FetchPeers(ctx, w)
 	if err == nil {
 		b.mu.Lock()
 		b.mu.list = &list
 		b.mu.Unlock()
-		return keep(list.Peers), nil
+		return of(&list), nil
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		err = nil
@@ -139,9 +155,10 @@ func (b *Board) Selected(ctx context.Context, w protocol.Window, all bool, only 
 	last := b.mu.list
 	b.mu.Unlock()
 	if last != nil && last.EffectiveFrom <= w && w < last.EffectiveFrom+protocol.Window(b.Run.Params.PeerReplacementFrequency) {
-		return keep(last.Peers), err
+		return of(last), err
 	}
-	return b.Bootstrap(), err
+	l.Peers = b.Bootstrap()
+	return l, err
 }
 
 // Bootstrap is the peer list while the lead validator has published none.

@@ -149,9 +149,9 @@ func TestSelected(t *testing.T) {
 				if c.setup != nil {
 					c.setup(t, net)
 				}
-				got, err := net.Refreshed("aggregator-0").Board().Selected(net.Context(), window, c.all, c.only)
-				if !slices.Equal(uids(got), c.want) || (err != nil) != c.fails {
-					t.Errorf("%v, %v; want %v", uids(got), err, c.want)
+				got, err := net.Refreshed("aggregator-0").Board().Lineup(net.Context(), window, c.all, c.only)
+				if !slices.Equal(uids(got.Peers), c.want) || (err != nil) != c.fails {
+					t.Errorf("%v, %v; want %v", uids(got.Peers), err, c.want)
 				}
 			})
 		})
@@ -170,8 +170,8 @@ func TestSelectedRemembers(t *testing.T) {
 		}
 		select5 := func(w protocol.Window, want []protocol.UID, fails bool) {
 			t.Helper()
-			if got, err := x.Selected(net.Context(), w, false, nil); !slices.Equal(uids(got), want) || (err != nil) != fails {
-				t.Errorf("window %d: %v, %v; want %v", w, uids(got), err, want)
+			if got, err := x.Lineup(net.Context(), w, false, nil); !slices.Equal(uids(got.Peers), want) || (err != nil) != fails {
+				t.Errorf("window %d: %v, %v; want %v", w, uids(got.Peers), err, want)
 			}
 		}
 		select5(6, list.Peers, false)

@@ -32,7 +32,7 @@ func Params(run, endpoint string) protocol.Params {
 	p.Method = p.Method.With("learning_rate", 1e-2).With("warmup_steps", 2).With("t_max", 20).
 		With("momentum_decay", 0.5).With("momentum_warmup", 2).With("target_chunk", 16).With("topk_compression", 16)
 	p.BlockSeconds, p.BlocksPerWindow = 2, 6
-	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds, p.PeerGatherSeconds = 2, 2, 2, 2, 3
+	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.KeySeconds, p.PublicationSeconds, p.PeerGatherSeconds = 2, 2, 2, 2, 2, 3
 	p.MinimumPeers, p.ValidatorSampleRate, p.WindowsPerWeights, p.CheckpointFrequency, p.SampleValues = 1, 0.5, 2, 4, 64
 	return p
 }

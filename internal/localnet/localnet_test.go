@@ -62,7 +62,7 @@ func stretch(t *testing.T, o Options, by float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []*float64{&p.BlockSeconds, &p.DeltaSeconds, &p.SlackSeconds, &p.GatherSeconds, &p.PublicationSeconds, &p.PeerGatherSeconds, &p.ActiveCheckSeconds} {
+	for _, s := range []*float64{&p.BlockSeconds, &p.DeltaSeconds, &p.SlackSeconds, &p.GatherSeconds, &p.KeySeconds, &p.PublicationSeconds, &p.PeerGatherSeconds, &p.ActiveCheckSeconds} {
 		*s *= by
 	}
 	if err := writeJSON(o.path("run.json"), p); err != nil {

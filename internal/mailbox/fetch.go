@@ -29,35 +29,51 @@ type Aggregates struct {
 func (a Aggregates) Archived(ctx context.Context, w protocol.Window, in wire.Included) (*run.Gradient, protocol.Verdict) {
 	ctx, cancel := a.Schedule.WithTimeout(ctx)
 	defer cancel()
-	raw, _, err := store.ReadAll(ctx, a.Bucket, protocol.ArchiveKey(w, in.UID), maxGradient(a.Run))
+	raw, _, err := store.ReadAll(ctx, a.Bucket, protocol.ArchiveKey(w, in.UID), a.Run.MaxOpened())
 	if err != nil {
 		return nil, store.VerdictOf(err)
 	}
-	if wire.ContentHash(raw) != in.Content {
+	if wire.GradientHash(raw) != in.Content {
 		return nil, protocol.VerdictWrongContext
 	}
 	return a.Run.Gradient(raw, wire.Expect{Run: a.Run.Hash, Window: w, UID: in.UID, Hotkey: in.Hotkey})
 }
 
-// Named returns the gradient that an Aggregate of w names from its miner's bucket, which is one of peers; nil when it
-// is not there.
-func (g Gatherer) Named(ctx context.Context, w protocol.Window, peers []directory.Peer, in wire.Included) *run.Gradient {
+// Named returns a gradient, and its bytes as an opened gradient, that a closing statement of w lists and whose key was
+// revealed, from its miner's bucket, which is one of peers; nil when it is not there.
+func (g Gatherer) Named(ctx context.Context, w protocol.Window, peers []directory.Peer, in wire.Included) (*run.Gradient, []byte, protocol.Verdict) {
 	i := slices.IndexFunc(peers, func(p directory.Peer) bool { return p.Hotkey == in.Hotkey && p.Bucket != nil })
 	if i < 0 {
-		return nil
+		return nil, nil, protocol.VerdictNoBucket
 	}
 	ctx, cancel := g.Schedule.WithPatience(ctx)
 	defer cancel()
-	raw, _, err := store.ReadAll(ctx, peers[i].Bucket, protocol.GradientKey(w, in.UID), maxGradient(g.Run))
-	if err != nil || wire.ContentHash(raw) != in.Content {
-		return nil
-	}
-	found, _ := g.Run.Gradient(raw, wire.Expect{Run: g.Run.Hash, Window: w, UID: in.UID, Hotkey: in.Hotkey})
-	return found
+	return Opened(ctx, g.Run, peers[i].Bucket, w, in)
 }
 
-func maxGradient(r run.Run) int64 {
-	return r.MaxGradient()
+// Opened is Named for the miner's bucket itself.
+func Opened(ctx context.Context, r run.Run, b store.Reader, w protocol.Window, in wire.Included) (*run.Gradient, []byte, protocol.Verdict) {
+	want := wire.Expect{Run: r.Hash, Window: w, UID: in.UID, Hotkey: in.Hotkey}
+	sealed, _, err := store.ReadAll(ctx, b, protocol.GradientKey(w, in.UID), r.MaxGradient())
+	if err != nil {
+		return nil, nil, store.VerdictOf(err)
+	}
+	if wire.GradientHash(sealed) != in.Content {
+		return nil, nil, protocol.VerdictWrongContext
+	}
+	raw, _, err := store.ReadAll(ctx, b, protocol.RevealKey(w, in.UID), int64(wire.KeySize))
+	if err != nil {
+		return nil, nil, store.VerdictOf(err)
+	}
+	k, verdict := wire.DecodeKey(raw, want)
+	if !verdict.OK() {
+		return nil, nil, verdict
+	}
+	found, verdict := r.Open(sealed, k.Key, want)
+	if !verdict.OK() {
+		return nil, nil, verdict
+	}
+	return found, wire.JoinGradient(sealed, k.Key), verdict
 }
 
 // Fetch requests the Aggregate of w and a term until it exists or the deadline has passed; then the

@@ -2,7 +2,7 @@ package mailbox
 
 import (
 	"context"
-	"crypto/sha256"
+	"errors"
 	"io"
 	"sync/atomic"
 	"time"
@@ -17,30 +17,45 @@ import (
 	"templar/wire"
 )
 
-// Payload is one peer's gradient with this node's verdict. Gradient and Raw are set only when
-// the verdict is OK.
+// Payload is one peer's gradient with this node's verdict. After Gather, OK means that the gradient is in: present,
+// within the bounds of size and time, with a valid header. After Reveal it means that the gradient can be used.
 type Payload struct {
 	Peer     directory.Peer
 	Verdict  protocol.Verdict
-	Gradient *run.Gradient
-	Raw      []byte        // the object's bytes
-	Content  protocol.Hash // SHA-256 of Raw
+	Gradient *run.Gradient // set when it is revealed and OK
+	Raw      []byte        // the sealed object's bytes; nil when it was only glanced at
+	Key      wire.GradientKey
+	Content  protocol.Hash // GradientHash
 	Stored   time.Time     // LastModified; zero while the store has not answered
 	Bytes    int64         // read, in all attempts
 	Attempts int
 	Duration time.Duration // until the verdict was final
+	// Conflict is a statement of the same window, valid and with another content than the one that counts, which the
+	// peer keeps as evidence; nil for none.
+	Conflict *Closed
 }
+
+// Opened is the payload as an opened gradient: what the archive holds.
+func (p *Payload) Opened() []byte { return wire.JoinGradient(p.Raw, p.Key) }
 
 // Gatherer collects the gradients that other nodes have uploaded.
 type Gatherer struct {
 	Run      run.Run
 	Schedule schedule.Schedule
 	// Awaited reports whether the gather waits for a missing peer until the upload deadline; nil: for every
-	// one. The others are asked once more when all that are waited for have answered.
+	// one. The others are asked once, when all that are waited for have answered.
 	Awaited func(protocol.UID) bool
+	// Glance reports whether only the header of a peer's gradient is read, once; nil: of none.
+	Glance func(protocol.UID) bool
+	// WaitedFor reports whether the aggregator had to wait for a peer: one that it closed the window without is not late
+	// (Reveal); nil: for none.
+	WaitedFor func(protocol.UID) bool
+	// Evidence makes Reveal look for another statement of the window in the bucket of a miner that does not reveal its
+	// key, before it is blamed.
+	Evidence bool
 }
 
-// Gather fetches and judges the gradients of window w from peers until the deadline. The
+// Gather fetches and judges the sealed gradients of window w from peers until the deadline. The
 // result has one Payload per peer, in the order of peers. One peer's fault does not affect
 // another: all are fetched concurrently and share no limited resource.
 //
@@ -48,26 +63,15 @@ type Gatherer struct {
 // the run, so that memory is bounded by the number of peers. Size and time come with the
 // response header: objects that are too large, early or late are refused before the body is read.
 func (g Gatherer) Gather(ctx context.Context, w protocol.Window, peers []directory.Peer, bounds protocol.Bounds, deadline time.Time) []Payload {
-	clk := g.Schedule.Clock
-	ctx, cancel := clk.WithDeadline(ctx, deadline)
+	ctx, cancel := g.Schedule.Clock.WithDeadline(ctx, deadline)
 	defer cancel()
-	began := clk.Now()
-	all := gathering{Gatherer: g, window: w, bounds: bounds, began: began, deadline: deadline, patience: max(deadline.Sub(began)/4, leastPatience)}
-	all.awaiting, all.settle = context.WithCancel(ctx)
+	all := g.gathering(ctx, w, deadline)
 	defer all.settle()
-	for _, p := range peers {
-		if all.awaits(p) {
-			all.waiting.Add(1)
-		}
-	}
-	all.answered(0)
+	all.bounds, all.until = bounds, bounds.Max
 	out := make([]Payload, len(peers))
-	clk.Each(len(peers), len(peers), func(i int) {
+	all.each(peers, func(i int) *Payload {
 		out[i] = all.fetch(ctx, peers[i])
-		out[i].Duration = clk.Now().Sub(began)
-		if all.awaits(peers[i]) {
-			all.answered(1)
-		}
+		return &out[i]
 	})
 	return out
 }
@@ -75,11 +79,12 @@ func (g Gatherer) Gather(ctx context.Context, w protocol.Window, peers []directo
 // leastPatience is the time that a distant, healthy store may take to answer.
 const leastPatience = 250 * time.Millisecond
 
-// gathering is the state that the fetches of one Gather share.
+// gathering is the state that the fetches of one Gather or Reveal share.
 type gathering struct {
 	Gatherer
 	window   protocol.Window
 	bounds   protocol.Bounds
+	until    time.Time // a missing object is waited for
 	began    time.Time
 	deadline time.Time
 	patience time.Duration // how long an attempt may stall
@@ -89,7 +94,35 @@ type gathering struct {
 	settle   context.CancelFunc
 }
 
-func (g *gathering) awaits(p directory.Peer) bool { return g.Awaited == nil || g.Awaited(p.UID) }
+func (g Gatherer) gathering(ctx context.Context, w protocol.Window, deadline time.Time) *gathering {
+	began := g.Schedule.Clock.Now()
+	all := &gathering{Gatherer: g, window: w, began: began, deadline: deadline, patience: max(deadline.Sub(began)/4, leastPatience)}
+	all.awaiting, all.settle = context.WithCancel(ctx)
+	return all
+}
+
+// each calls f for every peer at once, and notes when those that are waited for have answered.
+func (g *gathering) each(peers []directory.Peer, f func(i int) *Payload) {
+	for _, p := range peers {
+		if g.awaits(p) {
+			g.waiting.Add(1)
+		}
+	}
+	g.answered(0)
+	clk := g.Schedule.Clock
+	clk.Each(len(peers), len(peers), func(i int) {
+		f(i).Duration = clk.Now().Sub(g.began)
+		if g.awaits(peers[i]) {
+			g.answered(1)
+		}
+	})
+}
+
+func (g *gathering) awaits(p directory.Peer) bool {
+	return (g.Awaited == nil || g.Awaited(p.UID)) && !g.glances(p)
+}
+
+func (g *gathering) glances(p directory.Peer) bool { return g.Glance != nil && g.Glance(p.UID) }
 
 // answered notes that so many peers that are waited for have a final verdict.
 func (g *gathering) answered(n int64) {
@@ -98,29 +131,33 @@ func (g *gathering) answered(n int64) {
 	}
 }
 
+func (g *gathering) expect(p directory.Peer) wire.Expect {
+	return wire.Expect{Run: g.Run.Hash, Window: g.window, UID: p.UID, Hotkey: p.Hotkey}
+}
+
 // fetch asks until the answer is final: a missing object is asked for once more
 // after the upload deadline, a silent store until ctx ends. What is malformed is asked for
 // twice: it may have been damaged on the way, which must not cost its owner its score.
 func (g *gathering) fetch(ctx context.Context, p directory.Peer) Payload {
+	out := Payload{Peer: p, Verdict: protocol.VerdictNoBucket}
 	if p.Bucket == nil {
-		return Payload{Peer: p, Verdict: protocol.VerdictNoBucket}
+		return out
 	}
-	out := Payload{Peer: p}
 	if !g.awaits(p) {
 		g.once(ctx, &out)
 		return out
 	}
 	var buf []byte
-	stalls, stalled, doubted := 0, false, false
+	stalls, doubted := 0, false
 	for {
 		now := g.Schedule.Clock.Now()
-		last := now.After(g.bounds.Max)
+		last := !now.Before(g.until)
 		patience := g.patience
 		if stalls == 2 { // it may just be slow: this attempt may take the remaining time
 			patience = 2 * g.deadline.Sub(g.Schedule.Clock.Now())
 		}
 		out.Attempts++
-		buf, stalled = g.attempt(ctx, &out, buf, patience)
+		stalled := g.attempt(ctx, patience, func(ctx context.Context, body *progress) { buf = g.ask(ctx, &out, buf, body) })
 		again := out.Verdict == protocol.VerdictMalformed && !doubted
 		doubted = doubted || again
 		switch {
@@ -136,52 +173,53 @@ func (g *gathering) fetch(ctx context.Context, p directory.Peer) Payload {
 
 // once asks a peer that is not waited for: when the others have answered, or the upload deadline has passed.
 func (g *gathering) once(ctx context.Context, out *Payload) {
-	_ = clock.SleepUntil(g.awaiting, g.Schedule.Clock, g.bounds.Max)
+	_ = clock.SleepUntil(g.awaiting, g.Schedule.Clock, g.until)
 	out.Attempts++
 	out.Verdict = protocol.VerdictUnreachable
-	_, _ = g.attempt(ctx, out, nil, leastPatience)
+	g.attempt(ctx, leastPatience, func(ctx context.Context, body *progress) {
+		if g.glances(out.Peer) {
+			g.glance(ctx, out, body)
+		} else {
+			g.ask(ctx, out, nil, body)
+		}
+	})
 }
 
 // pause is the time until a peer is asked again that was asked at a time: the last time just after the upload
 // deadline.
 func (g *gathering) pause(asked time.Time) time.Duration {
 	pause := g.Schedule.Pause(asked.Sub(g.began))
-	if left := g.bounds.Max.Sub(asked); left >= 0 {
+	if left := g.until.Sub(asked); left > 0 {
 		pause = min(pause, left+time.Millisecond)
 	}
 	return pause
 }
 
 // attempt makes one request, and gives up when it stalls, so that a connection that hangs or is
-// very slow leaves time for other attempts. buf is used for the body, or replaced by a larger one.
-func (g *gathering) attempt(ctx context.Context, out *Payload, buf []byte, patience time.Duration) (_ []byte, stalled bool) {
+// very slow leaves time for other attempts.
+func (g *gathering) attempt(ctx context.Context, patience time.Duration, ask func(context.Context, *progress)) (stalled bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var body progress
 	clock.Both(g.Schedule.Clock, func() {
 		defer cancel()
-		buf = g.ask(ctx, out, buf, &body)
+		ask(ctx, &body)
 	}, func() {
 		defer cancel()
 		stalled = g.watch(ctx, &body, patience)
 	})
-	return buf, stalled
+	return stalled
 }
 
-// ask reads and checks the object.
+// ask reads and checks the object. buf is used for the body, or replaced by a larger one.
 func (g *gathering) ask(ctx context.Context, out *Payload, buf []byte, p *progress) []byte {
-	body, info, err := out.Peer.Bucket.Get(ctx, protocol.GradientKey(g.window, out.Peer.UID), maxGradient(g.Run))
+	body, info, err := out.Peer.Bucket.Get(ctx, protocol.GradientKey(g.window, out.Peer.UID), g.Run.MaxGradient())
 	if err != nil {
 		out.Verdict = store.VerdictOf(err)
 		return buf
 	}
 	defer body.Close()
-	out.Stored = info.LastModified
-	if info.InParts() {
-		out.Verdict = protocol.VerdictUndated
-		return buf
-	}
-	if out.Verdict = g.bounds.Check(info.LastModified); !out.Verdict.OK() {
+	if out.Verdict = g.date(out, info); !out.Verdict.OK() {
 		return buf
 	}
 	if int64(cap(buf)) < info.Size { // which Get has checked
@@ -195,11 +233,63 @@ func (g *gathering) ask(ctx context.Context, out *Payload, buf []byte, p *progre
 		out.Verdict = store.VerdictOf(err)
 		return buf
 	}
-	expect := wire.Expect{Run: g.Run.Hash, Window: g.window, UID: out.Peer.UID, Hotkey: out.Peer.Hotkey}
-	if out.Gradient, out.Verdict = g.Run.Gradient(raw, expect); out.Verdict.OK() {
-		out.Raw, out.Content = raw, sha256.Sum256(raw)
+	var h wire.GradientHeader
+	if h, out.Verdict = wire.DecodeSealed(raw, g.expect(out.Peer)); out.Verdict.OK() {
+		out.Raw, out.Content = raw, h.Content
 	}
 	return buf
+}
+
+// date checks when an object was stored, as far as the store's date proves it.
+func (g *gathering) date(out *Payload, info store.Info) protocol.Verdict {
+	out.Stored = info.LastModified
+	if info.InParts() {
+		return protocol.VerdictUndated
+	}
+	return g.bounds.Check(info.LastModified)
+}
+
+// glance reads and checks the header of the object.
+func (g *gathering) glance(ctx context.Context, out *Payload, p *progress) {
+	key := protocol.GradientKey(g.window, out.Peer.UID)
+	info, err := out.Peer.Bucket.Head(ctx, key)
+	switch {
+	case err != nil:
+		out.Verdict = store.VerdictOf(err)
+		return
+	case info.Size > g.Run.MaxGradient():
+		out.Verdict = protocol.VerdictTooLarge
+		return
+	}
+	if out.Verdict = g.date(out, info); !out.Verdict.OK() {
+		return
+	}
+	p.begin(int64(wire.GradientHeaderSize))
+	raw, err := header(ctx, out.Peer.Bucket, key, info.ETag)
+	out.Bytes += int64(len(raw))
+	if err != nil {
+		out.Verdict = store.VerdictOf(err)
+		return
+	}
+	var h wire.GradientHeader
+	if h, out.Verdict = wire.DecodeGradientHeader(raw, info.Size, g.expect(out.Peer)); out.Verdict.OK() {
+		out.Content = h.Content
+	}
+}
+
+// header reads the beginning of a sealed gradient.
+func header(ctx context.Context, b store.Reader, key, etag string) ([]byte, error) {
+	body, err := b.GetRange(ctx, key, 0, int64(wire.GradientHeaderSize), etag)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	raw := make([]byte, wire.GradientHeaderSize)
+	n, err := io.ReadFull(body, raw)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = nil // it is shorter than a header
+	}
+	return raw[:n], err
 }
 
 // watch waits until ctx ends and returns false, or true as soon as the attempt stalls: no

@@ -102,9 +102,10 @@ func (s *site) encode(uid protocol.UID) []byte {
 	signer := testnet.Key(s.t, uint64(uid))
 	b, err := wire.EncodeGradient(&wire.Gradient{
 		Run: s.x.Run.Hash, Window: window, UID: uid, Hotkey: signer.Hotkey(), Pages: []uint64{1}, Tokens: 64, Body: s.body.Bytes(),
-	}, s.x.Run.Format(), signer)
+	}, s.x.Run.Format(), wire.GradientKey{1}, signer)
 	must(s.t, err)
-	return b
+	sealed, _, _ := wire.SplitGradient(b)
+	return sealed
 }
 
 // peer registers a neuron whose bucket is at an endpoint.

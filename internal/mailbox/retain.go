@@ -1,7 +1,6 @@
 package mailbox
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,9 +29,11 @@ func (o *Outbox) Prune(ctx context.Context, next protocol.Window) error {
 	defer cancel()
 	keep := next - schedule.Retention(o.Run.Params)
 	var errs []error
-	for _, kind := range []protocol.Kind{protocol.KindGradient, protocol.KindSample, protocol.KindReport} {
+	for _, kind := range []protocol.Kind{protocol.KindGradient, protocol.KindKey, protocol.KindSample, protocol.KindReport} {
 		errs = append(errs, sweep(ctx, o.Schedule.Clock, o.Bucket, kind, func(k protocol.Key) bool { return k.Window < keep }, o.deleteOwn))
 	}
+	// Statements kept as evidence are signed by an aggregator.
+	errs = append(errs, sweep(ctx, o.Schedule.Clock, o.Bucket, protocol.KindClosing, func(k protocol.Key) bool { return k.Window < keep }, o.Bucket.Delete))
 	var inForce protocol.Window // at keep
 	err := store.EachKey(ctx, o.Bucket, protocol.PeersPrefix, func(_ string, k protocol.Key) {
 		if k.Window <= keep {
@@ -63,8 +64,11 @@ func (s *Shelf) Prune(ctx context.Context, next protocol.Window) error {
 	ctx, cancel := s.Schedule.WithTimeout(ctx)
 	defer cancel()
 	old := func(k protocol.Key) bool { return k.Window < next-schedule.Retention(p) }
-	return errors.Join(sweep(ctx, s.Schedule.Clock, s.Bucket, protocol.KindAggregate, old, s.Bucket.Delete),
-		sweep(ctx, s.Schedule.Clock, s.Bucket, protocol.KindArchive, old, s.Bucket.Delete))
+	var errs []error
+	for _, kind := range []protocol.Kind{protocol.KindAggregate, protocol.KindClosing, protocol.KindArchive} {
+		errs = append(errs, sweep(ctx, s.Schedule.Clock, s.Bucket, kind, old, s.Bucket.Delete))
+	}
+	return errors.Join(errs...)
 }
 
 // Gathers keeps what a node has gathered in a bucket of its own, as an operator may want it.
@@ -173,8 +177,7 @@ func Keep(ctx context.Context, b store.Bucket, w protocol.Window, payloads []Pay
 	var errs []error
 	for _, p := range payloads {
 		if p.Verdict.OK() {
-			_, err := b.Put(ctx, protocol.ArchiveKey(w, p.Peer.UID), bytes.NewReader(p.Raw), int64(len(p.Raw)), store.PutOptions{})
-			errs = append(errs, err)
+			errs = append(errs, store.PutBytes(ctx, b, protocol.ArchiveKey(w, p.Peer.UID), p.Opened(), store.PutOptions{}))
 		}
 	}
 	return errors.Join(errs...)

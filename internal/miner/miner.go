@@ -6,8 +6,10 @@
 package miner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -28,6 +30,7 @@ import (
 	"templar/internal/telemetry"
 	"templar/method"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // Deps are the parts that a miner works with.
@@ -47,6 +50,7 @@ type Deps struct {
 	Engine    engine.Engine
 	Data      *data.Dataset
 	Local     store.Bucket // durable private state
+	Random    io.Reader    // of keys: crypto/rand but in a simulation
 	Log       *slog.Logger
 	Events    telemetry.Reporter
 }
@@ -62,6 +66,8 @@ type Miner struct {
 	stop    protocol.Window // the first window that is not trained
 	trainer method.Trainer
 	trained training
+	secrets secrets
+	key     wire.GradientKey // of the window in training
 	pace    pace
 	rest    func(context.Context) // what is still to be done for the last committed window; nil: nothing
 	kept    protocol.Window       // before which the state that was saved last stands; 0: none
@@ -73,6 +79,7 @@ type Miner struct {
 func New(cfg role.Config, d Deps) *Miner {
 	m := &Miner{Deps: d, cfg: cfg, gathers: cfg.Gathers(d.Schedule, d.Local)}
 	m.Events, m.progress = role.Watch(d.Events)
+	m.secrets.Miner = m
 	return m
 }
 
@@ -86,7 +93,14 @@ func (m *Miner) Run(ctx context.Context) error {
 		if err := m.join(ctx); err != nil {
 			return fmt.Errorf("miner: %w", err)
 		}
-		if err := loop.Repeat(ctx, func() bool { return m.model.Next() < m.stop }, m.window); err != nil {
+		var err error
+		revealing, over := context.WithCancel(ctx)
+		defer over()
+		clock.Both(m.Clock, func() {
+			defer over()
+			err = loop.Repeat(ctx, func() bool { return m.model.Next() < m.stop }, m.window)
+		}, func() { m.secrets.run(revealing) })
+		if err != nil {
 			return err
 		}
 		m.settle(ctx)
@@ -118,6 +132,9 @@ func (m *Miner) join(ctx context.Context) error {
 		if err := m.trainer.Load(ctx, s.Private); err != nil {
 			m.Log.Warn("private state refused: training starts without it", "err", err)
 		}
+	}
+	if err := m.secrets.load(ctx); err != nil {
+		return err
 	}
 	m.kept = m.model.Next() // saved already, or still to be changed by a window
 	m.stop = schedule.StopAfter(s.Start, m.cfg.Windows)
@@ -174,11 +191,12 @@ func (m *Miner) trainAndSave(ctx context.Context, w protocol.Window) error {
 		return err
 	}
 	var trained, saved time.Time
-	var unsaved error
+	var unsaved, unkeyed error
 	clock.Both(m.Clock, func() {
 		err = m.train(ctx, w)
 		trained = m.Clock.Now()
 	}, func() {
+		m.key, unkeyed = m.secrets.draw(ctx, w)
 		m.settle(ctx)
 		unsaved = m.finishSave(ctx, saving)
 		saved = m.Clock.Now()
@@ -189,7 +207,7 @@ func (m *Miner) trainAndSave(ctx context.Context, w protocol.Window) error {
 	if wait := saved.Sub(trained); saving != nil && wait > m.Params.Delta()/4 {
 		m.Log.Warn("the upload waited for the state to be saved: the disk is slow", "window", w, "waited", wait.Round(time.Millisecond))
 	}
-	return unsaved
+	return cmp.Or(unkeyed, unsaved)
 }
 
 // settle finishes what a committed window has left to do, if that is not done yet.

@@ -30,7 +30,7 @@ func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 	err = m.upload(ctx, w, &wire.Gradient{
 		Run: m.Hash, Window: w, UID: m.Outbox.UID, Hotkey: m.Outbox.Signer.Hotkey(), Pages: m.trained.pages,
 		Tokens: uint64(m.trained.loss.Tokens), GlobalStep: m.model.Step(), Body: body,
-	})
+	}, m.key)
 	if errors.Is(err, store.ErrExists) {
 		m.Log.Warn("a gradient of this window exists already", "window", w)
 		return nil
@@ -41,18 +41,25 @@ func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 	return m.trainer.Stored(ctx)
 }
 
-// upload stores the window's gradient once: its date decides which of two equal gradients is the
-// copy, and a second upload, by a retry or after a restart, would have a later one.
-func (m *Miner) upload(ctx context.Context, w protocol.Window, g *wire.Gradient) error {
+// upload seals the window's gradient and stores it once: a second upload, by a retry or after a restart, might not be
+// the one that the closing statement lists.
+func (m *Miner) upload(ctx context.Context, w protocol.Window, g *wire.Gradient, k wire.GradientKey) error {
 	began := m.Clock.Now()
-	b, err := wire.EncodeGradient(g, m.Format(), m.Outbox.Signer)
+	opened, err := wire.EncodeGradient(g, m.Format(), k, m.Outbox.Signer)
 	if err != nil {
 		return err
 	}
+	b, _, _ := wire.SplitGradient(opened)
 	ctx, cancel := m.Schedule.WithTimeout(ctx)
 	defer cancel()
 	key := protocol.GradientKey(w, m.Outbox.UID)
-	if err := m.Outbox.PutOnce(ctx, key, b); err != nil {
+	err = m.Outbox.PutOnce(ctx, key, b)
+	content := wire.GradientHash(b)
+	if errors.Is(err, store.ErrExists) {
+		content = protocol.Hash{} // an earlier process's, or ours after an answer that was lost
+	}
+	m.secrets.sent(w, content) // after an error too: it may have been stored
+	if err != nil {
 		return fmt.Errorf("gradient: %w", err)
 	}
 	m.Events.Emit(w, telemetry.Uploaded{Key: key, Bytes: int64(len(b)), Duration: m.Clock.Now().Sub(began)})

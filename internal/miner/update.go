@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"templar/internal/directory"
 	"templar/internal/mailbox"
 	"templar/internal/replica"
 	"templar/internal/role"
@@ -27,9 +29,15 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 		return err
 	}
 	m.settle(ctx)
+	if m.model.Next() == w { // else older Aggregates are missing
+		m.Events.Phase(w, "revealing")
+		m.secrets.wait(ctx, w, m.Schedule.AggregateDeadline(end).Add(-m.Params.Gather()))
+	}
 	m.Events.Phase(w, "fetching")
 	var unsaved error
 	done, err := m.model.Follow(ctx, m.Source, w+1, m.Schedule.AggregateDeadline(end), func(a *run.Aggregate, hash protocol.Hash, size int64) error {
+		m.secrets.applied(ctx, a.Window, a.Closing)
+		m.secrets.forget(m.model.Next())
 		m.rest = func(ctx context.Context) { m.show(ctx, w, a, hash, size) }
 		if a.Window < w { // a catch-up may last: otherwise the rest is done while the next window trains
 			m.settle(ctx)
@@ -90,9 +98,17 @@ func (m *Miner) gather(ctx context.Context, w protocol.Window) (method.Update, e
 	if err := m.Directory.Refresh(ctx); err != nil {
 		return nil, err
 	}
-	peers := role.Selected(ctx, m.Board, w, m.cfg, m.Log)
 	began := m.Clock.Now()
+	c, verdict := m.Source.Aggregates.ClosingNow(ctx, w)
+	if !verdict.OK() { // nothing can be opened: training goes on from what is committed
+		m.Log.Info("no closing statement: the window adds nothing", "window", w, "verdict", verdict)
+		return nil, ctx.Err()
+	}
+	line := role.Lineup(ctx, m.Board, w, m.cfg, m.Log)
+	peers := slices.Concat(line.Peers, mailbox.Reserves(c.Closing, line.Peers, line.Reserves))
+	slices.SortFunc(peers, func(a, b directory.Peer) int { return int(a.UID) - int(b.UID) })
 	payloads := m.Gatherer.Gather(ctx, w, peers, m.Params.UploadBounds(end.Time), began.Add(m.Params.PeerGather()))
+	payloads = m.Gatherer.Reveal(ctx, w, payloads, c, m.Clock.Now().Add(m.Params.Gather()))
 	verdicts, size := mailbox.PeerVerdicts(payloads)
 	m.Events.Emit(w, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: m.Clock.Now().Sub(began)})
 	m.store(ctx, w, payloads)

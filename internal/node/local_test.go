@@ -95,7 +95,8 @@ func TestLocalBuckets(t *testing.T) {
 	}
 
 	body := must(run.Method.Encode(model.Init(p.Model, 1)))(t)
-	b := must(wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: 7, Hotkey: signer.Hotkey(), Pages: []uint64{1}, Tokens: 64, Body: body.Bytes()}, run.Format(), signer))(t)
+	b := must(wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: 7, Hotkey: signer.Hotkey(), Pages: []uint64{1}, Tokens: 64, Body: body.Bytes()}, run.Format(), wire.GradientKey{1}, signer))(t)
+	b, _, _ = wire.SplitGradient(b)
 	if err := miner.Outbox().Put(ctx, protocol.GradientKey(7, 0), b); err != nil {
 		t.Fatal(err)
 	}

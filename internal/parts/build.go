@@ -3,8 +3,10 @@ package parts
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"templar/internal/chain"
@@ -53,6 +55,7 @@ type Spec struct {
 	Buckets Buckets
 	Engine  func(protocol.Model) (engine.Engine, error)
 	Local   store.Bucket // durable private state
+	Random  io.Reader    // of keys; nil: crypto/rand
 	Scratch string       // folder for downloads that outlive a crash; empty: none
 
 	Log  *slog.Logger // of the process: the node's adds its name
@@ -84,6 +87,9 @@ func Build(ctx context.Context, s Spec) (_ Parts, err error) {
 		Run: s.Run, Clock: s.Clock, Chain: s.Chain, Signer: s.Signer, UID: s.UID, Local: s.Local, Scratch: s.Scratch,
 		Traffic: new(store.Counters), Log: s.Log.With("node", s.Name),
 		Events: telemetry.Reporter{Node: s.Name, Role: s.Role, UID: s.UID, Clock: s.Clock, Sink: s.Sink},
+	}
+	if p.Random = s.Random; p.Random == nil {
+		p.Random = rand.Reader
 	}
 	defer func() {
 		if err != nil {

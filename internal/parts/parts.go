@@ -6,6 +6,7 @@ package parts
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"templar/internal/aggregator"
@@ -50,6 +51,7 @@ type Parts struct {
 	// Tokenizer is the dataset's, for an evaluator that counts bytes; nil: not known.
 	Tokenizer data.Tokenizer
 	Local     store.Bucket // durable private state
+	Random    io.Reader    // of keys
 	Scratch   string       // folder for downloads that outlive a crash; empty: none
 
 	Traffic *store.Counters // with all buckets
@@ -113,7 +115,7 @@ func (p Parts) ForMiner() miner.Deps {
 	return miner.Deps{
 		Run: p.Run, Clock: p.Clock, Schedule: p.Schedule(), Directory: p.Directory, Board: p.Board(), Gatherer: p.Gatherer(),
 		Outbox: p.Outbox(), Samples: p.Samples(), Source: p.Source(), Entry: p.Entry(), Finder: p.Finder(), Saver: p.Saver(),
-		Engine: p.Engine, Data: p.Data, Local: p.Local, Log: p.Log, Events: p.Events,
+		Engine: p.Engine, Data: p.Data, Local: p.Local, Random: p.Random, Log: p.Log, Events: p.Events,
 	}
 }
 

@@ -31,6 +31,10 @@ func (n *narrator) onUpload() string {
 		return fmt.Sprintf("upload sooner: uploads count from %v before to %v after a window's end by the chain; train on fewer batches, or use a faster link or store", slack, delta)
 	case n.Verdict == protocol.VerdictEarly:
 		return fmt.Sprintf("upload later: uploads count from %v before to %v after a window's end by the chain; check the machine's clock", slack, delta)
+	case n.Verdict == protocol.VerdictWithheld:
+		return "keep the miner running until the window is closed, and its clock and store reachable: keys are revealed against the closing statement"
+	case n.Verdict == protocol.VerdictUnlisted:
+		return "upload sooner after the window's end: a window is closed when its peers are in"
 	case n.Verdict != protocol.VerdictNone && !n.Verdict.OK():
 		return fmt.Sprintf("fix the upload (%v): `templar store check` tests the bucket, `templar inspect` an object", n.Verdict)
 	case !n.Active:

@@ -117,6 +117,10 @@ func (n *narrator) blame() string {
 		return "it committed no bucket that this run reads"
 	case protocol.VerdictEarly, protocol.VerdictLate:
 		return n.timing()
+	case protocol.VerdictWithheld:
+		return "the closing statement lists it, and its key was not revealed in time, as " + protocol.RevealKey(n.report.Window, n.UID)
+	case protocol.VerdictUnlisted:
+		return "it was in time, and the aggregator's closing statement does not list it: it counts for nothing, and costs nothing"
 	case protocol.VerdictUndated:
 		return "it was sent in parts, which some stores date by the beginning of the upload: send it by one PUT"
 	case protocol.VerdictTooLarge:

@@ -108,14 +108,14 @@ func Waiting(log *slog.Logger, events telemetry.Reporter) func(why error) {
 	}
 }
 
-// Selected returns the peers to gather w from, and logs when the lead validator's list could not
+// Lineup returns who takes part in w, and logs when the lead validator's list could not
 // be used.
-func Selected(ctx context.Context, b *bulletin.Board, w protocol.Window, cfg Config, log *slog.Logger) []directory.Peer {
-	peers, err := b.Selected(ctx, w, cfg.AllPeers, cfg.Peers)
+func Lineup(ctx context.Context, b *bulletin.Board, w protocol.Window, cfg Config, log *slog.Logger) bulletin.Lineup {
+	l, err := b.Lineup(ctx, w, cfg.AllPeers, cfg.Peers)
 	if err != nil {
 		log.Warn("the lead validator's peer list is unavailable: using the last one, or all peers", "window", w, "err", err)
 	}
-	return peers
+	return l
 }
 
 // Loop is the loop of a role.

@@ -5,6 +5,7 @@ package run
 
 import (
 	"runtime"
+	"slices"
 
 	"templar/internal/clock"
 	"templar/internal/workers"
@@ -60,9 +61,19 @@ type Gradient struct {
 	Payload method.Payload // what the method reads in Body
 }
 
-// Gradient reads another node's gradient object, and its payload. The Gradient keeps b.
+// Gradient reads an opened gradient, and its payload: a sealed one with its key behind it.
 func (r Run) Gradient(b []byte, want wire.Expect) (*Gradient, protocol.Verdict) {
 	g, v := wire.DecodeGradient(b, r.Format(), want)
+	return r.payload(g, v)
+}
+
+// Open reads a sealed gradient with its key, and its payload.
+func (r Run) Open(sealed []byte, key wire.GradientKey, want wire.Expect) (*Gradient, protocol.Verdict) {
+	g, v := wire.OpenGradient(sealed, key, r.Format(), want)
+	return r.payload(g, v)
+}
+
+func (r Run) payload(g *wire.Gradient, v protocol.Verdict) (*Gradient, protocol.Verdict) {
 	if !v.OK() {
 		return nil, v
 	}
@@ -73,8 +84,17 @@ func (r Run) Gradient(b []byte, want wire.Expect) (*Gradient, protocol.Verdict) 
 	return &Gradient{*g, p}, v
 }
 
-// MaxGradient bounds a gradient object of the run: the limit for a download.
+// MaxGradient bounds a sealed gradient of the run: the limit for a download from its miner's bucket.
 func (r Run) MaxGradient() int64 { return wire.MaxGradientSize(r.Format(), r.Params.PagesPerWindow) }
+
+// MaxOpened bounds an opened gradient of the run: the limit for a download from the archive.
+func (r Run) MaxOpened() int64 { return r.MaxGradient() + int64(len(wire.GradientKey{})) }
+
+// Closing reads the closing statement of window w, which one of the run's aggregators must have signed, and its
+// content hash.
+func (r Run) Closing(b []byte, w protocol.Window) (*wire.Closing, protocol.Hash, protocol.Verdict) {
+	return wire.DecodeClosing(b, r.Hash, w, func(h protocol.Hotkey) bool { return slices.Contains(r.Params.Aggregators, h) })
+}
 
 // Aggregate is an Aggregate with its update.
 type Aggregate struct {

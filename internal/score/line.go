@@ -13,6 +13,7 @@ const (
 	KindInvalid   Kind = "invalid-gradient"   // a gradient that cannot be used
 	KindCopied    Kind = "copied-gradient"    // another's gradient, stored after it
 	KindShared    Kind = "shared-gradient"    // another's gradient, stored in the same second
+	KindUnlisted  Kind = "unlisted-gradient"  // a gradient that the closing statement does not list
 	KindNoSample  Kind = "no-sync-sample"     // no sync sample that can be used
 	KindSync      Kind = "out-of-sync"        // parameters too far from ours
 	KindAlone     Kind = "evaluated-alone"    // no other miner to rate against

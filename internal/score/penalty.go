@@ -70,6 +70,8 @@ func (l *Line) gradient(blackout bool, original *Record, p *protocol.Params) {
 	case v == protocol.VerdictNone || v.OK():
 	case v.Invalid():
 		l.penalise(KindInvalid, 0, "gradient is %v", v)
+	case v == protocol.VerdictUnlisted:
+		l.note(KindUnlisted, "in time, and not listed by the aggregator's closing statement: it counts for nothing and costs nothing")
 	case v == protocol.VerdictUnreachable && blackout:
 		l.note(KindBlackout, "no miner's gradient could be reached")
 	default:

@@ -73,6 +73,8 @@ func (n *Network) falsify(a *run.Aggregate, topic string) {
 		if len(a.Included) > 0 {
 			a.Included[0].Content[0] ^= 1
 		}
+	case "closing":
+		a.Closing[0] ^= 1
 	case "history":
 		a.Previous[0] ^= 1
 	}

@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"encoding/binary"
 	"log/slog"
+	"math/rand/v2"
 
 	"templar/internal/engine"
 	"templar/internal/harness"
@@ -39,7 +41,8 @@ func (n *Node) parts(p *process) (parts.Parts, error) {
 	d, err := parts.Build(detached(p.ctx), parts.Spec{
 		Name: n.Name, Role: n.Role, Needs: parts.Of(n.Role), Run: net.run, Signer: n.signer, UID: n.UID,
 		Clock: nodeClock{p, &n.ahead}, Chain: chainView{n, p}, Engine: n.engine(p), Local: n.disk(p),
-		Log: slog.New(slog.DiscardHandler), Sink: &sink{node: n, process: p},
+		Random: rand.NewChaCha8(n.keySeed()),
+		Log:    slog.New(slog.DiscardHandler), Sink: &sink{node: n, process: p},
 		Buckets: parts.Buckets{
 			Dialer: net.store, Disturb: n.remote(p), Retry: store.RetryPolicy{Rand: n.rand.Float64}, Requests: manyRequests,
 			Aggregator: location(harness.AggregatorBucket, n.Role == telemetry.Aggregator),
@@ -73,4 +76,11 @@ func (n *Node) engine(p *process) func(protocol.Model) (engine.Engine, error) {
 		}
 		return &timed{Engine: e, process: p, node: n}, nil
 	}
+}
+
+// keySeed is that of the keys which a process draws: each process of the node draws others.
+func (n *Node) keySeed() (seed [32]byte) {
+	binary.LittleEndian.PutUint64(seed[:], hash64(n.net.config.Seed, n.Name, "keys"))
+	seed[8] = byte(n.starts)
+	return seed
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -60,7 +61,8 @@ func aggregate(change func(*Node, *run.Aggregate)) plant {
 // payloads are the gradients that an Aggregate names.
 func payloads(n *Node, a *run.Aggregate) (all []method.Payload) {
 	for _, in := range a.Included {
-		raw := n.net.watch.uploads[upload{n.net.index(a.Window), in.UID}].raw
+		u := n.net.watch.uploads[upload{n.net.index(a.Window), in.UID}]
+		raw := slices.Concat(u.raw, u.key)
 		g, _ := n.net.run.Gradient(raw, wire.Expect{Run: a.Run, Window: a.Window, UID: in.UID, Hotkey: in.Hotkey})
 		all = append(all, g.Payload)
 	}
@@ -86,19 +88,28 @@ func gathered(change func(n *Node, key string, raw []byte, info store.Info) ([]b
 	})
 }
 
-// resigned signs a gradient anew, as one that was changed on the way would be taken if
+// resigned changes a sealed gradient and signs its header anew, as one that was changed on the way would be taken if
 // nobody looked at its signature.
 func resigned(n *Node, key string, raw []byte) []byte {
+	const hashAt, digestAt, signatureAt = 122, 154, 186 // spec/wire, "Gradient"
 	w, _ := protocol.KeyWindow(key)
 	for _, owner := range n.net.nodes {
 		want := wire.Expect{Run: n.net.run.Hash, Window: w, UID: owner.UID, Hotkey: owner.signer.Hotkey()}
-		if g, verdict := n.net.run.Gradient(bytes.Clone(raw), want); verdict.OK() {
-			g.Tokens++
-			changed, err := wire.EncodeGradient(&g.Gradient, n.net.run.Format(), owner.signer)
-			if err == nil && len(changed) == len(raw) {
-				return changed
-			}
+		if _, verdict := wire.DecodeSealed(raw, want); !verdict.OK() {
+			continue
 		}
+		b := bytes.Clone(raw)
+		b[len(b)-1] ^= 1
+		sum := sha256.Sum256(b[wire.GradientHeaderSize:])
+		copy(b[hashAt:], sum[:])
+		digest := sha256.Sum256(b[:digestAt])
+		copy(b[digestAt:], digest[:])
+		signature, err := owner.signer.Sign(append([]byte("templar/v2/gradient\x00"), digest[:]...))
+		if err != nil {
+			panic(err)
+		}
+		copy(b[signatureAt:], signature[:])
+		return b
 	}
 	return raw
 }

@@ -54,7 +54,7 @@ var bugs = []planted{
 			info.LastModified = n.net.s.time().Add(n.net.run.Params.Delta())
 			return raw, info
 		})},
-	{name: "a gradient's signature is not checked", catch: Members, script: "\n",
+	{name: "a gradient's signature is not checked", catch: Counted, script: "\n",
 		plant: gathered(func(n *Node, key string, raw []byte, info store.Info) ([]byte, store.Info) {
 			return resigned(n, key, raw), info
 		})},
@@ -74,7 +74,7 @@ var bugs = []planted{
 	{name: "the window's end is taken a block late", catch: Members, script: "\n", plant: only(telemetry.Aggregator, func(_ *Node, _ *process, d *parts.Parts) {
 		d.Chain = lateChain{d.Chain}
 	})},
-	{name: "create if absent is ignored", catch: OneAggregate, change: func(c *Config) { c.Aggregators = 2 }, plant: overwrites},
+	{name: "create if absent is ignored", catch: Sealed, change: func(c *Config) { c.Aggregators = 2 }, plant: overwrites},
 	{name: "a restarted aggregator begins anew", catch: OneAggregate, script: "window 5: aggregator-0 crash\nwindow 8: aggregator-0 crash",
 		plant: only(telemetry.Aggregator, func(n *Node, p *process, d *parts.Parts) {
 			overwrites(n, p, d)

@@ -58,10 +58,10 @@ var (
 	groups      = []string{"miners", "validators", "aggregators", "nodes"}
 	ops         = []string{"put", "get", "head", "list", "delete", anything}
 	topics      = []string{theStore, theChain, "everything"}
-	falsifiable = []string{"sum", "rate", "members", "history"}
+	falsifiable = []string{"sum", "rate", "members", "history", "closing"}
 	objects     = map[string]string{ // the beginnings of their keys
 		"gradient": "gradient-", "sample": "debug-", "aggregate": "aggregator-", "checkpoint": "checkpoint-",
-		"archive": "archive-", "peers": "peers_", "start": "start_window",
+		"archive": "archive-", "closing": "closing-", "key": "key-", "peers": "peers_", "start": "start_window",
 	}
 )
 

@@ -24,6 +24,7 @@ const (
 	Members      Invariant = "members"       // they are of selected peers, in time, as the peers stored them
 	Counted      Invariant = "counted"       // what a selected peer stored in time is in
 	Honest       Invariant = "honest"        // audits find the falsified Aggregates, and no others
+	Sealed       Invariant = "sealed"        // a window has one closing statement, and no key is revealed before it
 	Samples      Invariant = "samples"       // a sync sample shows the committed state, and its hash
 	Checkpoints  Invariant = "checkpoints"   // a checkpoint is whole, and holds the committed state
 	Private      Invariant = "private"       // private state outlives a restart
@@ -58,6 +59,7 @@ type watch struct {
 	states    []protocol.Hash // before the window of the same index; one more than published
 	params    [][]float32     // likewise
 	uploads   map[upload]stored
+	closings  map[int][]byte  // closing statements
 	lists     []wire.PeerList // that validators have posted
 	scored    map[*Node]protocol.Window
 	books     map[*Node]books
@@ -76,7 +78,7 @@ func newWatch(n *Network) *watch {
 	theta0 := model.Init(n.run.Params.Model, n.run.Params.Seed)
 	return &watch{
 		net: n, states: []protocol.Hash{n.run.Space.Hash(theta0)}, params: [][]float32{theta0},
-		uploads: make(map[upload]stored), scored: make(map[*Node]protocol.Window),
+		uploads: make(map[upload]stored), closings: make(map[int][]byte), scored: make(map[*Node]protocol.Window),
 		books: make(map[*Node]books), counts: make(map[*Node]uint64), at: make(map[*Node]protocol.Window),
 		auditor: newAuditor(n.run),
 	}
@@ -180,9 +182,9 @@ func (w *watch) audited(n *Node, window protocol.Window, a telemetry.Audited) {
 // Every node refuses an Aggregate that is falsified in another way.
 func (n *Network) falsified(window int) bool {
 	for _, node := range n.nodes {
-		if topic := n.faults.falsifies(node, window); topic == "sum" || topic == "members" {
+		if topic := n.faults.falsifies(node, window); topic == "sum" || topic == "members" || topic == "closing" {
 			a := n.watch.published[window]
-			return a.Aggregator == node.signer.Hotkey() && len(a.Included) > 0
+			return a.Aggregator == node.signer.Hotkey() && (len(a.Included) > 0 || topic == "closing")
 		}
 	}
 	return false

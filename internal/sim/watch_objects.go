@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"math"
@@ -25,10 +26,11 @@ type upload struct {
 
 // stored is what a bucket held of it.
 type stored struct {
-	raw     []byte
+	raw     []byte // sealed
 	at      time.Time
 	content protocol.Hash
-	quiet   bool // nothing was wrong with the miner or its bucket
+	key     []byte // nil until it is revealed
+	quiet   bool   // nothing was wrong with the miner or its bucket
 }
 
 // stored takes an object that has just been stored in a public bucket.
@@ -42,6 +44,10 @@ func (w *watch) stored(n *Node, bucket, key string, raw []byte) {
 		w.publishes(n, window, raw)
 	case strings.HasPrefix(key, objects["gradient"]) && bucket == n.Name:
 		w.uploaded(n, window, raw)
+	case strings.HasPrefix(key, objects["key"]) && bucket == n.Name:
+		w.revealed(n, window, raw)
+	case strings.HasPrefix(key, objects["closing"]) && bucket == harness.AggregatorBucket:
+		w.closes(n, window, raw)
 	case strings.HasPrefix(key, objects["sample"]) && bucket == n.Name:
 		w.sampled(n, window, raw)
 	case strings.HasPrefix(key, objects["checkpoint"]) && strings.HasSuffix(key, "/manifest.json"):
@@ -86,6 +92,9 @@ func (w *watch) publishes(n *Node, window protocol.Window, raw []byte) {
 	if !run.Method.AcceptsRate(uint64(i), a.LearningRate) && topic != "rate" {
 		w.broken(i, Unbroken, n, "has learning rate %v", a.LearningRate)
 	}
+	if c := w.closings[i]; (c == nil || wire.ClosingHash(c) != a.Closing) && topic != "closing" {
+		w.broken(i, Sealed, n, "names a closing statement that is not the window's")
+	}
 	w.append(a, hash)
 	if topic == "" {
 		w.judge(n, i, a)
@@ -112,6 +121,7 @@ func (w *watch) forget(i int) {
 		for _, n := range w.net.nodes {
 			delete(w.uploads, upload{old, n.UID})
 		}
+		delete(w.closings, old)
 	}
 }
 
@@ -124,8 +134,56 @@ func (w *watch) uploaded(n *Node, window protocol.Window, raw []byte) {
 		return
 	}
 	w.uploads[key] = stored{
-		raw: raw, at: w.net.s.time().Truncate(time.Millisecond), content: wire.ContentHash(raw),
+		raw: raw, at: w.net.s.time().Truncate(time.Millisecond), content: wire.GradientHash(raw),
 		quiet: w.quiet(n),
+	}
+}
+
+// closes takes a closing statement: there is one of each window, before its Aggregate.
+func (w *watch) closes(n *Node, window protocol.Window, raw []byte) {
+	i := w.net.index(window)
+	c, hash, verdict := w.net.run.Closing(raw, window)
+	switch before := w.closings[i]; {
+	case !verdict.OK():
+		w.broken(i, Sealed, n, "publishes a closing statement that is %v", verdict)
+	case before != nil && wire.ClosingHash(before) != hash:
+		w.broken(i, Sealed, n, "publishes a second closing statement")
+	case before == nil:
+		w.closings[i] = raw
+		w.complete(n, i, c)
+	}
+}
+
+// complete looks for uploads that were stored in time and that a closing statement after the deadline does not list.
+func (w *watch) complete(n *Node, i int, c *wire.Closing) {
+	bounds := w.net.run.Params.UploadBounds(c.UploadFrom)
+	for _, miner := range w.net.nodes {
+		u := w.uploads[upload{i, miner.UID}]
+		if _, listed := c.Of(miner.UID, miner.signer.Hotkey()); listed || u.raw == nil || !u.quiet || !w.quiet(n) || !w.quiet(miner) {
+			continue
+		}
+		if bounds.Check(u.at).OK() && w.net.s.time().After(bounds.Max) {
+			w.broken(i, Counted, n, "closes the window without uid %d, which stored its gradient in time", miner.UID)
+		}
+	}
+}
+
+// revealed takes a key, which no node may publish before the window is closed, and a miner without trouble
+// publishes in time.
+func (w *watch) revealed(n *Node, window protocol.Window, raw []byte) {
+	i := w.net.index(window)
+	k, verdict := wire.DecodeKey(raw, wire.Expect{Run: w.net.run.Hash, Window: window, UID: n.UID, Hotkey: n.signer.Hotkey()})
+	if !verdict.OK() {
+		w.broken(i, Sealed, n, "publishes a key that is %v", verdict)
+		return
+	}
+	if w.closings[i] == nil || wire.ClosingHash(w.closings[i]) != k.Closing {
+		w.broken(i, Sealed, n, "reveals its key before the window is closed, or against another statement")
+	}
+	at := upload{i, n.UID}
+	if u, known := w.uploads[at]; known {
+		u.key = bytes.Clone(k.Key[:])
+		w.uploads[at] = u
 	}
 }
 
@@ -146,12 +204,14 @@ func (w *watch) judge(n *Node, i int, a *run.Aggregate) {
 			return
 		case !known || u.content != in.Content:
 			w.broken(i, Members, n, "names a gradient that uid %d never stored", in.UID)
+		case u.key == nil:
+			w.broken(i, Members, n, "names a gradient of uid %d, whose key was never revealed", in.UID)
 		case !bounds.Check(u.at).OK():
 			w.broken(i, Members, n, "names a gradient that uid %d stored %v", in.UID, bounds.Check(u.at))
 		case !w.selected(in.UID, a.Window):
 			w.broken(i, Members, n, "names a gradient of uid %d, which was not selected", in.UID)
 		}
-		named = append(named, u.raw)
+		named = append(named, slices.Concat(u.raw, u.key))
 		wants = append(wants, wire.Expect{Run: a.Run, Window: a.Window, UID: in.UID, Hotkey: in.Hotkey})
 	}
 	if end, err := w.net.blocks.chain.Block(w.net.ctx, w.net.run.Params.FirstBlock(a.Window+1)); err == nil && !end.Time.Equal(a.UploadFrom) {

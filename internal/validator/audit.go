@@ -2,6 +2,7 @@ package validator
 
 import (
 	"context"
+	"fmt"
 
 	"templar/internal/run"
 	"templar/internal/telemetry"
@@ -14,7 +15,15 @@ import (
 // validator's own gather of the window, and otherwise from the archive or the miner's bucket: an aggregator that
 // stops after it has published leaves an archive with gaps. A window that was not gathered is not audited.
 func (v *Validator) audit(ctx context.Context, a *run.Aggregate) {
-	if v.judged == nil || v.judged.plan.Window != a.Window || len(a.Included) == 0 {
+	if v.judged == nil || v.judged.plan.Window != a.Window {
+		return
+	}
+	if fault := v.unclosed(a); fault != "" {
+		v.Log.Error("the aggregate is wrong: "+fault, "window", a.Window, "hotkey", a.Aggregator)
+		v.Events.Emit(a.Window, telemetry.Audited{})
+		return
+	}
+	if len(a.Included) == 0 {
 		return
 	}
 	sum := v.Source.Aggregates.Sum(ctx, a, func(in wire.Included) *run.Gradient { return v.held(ctx, a.Window, in) })
@@ -40,5 +49,24 @@ func (v *Validator) held(ctx context.Context, w protocol.Window, in wire.Include
 	if g, verdict := v.Source.Aggregates.Archived(ctx, w, in); verdict.OK() {
 		return g
 	}
-	return v.Gatherer.Named(ctx, w, v.Directory.Peers(), in)
+	g, _, _ := v.Gatherer.Named(ctx, w, v.Directory.Peers(), in)
+	return g
+}
+
+// unclosed says what contradicts an Aggregate in the closing statement of its window; "" for nothing. A statement that
+// cannot be read contradicts nothing.
+func (v *Validator) unclosed(a *run.Aggregate) string {
+	c := v.judged.closed
+	if c == nil {
+		return ""
+	}
+	if c.Hash != a.Closing {
+		return "it names another closing statement than the bucket's"
+	}
+	for _, in := range a.Included {
+		if !c.Lists(in) {
+			return fmt.Sprintf("it includes a gradient of uid %d that the closing statement does not list", in.UID)
+		}
+	}
+	return ""
 }

@@ -136,6 +136,7 @@ func (v *Validator) catchUp(ctx context.Context, target protocol.Window) error {
 		return err
 	}
 	done, err := v.model.Follow(ctx, v.Source, target, v.Schedule.AggregateDeadline(end), func(a *run.Aggregate, hash protocol.Hash, size int64) error {
+		v.absent.Add(a)
 		v.Events.Emit(a.Window, mailbox.Applied(a, hash, v.model.StateHash(), v.model.Step()-1, size))
 		v.owed = v.owed || v.model.Step()%v.Params.CheckpointFrequency == 0 || v.model.Next() == v.stop
 		return nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"templar/internal/chain"
 	"templar/internal/directory"
@@ -20,8 +21,9 @@ import (
 // session is what a validator gathers about one window before it closes it.
 type session struct {
 	plan      evaluation.Plan
-	end       chain.Block // the first block after the window
-	aggregate *applicable // nil when it was not there in time
+	end       chain.Block     // the first block after the window
+	aggregate *applicable     // nil when it was not there in time
+	closed    *mailbox.Closed // nil when there is none
 	state     protocol.Hash
 	selected  map[protocol.UID]bool // the window's peer list
 	payloads  []mailbox.Payload
@@ -46,8 +48,14 @@ func (v *Validator) gather(ctx context.Context, w protocol.Window) (*session, er
 		return nil, err
 	}
 	all := v.Directory.Candidates()
-	for _, p := range role.Selected(ctx, v.Board, w, v.cfg, v.Log) {
+	line := role.Lineup(ctx, v.Board, w, v.cfg, v.Log)
+	for _, p := range line.Peers {
 		s.selected[p.UID] = true
+	}
+	if s.closed != nil {
+		for _, p := range mailbox.Reserves(s.closed.Closing, line.Peers, line.Reserves) {
+			s.selected[p.UID] = true
+		}
 	}
 	active := v.activeMiners(ctx, all, v.Params.WindowOf(s.end.Number))
 	drawn, err := v.fetch(ctx, s, all, active)
@@ -76,8 +84,29 @@ func (v *Validator) open(ctx context.Context, w protocol.Window) (*session, erro
 		plan: evaluation.Plan{Window: w, Step: v.model.Step(), First: pages, Seed: seed},
 		end:  end, state: v.model.StateHash(), selected: make(map[protocol.UID]bool),
 	}
-	s.aggregate, err = v.lookAhead(ctx, w)
-	return s, err
+	if s.aggregate, err = v.lookAhead(ctx, w); err != nil {
+		return nil, err
+	}
+	return s, v.readClosing(ctx, s)
+}
+
+// readClosing reads the window's closing statement, without which no gradient can be opened.
+func (v *Validator) readClosing(ctx context.Context, s *session) error {
+	ctx, cancel := v.Schedule.WithPatience(ctx)
+	defer cancel()
+	var verdict protocol.Verdict
+	for {
+		if s.closed, verdict = v.Source.Aggregates.ClosingNow(ctx, s.plan.Window); verdict != protocol.VerdictUnreachable {
+			break
+		}
+		if v.Clock.Sleep(ctx, v.Schedule.Poll()) != nil {
+			break
+		}
+	}
+	if s.closed == nil {
+		v.Log.Warn("no closing statement: no gradient of this window is judged", "window", s.plan.Window, "verdict", verdict)
+	}
+	return nil
 }
 
 // applicable is an Aggregate that follows the committed state.
@@ -120,9 +149,9 @@ func (v *Validator) fetch(ctx context.Context, s *session, all []directory.Peer,
 		return !s.selected[p.UID] && !slices.Contains(unknown, p.UID)
 	})
 	for len(wanted) > 0 {
-		got := v.Gatherer.Gather(ctx, w, wanted, v.Params.UploadBounds(s.end.Time), deadline)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+		got, err := v.read(ctx, s, wanted, deadline)
+		if err != nil {
+			return nil, err
 		}
 		if err := v.gathers.Store(ctx, w, got); err != nil {
 			v.Log.Warn("gathered gradients not stored", "window", w, "err", err) // a full disk costs no window
@@ -137,6 +166,23 @@ func (v *Validator) fetch(ctx context.Context, s *session, all []directory.Peer,
 	verdicts, size := mailbox.PeerVerdicts(s.payloads)
 	v.Events.Emit(w, telemetry.Gathered{Verdicts: verdicts, Bytes: size, Duration: v.Clock.Now().Sub(began)})
 	return drawn, nil
+}
+
+// read gathers the sealed gradients of miners, and opens those that the closing statement lists.
+func (v *Validator) read(ctx context.Context, s *session, wanted []directory.Peer, deadline time.Time) ([]mailbox.Payload, error) {
+	w := s.plan.Window
+	g := v.Gatherer
+	g.Evidence = true
+	g.WaitedFor = func(uid protocol.UID) bool { return s.selected[uid] && v.absent.Awaits(w, uid) }
+	got := g.Gather(ctx, w, wanted, v.Params.UploadBounds(s.end.Time), deadline)
+	got = g.Reveal(ctx, w, got, s.closed, v.Clock.Now().Add(v.Params.Gather()))
+	for _, p := range got {
+		if p.Conflict != nil {
+			v.Log.Error("two closing statements of one window: a miner was shown another than the one that counts", "window", w, "uid", p.Peer.UID,
+				"aggregator", p.Conflict.Aggregator, "shown", p.Conflict.Hash.Short(), "counts", s.closed.Hash.Short())
+		}
+	}
+	return got, ctx.Err()
 }
 
 // look is what is known of a miner's upload.

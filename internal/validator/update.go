@@ -42,6 +42,7 @@ func (v *Validator) apply(ctx context.Context, w protocol.Window, end chain.Bloc
 	committed := func(a *run.Aggregate, hash protocol.Hash, size int64) error {
 		v.Events.Emit(a.Window, mailbox.Applied(a, hash, v.model.StateHash(), v.model.Step()-1, size))
 		v.audit(ctx, a)
+		v.absent.Add(a)
 		return nil
 	}
 	if s := v.judged; s != nil && s.plan.Window == w && s.aggregate != nil {

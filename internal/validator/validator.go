@@ -71,6 +71,7 @@ type Validator struct {
 	shelf  *shelf             // of checkpoints that are saved and not published
 	stop   protocol.Window    // the first window that is not validated
 	active *directory.Tracker // the active miners; nil before the first check
+	absent mailbox.Absent     // by the Aggregates that are applied
 	judged *session           // the last that was closed: its Aggregate may come later
 
 	book     score.Book

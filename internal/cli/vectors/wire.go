@@ -97,13 +97,17 @@ func (r *reader) judge(run run.Run, kind string, b []byte) (v protocol.Verdict, 
 	var decode func()
 	switch kind {
 	case "gradient":
-		most, decode = run.MaxGradient(), func() { _, v = run.Gradient(b, want) }
+		most, decode = run.MaxOpened(), func() { _, v = run.Gradient(b, want) }
 	case "aggregate":
 		most, decode = wire.MaxAggregateSize(run.Format(), r.Peers), func() { _, _, v = run.Aggregate(b, r.Window, r.Term) }
+	case "closing":
+		most, decode = wire.MaxClosingSize(r.Peers), func() { _, _, v = run.Closing(b, r.Window) }
+	case "key":
+		most, decode = int64(wire.KeySize), func() { _, v = wire.DecodeKey(b, want) }
 	case "sample":
 		most, decode = wire.MaxSampleSize(r.Values), func() { _, v = wire.DecodeSample(b, want, r.Values) }
 	default:
-		return v, fmt.Errorf("unknown kind %q: have gradient, aggregate, sample", kind)
+		return v, fmt.Errorf("unknown kind %q: have gradient, aggregate, sample, closing, key", kind)
 	}
 	if int64(len(b)) > most {
 		return protocol.VerdictTooLarge, nil

@@ -4,7 +4,6 @@
 package s3site
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -232,16 +231,24 @@ func (s *Site) upload(ctx context.Context, w protocol.Window, miner int) (int64,
 	if err != nil {
 		return 0, err
 	}
-	_, err = b.Put(ctx, protocol.GradientKey(w, s.UID(miner)), bytes.NewReader(raw), int64(len(raw)), store.PutOptions{})
-	return int64(len(raw)), err
+	sealed, key, _ := wire.SplitGradient(raw)
+	// Nothing here waits for the closing statement: the secret is not what is tested.
+	k, err := wire.EncodeKey(&wire.Key{Run: s.Run.Hash, Window: w, UID: s.UID(miner), Hotkey: s.miners[miner].Hotkey(), Key: key}, s.miners[miner])
+	if err == nil {
+		err = store.PutBytes(ctx, b, protocol.RevealKey(w, s.UID(miner)), k, store.PutOptions{})
+	}
+	if err == nil {
+		err = store.PutBytes(ctx, b, protocol.GradientKey(w, s.UID(miner)), sealed, store.PutOptions{})
+	}
+	return int64(len(sealed)), err
 }
 
-// Gradient is a miner's signed gradient of w; variants differ.
+// Gradient is a miner's opened gradient of w; variants differ.
 func (s *Site) Gradient(w protocol.Window, miner, variant int) ([]byte, error) {
 	return wire.EncodeGradient(&wire.Gradient{
 		Run: s.Run.Hash, Window: w, UID: s.UID(miner), Hotkey: s.miners[miner].Hotkey(), Pages: []uint64{1}, Tokens: 1,
 		Body: s.payloads[variant%len(s.payloads)].Bytes(),
-	}, s.Run.Format(), s.miners[miner])
+	}, s.Run.Format(), wire.GradientKey{byte(w), byte(miner), byte(variant)}, s.miners[miner])
 }
 
 // Aggregator describes how an aggregator is built.

@@ -7,6 +7,7 @@ import (
 	"templar/internal/harness/testnet"
 	"templar/internal/telemetry"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // gradients passes a node's gradients through f, and everything else as it is.
@@ -26,7 +27,7 @@ func TestHostileMiners(t *testing.T) {
 		var last []byte
 		tampers := map[string]func(string, []byte) (string, []byte){
 			"miner-2": func(key string, body []byte) (string, []byte) { return key, body[:len(body)/2] },
-			"miner-3": func(key string, body []byte) (string, []byte) { body[len(body)-40] ^= 1; return key, body },
+			"miner-3": func(key string, body []byte) (string, []byte) { body[wire.GradientHeaderSize-40] ^= 1; return key, body },
 			"miner-4": func(key string, body []byte) (string, []byte) { // what it sent before
 				body, last = last, body
 				return key, body

@@ -52,7 +52,8 @@ func TestGatherFindsDamage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw, err := wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: window, UID: protocol.UID(uid), Hotkey: w.Hotkey(), Pages: []uint64{1}, Body: body.Bytes()}, run.Format(), w)
+		raw, err := wire.EncodeGradient(&wire.Gradient{Run: run.Hash, Window: window, UID: protocol.UID(uid), Hotkey: w.Hotkey(), Pages: []uint64{1}, Body: body.Bytes()}, run.Format(), wire.GradientKey{1}, w)
+		raw, _, _ = wire.SplitGradient(raw)
 		if err != nil || len(raw) < 1500 {
 			t.Fatalf("gradient of %d bytes, %v", len(raw), err)
 		}
@@ -72,7 +73,7 @@ func TestGatherFindsDamage(t *testing.T) {
 		if r := damages[i]; r.http == nil && r.call == nil { // a connection flips one bit: the second answer is whole
 			want = protocol.VerdictOK
 		}
-		if p.Verdict != want || (p.Gradient != nil) != want.OK() {
+		if p.Verdict != want || (p.Raw != nil) != want.OK() {
 			t.Errorf("%s: %v, want %v", damages[i].name, p.Verdict, want)
 		}
 		if whole := damages[i].wire == nil && want.OK(); whole != (p.Attempts == 1) {

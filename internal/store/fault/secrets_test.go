@@ -253,7 +253,7 @@ func (s *scanner) aggregator(ctx context.Context, t *testing.T) {
 	const windows, miners = 2, 3
 	p := testnet.Params()
 	p.BlockSeconds, p.BlocksPerWindow = 0.3, 8
-	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.PublicationSeconds = 0.2, 1, 0.6, 0.3
+	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.KeySeconds, p.PublicationSeconds = 0.2, 1, 0.6, 0.2, 0.3
 	serving, stop := context.WithCancel(ctx)
 	endpoint, done := make(chan string, 1), make(chan error, 1)
 	go func() { done <- s3site.Serve(serving, t.TempDir(), miners, func(e string) { endpoint <- e }) }()
