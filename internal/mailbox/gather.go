@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -67,7 +68,10 @@ func (g Gatherer) Gather(ctx context.Context, w protocol.Window, peers []directo
 	defer cancel()
 	all := g.gathering(ctx, w, deadline)
 	defer all.settle()
-	all.bounds, all.until = bounds, bounds.Max
+	all.bounds, all.until, all.earliest = bounds, bounds.Max, bounds.Max.Add(-g.Run.Params.Delta()*7/8)
+	if !slices.ContainsFunc(peers, all.awaits) {
+		all.Awaited = nil // or a network in which all have missed two windows would never include one again
+	}
 	out := make([]Payload, len(peers))
 	all.each(peers, func(i int) *Payload {
 		out[i] = all.fetch(ctx, peers[i])
@@ -85,6 +89,7 @@ type gathering struct {
 	window   protocol.Window
 	bounds   protocol.Bounds
 	until    time.Time // a missing object is waited for
+	earliest time.Time // a peer that is not waited for is asked, so that one that comes back need not be faster than the others
 	began    time.Time
 	deadline time.Time
 	patience time.Duration // how long an attempt may stall
@@ -171,9 +176,13 @@ func (g *gathering) fetch(ctx context.Context, p directory.Peer) Payload {
 	}
 }
 
-// once asks a peer that is not waited for: when the others have answered, or the upload deadline has passed.
+// once asks a peer that is not waited for: when the others have answered, but not before earliest, or the upload
+// deadline has passed.
 func (g *gathering) once(ctx context.Context, out *Payload) {
 	_ = clock.SleepUntil(g.awaiting, g.Schedule.Clock, g.until)
+	if !g.glances(out.Peer) {
+		_ = clock.SleepUntil(ctx, g.Schedule.Clock, g.earliest)
+	}
 	out.Attempts++
 	out.Verdict = protocol.VerdictUnreachable
 	g.attempt(ctx, leastPatience, func(ctx context.Context, body *progress) {
