@@ -9,9 +9,12 @@ import (
 	"maps"
 	"math"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/publicsuffix"
 
 	"templar/internal/strictjson"
 )
@@ -329,6 +332,24 @@ var sharedDomains = []string{
 	"workers.dev", "pages.dev", "oraclecloud.com", "aliyuncs.com", "myqcloud.com",
 }
 
+// storeDomains are domains below shared ones that have hosts of stores only.
+var storeDomains = regexp.MustCompile(`^(s3(\.dualstack)?([.-][a-z0-9-]+)?\.amazonaws\.com(\.cn)?|storage\.googleapis\.com|blob\.core\.windows\.net)$`)
+
+// shared reports whether strangers can serve a host under a domain. That is so under a public
+// suffix, as under com or co.uk, and in all of a shared domain, such as the regions of a cloud.
+func shared(domain string) bool {
+	if storeDomains.MatchString(domain) {
+		return false
+	}
+	for _, s := range sharedDomains {
+		if domain == s || strings.HasSuffix(domain, "."+s) {
+			return true
+		}
+	}
+	suffix, _ := publicsuffix.PublicSuffix(domain)
+	return suffix == domain
+}
+
 func checkStore(endpoint string) error {
 	if _, local := LocalStore(endpoint); local {
 		return nil
@@ -337,7 +358,7 @@ func checkStore(endpoint string) error {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("store %q: want http(s)://host[:port] and nothing behind it", endpoint)
 	}
-	if domain, wild := strings.CutPrefix(u.Host, "*."); wild && (!strings.Contains(domain, ".") || slices.Contains(sharedDomains, domain)) {
+	if domain, wild := strings.CutPrefix(u.Host, "*."); wild && (!strings.Contains(domain, ".") || shared(domain)) {
 		return fmt.Errorf("store %q: anybody can serve a host under %s: name the stores' hosts, or a domain that has none but stores", endpoint, domain)
 	}
 	return nil

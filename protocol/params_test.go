@@ -25,6 +25,27 @@ func TestLocalStores(t *testing.T) {
 	}
 }
 
+// A wildcard over hosts that strangers can serve would believe the dates of their servers.
+func TestWildcardsAreOfStoresOnly(t *testing.T) {
+	for _, bad := range []string{
+		"*.amazonaws.com", "*.us-east-1.amazonaws.com", "*.execute-api.us-east-1.amazonaws.com", "*.compute.amazonaws.com", "*.elb.amazonaws.com",
+		"*.s3x.amazonaws.com.evil.co.uk.", "*.com", "*.co.uk", "*.com.au", "*.github.io", "*.r2.dev", "*.workers.dev", "*.fly.dev", "*.web.core.windows.net",
+		"*.a.workers.dev", "*.appspot.com", "*", "*.",
+	} {
+		if checkStore("https://"+bad) == nil {
+			t.Errorf("%s was accepted", bad)
+		}
+	}
+	for _, good := range []string{
+		"*.r2.cloudflarestorage.com", "*.s3.amazonaws.com", "*.s3.eu-west-1.amazonaws.com", "*.s3-eu-west-1.amazonaws.com", "*.s3.dualstack.eu-west-1.amazonaws.com",
+		"*.s3.cn-north-1.amazonaws.com.cn", "*.blob.core.windows.net", "*.storage.googleapis.com", "*.stores.example.org", "*.digitaloceanspaces.com",
+	} {
+		if err := checkStore("https://" + good); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestPresetsAreValid(t *testing.T) {
 	hashes := map[Hash]string{}
 	for _, name := range []string{"tiny", "150m", "1b"} {

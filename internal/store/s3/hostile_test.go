@@ -40,6 +40,14 @@ func answer(status int, body string, header ...string) http.HandlerFunc {
 	}
 }
 
+// A server of another owner cannot make a node hold headers of megabytes.
+func TestLargeHeadersAreRefused(t *testing.T) {
+	b := against(t, answer(http.StatusOK, "x", "X-Amz-Meta-Long", strings.Repeat("x", 1<<20)))
+	if o, err := b.Head(t.Context(), "key"); err == nil || !strings.Contains(err.Error(), "exceeded") {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
 func errorBody(code string) string {
 	return "<Error><Code>" + code + "</Code><Message>as it is</Message></Error>"
 }

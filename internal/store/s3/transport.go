@@ -16,6 +16,9 @@ import (
 	"templar/internal/store"
 )
 
+// maxResponseHeader holds the metadata of any object of ours many times.
+const maxResponseHeader = 64 << 10
+
 func (d *Dialer) newTransport() *http.Transport {
 	o := d.options
 	dialer := net.Dialer{Timeout: o.ConnectTimeout, KeepAlive: 15 * time.Second}
@@ -30,8 +33,11 @@ func (d *Dialer) newTransport() *http.Transport {
 		},
 		TLSHandshakeTimeout:   o.ConnectTimeout,
 		ResponseHeaderTimeout: o.HeaderTimeout,
-		MaxIdleConnsPerHost:   o.IdlePerHost,
-		IdleConnTimeout:       min(30*time.Second, o.StallTimeout/2),
+		// A gather asks hundreds of servers of strangers at once: by default each could make this
+		// node hold 10 MB.
+		MaxResponseHeaderBytes: maxResponseHeader,
+		MaxIdleConnsPerHost:    o.IdlePerHost,
+		IdleConnTimeout:        min(30*time.Second, o.StallTimeout/2),
 		// Announced lengths are lengths of objects: nothing may unpack them.
 		DisableCompression: true,
 	}

@@ -1,0 +1,219 @@
+package localnet
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"templar/internal/telemetry"
+)
+
+// floods is how many hostile connections the chain's RPC and the store each get:
+// go test ./internal/localnet -run Flood -floods 1000 -v.
+var floods = flag.Int("floods", 200, "hostile connections to the RPC, and as many to the store")
+
+// flood is hostile connections of one machine. All come from the address of the honest nodes, so
+// that no limit by address helps.
+type flood struct {
+	ctx    context.Context
+	wg     sync.WaitGroup
+	opened atomic.Int64 // connections, those opened again included
+	sent   atomic.Int64 // whole requests
+}
+
+// hold keeps n connections open that have sent so much and nothing else; one that the server
+// closes is opened again.
+func (f *flood) hold(address string, n int, begin string) {
+	for range n {
+		f.wg.Go(func() {
+			for f.ctx.Err() == nil {
+				f.once(address, begin)
+				pause(f.ctx, 50*time.Millisecond)
+			}
+		})
+	}
+}
+
+func (f *flood) once(address, begin string) {
+	var d net.Dialer
+	c, err := d.DialContext(f.ctx, "tcp", address)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	stop := context.AfterFunc(f.ctx, func() { c.Close() })
+	defer stop()
+	f.opened.Add(1)
+	if _, err := io.WriteString(c, begin); err != nil {
+		return
+	}
+	one := make([]byte, 1) // an answer is not read, but for its first bytes; the end is noticed
+	for range 100 {
+		if _, err := c.Read(one); err != nil {
+			return
+		}
+	}
+	<-f.ctx.Done()
+}
+
+// ask sends requests over n connections as fast as they are answered.
+func (f *flood) ask(url string, n int, body string) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: n}}
+	for range n {
+		f.opened.Add(1)
+		f.wg.Go(func() {
+			for f.ctx.Err() == nil {
+				req, err := http.NewRequestWithContext(f.ctx, http.MethodPost, url, strings.NewReader(body))
+				if err != nil {
+					return
+				}
+				r, err := client.Do(req)
+				if err != nil {
+					pause(f.ctx, 50*time.Millisecond)
+					continue
+				}
+				_, _ = io.Copy(io.Discard, r.Body)
+				r.Body.Close()
+				f.sent.Add(1)
+			}
+		})
+	}
+	context.AfterFunc(f.ctx, client.CloseIdleConnections)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// chain floods the RPC.
+func (f *flood) chain(address string, n int) {
+	call := func(method, params string) string {
+		return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, method, params)
+	}
+	head := func(body string) string {
+		return fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	}
+	f.hold(address, n/5, "")
+	f.hold(address, n/5, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+	f.hold(address, n/5, head(call("templar_next", `{"after":"99999999"}`)))
+	f.ask("http://"+address, n/5, call("abci_query", `{"path":"/metagraph"}`))
+	f.ask("http://"+address, n/5, "["+strings.Repeat(call("genesis", "{}")+",", 200)+call("genesis", "{}")+"]")
+}
+
+// store floods the S3 server; get is the head of a GET of a large object that the public key signed.
+func (f *flood) store(address string, n int, get string) {
+	f.hold(address, n/4, "")
+	f.hold(address, n/4, "PUT /bucket/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+	f.hold(address, n/4, get)
+	f.ask("http://"+address+"/bucket/x", n/4, "unsigned")
+}
+
+// largest signs a GET of the largest object that a node may read in the dataset's bucket.
+func largest(t *testing.T, ctx context.Context, n *network) (get string) {
+	t.Helper()
+	c, err := n.config(member{name: "evaluator-0", role: telemetry.Evaluator})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := c.Buckets.Dataset.Location()
+	core, err := minio.NewCore(n.StoreAddr, &minio.Options{Creds: credentials.NewStaticV4(at.AccessKey, at.Secret.Reveal(), "")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var key string
+	var size int64
+	for o := range core.Client.ListObjects(ctx, at.Bucket, minio.ListObjectsOptions{Recursive: true}) {
+		if o.Err == nil && o.Size > size {
+			key, size = o.Key, o.Size
+		}
+	}
+	u, err := core.PresignedGetObject(ctx, at.Bucket, key, time.Hour, nil)
+	if err != nil || key == "" {
+		t.Errorf("no object in the dataset's bucket (%v)", err)
+		return ""
+	}
+	return fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", u.RequestURI(), u.Host)
+}
+
+// TestFloods: hostile connections to the RPC and the store cost an honest network of one machine
+// no window.
+func TestFloods(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some windows of wall time")
+	}
+	makeOptions := func() Options {
+		o := options(t, 2)
+		o.Miners, o.JSON = 2, filepath.Join(t.TempDir(), "report.json")
+		return o
+	}
+	for pace := 1.0; ; pace *= 4 {
+		o := makeOptions()
+		stretch(t, o, pace)
+		f := &flood{}
+		began := time.Now()
+		if err := f.around(t, o); err != nil {
+			t.Fatal(err)
+		}
+		err := checkWindows(o, checkStates(t, o))
+		t.Logf("%d windows in %v at %v times the preset's time, under %d connections to each server, %d opened in all, %d requests answered",
+			o.Windows, time.Since(began).Round(time.Second), pace, *floods, f.opened.Load(), f.sent.Load())
+		if err == nil {
+			if f.opened.Load() < int64(*floods) {
+				t.Error("the flood did not come")
+			}
+			return
+		}
+		if pace > 10 {
+			t.Fatal(err)
+		}
+		t.Log(err)
+	}
+}
+
+// around runs a network under the flood.
+func (f *flood) around(t *testing.T, o Options) error {
+	t.Helper()
+	n, err := read(o.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer f.wg.Wait()
+	defer cancel()
+	f.ctx = ctx
+	f.wg.Go(func() {
+		for _, address := range []string{n.ChainAddr, n.StoreAddr} {
+			for {
+				c, err := net.Dial("tcp", address)
+				if err == nil {
+					c.Close()
+					break
+				}
+				if pause(ctx, 20*time.Millisecond); ctx.Err() != nil {
+					return
+				}
+			}
+		}
+		get := largest(t, ctx, n)
+		f.chain(n.ChainAddr, *floods)
+		f.store(n.StoreAddr, *floods, get)
+	})
+	return Run(t.Context(), o)
+}
