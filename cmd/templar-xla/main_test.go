@@ -91,7 +91,7 @@ func TestEngine(t *testing.T) {
 	defer ref.Close()
 	wantLoss, want := compute(ref)
 	for _, name := range []string{"plugin:", "plugin:all:"} {
-		e, err := device.Start(plugin(t, name), m, device.Options{})
+		e, err := device.Start(plugin(t, name), m, device.Options{Rows: b.Rows, Cols: b.Cols, Train: true})
 		if err != nil {
 			t.Fatal(err)
 		}

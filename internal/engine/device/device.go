@@ -71,6 +71,10 @@ type Settings struct {
 	Cache     string
 	Precision string // float32, bf16, or empty for what suits the device
 	Plain     bool   // attention without fused kernels
+
+	// The batches to come, whose programs are compiled at once; no Rows: not known.
+	Rows, Cols int
+	Train      bool
 }
 
 // Info is what a device is, as templar-xla reports it.
@@ -114,6 +118,11 @@ type Options struct {
 	Precision string
 	Plain     bool
 	Log       *slog.Logger
+
+	// Rows and Cols are the batches to come, and Train says that their gradient is computed: their programs
+	// are compiled at the start, and not in the first window. No Rows: not known.
+	Rows, Cols int
+	Train      bool
 }
 
 // Start starts the engine of a model on a device.
@@ -123,6 +132,7 @@ func Start(s Spec, m protocol.Model, o Options) (*process.Client, error) {
 		return nil, err
 	}
 	settings.Precision, settings.Plain = o.Precision, o.Plain
+	settings.Rows, settings.Cols, settings.Train = o.Rows, o.Cols, o.Train
 	text, err := json.Marshal(settings)
 	if err != nil {
 		return nil, err

@@ -85,6 +85,7 @@ func Start(m protocol.Model, c Command) (*Client, error) {
 	if err := e.start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Path, err)
 	}
+	// Programs may be compiled here.
 	r, err := e.call(context.Background(), request{Op: opOpen, Model: m, Settings: c.Settings}, nil, nil)
 	if err != nil {
 		return nil, errors.Join(err, e.Close())

@@ -6,6 +6,7 @@ import (
 
 	"templar/internal/engine/xla/program"
 	"templar/internal/kernel/pjrt"
+	"templar/protocol"
 )
 
 // planKey is what a plan is made for: a padded batch.
@@ -59,6 +60,28 @@ func (e *Engine) plan(k planKey) (plan, error) {
 		return e.plans[k], nil
 	}
 	return plan{}, planned
+}
+
+// Prepare compiles what batches of a size will need: the gradient and local steps, or without train the loss and
+// trial steps. Compilation takes longer than a window.
+func (e *Engine) Prepare(rows, cols int, train bool) error {
+	if rows < 1 || cols < 1 {
+		return fmt.Errorf("prepare batches of %d x %d tokens", rows, cols)
+	}
+	n := len(e.d.devices)
+	if _, err := e.plan(planKey{paddedRows(rows, n), paddedCols(cols), train}); err != nil {
+		return err
+	}
+	programs := map[string]func(protocol.Layout, int) string{"subtract": program.Subtract}
+	if train {
+		programs = map[string]func(protocol.Layout, int) string{"zeros": program.Zeros, "norm": program.Norm, "adamw": program.AdamW}
+	}
+	for name, text := range programs {
+		if _, err := e.d.program(name, text(e.layout, n)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // candidates are shapes for a batch, best first.

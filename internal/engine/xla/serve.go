@@ -38,6 +38,11 @@ func Serve() error {
 		if err != nil {
 			return nil, "", errors.Join(err, d.Close())
 		}
+		if s.Rows > 0 {
+			if err := e.Prepare(s.Rows, s.Cols, s.Train); err != nil {
+				return nil, "", errors.Join(err, e.Close(), d.Close())
+			}
+		}
 		return owner{e, d}, e.Kind(), nil
 	})
 }
