@@ -166,9 +166,13 @@ func TestVerifyNamesForgeries(t *testing.T) {
 		says  string
 	}
 	cases := map[string]forgery{
-		"losses":      {rewrite(func(r *report.Report) { evaluated(r).Losses.OwnAfter -= 1e-5 }), "losses of validator uid 1: uid 2: the loss on own pages after"},
-		"final score": {rewrite(func(r *report.Report) { r.Miners[1].After.Final += 1e-5 }), "scores of validator uid 1: uid 3: final score after the window"},
-		"weight":      {rewrite(func(r *report.Report) { r.Miners[0].Weight += 1e-5 }), "scores of validator uid 1: uid 2: weight"},
+		"losses":        {rewrite(func(r *report.Report) { evaluated(r).Losses.OwnAfter -= 1e-5 }), "losses of validator uid 1: uid 2: the loss on own pages after"},
+		"own batch":     {rewrite(func(r *report.Report) { evaluated(r).Losses.Batches[0].After -= 1e-5 }), "losses of validator uid 1: uid 2: the loss on own batch 0 after"},
+		"control":       {rewrite(func(r *report.Report) { evaluated(r).Losses.Batches[0].Control += 1e-5 }), "losses of validator uid 1: uid 2: the loss on own batch 0 after its control's step"},
+		"whose control": {rewrite(func(r *report.Report) { evaluated(r).Losses.Control = nil }), "losses of validator uid 1: uid 2: its control is none in the report"},
+		"batches":       {rewrite(func(r *report.Report) { evaluated(r).Losses.Batches = nil }), "losses of validator uid 1: uid 2: 0 batches of own pages in the report"},
+		"final score":   {rewrite(func(r *report.Report) { r.Miners[1].After.Final += 1e-5 }), "scores of validator uid 1: uid 3: final score after the window"},
+		"weight":        {rewrite(func(r *report.Report) { r.Miners[0].Weight += 1e-5 }), "scores of validator uid 1: uid 2: weight"},
 		"penalty": {rewrite(func(r *report.Report) { r.Miners[0].Verdict = protocol.VerdictLate }),
 			"scores of validator uid 1: uid 2: reasons"},
 		"standing before": {rewrite(func(r *report.Report) { r.Miners[2].Before.Mu++ }), "standings before of validator uid 1: uid 4: mu before the window"},
