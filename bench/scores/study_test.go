@@ -17,6 +17,7 @@ var (
 	seeds   = flag.Int("seeds", 0, "seeds to run it with (0: as in docs/scores.md)")
 	windows = flag.Int("windows", 0, "windows of each run (0: as in docs/scores.md)")
 	picture = flag.String("plot", "", "file for a plot of how well the kinds are separated from honest work")
+	present = flag.Bool("present", false, "take the results that are in -out, and run nothing (pay)")
 	out     = flag.String("out", "", "folder for the raw results; runs whose results exist are not repeated")
 )
 
@@ -33,7 +34,7 @@ func book(t *testing.T) *data.Corpus {
 // recorded runs a network, or reads the result of an earlier study.
 func recorded(t *testing.T, n network, corpus *data.Corpus) (r result) {
 	t.Helper()
-	file := filepath.Join(*out, fmt.Sprintf("%s-%d.json", n.Name, n.Seed))
+	file := n.file()
 	if raw, err := os.ReadFile(file); err == nil && *out != "" {
 		if err := json.Unmarshal(raw, &r); err != nil {
 			t.Fatal(err)
@@ -54,6 +55,11 @@ func recorded(t *testing.T, n network, corpus *data.Corpus) (r result) {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// file is where the result of a run is recorded.
+func (n *network) file() string {
+	return filepath.Join(*out, fmt.Sprintf("%s-%d.json", n.Name, n.Seed))
 }
 
 func or(n, otherwise int) int {

@@ -20,9 +20,9 @@ import (
 // gradients alike; between miners of the same work, gains on random data vary by 8 %.
 const (
 	memory     = 0.36
-	unevenness = 0.16
-	difficulty = 0.2
-	luck       = 0.08
+	unevenness = 0.23
+	difficulty = 0.27
+	luck       = 0.18
 )
 
 // worker is a miner of the synthetic network. The zero value does nothing.
@@ -190,6 +190,18 @@ func (s *synthetic) pay() (whole, end []float64) {
 		end[w.UID] = w.Share * n
 	}
 	return whole, end
+}
+
+// least is the number of evaluations of the miner with the fewest.
+func (s *synthetic) least() uint64 {
+	if len(s.book.Records) < len(s.workers) {
+		return 0
+	}
+	least := uint64(math.MaxUint64)
+	for _, r := range s.book.Records {
+		least = min(least, r.Evaluations)
+	}
+	return least
 }
 
 // inequality is the standard deviation over the mean, and the number of miners without pay.

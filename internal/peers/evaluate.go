@@ -64,6 +64,7 @@ const (
 type Lineup struct {
 	proven, unproven []protocol.UID
 	places, extra    int
+	share            int // of places, for the proven in any case
 }
 
 // NewLineup draws the order for window w. It is unknown until the seed's block exists, which comes after the
@@ -89,10 +90,25 @@ func NewLineup(entrants []Entrant, p *protocol.Params, seed protocol.Hash, w pro
 	}
 	strangers := mixed(unproven, p.EvaluationDraw, draw)
 	slices.SortStableFunc(strangers, func(a, b Entrant) int { return cmp.Compare(a.doubt(), b.doubt()) })
+	fresh := 0
 	for _, e := range strangers {
 		l.unproven = append(l.unproven, e.UID)
+		if e.doubt() == 0 {
+			fresh++
+		}
 	}
+	l.share = share(l.places, len(proven), fresh)
 	return l
+}
+
+// share is how many places the proven have before the others: in proportion to their number, while
+// there are others without doubt, but at least half. In a young run most of those who work are not proven yet.
+func share(places, proven, fresh int) int {
+	if fresh == 0 {
+		return places
+	}
+	half, part := (places+1)/2, (places*proven+proven+fresh-1)/(proven+fresh)
+	return max(half, part)
 }
 
 // examinations bounds the unproven uploads that are fetched for each place that one may take: most
@@ -100,47 +116,49 @@ func NewLineup(entrants []Entrant, p *protocol.Params, seed protocol.Hash, w pro
 const examinations = 8
 
 // Fill returns the miners that have a place, ascending by uid, as far as look knows, and those that
-// are to be examined before the places are final. The proven come first. The unproven have
-// unproven_per_window places of their own, and those that the proven leave free.
+// are to be examined before the places are final. First the proven take their share of the places, then the
+// unproven those that are left and unproven_per_window more, then the proven those that are left again.
 //
 // An upload that stays unexamined, because time is up, ends the line: a validator must not choose whom
 // it evaluates by leaving out others.
 func (l Lineup) Fill(look func(protocol.UID) Look) (drawn, wanted []protocol.UID) {
-	f := filling{look: look}
-	f.fill(l.proven, l.places, len(l.proven))
-	free := l.places - f.held
-	f.fill(l.unproven, l.extra+free, examinations*(l.extra+free))
-	slices.Sort(f.drawn)
-	return f.drawn, f.wanted
+	known, others := line{uids: l.proven, most: len(l.proven)}, line{uids: l.unproven}
+	known.fill(l.share, look)
+	free := l.places - known.held + l.extra
+	others.most = examinations * free
+	others.fill(free, look)
+	known.fill(min(l.places-known.held, free-others.held), look)
+	drawn, wanted = append(known.drawn, others.drawn...), append(known.wanted, others.wanted...)
+	slices.Sort(drawn)
+	return drawn, wanted
 }
 
-type filling struct {
-	look          func(protocol.UID) Look
+// line is a line of miners that is being given places.
+type line struct {
+	uids          []protocol.UID // those that were not looked at yet
+	most          int            // uploads that may still be examined
 	drawn, wanted []protocol.UID
 	held          int // places that are taken, or kept for a miner that is to be examined
 }
 
-// fill gives places in the order of a line, of which it examines a number of uploads at most. A miner
-// that is to be examined keeps a place, and none behind it is drawn yet.
-func (f *filling) fill(line []protocol.UID, places, most int) {
-	asked := false
-	for end := f.held + places; len(line) > 0 && f.held < end && most > 0; line = line[1:] {
-		look := f.look(line[0])
-		if look == Idle {
+// fill gives more places in the order of the line. A miner that is to be examined keeps a place, and none behind
+// it is drawn yet.
+func (l *line) fill(places int, look func(protocol.UID) Look) {
+	for end := l.held + places; len(l.uids) > 0 && l.held < end && l.most > 0; l.uids = l.uids[1:] {
+		uid := l.uids[0]
+		switch look(uid) {
+		case Idle:
 			continue
-		}
-		most--
-		switch {
-		case look == Unexamined:
-			asked = true
-			f.wanted = append(f.wanted, line[0])
-			f.held++
-		case look == Usable:
-			if !asked {
-				f.drawn = append(f.drawn, line[0])
+		case Unexamined:
+			l.wanted = append(l.wanted, uid)
+			l.held++
+		case Usable:
+			if len(l.wanted) == 0 {
+				l.drawn = append(l.drawn, uid)
 			}
-			f.held++
+			l.held++
 		}
+		l.most--
 	}
 }
 

@@ -145,6 +145,36 @@ func TestJunkHotkeysTakeNoEvaluations(t *testing.T) {
 	}
 }
 
+// Row 7: hundreds of strangers with valid uploads leave the proven half of the places, and the rest when they are found idle. In
+// a young run, where most of those who work are not proven yet, these have their part.
+func TestStrangersHaveTheirPart(t *testing.T) {
+	count := func(drawn []protocol.UID) (proven int) {
+		for _, uid := range drawn {
+			if uid < 100 {
+				proven++
+			}
+		}
+		return proven
+	}
+	p := draws(protocol.DrawUniform, 4, 2)
+	for name, c := range map[string]struct {
+		pool           []Entrant
+		proven, others int
+	}{
+		"none":               {entrants(0, 15, Standing{Paid: true}), 4, 0},
+		"hundreds, fresh":    {slices.Concat(entrants(0, 15, Standing{Paid: true}), entrants(100, 400, Standing{})), 2, 4},
+		"hundreds, doubtful": {slices.Concat(entrants(0, 15, Standing{Paid: true}), entrants(100, 400, Standing{Doubtful: true})), 4, 2},
+		"a young run":        {slices.Concat(entrants(0, 4, Standing{Paid: true}), entrants(100, 76, Standing{})), 2, 4},
+		"a few newcomers":    {slices.Concat(entrants(0, 78, Standing{Paid: true}), entrants(100, 2, Standing{})), 4, 2},
+		"one newcomer":       {slices.Concat(entrants(0, 78, Standing{Paid: true}), entrants(100, 1, Standing{})), 4, 1},
+	} {
+		drawn := draw(c.pool, p, 5)
+		if n := count(drawn); n != c.proven || len(drawn)-n != c.others {
+			t.Errorf("%s: %d proven and %d others, want %d and %d", name, n, len(drawn)-n, c.proven, c.others)
+		}
+	}
+}
+
 // A newcomer is evaluated soon although hundreds of hotkeys with junk or doubtful uploads are
 // waiting, and so is a miner with one invalid upload.
 func TestNewcomersAreEvaluated(t *testing.T) {
