@@ -117,6 +117,7 @@ func (p *Params) tiny() {
 	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.KeySeconds, p.PublicationSeconds, p.PeerGatherSeconds = 0.65, 0.1, 0.1, 0.2, 0.15, 1
 	p.MinimumPeers, p.PeerReplacementFrequency, p.ActiveCheckSeconds = 1, 5, 2
 	p.ValidatorSampleRate, p.WindowsPerWeights, p.CheckpointFrequency = 0.0625, 10, 20
+	p.ScoreEvidence = 1 // 3 of 48 batches show little of a miner's work: more would leave miners unpaid for too long
 }
 
 // preset is the Method of parameters that are all numbers.
