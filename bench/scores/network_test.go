@@ -65,7 +65,7 @@ func studied(t *testing.T, n *network, p *protocol.Params) {
 		t.Fatal(err)
 	}
 	tiny.Aggregators, tiny.Stores = p.Aggregators, p.Stores
-	tiny.BlockSeconds, tiny.BlocksPerWindow, tiny.DeltaSeconds, tiny.SlackSeconds = 0.5, 7, 1.25, 1 // the store has whole seconds
+	tiny.BlockSeconds, tiny.BlocksPerWindow, tiny.DeltaSeconds, tiny.SlackSeconds = 0.5, 8, 1.25, 1 // the store has whole seconds
 	tiny.GatherSeconds, tiny.PublicationSeconds, tiny.PeerGatherSeconds = 0.75, 0.5, 2
 	tiny.ValidatorSampleRate = 0.25 // one of a miner's four batches
 	tiny.ScoreEvidence = protocol.Default().ScoreEvidence
