@@ -233,3 +233,22 @@ func TestStudyResumes(t *testing.T) {
 		t.Errorf("a file that is no result: %v", err)
 	}
 }
+
+// What share of the processor time the engine takes:
+//
+//	go test -run xxx -bench Tiny -benchtime 1x -cpuprofile cpu.out ./internal/lab
+//	go tool pprof -top -cum -focus 'sim.*timed' cpu.out
+func BenchmarkTiny(b *testing.B) {
+	v := Default()
+	v.Name, v.Windows = "tiny", 10
+	if err := v.Check(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		r, err := v.Train(b.Context(), env(), Options{Seed: 1})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(r.Last().Tokens)/r.Wall, "tokens/s")
+	}
+}

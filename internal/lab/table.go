@@ -78,8 +78,20 @@ func (c *Comparison) columns() []column {
 	add(known(atBytes), "sent a window", func(o *Outcome) string { return human.Size(int64(o.Up.Mean)) })
 	add(known(atBytes), "fetched", func(o *Outcome) string { return human.Size(int64(o.Down.Mean)) })
 	add(known(func(o *Outcome) Stat { return o.Utilise }), "utilisation", func(o *Outcome) string { return human.Percent(o.Utilise.Mean) })
-	add(known(func(o *Outcome) Stat { return o.HonestPay }), "honest pay", func(o *Outcome) string { return human.Percent(o.HonestPay.Mean) })
+	add(c.cheated(), "honest pay", func(o *Outcome) string { return human.Percent(o.HonestPay.Mean) })
 	return out
+}
+
+// cheated reports whether any variant has adversaries.
+func (c *Comparison) cheated() bool {
+	for _, o := range c.Variants {
+		for _, r := range o.Runs {
+			if slices.ContainsFunc(r.Pay, func(p Pay) bool { return !p.Honest }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // spread is the mean and the standard deviation.
