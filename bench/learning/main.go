@@ -26,7 +26,7 @@ import (
 var studies = []struct {
 	name  string
 	seeds int
-}{{"tune", 1}, {"main", 5}, {"widths", 3}, {"miners", 1}, {"cheaters", 1}, {"excluded", 1}}
+}{{"tune", 1}, {"main", 5}, {"widths", 2}, {"miners", 1}, {"cheaters-dctsign", 1}, {"cheaters-sparseloco", 1}, {"excluded", 1}}
 
 type options struct {
 	templar, page, out, only string
