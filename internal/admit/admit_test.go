@@ -179,3 +179,21 @@ func TestPace(t *testing.T) {
 		}
 	})
 }
+
+func TestThrottle(t *testing.T) {
+	th := NewThrottle(100, 10)
+	now := time.Unix(1000, 0)
+	for i := range 11 {
+		if w := th.reserve(now); w > 0 {
+			t.Fatalf("refusal %d of a burst waits %v", i, w)
+		}
+	}
+	for range 1000 {
+		if w := th.reserve(now); w <= 0 || w > longestDelay {
+			t.Fatalf("over the burst: %v", w)
+		}
+	}
+	if w := th.reserve(now.Add(3 * time.Second)); w > 0 {
+		t.Errorf("after a quiet time: %v", w)
+	}
+}

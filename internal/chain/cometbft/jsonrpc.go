@@ -30,6 +30,7 @@ const (
 	requestsPerSecond = 2000 // of all connections together
 	hostCostPerSecond = 100  // of a host that is not this machine, in costs of methods
 	hostBurst         = 400
+	refusalsPerSecond = 200 // before they are delayed
 
 	requestPatience = 10 * time.Second // for a request to arrive
 	answerPatience  = 30 * time.Second // for an answer to be taken
@@ -56,6 +57,7 @@ type front struct {
 	connections *admit.Connections
 	rates       *admit.Rates
 	waits       *admit.Counts
+	refusals    *admit.Throttle
 	line        admit.Line
 	proxies     admit.Proxies
 	health      func() error
@@ -67,6 +69,7 @@ func newFront(methods map[string]method, proxies admit.Proxies, health func() er
 		connections: admit.NewConnections(min(maxConnections, admit.OpenFiles()/2)),
 		rates:       admit.NewRates(hostCostPerSecond, hostBurst),
 		waits:       admit.NewCounts(maxWaits),
+		refusals:    admit.NewThrottle(refusalsPerSecond, refusalsPerSecond),
 		line:        admit.NewLine(max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 }
@@ -122,16 +125,19 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	req, status, err := readRequest(w, r)
 	if err != nil {
+		f.refusals.Wait(r.Context())
 		respond(w, status, nil, nil, err)
 		return
 	}
 	m, ok := f.methods[req.Method]
 	if !ok {
+		f.refusals.Wait(r.Context())
 		respond(w, http.StatusOK, req.ID, nil, &rpcError{codeNoMethod, "Method not found", fmt.Sprintf("this server has no method %.40q", req.Method)})
 		return
 	}
 	if !local {
 		if after, ok := f.rates.Allow(host, m.cost); !ok {
+			f.refusals.Wait(r.Context())
 			w.Header().Set("Retry-After", strconv.Itoa(1+int(after/time.Second)))
 			http.Error(w, "too many requests from your address", http.StatusTooManyRequests)
 			return
@@ -166,6 +172,7 @@ func (f *front) call(ctx context.Context, m method, p params, host string, local
 // get answers monitors. Calls are made with POST.
 func (f *front) get(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || r.URL.Path != "/health" {
+		f.refusals.Wait(r.Context())
 		http.Error(w, "send a JSON-RPC call with POST, or GET /health", http.StatusMethodNotAllowed)
 		return
 	}

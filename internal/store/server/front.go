@@ -56,6 +56,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	c, err := s.begin(client, r)
 	if err != nil {
 		client.Header().Set("Connection", "close") // what has no key takes up no place
+		s.refusals.Wait(r.Context())
 		s.refuse(client, r, err)
 		return
 	}

@@ -47,6 +47,8 @@ const (
 	idleTimeout   = time.Minute      // for a connection's next request
 	shutdownGrace = 5 * time.Second  // for running requests when Serve is to end
 	maxHeader     = 64 << 10
+
+	refusalsPerSecond = 200 // of strangers, before they are delayed
 )
 
 // Config of a Server.
@@ -89,6 +91,7 @@ type Server struct {
 	connections *admit.Connections
 	patience    time.Duration
 	proxies     admit.Proxies
+	refusals    *admit.Throttle // of requests without a good signature
 	log         *slog.Logger
 }
 
@@ -101,6 +104,7 @@ func Open(c Config) (*Server, error) {
 	// A running request may have three files open beside its connection.
 	s := &Server{
 		files: files, operations: operations(), maxBody: cmp.Or(c.MaxBody, DefaultMaxBody), patience: cmp.Or(c.Patience, time.Minute), proxies: c.Proxies, log: c.Log,
+		refusals:    admit.NewThrottle(refusalsPerSecond, refusalsPerSecond),
 		slots:       newSlots(cmp.Or(c.MaxRequests, min(DefaultMaxRequests, admit.OpenFiles()/8)), cmp.Or(c.Patience, time.Minute)),
 		connections: admit.NewConnections(cmp.Or(c.MaxConnections, min(DefaultMaxConnections, admit.OpenFiles()/2))),
 	}
