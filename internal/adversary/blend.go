@@ -157,12 +157,12 @@ func (e impersonator) Accumulate(ctx context.Context, b engine.Batch, scale floa
 	if len(others) == 0 {
 		return e.Engine.Accumulate(ctx, b, scale)
 	}
-	first, err := c.Schedule().AwaitWindow(ctx, w)
+	seed, err := c.Schedule().PageSeed(ctx, w)
 	if err != nil {
 		return engine.Loss{}, err
 	}
 	p := c.Run.Params
-	pages := data.Assign(first.Hash, others[0].UID, w, c.Data.Pages(p.PageTokens), p.PagesPerWindow)
+	pages := data.Assign(seed, others[0].UID, w, c.Data.Pages(p.PageTokens), p.PagesPerWindow)
 	each := max(1, p.PageTokens/p.SequenceLength/p.BatchSize) // batches of a page
 	tokens, err := c.Data.Page(ctx, pages[n/each%len(pages)], p.PageTokens)
 	if err != nil {

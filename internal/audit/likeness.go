@@ -65,7 +65,7 @@ func (c *checker) copies(context.Context) error {
 			c.add(name, Unknown, "the gradient of uid %d is no longer available", m.UID)
 			return nil
 		}
-		uploads = append(uploads, copies.Upload{UID: m.UID, Registered: m.Registered, Stored: m.StoredAt(), Payload: c.gradients[m.UID]})
+		uploads = append(uploads, copies.Upload{UID: m.UID, Registered: m.Registered, Payload: c.gradients[m.UID]})
 	}
 	found := make(map[protocol.UID]copies.Copy)
 	for _, f := range copies.Find(c.Run.Method, uploads, c.report.Seed, c.Run.Params) {
@@ -78,7 +78,7 @@ func (c *checker) copies(context.Context) error {
 		switch {
 		case is != (m.Copy != nil):
 			faults = append(faults, fmt.Sprintf("uid %d: a copy is %v in the report, recomputed as %v", m.UID, m.Copy != nil, is))
-		case is && (f.Of != m.Copy.Of || f.Blamed != (m.Verdict == protocol.VerdictCopied)):
+		case is && (f.Of != m.Copy.Of || m.Verdict == protocol.VerdictCopied):
 			faults = append(faults, fmt.Sprintf("uid %d: the report blames it otherwise for copying uid %d", m.UID, f.Of))
 		}
 	}

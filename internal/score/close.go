@@ -172,20 +172,22 @@ func (l *Line) ordinal(alpha float64) {
 // displace the original. It is the one whose gradients have fitted its own pages best so far, as
 // the maker's do; among equals the first.
 func makers(lines []Line, measured []int) []int {
-	first := func(i int) protocol.UID {
-		if c := lines[i].Copy; c != nil {
-			return c.Of
-		}
-		return lines[i].UID
-	}
 	best := make(map[protocol.UID]int)
 	for _, i := range measured {
-		k, ok := best[first(i)]
+		k, ok := best[lines[i].made()]
 		if !ok || lines[i].After.BinaryAverage > lines[k].After.BinaryAverage {
-			best[first(i)] = i
+			best[lines[i].made()] = i
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(measured), func(i int) bool { return best[first(i)] != i })
+	return slices.DeleteFunc(slices.Clone(measured), func(i int) bool { return best[lines[i].made()] != i })
+}
+
+// made is the first of the miners that sent the same gradient.
+func (l *Line) made() protocol.UID {
+	if l.Copy != nil {
+		return l.Copy.Of
+	}
+	return l.UID
 }
 
 // measure computes the improvements and reports whether they can be used.

@@ -64,13 +64,14 @@ func fit(lines []Line, typical float64, l *Line) (sum, batches float64) {
 }
 
 // control is the line of the miner whose gradient is l's control; nil when there is none, or one
-// whose gain is far from the typical one: a harmful gradient would make any other look well.
+// whose gain is far from the typical one: a harmful gradient would make any other look well; or one that sent the same
+// gradient, than which none is better: it would lower the score of the miner whose training it repeats.
 func control(lines []Line, typical float64, l *Line) *Line {
 	if l.Losses.Control == nil {
 		return nil
 	}
 	i := slices.IndexFunc(lines, func(o Line) bool { return o.UID == *l.Losses.Control })
-	if i < 0 || !lines[i].Evaluated || math.Abs(lines[i].Random-typical) > math.Abs(typical) {
+	if i < 0 || !lines[i].Evaluated || lines[i].made() == l.made() || math.Abs(lines[i].Random-typical) > math.Abs(typical) {
 		return nil
 	}
 	return &lines[i]

@@ -3,7 +3,6 @@ package validator
 import (
 	"context"
 	"slices"
-	"time"
 
 	"templar/internal/copies"
 	"templar/internal/directory"
@@ -77,23 +76,20 @@ func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w proto
 }
 
 // findCopies looks for gradients that are too similar, among all that were gathered. The one
-// that was stored later is blamed.
+// that was registered later is the copy: dates prove nothing among gradients that nobody could read before all were
+// stored. Who is to blame, the scores decide (score.Close).
 func (v *Validator) findCopies(s *session) {
 	var uploads []copies.Upload
 	for i := range s.payloads {
 		if p := &s.payloads[i]; p.Verdict.OK() {
 			uploads = append(uploads, copies.Upload{
-				UID: p.Peer.UID, Registered: p.Peer.Registered, Stored: p.Stored.Truncate(time.Second), Payload: p.Gradient.Payload,
+				UID: p.Peer.UID, Registered: p.Peer.Registered, Payload: p.Gradient.Payload,
 			})
 		}
 	}
 	for _, c := range copies.Find(v.Method, uploads, s.plan.Seed, v.Params) {
 		o := &s.seen[slices.IndexFunc(s.seen, func(o score.Observation) bool { return o.UID == c.UID })]
 		o.Copy = &score.Copy{Of: c.Of, Indices: score.Number(c.Indices), Values: score.Number(c.Values)}
-		if c.Blamed {
-			o.Verdict = protocol.VerdictCopied
-		}
-		v.Log.Info("a gradient is a copy", "window", s.plan.Window, "uid", c.UID, "of", c.Of, "blamed", c.Blamed,
-			"indices", c.Indices, "values", c.Values)
+		v.Log.Info("a gradient is a copy", "window", s.plan.Window, "uid", c.UID, "of", c.Of, "indices", c.Indices, "values", c.Values)
 	}
 }
