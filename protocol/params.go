@@ -99,6 +99,9 @@ type Params struct {
 	// UnpaidEvaluations is the number of evaluations after which a miner without weight, whose average of the binary
 	// indicator is not positive, is left out of peer lists; 0 keeps it while there are free places.
 	UnpaidEvaluations uint64 `json:"unpaid_evaluations"`
+	// ReservePeers is how many reserves a peer list names at most: miners that take the places of peers whose gradients
+	// are not in when a window is closed. 0 or more.
+	ReservePeers int `json:"reserve_peers"`
 	// UnprovenPeers is how many miners without weight a peer list may have, as soon as MinimumPeers
 	// miners have weight: 0 or more.
 	UnprovenPeers int `json:"unproven_peers"`
@@ -279,8 +282,8 @@ func (p *Params) Validate() error {
 	}
 	fault(p.Randomness != RandomnessBeacon && p.Randomness != RandomnessBlock, "randomness is %q: %q or %q", p.Randomness, RandomnessBeacon, RandomnessBlock)
 	fault(!(p.CopyIndices > 0) || !(p.CopyValues > 0), "copy_indices and copy_values must be positive: above 1 they are off")
-	fault(p.MinimumPeers < 0 || p.PeersToReplace < 0 || p.UnprovenPeers < 0 || p.UnprovenPerWindow < 0,
-		"minimum_peers, peers_to_replace, unproven_peers and unproven_per_window must not be negative")
+	fault(p.MinimumPeers < 0 || p.PeersToReplace < 0 || p.ReservePeers < 0 || p.UnprovenPeers < 0 || p.UnprovenPerWindow < 0,
+		"minimum_peers, peers_to_replace, reserve_peers, unproven_peers and unproven_per_window must not be negative")
 	fault(!(p.ScoreEvidence >= 0) || math.IsInf(p.ScoreEvidence, 0), "score_evidence is %v: must not be negative", p.ScoreEvidence)
 	fault(!slices.Contains(scoreRules, p.ScoreRule), "score_rule is %q: want one of %q", p.ScoreRule, scoreRules)
 	fault(!slices.Contains(evaluationDraws, p.EvaluationDraw), "evaluation_draw is %q: want one of %q", p.EvaluationDraw, evaluationDraws)

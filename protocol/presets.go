@@ -25,7 +25,7 @@ func Default() Params {
 		Randomness:   RandomnessBeacon,
 		MaxTopKPeers: 15, MinimumPeers: 5, PeersToReplace: 1, PeerReplacementFrequency: 5, PeerListWindowMargin: 2, UnpaidEvaluations: 20,
 		ActiveCheckSeconds: 60, RecentWindows: 5,
-		ValidatorOffset: 2, UIDsPerWindow: 4, UnprovenPerWindow: 2, UnprovenPeers: 3, ValidatorSampleRate: 0.1,
+		ValidatorOffset: 2, UIDsPerWindow: 4, UnprovenPerWindow: 2, UnprovenPeers: 3, ReservePeers: 5, ValidatorSampleRate: 0.1,
 		EvaluationDraw: DrawUniform, ScoreRule: ScoreWork, ScoreEvidence: 2.5,
 		OpenSkillBeta: 20, OpenSkillTau: 0.1, BinaryScoreAlpha: 0.05, SyncMaxStepsBehind: 3, PowerNormalisation: 1.5,
 		InactivityPenalty: 0.75, MissingGradientPenalty: 0.25, SyncPenalty: 0.25, ResetInactivityWindows: 25,

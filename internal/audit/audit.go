@@ -110,6 +110,9 @@ func Verify(ctx context.Context, r *Records, o Options) (Result, error) {
 	if a.aggregate == nil {
 		return a.Result, nil
 	}
+	if err := a.closing(ctx); err != nil {
+		return a.Result, err
+	}
 	a.sum(ctx)
 	for _, step := range []func(context.Context) error{a.replay, a.rescore, a.checkState} {
 		if err := step(ctx); err != nil {

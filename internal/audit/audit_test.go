@@ -205,6 +205,12 @@ func TestVerifyNamesForgeries(t *testing.T) {
 		"chain": {func(t *testing.T, net network, w protocol.Window) {
 			forge(t, net, w, func(a *run.Aggregate) { a.Previous[0]++ })
 		}, "chain: it follows"},
+		"closing": {func(t *testing.T, net *testnet.Network, w protocol.Window) {
+			forge(t, net, w, func(a *run.Aggregate) { a.Closing[0]++ })
+		}, "closing statement: the aggregate names"},
+		"not listed": {func(t *testing.T, net *testnet.Network, w protocol.Window) {
+			forge(t, net, w, func(a *run.Aggregate) { a.Included[0].Content[0]++ })
+		}, "closing statement: uid 2: the aggregate includes a gradient that it does not list"},
 		"learning rate": {func(t *testing.T, net network, w protocol.Window) {
 			forge(t, net, w, func(a *run.Aggregate) { a.LearningRate *= 1.001 })
 		}, "aggregate: its learning rate"},

@@ -43,7 +43,7 @@ func (v *Validator) selectPeers(ctx context.Context, w, current protocol.Window)
 	if err != nil {
 		return err
 	}
-	err = v.Board.PostPeers(ctx, wire.PeerList{Run: v.Hash, EffectiveFrom: from, Peers: next.UIDs})
+	err = v.Board.PostPeers(ctx, wire.PeerList{Run: v.Hash, EffectiveFrom: from, Peers: next.UIDs, Reserve: peers.Reserves(next.UIDs, candidates, v.Params)})
 	if errors.Is(err, store.ErrExists) {
 		return nil // by an earlier instance: a list that others may have read is not replaced
 	}

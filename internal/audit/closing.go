@@ -1,0 +1,49 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"templar/protocol"
+)
+
+// closing checks that the Aggregate includes what the window's closing statement lists, and nothing else.
+func (a *auditor) closing(ctx context.Context) error {
+	const name = "closing statement"
+	read, cancel := a.schedule().WithPatience(ctx)
+	defer cancel()
+	c, verdict := a.aggregates().ClosingNow(read, a.Options.Window)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case verdict == protocol.VerdictMissing || verdict == protocol.VerdictUnreachable:
+		a.add(name, Unknown, "it is %v", verdict)
+		return nil
+	case !verdict.OK():
+		a.judge(name, []string{fmt.Sprintf("the object is %v", verdict)}, "not signed by one of the run's aggregators, or damaged")
+		return nil
+	}
+	var faults []string
+	if c.Hash != a.aggregate.Closing {
+		faults = append(faults, fmt.Sprintf("the aggregate names %s; in the bucket is %s: two statements of one window", a.aggregate.Closing.Short(), c.Hash.Short()))
+	}
+	if !c.UploadFrom.Equal(a.aggregate.UploadFrom) {
+		faults = append(faults, fmt.Sprintf("it gives the window's end as %v, the aggregate as %v", c.UploadFrom, a.aggregate.UploadFrom))
+	}
+	for _, in := range a.aggregate.Included {
+		if !c.Lists(in) {
+			faults = append(faults, fmt.Sprintf("uid %d: the aggregate includes a gradient that it does not list", in.UID))
+		}
+	}
+	for _, s := range a.aggregate.Skipped {
+		if s.Verdict == protocol.VerdictMissing {
+			for _, in := range c.Listed {
+				if in.UID == s.UID {
+					faults = append(faults, fmt.Sprintf("uid %d: the aggregate skips it as missing, and it is listed", s.UID))
+				}
+			}
+		}
+	}
+	a.judge(name, faults, "%s, signed by aggregator %s: %d gradients listed", c.Hash.Short(), c.Aggregator, len(c.Listed))
+	return nil
+}
