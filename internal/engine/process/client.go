@@ -128,6 +128,9 @@ func (e *Client) start() (err error) {
 	return nil
 }
 
+// Pid is the child's process id.
+func (e *Client) Pid() int { return e.cmd.Process.Pid }
+
 // Kind is the platform and the precision of the child's engine.
 func (e *Client) Kind() string { return e.kind }
 

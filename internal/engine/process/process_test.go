@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package process_test
 
 import (
@@ -5,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -23,6 +26,9 @@ import (
 
 // child makes this test binary an engine process.
 const child = "TEMPLAR_PROCESS_TEST_CHILD"
+
+// orphan makes it the parent of one.
+const orphan = "TEMPLAR_PROCESS_TEST_ORPHAN"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(child) == "" {
@@ -153,9 +159,6 @@ func (s *served) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) 
 
 func start(t *testing.T, m protocol.Model, settings string, limit time.Duration) (*process.Client, error) {
 	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("no child processes here")
-	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -252,4 +255,51 @@ func TestUsageAndKind(t *testing.T) {
 	if e.Usage().Busy <= 0 {
 		t.Errorf("usage %+v", e.Usage())
 	}
+}
+
+// A child whose parent is killed ends, although its engine hangs.
+func TestOrphan(t *testing.T) {
+	if os.Getenv(orphan) != "" { // the parent: it starts a child, says which, and waits to be killed
+		e, err := start(t, enginetest.Models()["plain"], "hang", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Load(t.Context(), model.Init(enginetest.Models()["plain"], 1)); err != nil {
+			t.Fatal(err)
+		}
+		go e.Loss(t.Context(), engine.Batch{Rows: 1, Cols: 2, Inputs: []int32{1, 2}, Targets: []int32{2, 3}})
+		time.Sleep(200 * time.Millisecond) // until the child hangs
+		fmt.Println("child", e.Pid())
+		time.Sleep(time.Minute)
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("processes are looked up in /proc")
+	}
+	parent := exec.Command(os.Args[0], "-test.run=^TestOrphan$")
+	parent.Env = append(os.Environ(), orphan+"=1")
+	out, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Fscanf(out, "child %d\n", &pid); err != nil {
+		parent.Process.Kill()
+		t.Fatal(err)
+	}
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	parent.Wait()
+	for range 200 {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	syscall.Kill(pid, syscall.SIGKILL)
+	t.Error("the child outlives its parent by ten seconds")
 }
