@@ -24,6 +24,7 @@ var payMixes = []struct {
 	{"pay-plain", "", nil, 0},
 	{"pay-statistics", "noise,copycat-evasive,copycat-perturbed,stale,flipped,huge,wrong-pages", []int{2, 2, 1}, 0},
 	{"pay-thin", "", nil, 2},
+	{"pay-colluders", "blend,blend-own,frame,collude=3,withhold", nil, 0},
 	{"pay-groups", "copycat,copycat-permuted,sybil=3,desync,lazy,honest-then-lazy,early,late", nil, 0},
 	{"pay-verdicts", "nan,inf,oversized,truncated,wrong-signature,impostor,junk=3,zero-key", nil, 0},
 }
@@ -36,6 +37,9 @@ func payRuns(t *testing.T) (out []result) {
 			n := network{
 				Name: m.name, Seed: uint64(seed), Windows: or(*windows, 40), Small: true, Mix: m.mix, Part: m.part, Thin: m.thin, CheatersFirst: seed%2 == 0,
 				Batches: []int{4, 4, 4, 4, 4, 4, 4, 4},
+			}
+			if *only != "" && *only != m.name {
+				continue
 			}
 			if _, err := os.Stat(n.file()); err == nil || !*present {
 				out = append(out, recorded(t, n, book(t)))
@@ -102,7 +106,7 @@ func (r *result) honestOf(pay map[protocol.UID]float64) (out []float64) {
 // worth is the work of a miner in units of an honest one's: that of kinds which do an honest miner's work, or a part of it.
 func (m *miner) worth(full int) float64 {
 	switch label := m.label(); {
-	case label == honest || label == string(adversary.Huge) || label == firstSybil:
+	case label == honest || label == string(adversary.Huge) || label == firstSybil || label == string(adversary.Collude) || label == string(adversary.BlendOwn):
 		return 1
 	case label == thin:
 		return 0.5
@@ -167,8 +171,12 @@ func payTable(t *testing.T, runs []result) *table {
 	return out
 }
 
+// estimate is a mean with its interval, which two values do not give.
 func estimate(values []float64) string {
 	mean, half := interval(values)
+	if len(values) < 3 {
+		return fmt.Sprintf("%.3f", mean)
+	}
 	return fmt.Sprintf("%.3f ± %.3f", mean, half)
 }
 
