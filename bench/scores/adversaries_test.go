@@ -61,7 +61,4 @@ func TestAdversaries(t *testing.T) {
 	t.Logf("other rules\n%s", rulesTable(t, runs))
 	windows, reasons := wronged(runs)
 	t.Logf("%d windows of honest miners: %v", windows, reasons)
-	if *picture != "" {
-		plotAreas(t, runs, *picture)
-	}
 }

@@ -61,6 +61,9 @@ func TestPay(t *testing.T) {
 	t.Logf("pay by kind\n%s", payTable(t, runs))
 	t.Logf("steps from the described rule\n%s", stepsTable(t, runs))
 	t.Logf("detection by kind\n%s", kindsTable(t, runs, rule{}))
+	if *picture != "" {
+		plotAreas(t, runs, *picture)
+	}
 	windows, reasons := wronged(runs)
 	t.Logf("%d windows of honest miners: %v", windows, reasons)
 	t.Logf("measurements: %s", calibration(runs))

@@ -13,7 +13,7 @@ import (
 
 // drawn are the kinds that the plot shows: the hardest to detect, and one of the others.
 var drawn = []string{
-	string(adversary.Huge), firstSybil, string(adversary.WrongPages), string(adversary.CopycatEvasive), string(adversary.Flipped),
+	string(adversary.Huge), string(adversary.Collude), string(adversary.WrongPages), string(adversary.CopycatEvasive), string(adversary.Stale),
 }
 
 // colours are distinguishable with most colour vision deficiencies (Okabe and Ito 2008).
