@@ -174,11 +174,7 @@ func (o *laboratory) train(ctx context.Context, std Std) error {
 		Seed: o.seed, Threads: o.threads,
 		HeldOut: func(p lab.Point) { last = p },
 		Window: func(w int) {
-			spent, left := time.Since(began), "-"
-			if w > 0 {
-				left = human.Elapsed(spent * time.Duration(o.variant.Windows-w) / time.Duration(w))
-			}
-			show.say("window %d of %d, held-out loss %.4f after window %d, %s left", w+1, o.variant.Windows, last.Loss, last.Window, left)
+			o.progress(show, w, last, time.Since(began))
 		},
 	})
 	show.clear()
@@ -202,6 +198,23 @@ func (o *laboratory) train(ctx context.Context, std Std) error {
 	}
 	o.say(std.Out, &t, files, stopped)
 	return nil
+}
+
+// progress shows the window that begins. The last ones are those in which validators score the run's last.
+func (o *laboratory) progress(show *line, window int, last lab.Point, spent time.Duration) {
+	all := o.variant.Windows
+	if window >= all {
+		show.say("%d windows trained, the last are being scored", all)
+		return
+	}
+	loss, left := "", ""
+	if last.Loss > 0 {
+		loss = fmt.Sprintf(", held-out loss %.4f after window %d", last.Loss, last.Window)
+	}
+	if window > 0 {
+		left = ", " + human.Elapsed(spent*time.Duration(all-window)/time.Duration(window)) + " left"
+	}
+	show.say("window %d of %d%s%s", window+1, all, loss, left)
 }
 
 func (o *laboratory) say(w io.Writer, t *lab.Trained, files output.Files, stopped bool) {

@@ -131,6 +131,11 @@ func TestMachines(t *testing.T) {
 	if want := 126 / 256.0 / 1.2; math.Abs(float64(usual.Utilise)-want) > 0.05 {
 		t.Errorf("utilisation %v, want %.3f", usual.Utilise, want)
 	}
+	for _, w := range usual.Report.Windows[1:] {
+		if busy := w.MinerUtilisation["miner-0"]; !(busy > 0.05 && busy < 0.6) {
+			t.Errorf("window %d: miner-0 is busy for %v of the time", w.Window, busy)
+		}
+	}
 	v.Machines = map[string]Machine{"miner-1": {UpMbit: 0.002}} // 250 bytes a second
 	if _, slow := included(train(t, v, Options{Seed: 1})); slow != 0 {
 		t.Errorf("%d gradients over a connection that is too slow", slow)

@@ -55,6 +55,9 @@ func (n *Node) parts(p *process) (parts.Parts, error) {
 	if n.Role == telemetry.Aggregator {
 		d.Aggregator = byzantine{d.Aggregator, n}
 	}
+	if e, ok := d.Engine.(*timed); ok && net.config.Usage {
+		d.Events.Usage = func() telemetry.Usage { return telemetry.Usage(e.Usage()) }
+	}
 	if n.member.Alter != nil {
 		d = n.member.Alter(d)
 	}

@@ -22,6 +22,8 @@ type Training struct {
 	Members []Member
 	// Machine describes a node's machine and its connection; nil: the zero Machine.
 	Machine func(node string) Machine
+	// Usage puts what an engine has computed, in virtual time, into its node's events.
+	Usage bool
 	// Sink takes the events of all nodes, one at a time, in an order that depends on the Config alone.
 	Sink telemetry.Sink
 	// Unwatched leaves the invariants unchecked, but for same-state. Adversaries break some of them.
