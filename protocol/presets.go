@@ -99,11 +99,11 @@ func (p *Params) tinyLoco() {
 	page := p.PageTokens
 	p.loco(40, 8, 64, p.BlocksPerWindow)
 	p.PageTokens = page
-	p.Method = p.Method.With("inner_learning_rate", 8e-3).With("inner_warmup_steps", 20).With("inner_decay_steps", 3340).
+	p.Method = p.Method.With("inner_learning_rate", 8e-3).With("inner_warmup_steps", 20).With("inner_decay_steps", 3180).
 		With("error_decay", 0.9).With("outer_rate", 1.1)
 }
 
-// tiny fits a byte-level model and windows of a second on two cores of one machine, 84 of them in two
+// tiny fits a byte-level model and windows of a second on two cores of one machine, 80 of them in two
 // minutes: a miner has more pages than it can train on, so that the time decides. The method's parameters
 // were measured: docs/adr/0061.
 func (p *Params) tiny() {
@@ -112,9 +112,9 @@ func (p *Params) tiny() {
 		MaxPositions: 256, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.05,
 	}
 	p.SequenceLength, p.PageTokens, p.PagesPerWindow, p.BatchSize = 64, 512, 48, 8
-	p.Method = p.Method.With("learning_rate", 4e-3).With("warmup_steps", 5).With("t_max", 82).With("momentum_decay", 0.9).With("topk_compression", 128)
-	p.BlockSeconds, p.BlocksPerWindow = 0.6, 2
-	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.KeySeconds, p.PublicationSeconds, p.PeerGatherSeconds = 0.65, 0.1, 0.1, 0.2, 0.15, 1
+	p.Method = p.Method.With("learning_rate", 4e-3).With("warmup_steps", 5).With("t_max", 78).With("momentum_decay", 0.9).With("topk_compression", 128)
+	p.BlockSeconds, p.BlocksPerWindow = 0.65, 2
+	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.KeySeconds, p.PublicationSeconds, p.PeerGatherSeconds = 0.7, 0.1, 0.15, 0.2, 0.15, 1
 	p.MinimumPeers, p.PeerReplacementFrequency, p.ActiveCheckSeconds = 1, 5, 2
 	p.ValidatorSampleRate, p.WindowsPerWeights, p.CheckpointFrequency = 0.0625, 10, 20
 	p.ScoreEvidence = 1 // 3 of 48 batches show little of a miner's work: more would leave miners unpaid for too long

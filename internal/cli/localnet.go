@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	defaultWindows = 84
+	defaultWindows = 80
 	maxNodes       = 64 // of each role: more than one machine can run
 )
 

@@ -114,7 +114,7 @@ func TestLearns(t *testing.T) {
 // A miner's speed and connection decide whether its gradient is in the update.
 func TestMachines(t *testing.T) {
 	v := small(t)[0]
-	v.Windows, v.Machine = 8, Machine{TokensPerSecond: 256} // half a second of a window of 1.2 s
+	v.Windows, v.Machine = 8, Machine{TokensPerSecond: 256} // half a second of a window of 1.3 s
 	included := func(r Trained) (all, slow int) {
 		for _, w := range r.Report.Windows {
 			all += len(w.Gathered)
@@ -128,7 +128,7 @@ func TestMachines(t *testing.T) {
 	if all, slow := included(usual); all != 16 || slow != 8 {
 		t.Errorf("%d gradients, %d of miner-1", all, slow)
 	}
-	if want := 126 / 256.0 / 1.2; math.Abs(float64(usual.Utilise)-want) > 0.05 {
+	if want := 126 / 256.0 / 1.3; math.Abs(float64(usual.Utilise)-want) > 0.05 {
 		t.Errorf("utilisation %v, want %.3f", usual.Utilise, want)
 	}
 	for _, w := range usual.Report.Windows[1:] {
