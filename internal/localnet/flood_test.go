@@ -163,7 +163,8 @@ func TestFloods(t *testing.T) {
 		o.Miners, o.JSON = 2, filepath.Join(t.TempDir(), "report.json")
 		return o
 	}
-	for pace := 1.0; ; pace *= 4 {
+	// The preset's windows are of 1.2 s, made for an idle machine. Flood and network share one here.
+	for pace := 4.0; ; pace *= 4 {
 		o := makeOptions()
 		stretch(t, o, pace)
 		f := &flood{}
@@ -180,7 +181,7 @@ func TestFloods(t *testing.T) {
 			}
 			return
 		}
-		if pace > 10 {
+		if pace > 20 {
 			t.Fatal(err)
 		}
 		t.Log(err)
