@@ -361,7 +361,13 @@ func checkStore(endpoint string) error {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("store %q: want http(s)://host[:port] and nothing behind it", endpoint)
 	}
-	if domain, wild := strings.CutPrefix(u.Host, "*."); wild && (!strings.Contains(domain, ".") || shared(domain)) {
+	// Not the port, and one spelling of each name: else a wildcard over a shared domain would pass.
+	host := strings.ToLower(u.Hostname())
+	domain, wild := strings.CutPrefix(host, "*.")
+	if strings.Contains(domain, "*") || strings.HasSuffix(host, ".") {
+		return fmt.Errorf("store %q: want a host's name, or *. and a domain, without a dot at the end", endpoint)
+	}
+	if wild && (!strings.Contains(domain, ".") || shared(domain)) {
 		return fmt.Errorf("store %q: anybody can serve a host under %s: name the stores' hosts, or a domain that has none but stores", endpoint, domain)
 	}
 	return nil

@@ -30,7 +30,7 @@ func TestWildcardsAreOfStoresOnly(t *testing.T) {
 	for _, bad := range []string{
 		"*.amazonaws.com", "*.us-east-1.amazonaws.com", "*.execute-api.us-east-1.amazonaws.com", "*.compute.amazonaws.com", "*.elb.amazonaws.com",
 		"*.s3x.amazonaws.com.evil.co.uk.", "*.com", "*.co.uk", "*.com.au", "*.github.io", "*.r2.dev", "*.workers.dev", "*.fly.dev", "*.web.core.windows.net",
-		"*.a.workers.dev", "*.appspot.com", "*", "*.",
+		"*.a.workers.dev", "*.appspot.com", "*", "*.", "*.amazonaws.com:443", "*.AmazonAWS.com", "*.*.s3.amazonaws.com", "s3.amazonaws.com.",
 	} {
 		if checkStore("https://"+bad) == nil {
 			t.Errorf("%s was accepted", bad)
