@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"state"},
 	{"codec", "internal/engine", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model", "internal/admin"},
 	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config", "method"},
-	{"internal/copies", "internal/run"},
+	{"internal/copies", "internal/run", "internal/finality"},
 	{"internal/directory", "internal/schedule", "internal/memory"},
 	{"internal/mailbox", "internal/bulletin", "internal/evaluation", "internal/report", "internal/harness"},
 	{"internal/attest"},
@@ -38,7 +38,7 @@ var layers = [][]string{
 }
 
 // pure packages hold rules: values in, values out.
-var pure = []string{"protocol", "state", "codec", "wire", "internal/kernel", "internal/score", "internal/peers", "internal/copies", "internal/report", "internal/chain/ledger"}
+var pure = []string{"protocol", "state", "codec", "wire", "internal/kernel", "internal/score", "internal/peers", "internal/copies", "internal/report", "internal/finality", "internal/chain/ledger"}
 
 // impure lists the packages that pure packages must not import.
 var impure = []string{"context", "log", "log/slog", "net", "net/http", "os", "os/signal", "sync", "math/rand"}

@@ -125,7 +125,7 @@ func ParseKey(key string) (k Key, ok bool) {
 	}
 	k.Window = Window(w)
 	if k.Kind == KindAggregate && len(fields) == 4 && strings.HasPrefix(fields[2], "t") {
-		t, err := strconv.ParseUint(fields[2][1:], 10, 32)
+		t, err := strconv.ParseUint(fields[2][1:], 10, 64)
 		if err != nil {
 			return Key{}, false
 		}

@@ -39,7 +39,7 @@ var notKeys = []string{
 	"", "gradient", "gradient-", "gradient-1", "gradient-1-1", "gradient-1-1-v", "gradient-1-1-v1", "gradient-1-1-v02", "gradient-1-1-v2x",
 	"gradient-x-1-v2", "gradient-1-x-v2", "gradient--1-1-v2", "gradient-1--1-v2", "gradient-01-1-v2", "gradient-1-01-v2", "gradient-+1-1-v2",
 	"gradient-1-65536-v2", "gradient-18446744073709551616-1-v2", "gradient-1-1-1-v2", "gradient_1_1_v2", "gradient-1-1-v2.json",
-	"gradient-1-1-v2/x", "-gradient-1-1-v2", "Gradient-1-1-v2", "gradients-1-1-v2", "gradient-1-v2", "aggregator-1-1-v2", "aggregator-1-t0-v2", "aggregator-1-t01-v2", "aggregator-1-t-v2", "aggregator-1-t4294967296-v2", "gradient-1-t1-v2", "aggregator-1-v2/x",
+	"gradient-1-1-v2/x", "-gradient-1-1-v2", "Gradient-1-1-v2", "gradients-1-1-v2", "gradient-1-v2", "aggregator-1-1-v2", "aggregator-1-t0-v2", "aggregator-1-t01-v2", "aggregator-1-t-v2", "aggregator-1-t18446744073709551616-v2", "gradient-1-t1-v2", "aggregator-1-v2/x",
 	"peers-1-v2.json", "peers_1_v2", "peers_1_v2.json/x", "peers_1_1_v2.json", "checkpoint-1-v2", "checkpoint-1-v2x/a", "checkpoint-1-1-v2/a",
 	"start_window_v2.json", "model-1-1-v2", "readme.txt", "gradient-１-1-v2",
 }

@@ -27,6 +27,11 @@ type Params struct {
 	Run string `json:"run"`
 	// Seed draws theta_0: any number.
 	Seed uint64 `json:"seed"`
+	// Theta0 is the state hash of theta_0. Zero means that of the model which Seed draws; another one
+	// is of an imported model, which validators serve. StartWindow requires it.
+	Theta0 Hash `json:"theta_0,omitzero"`
+	// StartWindow is the run's first window; 0 means that the validators announce it.
+	StartWindow Window `json:"start_window,omitempty"`
 	// Aggregators are the hotkeys whose Aggregates count, in order of precedence.
 	Aggregators []Hotkey `json:"aggregators"`
 	// Stores are the endpoints whose LastModified is trusted, "https://host[:port]", or
@@ -287,6 +292,7 @@ func (p *Params) Validate() error {
 	fault(!(p.ScoreEvidence >= 0) || math.IsInf(p.ScoreEvidence, 0), "score_evidence is %v: must not be negative", p.ScoreEvidence)
 	fault(!slices.Contains(scoreRules, p.ScoreRule), "score_rule is %q: want one of %q", p.ScoreRule, scoreRules)
 	fault(!slices.Contains(evaluationDraws, p.EvaluationDraw), "evaluation_draw is %q: want one of %q", p.EvaluationDraw, evaluationDraws)
+	fault(p.StartWindow > 0 && p.Theta0.IsZero(), "start_window needs theta_0: every Aggregate names both")
 	fault(p.Model.VocabSize > 1<<22, "model.vocab_size %d: token shards hold ids below %d", p.Model.VocabSize, 1<<22)
 	fault(p.PageTokens < p.SequenceLength || p.PageTokens%max(p.SequenceLength, 1) != 0, "page_tokens %d must be a multiple of sequence_length %d", p.PageTokens, p.SequenceLength)
 	fault(p.SequenceLength > p.Model.MaxPositions, "sequence_length %d is over model.max_position_embeddings %d", p.SequenceLength, p.Model.MaxPositions)

@@ -15,8 +15,18 @@ type Window uint64
 type UID uint16
 
 // Term numbers the chains of Aggregates of a run: 0 until more than half of the stake calls an Aggregate
-// false, and then that of the chain which replaces it and those after it.
-type Term uint32
+// false, and then that of the chain which replaces it and those after it. The upper 48 bits of a later term
+// are the first window that it replaces.
+type Term uint64
+
+// termBits is how many of a term's bits count the replacements from one window on.
+const termBits = 16
+
+// From is the first window of a term after 0.
+func (t Term) From() Window { return Window(t >> termBits) }
+
+// TermFrom is the lowest term that begins with w.
+func TermFrom(w Window) Term { return Term(w) << termBits }
 
 // MayIssue reports whether an aggregator may sign Aggregates of a term: in term 0 each of the run's,
 // in a later one the one whose turn it is.
@@ -34,7 +44,7 @@ func (p *Params) Owner(t Term) (owner Hotkey, ok bool) {
 	if t == 0 || len(p.Aggregators) == 0 {
 		return Hotkey{}, false
 	}
-	return p.Aggregators[int(t)%len(p.Aggregators)], true
+	return p.Aggregators[uint64(t)%uint64(len(p.Aggregators))], true
 }
 
 // Hash is a SHA-256 digest, or a block hash of the same length.

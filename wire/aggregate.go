@@ -75,7 +75,7 @@ func EncodeAggregate(a *Aggregate, f Format, s protocol.Signer) ([]byte, error) 
 func (a *Aggregate) message(f Format) []byte {
 	size := aggregateFixed + len(a.Included)*includedSize + len(a.Skipped)*skippedSize + f.size() + len(a.Body)
 	b := newMessage(Header{KindAggregate, a.Run, a.Window, a.Aggregator}, int64(size))
-	b = binary.LittleEndian.AppendUint32(b, uint32(a.Term))
+	b = binary.LittleEndian.AppendUint64(b, uint64(a.Term))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.Start))
 	b = append(b, a.Origin[:]...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.UploadFrom.UnixNano()))
@@ -159,7 +159,7 @@ func (a *Aggregate) take(body []byte) protocol.Verdict {
 
 // readFields reads everything before the method's part.
 func (a *Aggregate) readFields(r *reader) protocol.Verdict {
-	a.Term = protocol.Term(r.uint32())
+	a.Term = protocol.Term(r.uint64())
 	a.Start, a.Origin = protocol.Window(r.uint64()), r.hash()
 	a.UploadFrom = time.Unix(0, int64(r.uint64())).UTC()
 	a.Delta = time.Duration(r.uint64())

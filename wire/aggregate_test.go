@@ -105,7 +105,7 @@ func aggregateCases(t testing.TB) map[string]verdictCase {
 	_, good := testAggregate(t, m, s)
 	inner := body(good)
 	reseal := func(body []byte) []byte { return resealed(t, s, good, body) }
-	included := 144                          // where the list begins
+	included := 148                          // where the list begins
 	skipped := included + 2 + 2*includedSize // and the next
 	named := skipped + 2 + 2*skippedSize     // and the method's name
 	update := named + formatOf(m).size()     // and its update
@@ -113,14 +113,14 @@ func aggregateCases(t testing.TB) map[string]verdictCase {
 	maps.Copy(cases, map[string]verdictCase{
 		"another term":         {reseal(edited(inner, 0, 3)), protocol.VerdictWrongContext},
 		"signed by another":    {resealed(t, newSigner(2), good, inner), protocol.VerdictBadSignature},
-		"no body":              {reseal(le32(testTerm)), protocol.VerdictMalformed},
+		"no body":              {reseal(le64(testTerm)), protocol.VerdictMalformed},
 		"cut in the lists":     {reseal(inner[:skipped]), protocol.VerdictMalformed},
 		"too many included":    {reseal(edited(inner, included, 0xff, 0xff)), protocol.VerdictMalformed},
 		"too many skipped":     {reseal(edited(inner, skipped, 0xff, 0xff)), protocol.VerdictMalformed},
-		"before the start":     {reseal(edited(inner, 4, le64(78)...)), protocol.VerdictMalformed},
-		"negative D":           {reseal(edited(inner, 52, le64(1<<63)...)), protocol.VerdictMalformed},
-		"learning rate NaN":    {reseal(edited(inner, 60, leFloat(float32(math.NaN()))...)), protocol.VerdictNonFinite},
-		"learning rate below":  {reseal(edited(inner, 60, leFloat(-1)...)), protocol.VerdictMalformed},
+		"before the start":     {reseal(edited(inner, 8, le64(78)...)), protocol.VerdictMalformed},
+		"negative D":           {reseal(edited(inner, 56, le64(1<<63)...)), protocol.VerdictMalformed},
+		"learning rate NaN":    {reseal(edited(inner, 64, leFloat(float32(math.NaN()))...)), protocol.VerdictNonFinite},
+		"learning rate below":  {reseal(edited(inner, 64, leFloat(-1)...)), protocol.VerdictMalformed},
 		"included twice":       {reseal(edited(inner, included+2+includedSize, 3, 0)), protocol.VerdictMalformed},
 		"unknown verdict":      {reseal(edited(inner, skipped+4, 99)), protocol.VerdictMalformed},
 		"another method":       {reseal(edited(inner, named+1, 'e')), protocol.VerdictBadShape},

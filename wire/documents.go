@@ -31,6 +31,7 @@ type Reason string
 const (
 	ReasonUpdate   Reason = "update"   // it is not the update of the gradients that it names
 	ReasonPayloads Reason = "payloads" // gradients that it names are not in the archive in time
+	ReasonChain    Reason = "chain"    // it does not follow the chain of Aggregates, or cannot be read
 	ReasonConflict Reason = "conflict" // there are two of one window and term: see Conflict
 	ReasonAbsent   Reason = "absent"   // the aggregator whose turn the term is has issued none in time
 )
@@ -66,7 +67,7 @@ func (c *Charges) Validate() error {
 			return errors.New("charges: terms do not ascend")
 		}
 		switch charge.Reason {
-		case ReasonUpdate, ReasonPayloads, ReasonConflict, ReasonAbsent:
+		case ReasonUpdate, ReasonPayloads, ReasonChain, ReasonConflict, ReasonAbsent:
 		default:
 			return fmt.Errorf("charges: unknown reason %q", charge.Reason)
 		}

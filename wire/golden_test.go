@@ -17,8 +17,8 @@ func TestFormatIsGolden(t *testing.T) {
 		want string
 	}{
 		{"gradient", gradient[:GradientHeaderSize], "5d42c2b66fd0f16edf9ceaac5e6a6004c97ad0e4cb25cef7bd6ce2208cec7ed1"},
-		{"aggregate", aggregate, "846a87e5ff95e66a7ecedb68e91d9da8e460cbaf7580f3d04e90c81aa286a8ed"},
-		{"sample", sample, "22a7fe57a3eb6a61bab0d33accc499fd0e5135c1e8c5492996824840c3dc58b3"},
+		{"aggregate", aggregate, "ab4791de47740ac3306d22b80659c9e371f914e0ecd76a5959a1de2ecf428fe4"},
+		{"sample", sample, "acd19b06f610086dc0e50bf0570f0225d5964d761aad049e251e98e133483ffc"},
 		{"closing", closing, "e7e01368271d64c0fcccc008f4beb35c5502b48628a99a797c5b0ca36b2981b1"},
 		{"key", key, "7d585d7eec594c1de59087b8497ce166471651237e570d5ba342e6a143be1f65"},
 	} {

@@ -149,8 +149,6 @@ func rehashed(b []byte) []byte {
 
 func le64(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }
 
-func le32(v uint32) []byte { return binary.LittleEndian.AppendUint32(nil, v) }
-
 func leFloat(v float32) []byte { return binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)) }
 
 // envelopeCases are the ways in which every kind of message can be wrong before its
@@ -170,7 +168,7 @@ func envelopeCases(good []byte) map[string]verdictCase {
 		"another run":           {rehashed(edited(good, 8, good[8]^1)), protocol.VerdictWrongContext},
 		"another window":        {rehashed(edited(good, 40, good[40]^1)), protocol.VerdictWrongContext},
 		"another hotkey":        {rehashed(edited(good, 48, good[48]^1)), protocol.VerdictWrongContext},
-		"forged":                {rehashed(edited(good, headerSize+4, good[headerSize+4]^1)), protocol.VerdictBadSignature},
+		"forged":                {rehashed(edited(good, headerSize+8, good[headerSize+8]^1)), protocol.VerdictBadSignature},
 		"signature not a point": {edited(good, -1, 0xff), protocol.VerdictBadSignature},
 	}
 }

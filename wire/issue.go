@@ -8,7 +8,7 @@ import (
 	"templar/protocol"
 )
 
-const termSize = 4
+const termSize = 8
 
 // Issue is what an aggregator's signature of an Aggregate states, without the Aggregate: that this
 // is its Aggregate of the window and the term.
@@ -36,14 +36,14 @@ func termOf(b []byte) protocol.Term {
 	if len(b) < headerSize+termSize {
 		return 0
 	}
-	return protocol.Term(binary.LittleEndian.Uint32(b[headerSize:]))
+	return protocol.Term(binary.LittleEndian.Uint64(b[headerSize:]))
 }
 
 // message is what the aggregator signs.
 func (i Issue) message(run protocol.Hash) []byte {
 	b := append(fmt.Appendf(nil, "templar/v%d/%v\x00", protocol.Version, KindAggregate), run[:]...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(i.Window))
-	b = binary.LittleEndian.AppendUint32(b, uint32(i.Term))
+	b = binary.LittleEndian.AppendUint64(b, uint64(i.Term))
 	return append(b, i.Content[:]...)
 }
 

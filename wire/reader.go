@@ -59,7 +59,7 @@ func (r *reader) hash() (h protocol.Hash) {
 
 // issue reads an Issue of w.
 func (r *reader) issue(w protocol.Window) Issue {
-	i := Issue{Window: w, Term: protocol.Term(r.uint32()), Aggregator: protocol.Hotkey(r.hash()), Content: r.hash()}
+	i := Issue{Window: w, Term: protocol.Term(r.uint64()), Aggregator: protocol.Hotkey(r.hash()), Content: r.hash()}
 	copy(i.Signature[:], r.take(len(i.Signature)))
 	return i
 }

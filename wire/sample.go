@@ -42,7 +42,7 @@ func EncodeSample(m *Sample, s protocol.Signer) ([]byte, error) {
 	b := newMessage(Header{KindSample, m.Run, m.Window, m.Hotkey}, MaxSampleSize(len(m.Values)))
 	b = binary.LittleEndian.AppendUint16(b, uint16(m.UID))
 	b = binary.LittleEndian.AppendUint64(b, m.GlobalStep)
-	b = binary.LittleEndian.AppendUint32(b, uint32(m.Issue.Term))
+	b = binary.LittleEndian.AppendUint64(b, uint64(m.Issue.Term))
 	b = append(append(append(b, m.Issue.Aggregator[:]...), m.Issue.Content[:]...), m.Issue.Signature[:]...)
 	b = append(b, m.State[:]...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(m.Values)))

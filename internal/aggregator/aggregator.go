@@ -18,6 +18,7 @@ import (
 	"slices"
 	"time"
 
+	"templar/internal/attest"
 	"templar/internal/bulletin"
 	"templar/internal/clock"
 	"templar/internal/directory"
@@ -40,6 +41,7 @@ type Deps struct {
 	Board      *bulletin.Board
 	Gatherer   mailbox.Gatherer
 	Aggregates mailbox.Aggregates
+	Docket     *attest.Docket
 	Shelf      *mailbox.Shelf // the aggregator bucket
 	Signer     protocol.Signer
 	Local      store.Bucket // durable private state
@@ -61,7 +63,9 @@ type Aggregator struct {
 	absent   mailbox.Absent  // by the Aggregates before next
 	newest   named           // by the Aggregate of next-1
 	owed     protocol.Window // the first window whose gradients may not be in the archive
+	term     protocol.Term   // of that Aggregate
 	stop     protocol.Window // the first window that is not aggregated
+	settled  bool            // no Aggregate before stop will be called false
 }
 
 // New returns an aggregator that Run starts.
@@ -82,11 +86,14 @@ func (a *Aggregator) Run(ctx context.Context) error {
 		return fmt.Errorf("aggregator: hotkey %s is not among the run's aggregators", a.Signer.Hotkey())
 	}
 	loop := role.Loop{Schedule: a.Schedule, Log: a.Log, Fatal: func(err error) bool { return errors.Is(err, bulletin.ErrOtherRun) }}
-	err := loop.Repeat(ctx, func() bool { return !a.joined || a.next < a.stop }, func(ctx context.Context) error {
-		if a.joined {
+	err := loop.Repeat(ctx, func() bool { return !a.joined || a.next < a.stop || !a.settled }, func(ctx context.Context) error {
+		switch {
+		case !a.joined:
+			return a.join(ctx)
+		case a.next < a.stop:
 			return a.window(ctx)
 		}
-		return a.join(ctx)
+		return a.linger(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("aggregator: %w", err)
@@ -108,7 +115,8 @@ func (a *Aggregator) join(ctx context.Context) error {
 	a.start, a.origin = s.StartWindow, s.Hash()
 	a.next, a.previous = s.StartWindow, protocol.Hash{}
 	a.stop = schedule.StopAfter(s.StartWindow, a.cfg.Windows)
-	last, found, err := store.NewestWindow(ctx, a.Shelf.Bucket, "aggregator-")
+	a.Docket.Refresh(ctx, nil)
+	last, found, err := a.newestIn(ctx, a.Shelf.Bucket)
 	if err != nil {
 		return err
 	}
@@ -130,11 +138,11 @@ func (a *Aggregator) join(ctx context.Context) error {
 
 // recall reads an older Aggregate, for the peers that it skipped. Without it all peers are waited for.
 func (a *Aggregator) recall(ctx context.Context, w protocol.Window) {
-	raw, verdict := a.Aggregates.Raw(ctx, w, 0, a.Clock.Now().Add(a.Params.Gather()))
+	raw, verdict := a.Aggregates.Raw(ctx, w, a.termOf(w), a.Clock.Now().Add(a.Params.Gather()))
 	if !verdict.OK() {
 		return
 	}
-	if agg, _, verdict := a.Aggregate(raw, w, 0); verdict.OK() {
+	if agg, _, verdict := a.Aggregate(raw, w, a.termOf(w)); verdict.OK() {
 		a.absent.Add(agg)
 	}
 }
@@ -142,10 +150,10 @@ func (a *Aggregator) recall(ctx context.Context, w protocol.Window) {
 // follow makes the published Aggregate of w the end of the chain, and keeps a copy of it unless
 // it is ours, of which a copy exists.
 func (a *Aggregator) follow(ctx context.Context, w protocol.Window) (*run.Aggregate, int64, error) {
-	raw, verdict := a.Aggregates.Raw(ctx, w, 0, a.Clock.Now().Add(a.Params.WindowTime()))
+	raw, verdict := a.Aggregates.Raw(ctx, w, a.termOf(w), a.Clock.Now().Add(a.Params.WindowTime()))
 	if verdict.OK() {
 		if c, err := a.copyOf(ctx, w); err != nil || c == nil || !bytes.Equal(c.raw, raw) {
-			a.copy(ctx, protocol.AggregateKey(w, 0), raw)
+			a.copy(ctx, protocol.AggregateKey(w, a.termOf(w)), raw)
 		}
 	}
 	return a.link(w, raw, verdict)
@@ -153,15 +161,16 @@ func (a *Aggregator) follow(ctx context.Context, w protocol.Window) (*run.Aggreg
 
 // link makes an Aggregate that the bucket holds the end of the chain.
 func (a *Aggregator) link(w protocol.Window, raw []byte, verdict protocol.Verdict) (*run.Aggregate, int64, error) {
+	t := a.termOf(w)
 	var agg *run.Aggregate
 	var hash protocol.Hash
 	if verdict.OK() {
-		agg, hash, verdict = a.Aggregate(raw, w, 0)
+		agg, hash, verdict = a.Aggregate(raw, w, t)
 	}
 	if !verdict.OK() {
 		return nil, 0, fmt.Errorf("published aggregate of window %d: %s", w, verdict)
 	}
-	a.next, a.previous = w+1, hash
+	a.next, a.previous, a.term = w+1, hash, t
 	a.newest = names(agg)
 	a.absent.Add(agg)
 	return agg, int64(len(raw)), nil
@@ -174,6 +183,9 @@ func (a *Aggregator) window(ctx context.Context) error {
 	a.phase("waiting")
 	end, line, err := a.meanwhile(ctx, w)
 	if err != nil {
+		return err
+	}
+	if done, err := a.turn(ctx); done || err != nil {
 		return err
 	}
 	if done, err := a.again(ctx); done || err != nil {

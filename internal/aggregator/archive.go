@@ -62,7 +62,7 @@ func (a *Aggregator) namedBy(ctx context.Context, w protocol.Window) (named, err
 	if a.newest.window == w && a.next == w+1 {
 		return a.newest, nil
 	}
-	raw, _, err := store.ReadAll(ctx, a.Shelf.Bucket, protocol.AggregateKey(w, 0), -1)
+	raw, _, err := store.ReadAll(ctx, a.Shelf.Bucket, protocol.AggregateKey(w, a.termOf(w)), -1)
 	if errors.Is(err, store.ErrNotFound) {
 		return named{}, nil
 	}

@@ -43,7 +43,7 @@ func (a *Aggregator) copy(ctx context.Context, key string, b []byte) {
 
 // copyOf returns our copy of the Aggregate of w; nil when there is none.
 func (a *Aggregator) copyOf(ctx context.Context, w protocol.Window) (*copied, error) {
-	raw, _, err := store.ReadAll(ctx, a.Local, protocol.AggregateKey(w, 0), -1)
+	raw, _, err := store.ReadAll(ctx, a.Local, protocol.AggregateKey(w, a.termOf(w)), -1)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -54,7 +54,7 @@ func (a *Aggregator) copyOf(ctx context.Context, w protocol.Window) (*copied, er
 }
 
 func (a *Aggregator) decode(raw []byte, w protocol.Window) *copied {
-	agg, hash, verdict := a.Aggregate(raw, w, 0)
+	agg, hash, verdict := a.Aggregate(raw, w, a.termOf(w))
 	if !verdict.OK() {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (a *Aggregator) decode(raw []byte, w protocol.Window) *copied {
 // resume continues after the newest copy when the bucket has lost more windows than the copies
 // cover: to continue where the bucket ends would contradict published Aggregates.
 func (a *Aggregator) resume(ctx context.Context) error {
-	newest, found, err := store.NewestWindow(ctx, a.Local, protocol.KindAggregate.Prefix())
+	newest, found, err := a.newestIn(ctx, a.Local)
 	if err != nil || !found || newest < a.next {
 		return err
 	}
@@ -75,7 +75,7 @@ func (a *Aggregator) resume(ctx context.Context) error {
 	if err != nil || c == nil || c.Start != a.start {
 		return err
 	}
-	a.next, a.previous = newest+1, c.hash
+	a.next, a.previous, a.term = newest+1, c.hash, c.Term
 	a.putBack(ctx)
 	return nil
 }

@@ -24,7 +24,7 @@ func (a *Aggregator) publish(ctx context.Context, closed *mailbox.Closed, payloa
 	if err != nil {
 		return err
 	}
-	a.copy(ctx, protocol.AggregateKey(agg.Window, 0), b)
+	a.copy(ctx, protocol.AggregateKey(agg.Window, agg.Term), b)
 	if err := a.create(ctx, b); err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (a *Aggregator) publish(ctx context.Context, closed *mailbox.Closed, payloa
 // is tried again, and the Aggregate that is found counts.
 func (a *Aggregator) create(ctx context.Context, b []byte) error {
 	began := a.Clock.Now()
-	created, err := a.putAbsent(ctx, protocol.AggregateKey(a.next, 0), b)
+	created, err := a.putAbsent(ctx, protocol.AggregateKey(a.next, a.termOf(a.next)), b)
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
@@ -80,7 +80,7 @@ func (a *Aggregator) putAbsent(ctx context.Context, key string, b []byte) (creat
 func (a *Aggregator) aggregate(closed *mailbox.Closed, payloads []mailbox.Payload, took time.Duration) *run.Aggregate {
 	ok, skipped := mailbox.Usable(payloads)
 	agg := &run.Aggregate{Aggregate: wire.Aggregate{
-		Run: a.Hash, Window: a.next, Start: a.start, Origin: a.origin, UploadFrom: closed.UploadFrom, Delta: a.Params.Delta(),
+		Run: a.Hash, Window: a.next, Term: a.termOf(a.next), Start: a.start, Origin: a.origin, UploadFrom: closed.UploadFrom, Delta: a.Params.Delta(),
 		LearningRate: a.Method.Rate(a.Params.Step(a.start, a.next)),
 		Previous:     a.previous, Closing: closed.Hash, Skipped: skipped, GatherTime: took, Aggregator: a.Signer.Hotkey(),
 	}}

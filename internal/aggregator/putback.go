@@ -61,7 +61,7 @@ func (a *Aggregator) lost(ctx context.Context, oldest protocol.Window) (lost []p
 }
 
 func (a *Aggregator) missing(ctx context.Context, w protocol.Window) bool {
-	_, err := a.Shelf.Bucket.Head(ctx, protocol.AggregateKey(w, 0))
+	_, err := a.Shelf.Bucket.Head(ctx, protocol.AggregateKey(w, a.termOf(w)))
 	return errors.Is(err, store.ErrNotFound)
 }
 
@@ -91,7 +91,7 @@ func (a *Aggregator) chained(ctx context.Context, w protocol.Window, hash protoc
 	if lost {
 		return nil, nil
 	}
-	raw, verdict := a.Aggregates.Raw(ctx, w, 0, a.Clock.Now().Add(a.Params.Gather()))
+	raw, verdict := a.Aggregates.Raw(ctx, w, a.termOf(w), a.Clock.Now().Add(a.Params.Gather()))
 	if !verdict.OK() {
 		return nil, fmt.Errorf("published aggregate of window %d: %s", w, verdict)
 	}
@@ -111,7 +111,7 @@ func (a *Aggregator) put(ctx context.Context, c *copied, isLost bool) error {
 	if err != nil || !isLost {
 		return err
 	}
-	if _, err := a.putAbsent(ctx, protocol.AggregateKey(c.Window, 0), c.raw); err != nil {
+	if _, err := a.putAbsent(ctx, protocol.AggregateKey(c.Window, c.Term), c.raw); err != nil {
 		return err
 	}
 	a.Log.Warn("the store had lost an aggregate: restored it from a copy", "window", c.Window, "aggregate", c.hash.Short())

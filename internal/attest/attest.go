@@ -13,6 +13,7 @@ import (
 	"templar/internal/directory"
 	"templar/internal/score"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // looksAtOnce bounds the buckets that are read at once.
@@ -31,7 +32,12 @@ type Attestation struct {
 	Apart float64
 	// Unreachable are the validators whose stores did not answer.
 	Unreachable []protocol.Hotkey
+	// Conflict proves that there are two Aggregates of the state's window and term; nil: none is known.
+	Conflict *wire.Conflict
 }
+
+// Backed reports whether more than half of all stake has signed the state.
+func (a Attestation) Backed() bool { return a.Agree > a.Total/2 }
 
 // Contradicted reports whether more stake holds other parameters than these.
 func (a Attestation) Contradicted() bool { return a.Against > a.Agree }
@@ -75,6 +81,9 @@ func (s Samples) Attest(ctx context.Context, validators []directory.Peer, held S
 		a.Signers = append(a.Signers, one.Signers...)
 		a.Unreachable = append(a.Unreachable, one.Unreachable...)
 		a.Apart = max(a.Apart, one.Apart)
+		if a.Conflict == nil {
+			a.Conflict = one.Conflict
+		}
 	}
 	return a
 }
@@ -88,19 +97,44 @@ func (s Samples) word(ctx context.Context, v directory.Peer, held State, end *ch
 	if !verdict.OK() {
 		return a
 	}
-	var ours []float32
-	if end != nil {
+	ours := held.Values[v.Hotkey]
+	if end != nil && held.Params != nil {
 		ours = s.Of(held.Params, *end, v.Hotkey)
 	}
+	a.Conflict = s.Conflict(held.Issue, sample.Issue)
 	switch same := sample.State == held.Hash && sample.Issue.Content == held.Issue.Content; {
-	case same && (end == nil || slices.Equal(sample.Values, ours)):
+	case same && (ours == nil || slices.Equal(sample.Values, ours)):
 		a.Agree, a.Signers = v.Stake, []protocol.Hotkey{v.Hotkey}
 	case same:
-	case end == nil:
+	case ours == nil:
 		a.Against, a.Apart = v.Stake, math.NaN()
 	default:
 		a.Against = v.Stake
 		a.Apart = float64(score.Compare(ours, sample.Values, s.Run.Method.StepSize(held.Step-1)).StepsBehind)
 	}
 	return a
+}
+
+// Conflict returns the proof that two Issues of one window and term give; nil when they give none.
+func (s Samples) Conflict(one, other wire.Issue) *wire.Conflict {
+	c := &wire.Conflict{One: one, Other: other}
+	if one.Content == other.Content || c.Verify(s.Run.Hash, s.Run.Params.MayIssue) != nil {
+		return nil
+	}
+	return c
+}
+
+// Applied is the stake of those validators that have signed a state after the Aggregate content of w; with
+// a zero content, after any.
+func (s Samples) Applied(ctx context.Context, validators []directory.Peer, w protocol.Window, content protocol.Hash) (stake uint64) {
+	has := make([]uint64, len(validators))
+	s.Schedule.Clock.Each(len(validators), looksAtOnce, func(i int) {
+		if sample, verdict := s.Fetch(ctx, validators[i], w); verdict.OK() && (content.IsZero() || sample.Issue.Content == content) {
+			has[i] = validators[i].Stake
+		}
+	})
+	for _, one := range has {
+		stake += one
+	}
+	return stake
 }

@@ -19,7 +19,16 @@ type State struct {
 	Step   uint64          // the number of windows applied
 	Issue  wire.Issue      // of the window's Aggregate; the signature is needed to post a sample
 	Hash   protocol.Hash   // of Params
-	Params []float32       // the caller must not change them
+	Params []float32       // the caller must not change them; nil when they are not at hand
+	// Values are what validators' samples have of Params, where Params is nil; those that are missing
+	// are not compared.
+	Values map[protocol.Hotkey][]float32
+}
+
+// Mark names a state that is final.
+type Mark struct {
+	Next protocol.Window `json:"next_window"` // the first window after it
+	Hash protocol.Hash   `json:"state_hash"`
 }
 
 // Samples reads and makes sync samples: signed statements of a node's state after a window.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"templar/internal/attest"
 	"templar/internal/engine"
 	"templar/internal/replica"
 	"templar/internal/run"
@@ -36,7 +37,10 @@ type Result struct {
 	Window protocol.Window `json:"window"`
 	Step   uint64          `json:"global_step"`
 	State  protocol.Hash   `json:"state_hash,omitzero"` // after the window, recomputed
-	Checks []Check         `json:"checks"`
+	// Final reports that more than half of the stake has signed the recomputed state; otherwise the window
+	// is committed only.
+	Final  bool    `json:"final"`
+	Checks []Check `json:"checks"`
 }
 
 // Differs reports whether any check found a difference.
@@ -85,6 +89,7 @@ type auditor struct {
 	hash      protocol.Hash    // of the Aggregate
 	model     *replica.Replica // before the window, until checkState; nil: unknown
 	how       string           // it was computed
+	docket    *attest.Docket   // the validators' charges
 	doubt     string           // the checkpoint that it rests on, if only its owner signed it
 	before    protocol.Hash    // state before the window
 }
@@ -104,6 +109,8 @@ func Verify(ctx context.Context, r *Records, o Options) (Result, error) {
 		return a.Result, fmt.Errorf("window %d: the run starts at window %d", o.Window, a.start.StartWindow)
 	}
 	a.Step = r.Run.Params.Step(a.start.StartWindow, o.Window)
+	a.docket = &attest.Docket{Samples: r.attested(), Directory: electorate{r}}
+	a.docket.Refresh(ctx, nil)
 	if err := a.fetch(ctx); err != nil {
 		return a.Result, err
 	}
@@ -126,7 +133,7 @@ func Verify(ctx context.Context, r *Records, o Options) (Result, error) {
 func (a *auditor) fetch(ctx context.Context) error {
 	a.Progress("fetching the aggregate of window %d", a.Options.Window)
 	w := a.Options.Window
-	agg, hash, _, verdict := a.aggregates().Fetch(ctx, w, 0, a.Clock.Now().Add(a.Run.Params.Gather()))
+	agg, hash, _, verdict := a.aggregates().Fetch(ctx, w, a.docket.Terms().Of(w), a.Clock.Now().Add(a.Run.Params.Gather()))
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -140,6 +147,9 @@ func (a *auditor) fetch(ctx context.Context) error {
 	var faults []string
 	if agg.Start != a.start.StartWindow {
 		faults = append(faults, fmt.Sprintf("it states that the run starts at window %d; announced was %d", agg.Start, a.start.StartWindow))
+	}
+	if origin := a.start.Hash(); agg.Origin != origin {
+		faults = append(faults, fmt.Sprintf("it carries the announcement %s; the run was announced as %s", agg.Origin.Short(), origin.Short()))
 	}
 	if !a.Run.Method.AcceptsRate(a.Step, agg.LearningRate) {
 		faults = append(faults, fmt.Sprintf("its learning rate is %g; at step %d it is %g", agg.LearningRate, a.Step, a.Run.Method.Rate(a.Step)))
@@ -160,7 +170,7 @@ func (a *auditor) chain(ctx context.Context) error {
 		a.judge(name, faults, "the run's first")
 		return nil
 	}
-	_, hash, _, verdict := a.aggregates().Fetch(ctx, a.Options.Window-1, 0, a.Clock.Now().Add(a.Run.Params.Gather()))
+	_, hash, _, verdict := a.aggregates().Fetch(ctx, a.Options.Window-1, a.docket.Terms().Of(a.Options.Window-1), a.Clock.Now().Add(a.Run.Params.Gather()))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"templar/internal/attest"
+	"templar/internal/bulletin"
 	"templar/internal/chain"
 	"templar/internal/clock"
 	"templar/internal/directory"
@@ -56,6 +57,17 @@ func (r *Records) aggregates() mailbox.Aggregates {
 
 func (r *Records) attested() attest.Samples {
 	return attest.Samples{Run: r.Run, Schedule: r.schedule()}
+}
+
+// electorate is the validators of the records, by stake.
+type electorate struct{ *Records }
+
+func (e electorate) Validators() []directory.Peer {
+	peers := make([]directory.Peer, len(e.Records.Validators))
+	for i, v := range e.Records.Validators {
+		peers[i] = v.peer()
+	}
+	return peers
 }
 
 // Validator finds a validator by its uid.
@@ -108,21 +120,25 @@ func (r *Records) Report(ctx context.Context, v Party, w protocol.Window) (*repo
 	return rep, nil
 }
 
-// start returns the announced start window, of the first validator that has one.
-func (r *Records) start(ctx context.Context) (s wire.StartWindow, err error) {
-	err = fmt.Errorf("start window: %w", store.ErrNotFound)
-	for _, v := range r.Validators {
-		b, _, readErr := store.ReadAll(ctx, v.Bucket, protocol.StartWindowKey(), wire.MaxSealedSize)
-		if readErr != nil {
-			err = fmt.Errorf("start window of validator uid %d: %w", v.UID, readErr)
-			continue
-		}
-		var got wire.StartWindow
-		by, openErr := wire.Open(wire.DomainStartWindow, b, &got)
-		if openErr == nil && by == v.Hotkey && got.Run == r.Run.Hash {
-			return got, nil
-		}
-		err = fmt.Errorf("start window of validator uid %d: it is not this run's, or not signed by the validator", v.UID)
+// start returns the announcement of the run: that of the run parameters, or of validators with more than
+// half of the stake.
+func (r *Records) start(ctx context.Context) (wire.StartWindow, error) {
+	if p := r.Run.Params; p.StartWindow > 0 {
+		return wire.StartWindow{Run: r.Run.Hash, StartWindow: p.StartWindow, StateHash: p.Theta0}, nil
 	}
-	return s, err
+	all := make([]bulletin.Announced, len(r.Validators))
+	for i, v := range r.Validators {
+		all[i].By = v.peer()
+		b, _, err := store.ReadAll(ctx, v.Bucket, protocol.StartWindowKey(), wire.MaxSealedSize)
+		if err == nil {
+			var by protocol.Hotkey
+			if by, err = wire.Open(wire.DomainStartWindow, b, &all[i].StartWindow); err == nil && by != v.Hotkey {
+				err = errors.New("it is not signed by the validator")
+			}
+		}
+		if err != nil {
+			all[i].Err = fmt.Errorf("start window of validator uid %d: %w", v.UID, err)
+		}
+	}
+	return bulletin.Majority(all, r.Run.Hash)
 }

@@ -131,7 +131,7 @@ func (a *auditor) listed(ctx context.Context, v Party) (places []place) {
 // commit applies the next Aggregate.
 func (a *auditor) commit(ctx context.Context) error {
 	w := a.model.Next()
-	agg, hash, _, verdict := a.aggregates().Fetch(ctx, w, a.model.Term(), a.Clock.Now().Add(a.Run.Params.Gather()))
+	agg, hash, _, verdict := a.aggregates().Fetch(ctx, w, a.docket.Terms().Of(w), a.Clock.Now().Add(a.Run.Params.Gather()))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -166,6 +166,7 @@ func (a *auditor) checkState(ctx context.Context) error {
 		return err
 	}
 	agree, faults = agree+n, append(faults, bad...)
+	a.finality(ctx)
 	slices.Sort(faults)
 	if len(faults) > 0 && a.doubt != "" {
 		faults = append(faults, fmt.Sprintf("or %s is false, on which this replay rests", a.doubt))

@@ -107,3 +107,20 @@ func (w *witnesses) report() {
 		w.judge(name, w.faults, "%s", text)
 	}
 }
+
+// finality adds whether the state after the window is final, and which Aggregates of it were replaced.
+func (a *auditor) finality(ctx context.Context) {
+	said := a.attest(ctx, protocol.Hotkey{})
+	text := fmt.Sprintf("%s of all stake signed the state after window %d", share(said.Agree, said.Total), a.Options.Window)
+	for _, v := range a.docket.Terms().Voids() {
+		if v.Window <= a.Options.Window && v.Term < a.aggregate.Term {
+			text += fmt.Sprintf("; term %d is void from window %d on", v.Term, v.Window)
+		}
+	}
+	if said.Backed() {
+		a.Final = true
+		a.add("final", OK, "%s", text)
+		return
+	}
+	a.add("final", Unknown, "committed, not final: %s", text)
+}

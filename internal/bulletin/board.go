@@ -23,6 +23,7 @@ type Board struct {
 	Directory *directory.Directory
 	Signer    protocol.Signer
 	Own       store.Bucket // the node's own, to post in; nil for one that only reads
+	Local     store.Bucket // its own directory, where it keeps the announcement; nil: it keeps none
 
 	mu struct {
 		sync.Mutex
@@ -34,14 +35,14 @@ func (b *Board) put(ctx context.Context, key string, body []byte) error {
 	return store.PutBytes(ctx, b.Own, key, body, store.PutOptions{})
 }
 
-// AwaitStart waits until a validator has announced the run. After each failed attempt it calls
-// waiting with the error of the chain or of FetchStart.
+// AwaitStart waits until the run is announced. After each failed attempt it calls
+// waiting with the error of the chain or of Start.
 func (b *Board) AwaitStart(ctx context.Context, waiting func(why error)) (wire.StartWindow, error) {
 	for {
 		var s wire.StartWindow
 		err := b.Directory.Refresh(ctx)
 		if err == nil {
-			s, _, err = b.FetchStart(ctx)
+			s, err = b.Start(ctx)
 		}
 		if err == nil || errors.Is(err, ErrOtherRun) {
 			return s, err

@@ -2,17 +2,25 @@ package bulletin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
-	"templar/internal/chain"
 	"templar/internal/directory"
-	"templar/internal/peers"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
 )
+
+// ErrOtherRun is wrapped when validators with more than half of the stake announced other run
+// parameters.
+var ErrOtherRun = errors.New("the validators announced other run parameters")
+
+// ErrNotAnnounced is wrapped when no announcement has more than half of the stake.
+var ErrNotAnnounced = errors.New("no run announced yet: waiting for validators with more than half of the stake")
+
+// pinKey is the key of the accepted announcement in a node's own directory.
+const pinKey = "start.json"
 
 // PostStart announces the run, or repeats the announcement, in the node's own bucket.
 func (b *Board) PostStart(ctx context.Context, s wire.StartWindow) error {
@@ -23,151 +31,103 @@ func (b *Board) PostStart(ctx context.Context, s wire.StartWindow) error {
 	return b.put(ctx, protocol.StartWindowKey(), raw)
 }
 
-// ErrOtherRun is wrapped when the lead validator announced other run parameters.
-var ErrOtherRun = errors.New("the lead validator announced other run parameters")
-
-// FetchStart reads the start window from the validators, highest stake first. All of them repeat
-// the announcement, so that a run does not depend on the validator that made it; unreadable ones
-// are skipped. An error that wraps store.ErrNotFound means that no run is announced yet; one that
-// wraps ErrOtherRun, that the validator with the highest stake announced another run.
-func (b *Board) FetchStart(ctx context.Context) (wire.StartWindow, directory.Peer, error) {
-	failed := fmt.Errorf("start window: %w", store.ErrNotFound)
-	for i, p := range b.Directory.Validators() {
-		s, err := b.startOf(ctx, p)
-		switch {
-		case err == nil || (i == 0 && errors.Is(err, ErrOtherRun)):
-			return s, p, err
-		case errors.Is(err, ErrOtherRun): // a lower stake cannot prevent our run
-		case errors.Is(failed, store.ErrNotFound):
-			failed = err
+// Start returns the run's announcement: the one that this node has accepted earlier; else the one
+// in the run parameters; else the one that validators with more than half of the stake have posted.
+// What it returns is pinned in the node's own directory: nothing that a validator posts later changes it.
+// The error wraps ErrNotAnnounced, ErrOtherRun, or says why the validators' buckets cannot be read.
+func (b *Board) Start(ctx context.Context) (wire.StartWindow, error) {
+	if s, ok := b.pinned(ctx); ok {
+		return s, nil
+	}
+	s, fixed := b.fixed()
+	if !fixed {
+		var err error
+		if s, err = Majority(b.Announcements(ctx), b.Run.Hash); err != nil {
+			return s, err
 		}
 	}
-	return wire.StartWindow{}, directory.Peer{}, failed
+	return s, b.pin(ctx, s)
 }
 
-func (b *Board) startOf(ctx context.Context, p directory.Peer) (wire.StartWindow, error) {
-	ctx, cancel := b.Schedule.WithPatience(ctx)
-	defer cancel()
-	var s wire.StartWindow
-	if err := document(ctx, p, protocol.StartWindowKey(), wire.DomainStartWindow, &s); err != nil {
-		return s, fmt.Errorf("start window of %s: %w", p.Hotkey, err)
-	}
-	if s.Run != b.Run.Hash {
-		return s, fmt.Errorf("%w: theirs %s, ours %s; take the run parameters from the run's owner", ErrOtherRun, s.Run.Short(), b.Run.Hash.Short())
-	}
-	return s, nil
+// fixed is the announcement that the run parameters make.
+func (b *Board) fixed() (wire.StartWindow, bool) {
+	p := b.Run.Params
+	return wire.StartWindow{Run: b.Run.Hash, StartWindow: p.StartWindow, StateHash: p.Theta0}, p.StartWindow > 0
 }
 
-// PostPeers publishes a peer list in the node's own bucket. A list is never replaced, since others
-// may have read it: an error that wraps store.ErrExists means that this run already has a list from
-// the same window on.
-func (b *Board) PostPeers(ctx context.Context, l wire.PeerList) error {
-	raw, err := wire.Seal(wire.DomainPeers, l, b.Signer)
+func (b *Board) pinned(ctx context.Context) (s wire.StartWindow, ok bool) {
+	if b.Local == nil {
+		return s, false
+	}
+	raw, _, err := store.ReadAll(ctx, b.Local, pinKey, wire.MaxSealedSize)
+	return s, err == nil && json.Unmarshal(raw, &s) == nil && s.Run == b.Run.Hash
+}
+
+func (b *Board) pin(ctx context.Context, s wire.StartWindow) error {
+	if b.Local == nil {
+		return nil
+	}
+	raw, err := json.Marshal(s)
+	if err == nil {
+		err = store.PutBytes(ctx, b.Local, pinKey, raw, store.PutOptions{})
+	}
 	if err != nil {
-		return err
-	}
-	key := protocol.PeersKey(l.EffectiveFrom)
-	err = store.PutBytes(ctx, b.Own, key, raw, store.PutOptions{IfAbsent: true})
-	if !errors.Is(err, store.ErrExists) {
-		return err
-	}
-	if _, _, unread := store.ReadAll(ctx, b.Own, key, wire.MaxSealedSize); unread != nil {
-		return fmt.Errorf("existing peer list: %w", unread)
-	}
-	me := directory.Peer{Neuron: chain.Neuron{Hotkey: b.Signer.Hotkey()}, Bucket: b.Own}
-	if _, damaged := b.peersFrom(ctx, me, l.EffectiveFrom); damaged == nil {
-		return err
-	}
-	return b.put(ctx, key, raw) // replaces another run's list, or an object that is not a list
-}
-
-// peersFrom reads the list that p posted for a window.
-func (b *Board) peersFrom(ctx context.Context, p directory.Peer, from protocol.Window) (wire.PeerList, error) {
-	var l wire.PeerList
-	if err := document(ctx, p, protocol.PeersKey(from), wire.DomainPeers, &l); err != nil {
-		return l, fmt.Errorf("peer list from window %d of %s: %w", from, p.Hotkey, err)
-	}
-	if l.Run != b.Run.Hash || l.EffectiveFrom != from || len(l.Peers) > b.Run.Params.MaxTopKPeers {
-		return l, fmt.Errorf("peer list from window %d of %s: it is another run's or another window's, or too long", from, p.Hotkey)
-	}
-	return l, nil
-}
-
-// document reads a sealed document that p must have signed.
-func document(ctx context.Context, p directory.Peer, key, domain string, into any) error {
-	raw, _, err := store.ReadAll(ctx, p.Bucket, key, wire.MaxSealedSize)
-	if err != nil {
-		return err
-	}
-	by, err := wire.Open(domain, raw, into)
-	if err != nil {
-		return err
-	}
-	if by != p.Hotkey {
-		return fmt.Errorf("signed by %s, not by its owner", by)
+		return fmt.Errorf("keep the announcement: %w", err)
 	}
 	return nil
 }
 
-// Lineup is who takes part in a window.
-type Lineup struct {
-	All      []directory.Peer // every miner with a readable bucket, ascending by uid
-	Peers    []directory.Peer // the selected, ascending
-	Reserves []directory.Peer // in order of preference: the first take the places of peers that are not in
+// Announced is a validator's announcement, or why there is none.
+type Announced struct {
+	wire.StartWindow
+	By  directory.Peer
+	Err error
 }
 
-// Lineup returns who takes part in w: the lead validator's list; if it is unavailable,
-// the last one that this node has read, until a successor should be in force; otherwise the
-// bootstrap list. An error beside the peers states why the lead validator's list is unavailable;
-// the peers are valid all the same. all selects every candidate (--test); only restricts to the
-// given uids (--peers).
-func (b *Board) Lineup(ctx context.Context, w protocol.Window, all bool, only []protocol.UID) (Lineup, error) {
-	l := Lineup{All: b.Directory.Candidates()}
-	keep := func(uids []protocol.UID) []directory.Peer {
-		return slices.DeleteFunc(slices.Clone(l.All), func(p directory.Peer) bool { return !slices.Contains(uids, p.UID) })
-	}
-	of := func(list *wire.PeerList) Lineup {
-		l.Peers = keep(list.Peers)
-		for _, uid := range list.Reserve {
-			l.Reserves = append(l.Reserves, keep([]protocol.UID{uid})...)
+// Announcements reads those of all validators, highest stake first.
+func (b *Board) Announcements(ctx context.Context) []Announced {
+	all := b.Directory.Validators()
+	out := make([]Announced, len(all))
+	b.Schedule.Clock.Each(len(all), len(all), func(i int) {
+		out[i].By = all[i]
+		out[i].StartWindow, out[i].Err = b.startOf(ctx, all[i])
+	})
+	return out
+}
+
+// Majority returns the announcement of a run that more than half of the stake has made.
+func Majority(all []Announced, run protocol.Hash) (wire.StartWindow, error) {
+	var total, others uint64
+	stake := make(map[wire.StartWindow]uint64)
+	why := ErrNotAnnounced
+	for _, a := range all {
+		total += a.By.Stake
+		switch {
+		case errors.Is(a.Err, store.ErrNotFound):
+		case a.Err != nil:
+			why = fmt.Errorf("%w; %w", ErrNotAnnounced, a.Err)
+		case a.Run != run:
+			others += a.By.Stake
+		default:
+			stake[a.StartWindow] += a.By.Stake
 		}
-		return l
 	}
-	switch {
-	case len(only) > 0:
-		l.Peers = keep(only)
-		return l, nil
-	case all:
-		l.Peers = l.All
-		return l, nil
+	for s, has := range stake {
+		if has > total/2 {
+			return s, nil
+		}
 	}
-	list, err := b.FetchPeers(ctx, w)
-	if err == nil {
-		b.mu.Lock()
-		b.mu.list = &list
-		b.mu.Unlock()
-		return of(&list), nil
+	if others > total/2 {
+		return wire.StartWindow{}, fmt.Errorf("%w than ours %s: take them from the run's owner", ErrOtherRun, run.Short())
 	}
-	if errors.Is(err, store.ErrNotFound) {
-		err = nil
-	}
-	b.mu.Lock()
-	last := b.mu.list
-	b.mu.Unlock()
-	if last != nil && last.EffectiveFrom <= w && w < last.EffectiveFrom+protocol.Window(b.Run.Params.PeerReplacementFrequency) {
-		return of(last), err
-	}
-	l.Peers = b.Bootstrap()
-	return l, err
+	return wire.StartWindow{}, why
 }
 
-// Bootstrap is the peer list while the lead validator has published none.
-func (b *Board) Bootstrap() []directory.Peer {
-	candidates := b.Directory.Candidates()
-	uids := make([]protocol.UID, len(candidates))
-	for i, p := range candidates {
-		uids[i] = p.UID
+func (b *Board) startOf(ctx context.Context, p directory.Peer) (s wire.StartWindow, err error) {
+	ctx, cancel := b.Schedule.WithPatience(ctx)
+	defer cancel()
+	if err := document(ctx, p, protocol.StartWindowKey(), wire.DomainStartWindow, &s); err != nil {
+		return s, fmt.Errorf("start window of %s: %w", p.Hotkey, err)
 	}
-	uids = peers.Bootstrap(uids, b.Run.Params)
-	return slices.DeleteFunc(candidates, func(p directory.Peer) bool { return !slices.Contains(uids, p.UID) })
+	return s, nil
 }

@@ -2,6 +2,7 @@ package bulletin_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -36,70 +37,100 @@ func seal(t *testing.T, net *testnet.Network, node, domain string, payload any) 
 	return b
 }
 
-func TestFetchStart(t *testing.T) {
-	other := func(net *testnet.Network) wire.StartWindow {
+// The announcement of more than half of the stake counts, whichever validators made it. Of four
+// validators the stakes are 4000 (the lead), 3000, 2000 and 1000.
+func TestMajorityStarts(t *testing.T) {
+	rewritten := func(net *testnet.Network) wire.StartWindow {
+		s := start(net)
+		s.StartWindow = 90
+		return s
+	}
+	chosen := func(net *testnet.Network) wire.StartWindow {
+		s := start(net)
+		s.StateHash = protocol.Hash{66}
+		return s
+	}
+	foreign := func(net *testnet.Network) wire.StartWindow {
 		s := start(net)
 		s.Run[0]++
 		return s
 	}
-	announce := func(bucket, by string, s func(*testnet.Network) wire.StartWindow) func(*testing.T, *testnet.Network) {
-		return func(t *testing.T, net *testnet.Network) {
-			net.Upload(bucket, protocol.StartWindowKey(), seal(t, net, by, wire.DomainStartWindow, s(net)))
-		}
-	}
-	both := func(fs ...func(*testing.T, *testnet.Network)) func(*testing.T, *testnet.Network) {
-		return func(t *testing.T, net *testnet.Network) {
-			for _, f := range fs {
-				f(t, net)
-			}
-		}
-	}
-	fault := func(f testnet.Fault) func(*testing.T, *testnet.Network) {
-		return func(_ *testing.T, net *testnet.Network) { net.Break("validator-0", f) }
-	}
-	lead, second := announce("validator-0", "validator-0", start), announce("validator-1", "validator-1", start)
+	type says = func(*testnet.Network) wire.StartWindow
 	for name, c := range map[string]struct {
-		setup func(*testing.T, *testnet.Network)
-		by    protocol.UID // of the announcement, when err is nil
-		err   error        // errAny: any but ErrNotFound
+		says   [4]says // by the validators
+		broken testnet.Fault
+		forged bool // the second's is signed by another
+		err    error
 	}{
-		"none":                   {setup: both(), err: store.ErrNotFound},
-		"the lead":               {setup: lead, by: 0},
-		"the lead first":         {setup: both(lead, second), by: 0},
-		"the lead has none":      {setup: second, by: 1},
-		"the lead is away":       {setup: both(lead, second, fault(testnet.Unreachable)), by: 1},
-		"the lead hangs":         {setup: both(lead, second, fault(testnet.Hanging)), by: 1},
-		"only the lead, away":    {setup: both(lead, fault(testnet.Unreachable)), err: errAny},
-		"another's signature":    {setup: announce("validator-0", "miner-0", start), err: errAny},
-		"a lower stake's":        {setup: announce("validator-0", "validator-1", start), err: errAny},
-		"another run":            {setup: announce("validator-0", "validator-0", other), err: bulletin.ErrOtherRun},
-		"another run, lower":     {setup: announce("validator-1", "validator-1", other), err: store.ErrNotFound},
-		"a miner's announcement": {setup: announce("miner-0", "miner-0", start), err: store.ErrNotFound},
-		"another document": {setup: func(t *testing.T, net *testnet.Network) {
-			net.Upload("validator-0", protocol.StartWindowKey(), seal(t, net, "validator-0", wire.DomainPeers, start(net)))
-		}, err: errAny},
-		"garbage, then ours": {setup: func(t *testing.T, net *testnet.Network) {
-			net.Upload("validator-0", protocol.StartWindowKey(), []byte("{}"))
-			second(t, net)
-		}, by: 1},
+		"none":                        {err: bulletin.ErrNotAnnounced},
+		"the lead alone":              {says: [4]says{start}, err: bulletin.ErrNotAnnounced},
+		"the lead and the next":       {says: [4]says{start, start}},
+		"all but the lead":            {says: [4]says{nil, start, start, start}},
+		"exactly half":                {says: [4]says{start, nil, nil, start}, err: bulletin.ErrNotAnnounced},
+		"the lead rewrites it":        {says: [4]says{rewritten, start, start, start}},
+		"the lead chooses theta_0":    {says: [4]says{chosen, start, start, start}},
+		"the lead's run is another":   {says: [4]says{foreign, start, start, start}},
+		"most have another run":       {says: [4]says{foreign, foreign, start, start}, err: bulletin.ErrOtherRun},
+		"a forged one does not count": {says: [4]says{nil, start, start, start}, forged: true, err: bulletin.ErrNotAnnounced},
+		"the lead is away":            {says: [4]says{start, start, start, start}, broken: testnet.Unreachable},
+		"the lead hangs":              {says: [4]says{start, start, start, start}, broken: testnet.Hanging},
+		"the majority is away":        {says: [4]says{start, start}, broken: testnet.Unreachable, err: bulletin.ErrNotAnnounced},
 	} {
 		t.Run(name, func(t *testing.T) {
-			testnet.Test(t, testnet.Config{Miners: 1, Validators: 2}, func(net *testnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 1, Validators: 4}, func(net *testnet.Network) {
 				net.CommitAll()
-				c.setup(t, net)
-				s, by, err := net.Refreshed("miner-0").Board().FetchStart(net.Context())
-				switch {
-				case c.err == errAny && (err == nil || errors.Is(err, store.ErrNotFound)), c.err != errAny && !errors.Is(err, c.err):
-					t.Errorf("error %v, want %v", err, c.err)
-				case err == nil && (s != start(net) || by.UID != c.by):
-					t.Errorf("%+v by uid %d, want uid %d's", s, by.UID, c.by)
+				for i, s := range c.says {
+					if s == nil {
+						continue
+					}
+					bucket := fmt.Sprintf("validator-%d", i)
+					by := bucket
+					if c.forged && i == 1 {
+						by = "validator-0"
+					}
+					net.Upload(bucket, protocol.StartWindowKey(), seal(t, net, by, wire.DomainStartWindow, s(net)))
+				}
+				if c.broken != nil {
+					net.Break("validator-0", c.broken)
+				}
+				s, err := net.Refreshed("miner-0").Board().Start(net.Context())
+				if !errors.Is(err, c.err) || (err == nil && s != start(net)) {
+					t.Errorf("%+v, %v; want %v", s, err, c.err)
 				}
 			})
 		})
 	}
 }
 
-var errAny = errors.New("any error")
+// What a node has accepted stands, even if every validator announces something else later; a run that
+// the parameters start needs no announcement.
+func TestStartIsPinned(t *testing.T) {
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
+		net.CommitAll()
+		post := func(w protocol.Window) {
+			s := start(net)
+			s.StartWindow = w
+			net.Upload("validator-0", protocol.StartWindowKey(), seal(t, net, "validator-0", wire.DomainStartWindow, s))
+		}
+		for _, w := range []protocol.Window{3, 50} {
+			post(w)
+			got, err := net.Refreshed("miner-0").Board().Start(net.Context())
+			if err != nil || got.StartWindow != 3 {
+				t.Errorf("window %d announced: %+v, %v", w, got, err)
+			}
+		}
+		if got, err := net.Refreshed("aggregator-0").Board().Start(net.Context()); err != nil || got.StartWindow != 50 {
+			t.Errorf("a node that joins later: %+v, %v", got, err)
+		}
+	})
+	fixed := func(p *protocol.Params) { p.StartWindow, p.Theta0 = 8, protocol.Hash{7} }
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1, Params: fixed}, func(net *testnet.Network) {
+		got, err := net.Refreshed("miner-0").Board().Start(net.Context())
+		if err != nil || got.StartWindow != 8 || got.StateHash != (protocol.Hash{7}) {
+			t.Errorf("%+v, %v; want what the run parameters say", got, err)
+		}
+	})
+}
 
 func TestSelected(t *testing.T) {
 	list := func(net *testnet.Network, from protocol.Window, peers ...protocol.UID) wire.PeerList {

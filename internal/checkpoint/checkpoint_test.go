@@ -3,6 +3,7 @@ package checkpoint_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"math"
@@ -16,7 +17,6 @@ import (
 
 	"templar/internal/attest"
 	"templar/internal/checkpoint"
-	"templar/internal/clock"
 	"templar/internal/harness/testnet"
 	"templar/internal/model"
 	"templar/internal/store"
@@ -388,7 +388,7 @@ func TestRestoreGoesOn(t *testing.T) {
 		want, scratch := state(net, 9, 2), filepath.Join(t.TempDir(), "downloads")
 		save(t, net, net.Bucket("validator-0"), want, "validator-0")
 		net.CommitAll()
-		advance(t, net)
+		sample("validator-0", 8, 2)(t, net)
 		x := net.Node("miner-0").Parts()
 		if err := x.Directory.Refresh(net.Context()); err != nil {
 			t.Fatal(err)
@@ -401,7 +401,7 @@ func TestRestoreGoesOn(t *testing.T) {
 		ctx, cancel := context.WithCancel(net.Context())
 		requests := 0
 		count := func(ctx context.Context) error {
-			if requests++; requests == 5 { // the list, the manifest, and a shard and a half
+			if requests++; requests == 7 { // the list, the charges, the manifest, a sample, and a shard and a half
 				cancel()
 			}
 			return ctx.Err()
@@ -413,18 +413,18 @@ func TestRestoreGoesOn(t *testing.T) {
 		if files, err := os.ReadDir(scratch); err != nil || len(files) == 0 {
 			t.Fatalf("%d files are kept, %v", len(files), err)
 		}
-		requests = 5 // never again
+		requests = 7 // never again
 		got, err := restore(net.Context())
 		if err != nil || !equal(got, want) {
 			t.Fatalf("another state, %v", err)
 		}
-		whole := requests - 5
-		requests = 5
+		whole := requests - 7
+		requests = 7
 		if _, err := os.Stat(scratch); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("downloads are left: %v", err)
 		}
-		if _, err := restore(net.Context()); err != nil || requests-5 <= whole {
-			t.Errorf("a restore from nothing took %d requests, the one that went on %d: %v", requests-5, whole, err)
+		if _, err := restore(net.Context()); err != nil || requests-7 <= whole {
+			t.Errorf("a restore from nothing took %d requests, the one that went on %d: %v", requests-7, whole, err)
 		}
 	})
 }
@@ -482,7 +482,9 @@ func stubs(name string, from, to protocol.Window) func(*testing.T, *testnet.Netw
 	}
 }
 
-// Restore returns the newest usable state: seeds identify its owner.
+// Restore returns the newest final state: seeds identify its owner. Of the stake, validator-0 has two
+// thirds. A checkpoint without the signatures of more than half of the stake is passed over, whoever made
+// it, so that none is ahead of what is signed.
 func TestRestore(t *testing.T) {
 	type setup func(*testing.T, *testnet.Network)
 	validator := func(name string, next protocol.Window, seed uint64) setup {
@@ -495,70 +497,65 @@ func TestRestore(t *testing.T) {
 			save(t, net, net.Node("miner-0").Local, private(net, state(net, next, seed)), "miner-0")
 		}
 	}
-	theta0 := validator("validator-0", start, 1)
+	signed := func(next protocol.Window, seed uint64) setup { return sample("validator-0", next-1, seed) }
+	known := func(next protocol.Window, seed uint64) setup { // final by the node's own record
+		return func(t *testing.T, net *testnet.Network) {
+			list := checkpoint.Finals{Run: net.Run.Hash, Finals: []attest.Mark{{Next: next, Hash: net.Run.Space.Hash(state(net, next, seed).Params)}}}
+			b, err := json.Marshal(list)
+			if err == nil {
+				err = store.PutBytes(net.Context(), net.Node("miner-0").Local, checkpoint.FinalsKey, b, store.PutOptions{})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const theta0 = 1 // the seed, of the run as well
 	for name, c := range map[string]struct {
 		setup   []setup
 		next    protocol.Window
 		seed    uint64
 		private bool
-		fails   bool
 	}{
-		"theta_0":                {setup: []setup{theta0}, next: start, seed: 1},
-		"nothing":                {fails: true},
-		"the newest":             {setup: []setup{theta0, own(8, 2), validator("validator-1", 12, 3), validator("validator-0", 10, 4)}, next: 12, seed: 3, private: true},
-		"a validator on a tie":   {setup: []setup{own(8, 2), validator("validator-1", 8, 3)}, next: 8, seed: 3, private: true},
-		"higher stake on a tie":  {setup: []setup{validator("validator-1", 8, 2), validator("validator-0", 8, 3)}, next: 8, seed: 3},
-		"own is newest":          {setup: []setup{theta0, own(9, 2), validator("validator-0", 8, 3)}, next: 9, seed: 2, private: true},
-		"another theta_0":        {setup: []setup{validator("validator-0", start, 5)}, fails: true},
-		"another, then the true": {setup: []setup{validator("validator-0", start, 5), validator("validator-1", start, 1)}, next: start, seed: 1},
-		"from the future":        {setup: []setup{theta0, validator("validator-1", 5000, 6)}, next: start, seed: 1},
-		"hidden by the future":   {setup: []setup{theta0, validator("validator-1", 9, 6), stubs("validator-1", 5000, 5003)}, next: 9, seed: 6},
-		"another start": {setup: []setup{theta0, func(t *testing.T, net *testnet.Network) {
+		"nothing":                     {next: start, seed: theta0},
+		"signed":                      {setup: []setup{validator("validator-1", 9, 2), signed(9, 2)}, next: 9, seed: 2},
+		"a validator is ahead":        {setup: []setup{validator("validator-0", 12, 4), validator("validator-1", 9, 2), signed(9, 2)}, next: 9, seed: 2},
+		"nothing is signed":           {setup: []setup{own(8, 2), validator("validator-1", 12, 3), validator("validator-0", 10, 4)}, next: start, seed: theta0, private: true},
+		"less than half has signed":   {setup: []setup{validator("validator-1", 9, 2), sample("validator-1", 8, 2)}, next: start, seed: theta0},
+		"another state is signed":     {setup: []setup{validator("validator-1", 9, 2), signed(9, 3)}, next: start, seed: theta0},
+		"own, signed":                 {setup: []setup{own(9, 2), signed(9, 2)}, next: 9, seed: 2, private: true},
+		"own, contradicted":           {setup: []setup{own(9, 2), signed(9, 3)}, next: start, seed: theta0, private: true},
+		"own, known to be final":      {setup: []setup{own(9, 2), known(9, 2)}, next: 9, seed: 2, private: true},
+		"own, another is known":       {setup: []setup{own(9, 2), known(9, 3)}, next: start, seed: theta0, private: true},
+		"the newest that is signed":   {setup: []setup{own(8, 2), signed(8, 2), validator("validator-1", 12, 3), signed(12, 3)}, next: 12, seed: 3, private: true},
+		"from the future":             {setup: []setup{validator("validator-1", 5000, 6)}, next: start, seed: theta0},
+		"hidden by the future":        {setup: []setup{validator("validator-1", 9, 6), signed(9, 6), stubs("validator-1", 5000, 5003)}, next: 9, seed: 6},
+		"a chosen theta_0":            {setup: []setup{validator("validator-0", start, 5)}, next: start, seed: theta0},
+		"unreachable":                 {setup: []setup{validator("validator-1", 9, 2), signed(9, 2), func(_ *testing.T, net *testnet.Network) { net.Break("validator-1", testnet.Unreachable) }}, next: start, seed: theta0},
+		"hanging":                     {setup: []setup{validator("validator-1", 9, 2), signed(9, 2), func(_ *testing.T, net *testnet.Network) { net.Break("validator-1", testnet.Hanging) }}, next: start, seed: theta0},
+		"the signers are away, known": {setup: []setup{own(9, 2), known(9, 2), func(_ *testing.T, net *testnet.Network) { net.Break("validator-0", testnet.Unreachable) }}, next: 9, seed: 2, private: true},
+		"a false aggregate before it": {setup: []setup{validator("validator-1", 9, 2), signed(9, 2), charged(8)}, next: start, seed: theta0},
+		"a false aggregate after it":  {setup: []setup{validator("validator-1", 9, 2), signed(9, 2), charged(9)}, next: 9, seed: 2},
+		"charged by less than half":   {setup: []setup{validator("validator-1", 9, 2), signed(9, 2), chargedBy("validator-1", 8)}, next: 9, seed: 2},
+		"another start": {setup: []setup{func(t *testing.T, net *testnet.Network) {
 			s := state(net, 9, 7)
 			s.Start++
 			save(t, net, net.Bucket("validator-1"), s, "validator-1")
-		}}, next: start, seed: 1},
+		}, signed(9, 7)}, next: start, seed: theta0},
 		"another's momentum": {setup: []setup{own(8, 2), func(t *testing.T, net *testnet.Network) {
 			s := private(net, state(net, 9, 3))
 			s.Private = []method.Tensor{{Name: "momentum", Values: slices.Repeat([]float32{7}, len(s.Params))}, {Name: "iteration", Scalar: 1}}
 			save(t, net, net.Bucket("validator-0"), s, "validator-0")
-		}}, next: 9, seed: 3, private: true},
-		"signed by another": {setup: []setup{theta0, func(t *testing.T, net *testnet.Network) {
+		}, signed(9, 3)}, next: 9, seed: 3, private: true},
+		"signed by another": {setup: []setup{func(t *testing.T, net *testnet.Network) {
 			save(t, net, net.Bucket("validator-1"), state(net, 9, 8), "miner-0")
-		}}, next: start, seed: 1},
-		"unreachable": {setup: []setup{theta0, validator("validator-1", 9, 2), func(_ *testing.T, net *testnet.Network) {
-			net.Break("validator-1", testnet.Unreachable)
-		}}, next: start, seed: 1},
-		"hanging": {setup: []setup{theta0, validator("validator-1", 9, 2), func(_ *testing.T, net *testnet.Network) {
-			net.Break("validator-1", testnet.Hanging)
-		}}, next: start, seed: 1},
-		"torn, then the older": {setup: []setup{theta0, validator("validator-1", 9, 6), validator("validator-1", 12, 7), func(t *testing.T, net *testnet.Network) {
+		}, signed(9, 8)}, next: start, seed: theta0},
+		"torn, then the older": {setup: []setup{validator("validator-1", 9, 6), signed(9, 6), validator("validator-1", 12, 7), signed(12, 7), func(t *testing.T, net *testnet.Network) {
 			if err := net.Bucket("validator-1").Delete(net.Context(), protocol.CheckpointPrefix(12)+shard2); err != nil {
 				t.Fatal(err)
 			}
 		}}, next: 9, seed: 6},
-		"lying, then the older": {setup: []setup{theta0, own(9, 6), validator("validator-0", 12, 7), func(t *testing.T, net *testnet.Network) {
-			key := protocol.CheckpointPrefix(12) + shard1
-			if _, err := net.Bucket("validator-0").Put(net.Context(), key, bytes.NewReader(make([]byte, 100)), 100, store.PutOptions{}); err != nil {
-				t.Fatal(err)
-			}
-		}}, next: 9, seed: 6, private: true},
-		"own state outvoted":      {setup: []setup{theta0, own(9, 2), sample("validator-0", 8, 3)}, next: start, seed: 1, private: true},
-		"own too light to refuse": {setup: []setup{theta0, own(9, 2), sample("validator-1", 8, 3)}, next: 9, seed: 2, private: true},
-		"outvoted":                {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 3)}, next: start, seed: 1},
-		"outvoted at the last moment": {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 3), func(t *testing.T, net *testnet.Network) {
-			net.Break("validator-1", func(ctx context.Context) error { // as slow as it may be
-				deadline, ok := ctx.Deadline()
-				if wait := time.Until(deadline) - time.Millisecond; ok && wait > 0 {
-					return clock.Wall{}.Sleep(ctx, wait)
-				}
-				return nil
-			})
-			net.Break("validator-0", func(ctx context.Context) error { return clock.Wall{}.Sleep(ctx, time.Second/10) })
-		}}, next: start, seed: 1},
-		"too light to contradict": {setup: []setup{theta0, validator("validator-0", 9, 2), sample("validator-1", 8, 3)}, next: 9, seed: 2},
-		"confirmed":               {setup: []setup{theta0, validator("validator-1", 9, 2), sample("validator-0", 8, 2)}, next: 9, seed: 2},
-		"a thousand false entries": {setup: []setup{theta0, stubs("validator-1", 0, 1500), func(t *testing.T, net *testnet.Network) {
+		"a thousand false entries": {setup: []setup{stubs("validator-1", 1, 1500), func(t *testing.T, net *testnet.Network) {
 			requests := 0
 			net.Break("validator-1", func(context.Context) error {
 				if requests++; requests > 20 {
@@ -566,20 +563,15 @@ func TestRestore(t *testing.T) {
 				}
 				return nil
 			})
-		}}, next: start, seed: 1},
+		}}, next: start, seed: theta0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			testnet.Test(t, testnet.Config{Miners: 1, Validators: 2}, func(net *testnet.Network) {
+			kept := func(p *protocol.Params) { p.CheckpointFrequency = 5 } // the first Aggregate is still there
+			testnet.Test(t, testnet.Config{Miners: 1, Validators: 2, Params: kept}, func(net *testnet.Network) {
 				for _, f := range c.setup {
 					f(t, net)
 				}
 				got, err := restore(t, net)
-				if c.fails {
-					if err == nil {
-						t.Errorf("restored window %d", got.Next)
-					}
-					return
-				}
 				want := state(net, c.next, c.seed)
 				if c.private {
 					want = private(net, want)
@@ -589,5 +581,20 @@ func TestRestore(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// charged makes the validator with most of the stake call the Aggregate of a window false.
+func charged(w protocol.Window) func(*testing.T, *testnet.Network) {
+	return chargedBy("validator-0", w)
+}
+
+func chargedBy(name string, w protocol.Window) func(*testing.T, *testnet.Network) {
+	return func(t *testing.T, net *testnet.Network) {
+		b, err := wire.Seal(wire.DomainCharges, wire.Charges{Run: net.Run.Hash, Charges: []wire.Charge{{Window: w, Reason: wire.ReasonUpdate}}}, net.Node(name).Signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		net.Upload(name, protocol.ChargesKey(), b)
 	}
 }

@@ -21,7 +21,7 @@ func (c Saver) Copy(ctx context.Context, from store.Reader, to store.Bucket, nex
 	if size, err = c.copy(ctx, from, to, prefix, next); err != nil {
 		return "", 0, fmt.Errorf("publish %s: %w", prefix, err)
 	}
-	if err := prune(ctx, to, next); err != nil {
+	if err := prune(ctx, to, next, 0); err != nil {
 		c.Log.Warn("old checkpoints not removed", "err", err)
 	}
 	return prefix, size, nil

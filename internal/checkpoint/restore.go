@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,14 +42,16 @@ type Finder struct {
 	Schedule  schedule.Schedule
 	Directory *directory.Directory
 	Samples   attest.Samples
+	Docket    *attest.Docket
 	Hotkey    protocol.Hotkey // the node's own
 	Local     store.Reader    // its own directory
 	Scratch   string          // folder for downloads, which the next start continues; empty: directly into memory
 	Log       *slog.Logger
 }
 
-// Restore returns the newest usable state: from the validators' buckets, highest stake first,
-// from the own bucket and from the node's own directory, or else theta_0. States after window
+// Restore returns the newest final state: from the validators' buckets, highest stake first,
+// from the own bucket and from the node's own directory, or else theta_0. A state is final when more than
+// half of the stake has signed it, or this node's own record says so. States after window
 // w, on which the node may still have work to do, come last. A miner's private state is kept
 // even when its parameters come from another node. A damaged or false checkpoint is logged, and
 // the next one is tried.
@@ -57,6 +60,7 @@ func (f Finder) Restore(ctx context.Context, announced wire.StartWindow, w proto
 	if err != nil {
 		return State{}, err
 	}
+	f.Docket.Refresh(ctx, nil)
 	after := func(p place) int {
 		if p.next > w {
 			return 1
@@ -76,39 +80,80 @@ func (f Finder) Restore(ctx context.Context, announced wire.StartWindow, w proto
 		if ctx.Err() != nil {
 			return State{}, ctx.Err()
 		}
+		if errors.Is(err, errNotFinal) {
+			f.Log.Info("checkpoint passed over", "from", p.name, "window", p.next, "err", err)
+			continue
+		}
 		if err != nil {
 			f.Log.Warn("checkpoint refused", "from", p.name, "window", p.next, "err", err)
 			continue
 		}
 		s.Private = f.newestPrivate(ctx, places)
-		f.Log.Info("state restored", "from", p.name, "window", s.Next, "step", f.Run.Params.Step(s.Start, s.Next))
+		f.Log.Info("final state restored", "from", p.name, "window", s.Next, "step", f.Run.Params.Step(s.Start, s.Next))
 		return s, nil
 	}
-	return State{}, ErrNone
+	return f.first(ctx, places, announced)
+}
+
+// first is theta_0, unless the Aggregates that follow it are past their retention.
+func (f Finder) first(ctx context.Context, places []place, announced wire.StartWindow) (State, error) {
+	s := State{Start: announced.StartWindow, Next: announced.StartWindow}
+	now, err := f.Schedule.CurrentWindow(ctx)
+	if err != nil {
+		return s, err
+	}
+	if now > s.Start+schedule.Retention(f.Run.Params) {
+		return s, ErrNone
+	}
+	if s.Params, err = f.Theta0(ctx, announced.StateHash); err != nil {
+		return s, err
+	}
+	s.Private = f.newestPrivate(ctx, places)
+	return s, nil
 }
 
 // load reads a checkpoint's parameters and verifies them. The time for the validators' samples
 // does not depend on the time of the download, which the owner controls.
 func (f Finder) load(ctx context.Context, p place, announced wire.StartWindow) (State, error) {
-	s, hash, err := f.fetch(ctx, p, announced)
-	if err == nil {
-		err = f.vote(ctx, s, hash, p.owner)
+	c, err := f.manifest(ctx, p, announced)
+	if err != nil {
+		return State{}, err
 	}
-	return s, err
+	m := &c.manifest
+	if f.Docket.Terms().Void(m.Next-1, m.Term) {
+		return State{}, fmt.Errorf("%w: it follows a false aggregate", errNotFinal)
+	}
+	held := attest.State{
+		Window: m.Next - 1, Step: m.Step, Issue: wire.Issue{Window: m.Next - 1, Term: m.Term, Content: m.Previous}, Hash: m.StateHash,
+	}
+	known := p.owner == f.Hotkey && f.isFinal(ctx, attest.Mark{Next: m.Next, Hash: m.StateHash})
+	if !known {
+		if err := f.vote(ctx, held); err != nil { // before gigabytes are fetched
+			return State{}, err
+		}
+	}
+	s, err := f.fetch(ctx, c)
+	if err != nil || known {
+		return s, err
+	}
+	held.Params = s.Params
+	return s, f.vote(ctx, held)
 }
 
-// fetch reads a checkpoint's state, and the hash of its parameters.
-func (f Finder) fetch(ctx context.Context, p place, announced wire.StartWindow) (s State, hash protocol.Hash, err error) {
-	ctx, cancel := clock.WithTimeout(ctx, f.Schedule.Clock, Patience(f.Run))
+func (f Finder) manifest(ctx context.Context, p place, announced wire.StartWindow) (folder, error) {
+	ctx, cancel := f.Schedule.WithTimeout(ctx)
 	defer cancel()
 	c, err := f.open(ctx, p)
 	if err == nil {
-		err = check(&c.manifest, announced) // before gigabytes are fetched
+		err = check(&c.manifest, announced)
 	}
-	if err == nil {
-		s, err = c.state(ctx)
-	}
-	return s, c.manifest.StateHash, err
+	return c, err
+}
+
+func (f Finder) fetch(ctx context.Context, c folder) (State, error) {
+	ctx, cancel := clock.WithTimeout(ctx, f.Schedule.Clock, Patience(f.Run))
+	defer cancel()
+	return c.state(ctx)
 }
 
 func (f Finder) open(ctx context.Context, p place) (folder, error) {
@@ -123,35 +168,43 @@ func Patience(r run.Run) time.Duration {
 	return r.Params.WindowTime() + time.Duration(bytes/slowest)*time.Second
 }
 
-// check compares a manifest with the announcement: theta_0 must be the announced one.
+// check compares a manifest with the announcement.
 func check(m *Manifest, a wire.StartWindow) error {
 	switch {
 	case m.Start != a.StartWindow:
 		return fmt.Errorf("the run starts at window %d, this at %d", a.StartWindow, m.Start)
-	case m.Next > m.Start:
-		return nil
-	case m.StateHash != a.StateHash:
-		return fmt.Errorf("state hash of theta_0 is %s, announced was %s", m.StateHash.Short(), a.StateHash.Short())
-	case !m.Previous.IsZero():
-		return errors.New("theta_0 follows no aggregate")
+	case m.Next <= m.Start:
+		return errors.New("it is before the run's first window")
 	}
 	return nil
 }
 
-// vote compares a state, whose hash is given, with the states that validators have signed, since a
-// node that joins cannot recompute it. Another node's state is refused when more stake
-// contradicts its owner than agrees; our own only when more than half of all stake contradicts
-// it, so that a small validator cannot reject a state that we have verified.
-func (f Finder) vote(ctx context.Context, s State, hash protocol.Hash, owner protocol.Hotkey) error {
-	if s.Next == s.Start {
-		return nil // announced by hash
-	}
-	held := attest.State{Window: s.Next - 1, Step: f.Run.Params.Step(s.Start, s.Next), Issue: wire.Issue{Window: s.Next - 1, Term: s.Term, Content: s.Previous}, Hash: hash, Params: s.Params}
-	a := f.Samples.Attest(ctx, f.Directory.Validators(), held, owner)
-	if own := owner == f.Hotkey; (own && a.Outvoted()) || (!own && a.Contradicted()) {
-		return fmt.Errorf("the validators hold other parameters (%v)", a)
+// errNotFinal is wrapped when a checkpoint's state is not final.
+var errNotFinal = errors.New("not final")
+
+// vote demands that more than half of the stake has signed a state, since a node that joins cannot
+// recompute it, and a node that returns has one that others may have called false since.
+func (f Finder) vote(ctx context.Context, held attest.State) error {
+	if a := f.Samples.Attest(ctx, f.Directory.Validators(), held, f.Hotkey); !a.Backed() {
+		return fmt.Errorf("%w: validators with a stake of %d of %d have signed it", errNotFinal, a.Agree, a.Total)
 	}
 	return nil
+}
+
+// Finals is the list of final states in a node's own directory.
+type Finals struct {
+	Run    protocol.Hash `json:"run"`
+	Finals []attest.Mark `json:"finals"` // ascending
+}
+
+// FinalsKey is the key of Finals.
+const FinalsKey = "final.json"
+
+// isFinal reports whether this node has found a state final before.
+func (f Finder) isFinal(ctx context.Context, m attest.Mark) bool {
+	raw, _, err := store.ReadAll(ctx, f.Local, FinalsKey, wire.MaxSealedSize)
+	var list Finals
+	return err == nil && json.Unmarshal(raw, &list) == nil && list.Run == f.Run.Hash && slices.Contains(list.Finals, m)
 }
 
 // find lists all available checkpoints, the newest first; on a tie the validators', by stake, then
@@ -161,7 +214,18 @@ func (f Finder) find(ctx context.Context) ([]place, error) {
 	if err != nil {
 		return nil, err
 	}
-	var at, own []place
+	at := f.places()
+	found := make([][]place, len(at))
+	f.Schedule.Clock.Each(len(at), len(at), func(i int) { found[i] = f.listed(ctx, at[i], now) })
+	places := slices.Concat(found...)
+	slices.SortStableFunc(places, func(a, b place) int { return cmp.Compare(b.next, a.next) })
+	return places, ctx.Err()
+}
+
+// places are where checkpoints may be: the validators' buckets, highest stake first, the own one, and
+// the own directory.
+func (f Finder) places() (at []place) {
+	var own []place
 	for _, v := range f.Directory.Validators() {
 		p := place{reader: v.Bucket, owner: v.Hotkey, scratch: f.Scratch, name: fmt.Sprintf("validator uid %d", v.UID)}
 		if v.Hotkey == f.Hotkey {
@@ -171,19 +235,14 @@ func (f Finder) find(ctx context.Context) ([]place, error) {
 		}
 		at = append(at, p)
 	}
-	at = append(append(at, own...), place{reader: f.Local, owner: f.Hotkey, name: ownDirectory})
-	found := make([][]place, len(at))
-	f.Schedule.Clock.Each(len(at), len(at), func(i int) { found[i] = f.listed(ctx, at[i], now) })
-	places := slices.Concat(found...)
-	slices.SortStableFunc(places, func(a, b place) int { return cmp.Compare(b.next, a.next) })
-	return places, ctx.Err()
+	return append(append(at, own...), place{reader: f.Local, owner: f.Hotkey, name: ownDirectory})
 }
 
 // ownDirectory is the place of a miner's private state.
 const ownDirectory = "own directory"
 
 // listed returns a node's newest checkpoints: at most as many as Save keeps, to bound the work, and
-// none of future windows except theta_0, which is announced ahead.
+// none of future windows.
 func (f Finder) listed(ctx context.Context, at place, now protocol.Window) []place {
 	ctx, cancel := f.Schedule.WithTimeout(ctx)
 	defer cancel()
@@ -191,16 +250,13 @@ func (f Finder) listed(ctx context.Context, at place, now protocol.Window) []pla
 	if err != nil {
 		f.Log.Warn("cannot list checkpoints", "from", at.name, "err", err)
 	}
-	windows = slices.DeleteFunc(windows, func(w protocol.Window) bool { return w > now+maxNotice })
+	windows = slices.DeleteFunc(windows, func(w protocol.Window) bool { return w == Imported || w > now })
 	var out []place
-	for _, at.next = range windows[:min(len(windows), Kept)] {
+	for _, at.next = range windows[:min(len(windows), Kept+1)] {
 		out = append(out, at)
 	}
 	return out
 }
-
-// maxNotice is how many windows ahead a run is announced at most.
-const maxNotice = 2
 
 // newestPrivate returns the newest private state that the own directory holds; nil when it
 // holds none.

@@ -39,6 +39,9 @@ type Options struct {
 	// Large is the size from which a file is sent in parts and not sent again when Save
 	// was interrupted; zero means transfer.DefaultThreshold.
 	Large int64
+	// Final is the window up to which states are final: the newest checkpoint that is not after it
+	// stays, beside the last three. Zero: there is none.
+	Final protocol.Window
 }
 
 // Saver writes a node's checkpoints.
@@ -74,6 +77,7 @@ type Saving struct {
 	rest     []model.Part // to be written
 	hash     func() protocol.Hash
 	large    int64
+	final    protocol.Window
 }
 
 // Begin writes what is volatile in a state, and returns what Finish writes: the parameters and the
@@ -86,7 +90,7 @@ func (c Saver) Begin(ctx context.Context, b store.Bucket, s State, o Options) (_
 			err = fmt.Errorf("save %s: %w", prefix, err)
 		}
 	}()
-	p := &Saving{saver: c, bucket: b, prefix: prefix, large: o.Large, hash: s.Hash}
+	p := &Saving{saver: c, bucket: b, prefix: prefix, large: o.Large, final: o.Final, hash: s.Hash}
 	if p.hash == nil {
 		p.hash = func() protocol.Hash { return c.Run.Space.Hash(s.Params) }
 	}
@@ -125,7 +129,7 @@ func (p *Saving) Finish(ctx context.Context) (prefix string, size int64, err err
 	if size, err = p.finish(ctx); err != nil {
 		return "", 0, fmt.Errorf("save %s: %w", p.prefix, err)
 	}
-	if err := prune(ctx, p.bucket, p.manifest.Next); err != nil {
+	if err := prune(ctx, p.bucket, p.manifest.Next, p.final); err != nil {
 		p.saver.Log.Warn("old checkpoints not removed", "err", err)
 	}
 	return p.prefix, size, nil
@@ -247,22 +251,27 @@ func hash(p model.Part) (protocol.Hash, error) {
 
 // prune removes obsolete checkpoints: complete ones before the last three up to next, and unfinished
 // ones. Those after next belong to another run, or to a state that this node has abandoned.
-func prune(ctx context.Context, b store.Bucket, next protocol.Window) error {
+func prune(ctx context.Context, b store.Bucket, next, final protocol.Window) error {
 	all, err := folders(ctx, b)
 	if err != nil {
 		return err
 	}
 	var done []protocol.Window
 	for w, folder := range all {
-		if w <= next && isComplete(folder) {
+		if w <= next && w != Imported && isComplete(folder) {
 			done = append(done, w)
 		}
 	}
 	slices.Sort(done)
-	kept := done[max(0, len(done)-Kept):]
+	kept := slices.Clone(done[max(0, len(done)-Kept):])
+	if i, found := slices.BinarySearch(done, final); found {
+		kept = append(kept, final)
+	} else if i > 0 {
+		kept = append(kept, done[i-1])
+	}
 	var errs []error
 	for _, w := range slices.Sorted(maps.Keys(all)) { // the oldest first, in case the node stops meanwhile
-		if (w > next && isComplete(all[w])) || slices.Contains(kept, w) {
+		if w == Imported || (w > next && isComplete(all[w])) || slices.Contains(kept, w) {
 			continue
 		}
 		errs = append(errs, remove(ctx, b, w, all[w]))

@@ -119,9 +119,9 @@ func fetchStatus(ctx context.Context, address string) ([]byte, error) {
 // control characters are removed.
 func printStatus(w io.Writer, s node.ProcessStatus, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "node\trole\tuid\tphase\twindow\tdone\tago\tstate\tsent\treceived\tready")
+	fmt.Fprintln(t, "node\trole\tuid\tphase\twindow\tdone\tfinal\tago\tstate\tsent\treceived\tready")
 	for _, n := range s.Nodes {
-		uid, done, ago, state, ready := "-", "-", "-", "-", "yes"
+		uid, done, final, ago, state, ready := "-", "-", "-", "-", "-", "yes"
 		if n.Role == "miner" || n.Role == "validator" {
 			uid = fmt.Sprint(n.UID)
 		}
@@ -131,14 +131,17 @@ func printStatus(w io.Writer, s node.ProcessStatus, now time.Time) error {
 				state = d.State.Short()
 			}
 		}
+		if n.Final != nil {
+			final = fmt.Sprint(n.Final.Window)
+		}
 		if n.Provisional {
 			state = "provisional"
 		}
 		if !n.Ready {
 			ready = "no: " + n.Reason
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", collect.Printable(n.Node), collect.Printable(string(n.Role)), uid,
-			collect.Printable(n.Phase), n.Window, done, ago, state, human.Size(n.Store.BytesUp), human.Size(n.Store.BytesDown), collect.Printable(ready))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", collect.Printable(n.Node), collect.Printable(string(n.Role)), uid,
+			collect.Printable(n.Phase), n.Window, done, final, ago, state, human.Size(n.Store.BytesUp), human.Size(n.Store.BytesDown), collect.Printable(ready))
 	}
 	return t.Flush()
 }

@@ -239,6 +239,9 @@ type Options struct {
 	// Memory is how much the process may use, like 24GiB: batches are computed in smaller parts
 	// to fit, and a node that cannot fit does not start. Default: nine tenths of the machine's.
 	Memory string `koanf:"memory"`
+	// Theta0 is the folder of the imported model whose state hash the run parameters state as theta_0,
+	// from which a validator serves it. A run without theta_0 needs none.
+	Theta0 string `koanf:"theta_0"`
 	// Peers restricts gathers to these uids.
 	Peers []protocol.UID `koanf:"peers"`
 	// Test uses all peers, without the lead validator's selection.

@@ -33,6 +33,9 @@ func flagKeys(role telemetry.Role) map[string]string {
 	if role == telemetry.Miner {
 		keys["batches"] = "options.batches"
 	}
+	if role == telemetry.Validator {
+		keys["theta-0"] = "options.theta_0"
+	}
 	for _, f := range bucketFlags(role) {
 		keys[f.key] = f.key
 	}
@@ -102,6 +105,9 @@ func RoleFlags(f *pflag.FlagSet, role telemetry.Role) {
 	f.Uint64("windows", 0, "windows to take part in, counted from the run's start (default no end)")
 	if role == telemetry.Miner {
 		f.Int("batches", 0, "batches to train on in a window at most (default until the pages or the window end)")
+	}
+	if role == telemetry.Validator {
+		f.String("theta-0", "", "folder of the imported model that the run begins with, to serve it to all nodes")
 	}
 	if role == telemetry.Evaluator {
 		f.Uint64("every", 0, "windows from one measurement to the next (default 1)")

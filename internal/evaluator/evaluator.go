@@ -16,7 +16,6 @@ import (
 	"templar/internal/data"
 	"templar/internal/directory"
 	"templar/internal/engine"
-	"templar/internal/mailbox"
 	"templar/internal/replica"
 	"templar/internal/resume"
 	"templar/internal/role"
@@ -172,7 +171,7 @@ func (e *Evaluator) window(ctx context.Context) error {
 		return err
 	}
 	_, err = e.model.Follow(ctx, e.Source, target, e.Schedule.AggregateDeadline(end), func(a *run.Aggregate, hash protocol.Hash, size int64) error {
-		e.Events.Emit(a.Window, mailbox.Applied(a, hash, e.model.StateHash(), e.model.Step()-1, size))
+		e.Events.Emit(a.Window, e.model.Applied(a, hash, size))
 		if e.model.Step()%e.cfg.Every != 0 {
 			return nil
 		}

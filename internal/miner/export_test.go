@@ -6,9 +6,6 @@ import (
 	"templar/internal/chain"
 )
 
-// SavePause is savePause, for the tests.
-var SavePause = savePause
-
 // Predicted is how long after block head the pace expects block last, when blocks that should
 // take blockTime took interval.
 func Predicted(blockTime, interval time.Duration, head, last uint64) time.Duration {

@@ -73,11 +73,12 @@ type Miner struct {
 	kept    protocol.Window       // before which the state that was saved last stands; 0: none
 	saved   time.Time             // when the private state was last made durable
 	pause   time.Duration         // until it is again
+	finals  resume.Finals
 }
 
 // New returns a miner that Run starts.
 func New(cfg role.Config, d Deps) *Miner {
-	m := &Miner{Deps: d, cfg: cfg, gathers: cfg.Gathers(d.Schedule, d.Local)}
+	m := &Miner{Deps: d, cfg: cfg, gathers: cfg.Gathers(d.Schedule, d.Local), finals: resume.Finals{Run: d.Run.Hash, Local: d.Local}}
 	m.Events, m.progress = role.Watch(d.Events)
 	m.secrets.Miner = m
 	return m
@@ -127,15 +128,18 @@ func (m *Miner) join(ctx context.Context) error {
 	if m.model, s, err = resume.Restore(ctx, m.Finder, m.Events, start, resume.Any); err != nil {
 		return err
 	}
-	m.trainer = m.Method.NewTrainer(m.Engine)
-	if s.Private != nil {
-		if err := m.trainer.Load(ctx, s.Private); err != nil {
-			m.Log.Warn("private state refused: training starts without it", "err", err)
+	if m.trainer == nil { // otherwise it went back to another state, and its private state goes on
+		m.trainer = m.Method.NewTrainer(m.Engine)
+		if s.Private != nil {
+			if err := m.trainer.Load(ctx, s.Private); err != nil {
+				m.Log.Warn("private state refused: training starts without it", "err", err)
+			}
 		}
 	}
 	if err := m.secrets.load(ctx); err != nil {
 		return err
 	}
+	m.rest = nil            // of a state that was left
 	m.kept = m.model.Next() // saved already, or still to be changed by a window
 	m.stop = schedule.StopAfter(s.Start, m.cfg.Windows)
 	return nil
@@ -174,15 +178,6 @@ func (m *Miner) window(ctx context.Context) error {
 	return err
 }
 
-// saveRate bounds what a miner writes to its own disk on average, in bytes a second, and saveEvery how
-// often: a small model is saved every few seconds, one of 1.2 billion parameters every ten minutes.
-// A crash loses the private state, such as momentum, since the last save; parameters are restored
-// from Aggregates.
-const (
-	saveRate  = 16 << 20
-	saveEvery = 5 * time.Second
-)
-
 // trainAndSave trains on w, and meanwhile hashes, shows and saves the state that the window before has
 // left: nothing of it changes before the payload is made, but for what beginSave has written.
 func (m *Miner) trainAndSave(ctx context.Context, w protocol.Window) error {
@@ -198,7 +193,7 @@ func (m *Miner) trainAndSave(ctx context.Context, w protocol.Window) error {
 	}, func() {
 		m.key, unkeyed = m.secrets.draw(ctx, w)
 		m.settle(ctx)
-		unsaved = m.finishSave(ctx, saving)
+		unsaved = cmp.Or(m.finishSave(ctx, saving), m.finals.Keep(ctx, m.model))
 		saved = m.Clock.Now()
 	})
 	if err != nil {
@@ -224,7 +219,7 @@ func (m *Miner) save(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.finishSave(ctx, saving)
+	return cmp.Or(m.finishSave(ctx, saving), m.finals.Keep(ctx, m.model))
 }
 
 // beginSave writes what training changes. It returns nil when the state is saved already, or was a
@@ -241,7 +236,7 @@ func (m *Miner) beginSave(ctx context.Context) (*checkpoint.Saving, error) {
 	saving, err := m.Saver.Begin(ctx, m.Local, checkpoint.State{
 		Start: m.model.Start(), Next: m.model.Next(), Previous: m.model.Previous(), Term: m.model.Term(),
 		Params: m.model.Params(), Hash: m.model.StateHash, Private: private,
-	}, checkpoint.Options{})
+	}, checkpoint.Options{Final: m.model.Final().Next})
 	if err != nil {
 		return nil, fmt.Errorf("save state: %w", err)
 	}
@@ -249,7 +244,7 @@ func (m *Miner) beginSave(ctx context.Context) (*checkpoint.Saving, error) {
 	for _, t := range private {
 		values += len(t.Values)
 	}
-	m.kept, m.saved, m.pause = m.model.Next(), now, savePause(values)
+	m.kept, m.saved, m.pause = m.model.Next(), now, resume.SavePause(values)
 	return saving, nil
 }
 
@@ -263,9 +258,4 @@ func (m *Miner) finishSave(ctx context.Context, s *checkpoint.Saving) error {
 		return fmt.Errorf("save state: %w", err)
 	}
 	return nil
-}
-
-// savePause is the least time between two saves of so many values.
-func savePause(values int) time.Duration {
-	return max(saveEvery, time.Duration(4*float64(values)/saveRate*float64(time.Second)))
 }

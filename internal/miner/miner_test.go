@@ -13,7 +13,6 @@ import (
 	"templar/internal/clock"
 	"templar/internal/data"
 	"templar/internal/harness/testnet"
-	"templar/internal/miner"
 	"templar/internal/parts"
 	"templar/internal/run"
 	"templar/internal/store"
@@ -128,20 +127,6 @@ func TestMomentumFollowsTheRate(t *testing.T) {
 	// unscaled.
 	if g := math.Sqrt(norm) / lr; g < 0.05 || g > 20 {
 		t.Errorf("the gradient's norm is %v at learning rate %v", g, lr)
-	}
-}
-
-// A small model is saved every few seconds, the largest preset a few times an hour.
-func TestSavePause(t *testing.T) {
-	for name, most := range map[string]time.Duration{"tiny": 5 * time.Second, "150m": 84 * time.Second, "1b": 10 * time.Minute} {
-		p, err := protocol.Preset(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := p.Model.Layout()
-		if got := miner.SavePause(2 * l.Size()); got > most || (name == "1b" && got < 5*time.Minute) {
-			t.Errorf("%s: saved every %v", name, got)
-		}
 	}
 }
 

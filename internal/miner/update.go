@@ -2,13 +2,12 @@ package miner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"templar/internal/directory"
 	"templar/internal/mailbox"
-	"templar/internal/replica"
+	"templar/internal/resume"
 	"templar/internal/role"
 	"templar/internal/run"
 	"templar/internal/telemetry"
@@ -48,7 +47,7 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if unsaved != nil || errors.Is(err, replica.ErrContradicted) || errors.Is(err, replica.ErrPruned) {
+	if unsaved != nil || resume.Lost(err) {
 		return err
 	}
 	if err != nil { // it contradicts what this miner holds: a later one may not
@@ -64,7 +63,7 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 // show reports the state after an Aggregate, uploads a sync sample of it unless the network is far
 // past, and deletes old objects.
 func (m *Miner) show(ctx context.Context, w protocol.Window, a *run.Aggregate, hash protocol.Hash, size int64) {
-	m.Events.Emit(a.Window, mailbox.Applied(a, hash, m.model.StateHash(), m.model.Step()-1, size))
+	m.Events.Emit(a.Window, m.model.Applied(a, hash, size))
 	if w-a.Window > protocol.Window(m.Params.ValidatorOffset)+samplesBack {
 		return
 	}

@@ -278,5 +278,5 @@ func (n *Node) run(ctx context.Context, w parts.Worker, m *Monitor) error {
 
 // chosen returns the operator's options for a role.
 func chosen(o config.Options) role.Config {
-	return role.Config{Windows: o.Windows, Every: o.Every, Batches: o.Batches, HeldOutBatches: o.Batches, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers)}
+	return role.Config{Windows: o.Windows, Theta0: o.Theta0, Every: o.Every, Batches: o.Batches, HeldOutBatches: o.Batches, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers)}
 }

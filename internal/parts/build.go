@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 
+	"templar/internal/attest"
 	"templar/internal/chain"
 	"templar/internal/clock"
 	"templar/internal/data"
@@ -103,6 +104,7 @@ func Build(ctx context.Context, s Spec) (_ Parts, err error) {
 		write.dialer = b.Owned
 	}
 	p.Directory = directory.New(s.Run.Params, s.Chain, read)
+	p.Docket = &attest.Docket{Samples: p.Samples(), Directory: p.Directory}
 	open := func(what string, d opener, l store.Location) (store.Bucket, error) {
 		bucket, err := d.Dial(l)
 		if err != nil {

@@ -54,6 +54,7 @@ type Parts struct {
 	Random    io.Reader    // of keys
 	Scratch   string       // folder for downloads that outlive a crash; empty: none
 
+	Docket  *attest.Docket  // the validators' charges
 	Traffic *store.Counters // with all buckets
 	Log     *slog.Logger
 	Events  telemetry.Reporter
@@ -66,7 +67,7 @@ func (p Parts) Schedule() schedule.Schedule {
 
 // Board is for announcements. It remembers the last peer list, so that a role has one.
 func (p Parts) Board() *bulletin.Board {
-	return &bulletin.Board{Run: p.Run, Schedule: p.Schedule(), Directory: p.Directory, Signer: p.Signer, Own: p.Own}
+	return &bulletin.Board{Run: p.Run, Schedule: p.Schedule(), Directory: p.Directory, Signer: p.Signer, Own: p.Own, Local: p.Local}
 }
 
 // Gatherer collects gradients.
@@ -89,13 +90,13 @@ func (p Parts) Samples() attest.Samples { return attest.Samples{Run: p.Run, Sche
 
 // Source is what a replica follows.
 func (p Parts) Source() replica.Source {
-	return replica.Source{Aggregates: p.Aggregates(), Samples: p.Samples(), Directory: p.Directory, Hotkey: p.Signer.Hotkey(), Log: p.Log}
+	return replica.Source{Aggregates: p.Aggregates(), Samples: p.Samples(), Docket: p.Docket, Directory: p.Directory, Hotkey: p.Signer.Hotkey(), Log: p.Log}
 }
 
 // Finder finds checkpoints.
 func (p Parts) Finder() checkpoint.Finder {
 	return checkpoint.Finder{
-		Run: p.Run, Schedule: p.Schedule(), Directory: p.Directory, Samples: p.Samples(), Hotkey: p.Signer.Hotkey(),
+		Run: p.Run, Schedule: p.Schedule(), Directory: p.Directory, Samples: p.Samples(), Docket: p.Docket, Hotkey: p.Signer.Hotkey(),
 		Local: p.Local, Scratch: p.Scratch, Log: p.Log,
 	}
 }
@@ -132,7 +133,7 @@ func (p Parts) ForValidator() validator.Deps {
 func (p Parts) ForAggregator() aggregator.Deps {
 	return aggregator.Deps{
 		Run: p.Run, Clock: p.Clock, Schedule: p.Schedule(), Directory: p.Directory, Board: p.Board(), Gatherer: p.Gatherer(),
-		Aggregates: p.Aggregates(), Shelf: &mailbox.Shelf{Schedule: p.Schedule(), Bucket: p.Aggregator},
+		Aggregates: p.Aggregates(), Docket: p.Docket, Shelf: &mailbox.Shelf{Schedule: p.Schedule(), Bucket: p.Aggregator},
 		Signer: p.Signer, Local: p.Local, Log: p.Log, Events: p.Events,
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"templar/internal/attest"
@@ -33,18 +32,21 @@ var ErrPruned = errors.New("the next aggregates are past their retention")
 // Committed is called for each window that a Follow committed.
 type Committed func(a *run.Aggregate, hash protocol.Hash, bytes int64) error
 
-// Source provides the Aggregates of a replica, and the sync samples with which the resulting states
-// are compared.
+// Source provides the Aggregates of a replica, and the validators' statements about them.
 type Source struct {
 	Aggregates mailbox.Aggregates
 	Samples    attest.Samples
+	Docket     *attest.Docket
 	Directory  *directory.Directory
 	Hotkey     protocol.Hotkey // the node's own, whose sample counts for its state
 	Log        *slog.Logger    // logs the progress of a long catch-up
 }
 
 func (r *Replica) follow(ctx context.Context, from Source, target protocol.Window, deadline time.Time, each Committed) (done bool, err error) {
-	f := &follower{Replica: r, from: from, target: target, each: each, witnesses: from.Directory.Validators()}
+	f := &follower{Replica: r, from: from, target: target, each: each}
+	if err := r.Settle(ctx, from, target); err != nil {
+		return false, err
+	}
 	var ready []fetched
 	for asked := r.next; ; {
 		n := min(f.round(), int(min(target-min(asked, target), maxRound)))
@@ -68,11 +70,9 @@ func (s Source) clock() clock.Clock { return s.Aggregates.Schedule.Clock }
 
 type follower struct {
 	*Replica
-	from      Source
-	target    protocol.Window
-	each      Committed
-	witnesses []directory.Peer // validators whose stores answer
-	stake     uint64           // of all validators
+	from   Source
+	target protocol.Window
+	each   Committed
 }
 
 // fetched is an Aggregate, or why there is none.
@@ -94,12 +94,14 @@ func (f *follower) step(ctx context.Context, ready []fetched, asked protocol.Win
 	fetching, cancel := context.WithCancel(ctx)
 	defer cancel()
 	coming := make([]fetched, n)
+	terms := f.from.Docket.Terms()
 	var all bool
 	var err error
 	f.from.clock().Each(n+1, n+1, func(i int) {
 		if i < n {
 			c := &coming[i]
-			c.aggregate, c.hash, c.size, c.verdict = f.from.Aggregates.Fetch(fetching, asked+protocol.Window(i), f.term, deadline)
+			w := asked + protocol.Window(i)
+			c.aggregate, c.hash, c.size, c.verdict = f.from.Aggregates.Fetch(fetching, w, terms.Of(w), deadline)
 			return
 		}
 		if all, err = f.commit(ctx, ready); !all {
@@ -126,13 +128,17 @@ func (f *follower) commit(ctx context.Context, ready []fetched) (all bool, err e
 		case got.verdict == protocol.VerdictMissing || got.verdict == protocol.VerdictUnreachable:
 			return false, f.pruned(ctx)
 		case !got.verdict.OK():
-			return false, fmt.Errorf("aggregate of window %d: %s", f.next, got.verdict)
+			return false, f.refuse(fmt.Errorf("aggregate of window %d: %s", f.next, got.verdict))
 		}
 		if err := f.Commit(got.aggregate, got.hash); err != nil {
-			return false, err
+			return false, f.refuse(err)
 		}
-		if err := f.compare(ctx); err != nil {
-			return false, err
+		f.refused = 0
+		f.remember(ctx, f.from)
+		if len(f.Replica.open) >= looksBack { // behind: what is old can be compared
+			if err := f.settle(ctx, f.from, f.target); err != nil {
+				return false, err
+			}
 		}
 		if err := f.each(got.aggregate, got.hash, got.size); err != nil {
 			return false, err
@@ -148,24 +154,16 @@ func (f *follower) pruned(ctx context.Context) error {
 	}
 	ctx, cancel := f.from.Aggregates.Schedule.WithTimeout(ctx)
 	defer cancel()
-	if _, err := f.from.Aggregates.Bucket.Head(ctx, protocol.AggregateKey(f.next, f.term)); errors.Is(err, store.ErrNotFound) {
+	if _, err := f.from.Aggregates.Bucket.Head(ctx, protocol.AggregateKey(f.next, f.from.Docket.Terms().Of(f.next))); errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("window %d: %w", f.next, ErrPruned)
 	}
 	return nil // the store does not answer, or was just filled
 }
 
-// compare compares the committed state with the hash that the validators have published, if it is
-// old enough for them to have published it.
-func (f *follower) compare(ctx context.Context) error {
-	if f.next+protocol.Window(f.run.Params.ValidatorOffset) >= f.target {
-		return nil
+// refuse counts an Aggregate that is refused.
+func (r *Replica) refuse(err error) error {
+	if r.refused++; r.refused >= refusals {
+		return fmt.Errorf("%w: %w", ErrStranded, err)
 	}
-	a := f.from.Samples.Attest(ctx, f.witnesses, f.State(), f.from.Hotkey)
-	f.stake = max(f.stake, a.Total) // of all, including those no longer asked
-	a.Total = f.stake
-	f.witnesses = slices.DeleteFunc(f.witnesses, func(p directory.Peer) bool { return slices.Contains(a.Unreachable, p.Hotkey) })
-	if a.Outvoted() {
-		return fmt.Errorf("after window %d: %w (%v)", f.next-1, ErrContradicted, a)
-	}
-	return nil
+	return err
 }

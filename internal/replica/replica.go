@@ -31,6 +31,13 @@ type Replica struct {
 	term     protocol.Term   // of that Aggregate
 	issue    wire.Issue      // likewise; zero when it was applied by an earlier instance
 
+	final    Mark   // the newest final state
+	finals   []Mark // likewise, ascending
+	open     []open // the states after it, ascending
+	conflict *wire.Conflict
+	refused  int               // Aggregates, one after the other
+	silent   []protocol.Hotkey // validators whose stores did not answer during this Follow
+
 	ahead       protocol.Window // the first window that is not in provisional
 	provisional []float32       // nil: nothing provisional
 }
@@ -42,12 +49,14 @@ type Head struct {
 	Term     protocol.Term   // of that Aggregate; 0 at the start
 }
 
-// New returns a Replica of the parameters at a head, which it owns from then on.
+// New returns a Replica of the parameters at a head, which it owns from then on. They are final.
 func New(run run.Run, start wire.StartWindow, at Head, params []float32) *Replica {
-	return &Replica{
+	r := &Replica{
 		run: run, start: start.StartWindow, origin: start.Hash(),
 		next: at.Next, previous: at.Previous, term: at.Term, params: params, ahead: at.Next,
+		final: Mark{Next: at.Next},
 	}
+	return r
 }
 
 // Next is the first window that is not committed.

@@ -244,8 +244,8 @@ func TestFollowCompares(t *testing.T) {
 	}{
 		"all agree":             {},
 		"the lighter is faulty": {faulty: []string{"validator-1"}, forge: step},
-		"the heavier is faulty": {faulty: []string{"validator-0"}, forge: step, says: "a stake of 2000, with 1000 these; 1.05 steps apart"},
-		"both":                  {faulty: []string{"validator-0", "validator-1"}, forge: step, says: "a stake of 3000, with 0 these; 1.05 steps"},
+		"the heavier is faulty": {faulty: []string{"validator-0"}, forge: step, says: "a stake of 2000, with 1000 these; 1.15 steps apart"},
+		"both":                  {faulty: []string{"validator-0", "validator-1"}, forge: step, says: "a stake of 3000, with 0 these; 1.15 steps"},
 		"another hash":          {faulty: []string{"validator-0"}, forge: unseen, says: "0 steps apart"},
 		"a copied hash":         {faulty: []string{"validator-0", "validator-1"}, forge: copied},
 		"the heavier hangs":     {hangs: true},
@@ -267,7 +267,7 @@ func TestFollowCompares(t *testing.T) {
 					}
 					for _, v := range []string{"validator-0", "validator-1"} {
 						s := author.State()
-						if i == at && slices.Contains(c.faulty, v) {
+						if i >= at && slices.Contains(c.faulty, v) {
 							c.forge(&s)
 						}
 						if err := post(net, v, s); err != nil {
@@ -290,8 +290,8 @@ func TestFollowCompares(t *testing.T) {
 				if !done && !strings.Contains(err.Error(), c.says) {
 					t.Errorf("%v, want an error that says %q", err, c.says)
 				}
-				if !done && r.Next() != start+at+1 {
-					t.Errorf("stopped at window %d, the forged state is after window %d", r.Next(), start+at)
+				if !done && (r.Next() <= start+at || r.Next() > start+at+4) { // it looks at the signatures of every fourth window
+					t.Errorf("stopped at window %d, the forged states begin after window %d", r.Next(), start+at)
 				}
 				if took := time.Since(began); c.hangs && took != net.Run.Params.Gather() {
 					t.Errorf("a store that hangs cost %v", took)

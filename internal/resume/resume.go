@@ -42,22 +42,26 @@ func Restore(ctx context.Context, from checkpoint.Finder, events telemetry.Repor
 	return r, s, nil
 }
 
-// Recover calls run, and calls it again when its state cannot be continued: once when the state
-// differs from the network's, since a restore compares each checkpoint with the validators'
-// samples; and whenever the node has fallen behind the retention of Aggregates.
+// Recover calls run, and calls it again when its state cannot be continued: when it differs from that of
+// most of the stake, when an Aggregate in it was found to be false, when every Aggregate is refused, or
+// when the node has fallen behind the retention of Aggregates. A restore takes final states only, so that
+// the node goes on from what most of the stake has signed.
 func Recover(ctx context.Context, s schedule.Schedule, log *slog.Logger, run func(context.Context) error) error {
-	for contradicted := false; ; {
+	for {
 		err := run(ctx)
+		pause := s.Params.BlockTime()
 		switch {
-		case errors.Is(err, replica.ErrContradicted) && !contradicted:
-			contradicted = true
-			log.Error("this node's parameters are not the network's: restoring others", "err", err)
+		case errors.Is(err, replica.ErrVoid):
+			log.Warn("returning to the last final state", "err", err)
+			pause = 0
+		case errors.Is(err, replica.ErrContradicted), errors.Is(err, replica.ErrStranded):
+			log.Error("this node's parameters are not the network's: restoring the last final state", "err", err)
 		case errors.Is(err, replica.ErrPruned):
 			log.Warn("too far behind to catch up: restoring a newer state", "err", err)
-			if err := s.Clock.Sleep(ctx, s.Params.BlockTime()); err != nil {
-				return err
-			}
 		default:
+			return err
+		}
+		if err := s.Clock.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -65,5 +69,10 @@ func Recover(ctx context.Context, s schedule.Schedule, log *slog.Logger, run fun
 
 // Lost reports whether a state cannot be continued, so that a restore is needed.
 func Lost(err error) bool {
-	return errors.Is(err, replica.ErrContradicted) || errors.Is(err, replica.ErrPruned)
+	for _, lost := range []error{replica.ErrVoid, replica.ErrContradicted, replica.ErrStranded, replica.ErrPruned} {
+		if errors.Is(err, lost) {
+			return true
+		}
+	}
+	return false
 }

@@ -15,40 +15,37 @@ import (
 	"templar/internal/replica"
 	"templar/internal/resume"
 	"templar/internal/role"
+	"templar/protocol"
+	"templar/state"
 	"templar/wire"
 )
 
-// A node whose parameters differ from the network's restores once more and then fails; a node that
-// has fallen behind the retention of Aggregates restores as often as needed.
+// A node whose state cannot be continued restores another, as often as it takes; other faults end it.
 func TestRecover(t *testing.T) {
-	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) { testRecover(t, net) })
-}
-
-func testRecover(t *testing.T, net *testnet.Network) {
-	pruned := fmt.Errorf("window 7: %w", replica.ErrPruned)
-	contradicted := fmt.Errorf("after window 7: %w", replica.ErrContradicted)
-	other := errors.New("another fault")
-	for name, c := range map[string]struct {
-		ends  []error
-		wants error
-	}{
-		"well":               {[]error{nil}, nil},
-		"another fault":      {[]error{other}, other},
-		"contradicted":       {[]error{contradicted, nil}, nil},
-		"contradicted again": {[]error{contradicted, contradicted}, contradicted},
-		"pruned":             {[]error{pruned, pruned, pruned, nil}, nil},
-		"both":               {[]error{contradicted, pruned, contradicted}, contradicted},
-	} {
-		x := net.Node("miner-0").Parts()
-		runs := 0
-		err := resume.Recover(net.Context(), x.Schedule(), x.Log, func(context.Context) error {
-			runs++
-			return c.ends[runs-1]
-		})
-		if err != c.wants || runs != len(c.ends) {
-			t.Errorf("%s: %v after %d runs", name, err, runs)
+	testnet.Test(t, testnet.Config{Miners: 1}, func(net *testnet.Network) {
+		other := errors.New("another fault")
+		for name, ends := range map[string][]error{
+			"well":          {nil},
+			"another fault": {other},
+			"contradicted":  {replica.ErrContradicted, nil},
+			"void, twice":   {replica.ErrVoid, replica.ErrVoid, nil},
+			"stranded":      {replica.ErrStranded, replica.ErrContradicted, other},
+			"pruned":        {replica.ErrPruned, replica.ErrPruned, replica.ErrPruned, nil},
+		} {
+			x := net.Node("miner-0").Parts()
+			runs := 0
+			err := resume.Recover(net.Context(), x.Schedule(), x.Log, func(context.Context) error {
+				runs++
+				if err := ends[runs-1]; resume.Lost(err) {
+					return fmt.Errorf("window 7: %w", err)
+				}
+				return ends[runs-1]
+			})
+			if err != ends[len(ends)-1] || runs != len(ends) {
+				t.Errorf("%s: %v after %d runs", name, err, runs)
+			}
 		}
-	}
+	})
 }
 
 // A contradicted node does not go on with the next window.
@@ -60,17 +57,29 @@ func TestRepeatEndsWhenContradicted(t *testing.T) {
 	}
 }
 
-// A checkpoint that is temporarily unavailable is waited for, with a limit.
+func hashOf(t *testing.T, params []float32) protocol.Hash {
+	t.Helper()
+	m := testnet.Params().Model
+	space, err := state.New(m.Layout())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return space.Hash(params)
+}
+
+// An imported theta_0 that is temporarily unavailable is waited for, with a limit.
 func TestRestoreIsPatient(t *testing.T) {
 	for name, late := range map[string]int{"comes": 2, "never comes": 100} {
 		t.Run(name, func(t *testing.T) {
-			testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
+			theta := model.Init(testnet.Params().Model, 77) // not the one that the seed draws
+			imported := func(p *protocol.Params) { p.Theta0 = hashOf(t, theta) }
+			testnet.Test(t, testnet.Config{Miners: 1, Validators: 1, Params: imported}, func(net *testnet.Network) {
 				net.CommitAll()
 				v, x := net.Node("validator-0").Parts(), net.Node("miner-0").Parts()
 				if err := x.Directory.Refresh(net.Context()); err != nil {
 					t.Fatal(err)
 				}
-				theta0 := checkpoint.State{Start: 1, Next: 1, Params: model.Init(net.Run.Params.Model, 1)}
+				theta0 := checkpoint.State{Params: theta}
 				window := net.Run.Params.WindowTime()
 				go func() {
 					if clk := (clock.Wall{}); clk.Sleep(net.Context(), time.Duration(late)*window-time.Second) == nil {

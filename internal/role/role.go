@@ -25,6 +25,9 @@ import (
 type Config struct {
 	// Windows to take part in, counted from the run's start window; 0 means no end.
 	Windows uint64
+	// Theta0 is the folder of the model that is the run's theta_0, from which a validator serves it;
+	// empty: it serves none.
+	Theta0 string
 	// AllPeers gathers from every candidate, without the lead validator's selection (--test).
 	AllPeers bool
 	// Peers restricts gathers to these uids (--peers).
@@ -86,7 +89,7 @@ func (e Entry) checkClocks(ctx context.Context, aheadOfStore time.Duration) erro
 	return nil
 }
 
-// AwaitStart waits until a validator has announced the run, and logs that it waits.
+// AwaitStart waits until the run is announced, and logs that it waits.
 func AwaitStart(ctx context.Context, b *bulletin.Board, log *slog.Logger, events telemetry.Reporter) (wire.StartWindow, error) {
 	return b.AwaitStart(ctx, Waiting(log, events))
 }
@@ -100,8 +103,8 @@ func Waiting(log *slog.Logger, events telemetry.Reporter) func(why error) {
 		}
 		logged = why.Error()
 		events.Phase(0, "waiting")
-		if errors.Is(why, store.ErrNotFound) {
-			log.Info("no run announced yet: waiting for the lead validator")
+		if errors.Is(why, bulletin.ErrNotAnnounced) {
+			log.Info(why.Error())
 			return
 		}
 		log.Warn("start window cannot be read: waiting for it", "err", why)

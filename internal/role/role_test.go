@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"templar/internal/bulletin"
 	"templar/internal/clock"
 	"templar/internal/harness/testnet"
 	"templar/internal/role"
-	"templar/internal/store"
 	"templar/internal/telemetry"
 )
 
@@ -63,7 +63,7 @@ func TestRepeatEndsWithItsContext(t *testing.T) {
 func TestWaitingSaysEachReasonOnce(t *testing.T) {
 	var out bytes.Buffer
 	waiting := role.Waiting(slog.New(slog.NewTextHandler(&out, nil)), telemetry.Reporter{})
-	for _, why := range []error{store.ErrNotFound, store.ErrNotFound, errors.New("store is away"), store.ErrNotFound} {
+	for _, why := range []error{bulletin.ErrNotAnnounced, bulletin.ErrNotAnnounced, errors.New("store is away"), bulletin.ErrNotAnnounced} {
 		waiting(why)
 	}
 	if lines := strings.Count(out.String(), "\n"); lines != 3 || !strings.Contains(out.String(), "store is away") {

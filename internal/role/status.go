@@ -24,7 +24,8 @@ type Status struct {
 
 	Run         *RunStatus        `json:"run,omitempty"`
 	Done        *DoneStatus       `json:"done,omitempty"`
-	Provisional bool              `json:"provisional"` // the last window was passed without its Aggregate
+	Final       *FinalStatus      `json:"final,omitempty"` // of a node that holds the model
+	Provisional bool              `json:"provisional"`     // the last window was passed without its Aggregate
 	Trained     *TrainedStatus    `json:"trained,omitempty"`
 	Gathered    *GatheredStatus   `json:"gathered,omitempty"`
 	Scored      *ScoredStatus     `json:"scored,omitempty"`
@@ -53,6 +54,13 @@ type DoneStatus struct {
 	LearningRate float64         `json:"learning_rate"` // zero at an aggregator
 	Included     int             `json:"included"`
 	Skipped      string          `json:"skipped,omitempty"` // "2 late, 5 missing": uid and verdict
+}
+
+// FinalStatus is the newest state that the node has found final: more than half of the stake has signed
+// it. The windows after it are committed and may still be undone.
+type FinalStatus struct {
+	Window protocol.Window `json:"window"`
+	State  protocol.Hash   `json:"state"` // zero when it was restored
 }
 
 // TrainedStatus is the last training of a miner.
@@ -184,6 +192,9 @@ func (r recorder) Applied(e telemetry.Event, a telemetry.Applied) {
 	r.Done = &DoneStatus{
 		Window: e.Window, Step: a.Step, Aggregate: a.Aggregate, State: a.State, Time: e.Time,
 		LearningRate: float64(a.LearningRate), Included: len(a.Included), Skipped: telemetry.Skipped(a.Skipped),
+	}
+	if a.Final > 0 {
+		r.Status.Final = &FinalStatus{Window: a.Final - 1, State: a.FinalState}
 	}
 }
 

@@ -159,6 +159,9 @@ func (n *Network) newBlock(b chain.Block) {
 	}
 	n.trace.window(n.window)
 	n.faults.change(n.window)
+	if err := n.slander(); err != nil {
+		n.fail(err)
+	}
 	if n.config.Progress != nil {
 		n.config.Progress(n.window)
 	}

@@ -32,7 +32,8 @@ type Node struct {
 	gone    bool // for good
 	done    bool // it has reached the end of the run
 	crashed map[crash]bool
-	forged  map[string][]byte // falsified objects that it has stored, by key
+	forged  map[string][]byte                 // falsified objects that it has stored, by key
+	lied    map[protocol.Window]protocol.Term // windows about which it has lied, with the term
 
 	next  protocol.Window // the first window that it has not committed
 	clean int             // the first window since when nothing was wrong with it
@@ -57,7 +58,7 @@ func (n *Network) newNode(m Member) (*Node, error) {
 	files, err := private.Dial(store.Location{Bucket: "state", AccessKey: "owner", Secret: "owner"})
 	return &Node{
 		net: n, Name: m.Name, Role: m.Role, UID: protocol.UID(len(n.nodes)), member: m, signer: key, files: files,
-		rand: rand.New(rand.NewPCG(n.config.Seed, hash64(0, m.Name))), crashed: make(map[crash]bool), forged: make(map[string][]byte),
+		rand: rand.New(rand.NewPCG(n.config.Seed, hash64(0, m.Name))), crashed: make(map[crash]bool), forged: make(map[string][]byte), lied: make(map[protocol.Window]protocol.Term),
 	}, err
 }
 

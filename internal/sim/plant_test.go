@@ -47,7 +47,7 @@ func aggregate(change func(*Node, *run.Aggregate)) plant {
 	return only(telemetry.Aggregator, func(n *Node, _ *process, d *parts.Parts) {
 		d.Aggregator = hooked{Bucket: d.Aggregator, put: func(ctx context.Context, o object, next putter) error {
 			if w, ok := protocol.KeyWindow(o.key); ok && strings.HasPrefix(o.key, "aggregator-") {
-				o.raw = n.falsify(o.raw, w, func(a *run.Aggregate) {
+				o.raw = n.falsify(o.raw, protocol.Key{Kind: protocol.KindAggregate, Window: w}, func(a *run.Aggregate) {
 					if len(a.Included) > 1 {
 						change(n, a)
 					}
@@ -134,7 +134,7 @@ func equivocates(n *Node, _ *process, d *parts.Parts) {
 			return raw, info
 		}
 		liar := n.net.nodes[len(n.net.nodes)-1]
-		return liar.falsify(raw, w, func(a *run.Aggregate) { a.GatherTime++ }), info
+		return liar.falsify(raw, protocol.Key{Kind: protocol.KindAggregate, Window: w}, func(a *run.Aggregate) { a.GatherTime++ }), info
 	}}
 }
 

@@ -150,3 +150,39 @@ func (d drawer) falsify(f *Fault) {
 	f.Who, f.What = fmt.Sprintf("aggregator-%d", d.IntN(d.config.Aggregators)), doFalsify
 	f.Topic = []string{"sum", "members"}[d.IntN(2)]
 }
+
+// Byzantine draws what aggregators falsify, and which validators help them: those of less than half of the
+// stake, the lead among them where it has less. Aggregators lie in one of eight windows, and validators
+// change every 50 windows.
+func Byzantine(c Config) Script {
+	d := drawer{Rand: rand.New(rand.NewPCG(c.Seed, 0x6279_7a61)), config: c}
+	var s Script
+	last := c.Windows - quietEnd - 1
+	for from := 0; from <= last; from += 50 {
+		to := min(from+49, last)
+		for _, v := range d.minority() {
+			s = append(s, Fault{From: from, To: to, Who: fmt.Sprintf("validator-%d", v), What: doFalsify, Topic: anythingTrue})
+		}
+	}
+	topics := falsifiable[:len(falsifiable)-1]
+	for w := 2; w < last; w++ {
+		if d.IntN(8) == 0 {
+			who := fmt.Sprintf("aggregator-%d", d.IntN(c.Aggregators))
+			s = append(s, Fault{From: w, To: w, Who: who, What: doFalsify, Topic: topics[d.IntN(len(topics))]})
+		}
+	}
+	return s
+}
+
+// minority draws validators with less than half of the stake in all; see harness.Stake.
+func (d drawer) minority() (out []int) {
+	total := d.config.Validators * (d.config.Validators + 1) / 2
+	has := 0
+	for _, v := range d.Perm(d.config.Validators) {
+		if stake := d.config.Validators - v; 2*(has+stake) < total {
+			out, has = append(out, v), has+stake
+		}
+	}
+	slices.Sort(out)
+	return out
+}

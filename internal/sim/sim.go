@@ -60,6 +60,8 @@ type Stats struct {
 	Applied     int    `json:"applied"`    // windows, by nodes
 	Mismatches  int    `json:"mismatches"` // of these, those with other parameters than the chain of Aggregates gives
 	Provisional int    `json:"provisional"`
+	Final       int    `json:"final"`  // windows, for some node
+	Undone      int    `json:"undone"` // times that a node left an Aggregate that was false or replaced
 	Crashes     int    `json:"crashes"`
 	Failures    int    `json:"failures"` // processes that gave up and were started again
 	Events      int    `json:"events"`

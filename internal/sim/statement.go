@@ -102,6 +102,12 @@ func (f *Fault) check() error {
 			return fmt.Errorf("%q: want a node like miner-0, or one of %s", f.Who, strings.Join(groups, ", "))
 		}
 	}
+	if f.What == doFalsify {
+		role, _, _ := strings.Cut(f.Who, "-")
+		if strings.TrimSuffix(role, "s") == "validator" != (f.Topic == anythingTrue) {
+			return fmt.Errorf("%q: aggregators lie about %s, validators about %s", f.Topic, strings.Join(falsifiable[:len(falsifiable)-1], ", "), anythingTrue)
+		}
+	}
 	if (f.What == doSlow || f.What == doDisk) && f.Time <= 0 {
 		return fmt.Errorf("%v: want a time above 0", f.Time)
 	}

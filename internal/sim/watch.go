@@ -18,7 +18,7 @@ type Invariant string
 const (
 	SameState    Invariant = "same-state"    // a node's parameters are those that the chain of Aggregates gives
 	InOrder      Invariant = "in-order"      // a node applies every window, one after the other
-	OneAggregate Invariant = "one-aggregate" // a window has one, and no node applies another
+	OneAggregate Invariant = "one-aggregate" // a window and term has one, and no node applies another
 	Unbroken     Invariant = "unbroken"      // each Aggregate names the one before it, and the rate is the run's
 	Sum          Invariant = "sum"           // an Aggregate is what the gradients that it names add up to
 	Members      Invariant = "members"       // they are of selected peers, in time, as the peers stored them
@@ -29,6 +29,8 @@ const (
 	Checkpoints  Invariant = "checkpoints"   // a checkpoint is whole, and holds the committed state
 	Private      Invariant = "private"       // private state outlives a restart
 	Scores       Invariant = "scores"        // so do scores, and no window is scored twice
+	Final        Invariant = "final"         // no false state becomes final, and what is final is not undone
+	Undone       Invariant = "undone"        // what is false, or is not the network's, is undone within five windows
 	Progress     Invariant = "progress"      // a node without faults keeps up
 	Robust       Invariant = "robust"        // no role panics
 )
@@ -55,9 +57,12 @@ type watch struct {
 	net        *Network
 	violations []Violation
 
-	published []published
-	states    []protocol.Hash // before the window of the same index; one more than published
-	params    [][]float32     // likewise
+	links     map[protocol.Hash]*vertex // every Aggregate that was published
+	published []*vertex                 // those that count, by window: of the highest term
+	states    []protocol.Hash           // before the window of the same index; one more than published
+	params    [][]float32               // likewise
+	heads     map[*Node]*vertex         // the Aggregate that a node applied last; nil: it has just restored
+	finals    map[int]*vertex           // by window: what a node has found final
 	uploads   map[upload]stored
 	closings  map[int][]byte  // closing statements
 	lists     []wire.PeerList // that validators have posted
@@ -68,16 +73,45 @@ type watch struct {
 	auditor   *auditor
 }
 
-// published is the Aggregate of a window.
-type published struct {
+// vertex is a published Aggregate.
+type vertex struct {
 	*run.Aggregate
-	hash protocol.Hash
+	hash   protocol.Hash
+	window int
+	before *vertex // nil: the first, or what it names is unknown
+	params []float32
+	state  protocol.Hash // after it
+	topic  string        // what is false about it; "" if nothing is
+	at     int           // the window in which it was published
+}
+
+// lie returns the first false Aggregate on the way to l; nil if there is none. Of two of one window each may be
+// true.
+func (l *vertex) lie() *vertex {
+	var first *vertex
+	for ; l != nil; l = l.before {
+		if l.topic != "" && l.topic != "conflict" {
+			first = l
+		}
+	}
+	return first
+}
+
+// doubtful reports whether l is false, or one of two, or follows such a one.
+func (l *vertex) doubtful() bool {
+	for ; l != nil; l = l.before {
+		if l.topic != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func newWatch(n *Network) *watch {
 	theta0 := model.Init(n.run.Params.Model, n.run.Params.Seed)
 	return &watch{
 		net: n, states: []protocol.Hash{n.run.Space.Hash(theta0)}, params: [][]float32{theta0},
+		links: make(map[protocol.Hash]*vertex), heads: make(map[*Node]*vertex), finals: make(map[int]*vertex),
 		uploads: make(map[upload]stored), closings: make(map[int][]byte), scored: make(map[*Node]protocol.Window),
 		books: make(map[*Node]books), counts: make(map[*Node]uint64), at: make(map[*Node]protocol.Window),
 		auditor: newAuditor(n.run),
@@ -144,7 +178,10 @@ func (w *watch) begins(n *Node, next protocol.Window, s telemetry.Started) {
 		w.broken(w.net.window, OneAggregate, n, "starts a run from window %d, the others from %d", s.StartWindow, w.net.start)
 	}
 	w.holds(SameState, n, next, s.StateHash, "the restored model")
-	w.at[n], n.next = next, next
+	if h := w.heads[n]; h != nil && n.next > next {
+		w.net.stats.Undone++
+	}
+	w.at[n], n.next, w.heads[n] = next, next, nil
 }
 
 func (w *watch) applied(n *Node, window protocol.Window, a telemetry.Applied) {
@@ -154,40 +191,84 @@ func (w *watch) applied(n *Node, window protocol.Window, a telemetry.Applied) {
 		w.broken(i, InOrder, n, "applies the window when it stands before window %d", w.net.index(w.at[n]))
 	}
 	w.at[n], n.next = window+1, window+1
-	if i >= 0 && i < len(w.published) && w.published[i].hash != a.Aggregate {
-		w.broken(i, OneAggregate, n, "applies Aggregate %s, published was %s", a.Aggregate.Short(), w.published[i].hash.Short())
-	}
-	if want, known := w.state(window + 1); known && want != a.State {
-		w.net.stats.Mismatches++
-	}
-	w.holds(SameState, n, window+1, a.State, "the model after the window")
 	if a.Step != uint64(i) {
 		w.broken(i, InOrder, n, "counts it as step %d", a.Step)
+	}
+	l := w.links[a.Aggregate]
+	if l == nil || l.window != i {
+		w.broken(i, OneAggregate, n, "applies Aggregate %s, which was not published", a.Aggregate.Short())
+		return
+	}
+	if l.state != a.State {
+		w.net.stats.Mismatches++
+		w.broken(i, SameState, n, "the model after the window has state %s, the chain of Aggregates gives %s", a.State.Short(), l.state.Short())
+	}
+	if h := w.heads[n]; h != nil && l.before != h {
+		w.broken(i, Unbroken, n, "applies an Aggregate that follows another than the one it applied before")
+	}
+	w.heads[n] = l
+	w.final(n, l, a)
+}
+
+// final takes what a node that has applied l calls final.
+func (w *watch) final(n *Node, l *vertex, a telemetry.Applied) {
+	i := w.net.index(a.Final) - 1
+	if a.FinalState.IsZero() || i < 0 {
+		return
+	}
+	for l != nil && l.window > i {
+		l = l.before
+	}
+	switch {
+	case l == nil:
+		return
+	case l.state != a.FinalState:
+		w.broken(i, Final, n, "calls the state %s final, the Aggregates that it applied give %s", a.FinalState.Short(), l.state.Short())
+	case l.lie() != nil:
+		w.broken(i, Final, n, "calls a state final after the false Aggregate of window %d", l.lie().window)
+	case w.finals[i] != nil && w.finals[i] != l:
+		w.broken(i, Final, n, "calls another state final than a node did before")
+	}
+	if w.published[i] != l { // of two Aggregates of a window, this one counts
+		w.adopt(l)
+	}
+	for ; l != nil && w.finals[l.window] == nil; l = l.before {
+		w.finals[l.window] = l
+		w.net.stats.Final++
+	}
+}
+
+// undone checks that no honest node stays for longer than five windows with what is false, or with what
+// has been replaced.
+func (w *watch) undone(n *Node, now int) {
+	const most = 5
+	l := w.heads[n]
+	if l == nil || n.done {
+		return
+	}
+	since := -1
+	if lie := l.lie(); lie != nil {
+		since = lie.at
+	} else {
+		for ; l != nil && w.published[l.window] != l; l = l.before {
+			since = w.published[l.window].at
+		}
+	}
+	if since >= 0 && now-since > most {
+		w.broken(now, Undone, n, "holds a state for %d windows that is false or was replaced", now-since)
 	}
 }
 
 // audited holds a validator's verdict against the script.
 func (w *watch) audited(n *Node, window protocol.Window, a telemetry.Audited) {
 	i := w.net.index(window)
-	falsified := w.net.falsified(i)
-	switch {
-	case falsified && a.Honest:
-		w.broken(i, Honest, n, "finds no fault with a falsified Aggregate")
-	case !falsified && !a.Honest:
+	lied := false
+	for _, l := range w.links {
+		lied = lied || l.window <= i && i-l.window <= settling && l.topic != "" // what follows a lie is no better
+	}
+	if !lied && !a.Honest {
 		w.broken(i, Honest, n, "reports a correct Aggregate as falsified")
 	}
-}
-
-// falsified reports whether the Aggregate of a window has a wrong sum or wrong members.
-// Every node refuses an Aggregate that is falsified in another way.
-func (n *Network) falsified(window int) bool {
-	for _, node := range n.nodes {
-		if topic := n.faults.falsifies(node, window); topic == "sum" || topic == "members" || topic == "closing" {
-			a := n.watch.published[window]
-			return a.Aggregator == node.signer.Hotkey() && (len(a.Included) > 0 || topic == "closing")
-		}
-	}
-	return false
 }
 
 // settle takes what the audits of the windows so far have found.

@@ -2,9 +2,7 @@ package sim
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -41,7 +39,8 @@ func (w *watch) stored(n *Node, bucket, key string, raw []byte) {
 	}
 	switch {
 	case strings.HasPrefix(key, objects["aggregate"]) && bucket == harness.AggregatorBucket:
-		w.publishes(n, window, raw)
+		k, _ := protocol.ParseKey(key)
+		w.publishes(n, k, raw)
 	case strings.HasPrefix(key, objects["gradient"]) && bucket == n.Name:
 		w.uploaded(n, window, raw)
 	case strings.HasPrefix(key, objects["key"]) && bucket == n.Name:
@@ -61,32 +60,38 @@ func (w *watch) stored(n *Node, bucket, key string, raw []byte) {
 	}
 }
 
-// publishes takes the next link of the chain of Aggregates.
-func (w *watch) publishes(n *Node, window protocol.Window, raw []byte) {
-	run, i := w.net.run, w.net.index(window)
-	a, hash, verdict := run.Aggregate(raw, window, 0)
+// publishes takes the next link of a chain of Aggregates.
+func (w *watch) publishes(n *Node, key protocol.Key, raw []byte) {
+	run, i := w.net.run, w.net.index(key.Window)
+	a, hash, verdict := run.Aggregate(raw, key.Window, key.Term)
 	if !verdict.OK() {
 		w.broken(i, OneAggregate, n, "publishes an Aggregate that is %v", verdict)
 		return
 	}
-	if i >= 0 && i < len(w.published) {
-		if w.published[i].hash != hash {
-			w.broken(i, OneAggregate, n, "publishes %s, published was %s", hash.Short(), w.published[i].hash.Short())
-		} else { // which the store had forgotten
-			w.net.trace.add(n, "puts back %d", i)
-		}
+	if w.links[hash] != nil {
+		w.net.trace.add(n, "puts back %d", i) // the store had forgotten it
 		return
 	}
-	if i != len(w.published) {
+	topic := w.net.lied(n, key)
+	for _, l := range w.links {
+		if l.window == i && l.Term == a.Term && topic == "" && l.topic == "" {
+			w.broken(i, OneAggregate, n, "publishes %s, published was %s", hash.Short(), l.hash.Short())
+		}
+	}
+	if i < 0 || i > len(w.published) {
 		w.broken(i, Unbroken, n, "publishes the window before window %d", len(w.published))
 		return
 	}
+	var before *vertex
 	var previous protocol.Hash
 	if i > 0 {
+		if before = w.links[a.Previous]; before == nil && topic != "history" || before != nil && before.window != i-1 {
+			w.broken(i, Unbroken, n, "names %s as the Aggregate before, which is none of window %d", a.Previous.Short(), i-1)
+			return
+		}
 		previous = w.published[i-1].hash
 	}
-	topic := w.net.faults.falsifies(n, i)
-	if a.Previous != previous && topic != "history" {
+	if a.Previous != previous && topic != "history" && !before.doubtful() && !w.published[i-1].doubtful() {
 		w.broken(i, Unbroken, n, "names %s as the Aggregate before, which is %s", a.Previous.Short(), previous.Short())
 	}
 	if !run.Method.AcceptsRate(uint64(i), a.LearningRate) && topic != "rate" {
@@ -95,20 +100,61 @@ func (w *watch) publishes(n *Node, window protocol.Window, raw []byte) {
 	if c := w.closings[i]; (c == nil || wire.ClosingHash(c) != a.Closing) && topic != "closing" {
 		w.broken(i, Sealed, n, "names a closing statement that is not the window's")
 	}
-	w.append(a, hash)
+	l := w.enter(i, before, a, hash, topic)
+	if i == len(w.published) || a.Term > w.published[i].Term {
+		w.stand(l)
+	}
 	if topic == "" {
 		w.judge(n, i, a)
+	} else {
+		w.net.betray(l)
 	}
 	w.forget(i)
 }
 
-func (w *watch) append(a *run.Aggregate, hash protocol.Hash) {
-	run := w.net.run
-	params := slices.Clone(w.params[len(w.params)-1])
+// enter enters a published Aggregate.
+func (w *watch) enter(i int, before *vertex, a *run.Aggregate, hash protocol.Hash, topic string) *vertex {
+	run, params := w.net.run, w.params[0]
+	if i > 0 {
+		params = w.params[i]
+		if before != nil {
+			params = before.params
+		}
+	}
+	params = slices.Clone(params)
 	run.Method.Apply(params, a.Update, a.LearningRate)
-	w.published = append(w.published, published{a, hash})
-	w.params = append(w.params, params)
-	w.states = append(w.states, run.Space.Hash(params))
+	l := &vertex{Aggregate: a, hash: hash, window: i, before: before, params: params, state: run.Space.Hash(params), topic: topic, at: w.net.window}
+	w.links[hash] = l
+	return l
+}
+
+// adopt makes the chain of l the one that counts, and what follows it.
+func (w *watch) adopt(l *vertex) {
+	var chain []*vertex
+	for ; l != nil && (l.window >= len(w.published) || w.published[l.window] != l); l = l.before {
+		chain = append(chain, l)
+	}
+	for _, l := range slices.Backward(chain) {
+		w.stand(l)
+	}
+	for next := chain[0]; next != nil; {
+		var after *vertex
+		for _, l := range w.links {
+			if l.before == next && (after == nil || l.Term > after.Term) {
+				after = l
+			}
+		}
+		if next = after; next != nil {
+			w.stand(next)
+		}
+	}
+}
+
+// stand makes l the Aggregate of its window, and forgets those after it.
+func (w *watch) stand(l *vertex) {
+	w.published = append(w.published[:l.window:l.window], l)
+	w.params = append(w.params[:l.window+1:l.window+1], l.params)
+	w.states = append(w.states[:l.window+1:l.window+1], l.state)
 }
 
 // remembered is for how many windows the watch keeps parameters and gradients: longer than
@@ -118,6 +164,12 @@ const remembered = 64
 func (w *watch) forget(i int) {
 	if old := i - remembered; old >= 0 {
 		w.params[old] = nil
+		for hash, l := range w.links {
+			if l.window < old {
+				delete(w.links, hash)
+				l.params, l.before = nil, nil
+			}
+		}
 		for _, n := range w.net.nodes {
 			delete(w.uploads, upload{old, n.UID})
 		}
@@ -279,39 +331,38 @@ func (w *watch) selected(uid protocol.UID, window protocol.Window) bool {
 	})
 }
 
-// sampled compares a sync sample with the parameters after its window. Its signature is
+// sampled compares a sync sample with the parameters after the Aggregate that it names. Its signature is
 // for the validators to check: here only the state hash and the values count.
 func (w *watch) sampled(n *Node, window protocol.Window, raw []byte) {
 	i := w.net.index(window)
-	if i < 0 || i+1 >= len(w.params) || w.params[i+1] == nil {
-		if i+1 >= len(w.params) {
-			w.broken(i, Samples, n, "samples a window without an Aggregate")
-		}
+	values := min(w.net.run.Params.SampleValues, w.net.run.Space.Size())
+	m, verdict := wire.DecodeSample(raw, wire.Expect{Run: w.net.run.Hash, Window: window, UID: n.UID, Hotkey: n.signer.Hotkey()}, values)
+	if !verdict.OK() {
+		w.broken(i, Samples, n, "its sync sample is %v", verdict)
+		return
+	}
+	l := w.links[m.Issue.Content]
+	switch {
+	case l == nil && i < len(w.published)-remembered:
+		return
+	case l == nil || l.window != i:
+		w.broken(i, Samples, n, "samples a window without an Aggregate")
+		return
+	case l.state != m.State:
+		w.broken(i, Samples, n, "its sync sample has state %s, the chain of Aggregates gives %s", m.State.Short(), l.state.Short())
 		return
 	}
 	end, err := w.net.blocks.chain.Block(w.net.ctx, w.net.run.Params.FirstBlock(window+1))
-	if err != nil {
+	if err != nil || l.params == nil || w.net.replaced[end.Number] {
 		return
 	}
-	want := attest.Samples{Run: w.net.run}.Of(w.params[i+1], end, n.signer.Hotkey())
-	at := len(raw) - sampleTrailer - 4*len(want)
-	if state := at - 4 - len(protocol.Hash{}); state >= 0 { // before the number of values
-		w.holds(Samples, n, window+1, protocol.Hash(raw[state:at-4]), "its sync sample")
-	}
-	if w.net.replaced[end.Number] || at < 0 {
-		return
-	}
-	values := raw[at:]
-	for k, v := range want {
-		if binary.LittleEndian.Uint32(values[4*k:]) != math.Float32bits(v) {
-			w.broken(i, Samples, n, "value %d of the sync sample is %v, want %v", k, math.Float32frombits(binary.LittleEndian.Uint32(values[4*k:])), v)
+	for k, v := range (attest.Samples{Run: w.net.run}).Of(l.params, end, n.signer.Hotkey()) {
+		if m.Values[k] != v {
+			w.broken(i, Samples, n, "value %d of the sync sample is %v, want %v", k, m.Values[k], v)
 			return
 		}
 	}
 }
-
-// sampleTrailer is what follows the values of a sample: digest and signature.
-const sampleTrailer = 32 + 64
 
 // checkpointed checks a checkpoint whose manifest has just been stored.
 func (w *watch) checkpointed(n *Node, bucket string, next protocol.Window, raw []byte) {
@@ -320,7 +371,11 @@ func (w *watch) checkpointed(n *Node, bucket string, next protocol.Window, raw [
 		w.broken(w.net.index(next), Checkpoints, n, "stores a manifest that cannot be read: %v", err)
 		return
 	}
-	w.holds(Checkpoints, n, m.Next, m.StateHash, "its checkpoint")
+	if l := w.links[m.Previous]; l != nil && l.state != m.StateHash {
+		w.broken(w.net.index(next), Checkpoints, n, "its checkpoint has state %s, the chain of Aggregates gives %s", m.StateHash.Short(), l.state.Short())
+	} else if l == nil {
+		w.holds(Checkpoints, n, m.Next, m.StateHash, "its checkpoint")
+	}
 	b, err := w.net.store.Dial(location(bucket, false))
 	for _, f := range m.Files {
 		if err == nil {

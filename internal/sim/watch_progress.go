@@ -15,6 +15,9 @@ func (w *watch) windowBegins(i int) {
 	w.settle()
 	trouble := w.net.trouble(i) || i > 0 && w.net.trouble(i-1)
 	for _, n := range w.net.nodes {
+		if w.quiet(n) || n.running() && !n.absent() && !w.net.troubleOf(n, i) {
+			w.undone(n, i)
+		}
 		if trouble || n.absent() || w.net.troubleOf(n, i) || i > 0 && w.net.troubleOf(n, i-1) {
 			n.clean = i + 1
 			continue

@@ -176,12 +176,18 @@ type Applied struct {
 	Included       []protocol.UID
 	Skipped        map[protocol.UID]protocol.Verdict
 	Provisional    bool
+
+	// Final is the first window that is not final, and FinalState the state before it; zero when it
+	// was restored and not hashed.
+	Final      protocol.Window
+	FinalState protocol.Hash
 }
 
 // Audited: a validator recomputed the window's Aggregate from the gradients it names.
 type Audited struct {
 	Honest    bool
 	Gradients int
+	LeftOut   []protocol.UID // selected peers whose gradients were valid, and are not in it
 }
 
 // Evaluated: a validator measured the effect of miners' gradients on the loss.

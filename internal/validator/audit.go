@@ -2,49 +2,121 @@ package validator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"templar/internal/directory"
 	"templar/internal/run"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
 )
 
-// audit recomputes an Aggregate from the gradients that it names, and logs an error when
-// the published sum differs or a named gradient is not available. Gradients come from this
-// validator's own gather of the window, and otherwise from the archive or the miner's bucket: an aggregator that
-// stops after it has published leaves an archive with gaps. A window that was not gathered is not audited.
-func (v *Validator) audit(ctx context.Context, a *run.Aggregate) {
-	if v.judged == nil || v.judged.plan.Window != a.Window {
-		return
+var (
+	// errFalse is wrapped when an Aggregate was found to be false: it is charged, and not applied.
+	errFalse = errors.New("the aggregate is false")
+	// errUndecided is wrapped while gradients that an Aggregate names cannot be read.
+	errUndecided = errors.New("the aggregate cannot be recomputed yet")
+)
+
+// examine recomputes an Aggregate before it is applied and its state is signed. Gradients come from this
+// validator's own gather of the window, and otherwise from the archive. One that is false is charged,
+// unless more than half of the stake has signed the state after it: then this validator follows.
+func (v *Validator) examine(ctx context.Context, a *applicable, current protocol.Window) error {
+	if v.passed == a.hash {
+		return nil
 	}
-	if fault := v.unclosed(a); fault != "" {
-		v.Log.Error("the aggregate is wrong: "+fault, "window", a.Window, "hotkey", a.Aggregator)
-		v.Events.Emit(a.Window, telemetry.Audited{})
-		return
+	reason := v.fault(ctx, a, current)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	if len(a.Included) == 0 {
-		return
+	switch {
+	case reason == undecided:
+		return fmt.Errorf("window %d: %w", a.Window, errUndecided)
+	case reason == "":
+		v.passed = a.hash
+		return nil
 	}
-	sum := v.Source.Aggregates.Sum(ctx, a, func(in wire.Included) *run.Gradient { return v.held(ctx, a.Window, in) })
-	if sum.Unread > 0 {
-		return // undecided: some gradients could not be read
+	validators := v.Directory.Validators()
+	if 2*v.Samples.Applied(ctx, validators, a.Window, a.hash) > directory.Stake(validators) {
+		v.Log.Error("this validator finds an aggregate false that most of the stake has applied: following it", "window", a.Window, "reason", string(reason))
+		v.passed = a.hash
+		return nil
 	}
-	for _, h := range sum.Hidden {
-		v.Log.Error("the aggregate is wrong: it names a gradient that is neither in the archive nor in its miner's bucket", "window", a.Window, "hotkey", a.Aggregator, "uid", h.UID, "verdict", h.Verdict)
+	v.Log.Error("the aggregate is false", "window", a.Window, "hotkey", a.Aggregator, "reason", string(reason))
+	v.Events.Emit(a.Window, telemetry.Audited{Gradients: len(a.Included)})
+	c := wire.Charge{Term: a.Term, Window: a.Window, Reason: reason, Accused: a.Aggregator, Content: a.hash}
+	if w := a.Window - 1; reason == wire.ReasonChain && a.Previous != v.model.Previous() && w >= v.model.Final().Next {
+		// It follows another Aggregate of the window before than the one that was applied.
+		c.Window, c.Term, c.Content = w, v.model.Term(), a.Previous
 	}
-	honest := len(sum.Hidden) == 0
-	if count, _ := v.Method.Differ(sum.Update, a.Update); honest && count > 0 {
-		v.Log.Error("the aggregate is wrong: its update differs from that of the gradients that it names", "window", a.Window, "hotkey", a.Aggregator)
-		honest = false
+	if err := v.charge(ctx, c); err != nil {
+		return err
 	}
-	v.Events.Emit(a.Window, telemetry.Audited{Honest: honest, Gradients: sum.Gradients})
+	return fmt.Errorf("window %d: %w", a.Window, errFalse)
 }
 
-// held returns the gradient that an Aggregate names if this validator has gathered it, or can.
+// undecided is in place of a reason.
+const undecided wire.Reason = "undecided"
+
+// fault returns why an Aggregate is false; empty when it is not. Payloads may be missing until the end
+// of the window after the one in which they are first asked for.
+func (v *Validator) fault(ctx context.Context, a *applicable, current protocol.Window) wire.Reason {
+	if err := v.model.Check(a.Aggregate); err != nil {
+		v.Log.Error("the aggregate does not follow the chain", "window", a.Window, "err", err)
+		return wire.ReasonChain
+	}
+	if v.judged != nil && v.judged.plan.Window == a.Window {
+		if fault := v.unclosed(a.Aggregate); fault != "" {
+			v.Log.Error("the aggregate contradicts the closing statement: "+fault, "window", a.Window, "hotkey", a.Aggregator)
+			return wire.ReasonChain
+		}
+	}
+	sum := v.Source.Aggregates.Sum(ctx, a.Aggregate, func(in wire.Included) *run.Gradient { return v.held(ctx, a.Window, in) })
+	for _, h := range sum.Hidden {
+		v.Log.Warn("the aggregate names a gradient that is neither in the archive nor in its miner's bucket", "window", a.Window, "hotkey", a.Aggregator, "uid", h.UID, "verdict", h.Verdict)
+	}
+	if sum.Unread > 0 || len(sum.Hidden) > 0 {
+		if current <= v.payloadsDue(a.Window) {
+			return undecided
+		}
+		return wire.ReasonPayloads
+	}
+	if count, _ := v.Method.Differ(sum.Update, a.Update); count > 0 {
+		v.Log.Error("the aggregate's update differs from that of the gradients that it names", "window", a.Window, "hotkey", a.Aggregator)
+		return wire.ReasonUpdate
+	}
+	v.Events.Emit(a.Window, telemetry.Audited{Honest: true, Gradients: sum.Gradients, LeftOut: v.leftOut(a)})
+	return ""
+}
+
+// payloadsDue is the last window in which payloads of w may be missing.
+func (v *Validator) payloadsDue(w protocol.Window) protocol.Window {
+	return w + protocol.Window(v.Params.ValidatorOffset) + 1
+}
+
+// leftOut returns the valid gradients of selected peers that the Aggregate leaves out. That is held
+// against the aggregator, and makes no Aggregate false: this validator may have read a gradient that the
+// aggregator could not.
+func (v *Validator) leftOut(a *applicable) (out []protocol.UID) {
+	if v.judged == nil || v.judged.plan.Window != a.Window {
+		return nil
+	}
+	for _, p := range v.judged.payloads {
+		if p.Verdict.OK() && v.judged.selected[p.Peer.UID] && !v.judged.includes(p.Peer.UID, p.Content) {
+			out = append(out, p.Peer.UID)
+		}
+	}
+	return out
+}
+
+// held returns the gradient that an Aggregate names if this validator has gathered it, or can: from the archive or,
+// as an aggregator that stops after it has published leaves an archive with gaps, from the miner's bucket.
 func (v *Validator) held(ctx context.Context, w protocol.Window, in wire.Included) *run.Gradient {
-	if p := v.judged.payload(in.UID); p != nil && p.Verdict.OK() && p.Content == in.Content && p.Peer.Hotkey == in.Hotkey {
-		return p.Gradient
+	if v.judged != nil && v.judged.plan.Window == w {
+		if p := v.judged.payload(in.UID); p != nil && p.Verdict.OK() && p.Content == in.Content && p.Peer.Hotkey == in.Hotkey {
+			return p.Gradient
+		}
 	}
 	if g, verdict := v.Source.Aggregates.Archived(ctx, w, in); verdict.OK() {
 		return g

@@ -7,7 +7,6 @@ import (
 
 	"templar/internal/checkpoint"
 	"templar/internal/clock"
-	"templar/internal/mailbox"
 	"templar/internal/run"
 	"templar/internal/telemetry"
 	"templar/protocol"
@@ -21,9 +20,9 @@ func (v *Validator) checkpoint(ctx context.Context) error {
 		return nil
 	}
 	next := v.model.Next()
-	if _, _, err := v.Saver.Save(ctx, v.Local, checkpoint.State{
+	if _, _, err := v.Saver.SaveWith(ctx, v.Local, checkpoint.State{
 		Start: v.model.Start(), Next: next, Previous: v.model.Previous(), Term: v.model.Term(), Params: v.model.Params(), Hash: v.model.StateHash,
-	}); err != nil {
+	}, checkpoint.Options{Final: v.model.Final().Next}); err != nil {
 		return err
 	}
 	v.owed = false
@@ -137,7 +136,7 @@ func (v *Validator) catchUp(ctx context.Context, target protocol.Window) error {
 	}
 	done, err := v.model.Follow(ctx, v.Source, target, v.Schedule.AggregateDeadline(end), func(a *run.Aggregate, hash protocol.Hash, size int64) error {
 		v.absent.Add(a)
-		v.Events.Emit(a.Window, mailbox.Applied(a, hash, v.model.StateHash(), v.model.Step()-1, size))
+		v.Events.Emit(a.Window, v.model.Applied(a, hash, size))
 		v.owed = v.owed || v.model.Step()%v.Params.CheckpointFrequency == 0 || v.model.Next() == v.stop
 		return nil
 	})

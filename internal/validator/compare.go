@@ -64,6 +64,7 @@ func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w proto
 		return &score.Sync{Verdict: verdict}
 	}
 	if sample.Issue.Content != v.model.Previous() {
+		v.model.Report(v.Samples.Conflict(v.model.State().Issue, sample.Issue))
 		v.Log.Warn("a miner reports another aggregate: its report is false, or the aggregator signed two", "window", w, "uid", p.UID,
 			"theirs", sample.Issue.Content.Short(), "ours", v.model.Previous().Short())
 	}

@@ -119,7 +119,7 @@ type applicable struct {
 // lookAhead fetches the Aggregate of w, which names the gradients of the window. It should exist
 // at this distance; without it the validator judges by its own gather.
 func (v *Validator) lookAhead(ctx context.Context, w protocol.Window) (*applicable, error) {
-	a, hash, size, verdict := v.Source.Aggregates.Fetch(ctx, w, v.model.Term(), v.Clock.Now().Add(v.Params.Gather()))
+	a, hash, size, verdict := v.Source.Aggregates.Fetch(ctx, w, v.term(w), v.Clock.Now().Add(v.Params.Gather()))
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

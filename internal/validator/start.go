@@ -3,37 +3,40 @@ package validator
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"time"
 
 	"templar/internal/bulletin"
 	"templar/internal/checkpoint"
 	"templar/internal/model"
 	"templar/internal/role"
-	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
 )
 
-// start finds the announced start window. The lead validator announces one itself when
-// there is none.
+// start finds the announced start window, and repeats the announcement, so that more than half of
+// the stake stands behind it. Where there is none, the validator with the highest stake makes one; after
+// every two windows without one the next stake may as well.
 func (v *Validator) start(ctx context.Context) (wire.StartWindow, error) {
+	if err := v.serveTheta0(ctx); err != nil {
+		return wire.StartWindow{}, err
+	}
 	waiting := role.Waiting(v.Log, v.Events)
+	began := v.Clock.Now()
 	for {
 		if err := v.Directory.Refresh(ctx); err != nil {
 			return wire.StartWindow{}, err
 		}
-		s, by, err := v.Board.FetchStart(ctx)
+		s, err := v.Board.Start(ctx)
 		switch {
-		case err == nil && by.Hotkey != v.Outbox.Signer.Hotkey():
-			return s, v.Board.PostStart(ctx, s) // so that the announcement survives its first author
-		case err == nil || errors.Is(err, bulletin.ErrOtherRun):
+		case err == nil:
+			return s, v.Board.PostStart(ctx, s)
+		case errors.Is(err, bulletin.ErrOtherRun):
 			return s, err
 		}
-		lead, ok := v.Directory.Lead()
-		if errors.Is(err, store.ErrNotFound) && ok && lead.Hotkey == v.Outbox.Signer.Hotkey() {
-			if err := v.announce(ctx); err != nil {
-				return s, err
-			}
-			continue
+		if err := v.propose(ctx, began); err != nil {
+			return s, err
 		}
 		waiting(err)
 		if err := v.Clock.Sleep(ctx, v.Schedule.Poll()); err != nil {
@@ -42,24 +45,84 @@ func (v *Validator) start(ctx context.Context) (wire.StartWindow, error) {
 	}
 }
 
-// announce draws theta_0, stores it as the run's first checkpoint, and posts the start
-// window before it begins.
-func (v *Validator) announce(ctx context.Context) error {
-	v.Events.Phase(0, "announcing")
-	params := model.Init(v.Params.Model, v.Params.Seed)
-	start, err := v.upcoming(ctx)
+// propose posts an announcement: of those that others have made and that are still ahead, the one with
+// the most stake, or else one of its own, when it is this validator's turn. One that it has posted
+// stands until its window has begun without a majority.
+func (v *Validator) propose(ctx context.Context, began time.Time) error {
+	now, err := v.Schedule.CurrentWindow(ctx)
 	if err != nil {
 		return err
 	}
-	theta0 := checkpoint.State{Start: start, Next: start, Params: params}
-	if _, _, err := v.Saver.Save(ctx, v.Outbox.Bucket, theta0); err != nil {
+	theta0 := v.theta0()
+	me, rank := v.Outbox.Signer.Hotkey(), -1
+	stake := make(map[wire.StartWindow]uint64)
+	var best wire.StartWindow
+	for i, a := range v.Board.Announcements(ctx) {
+		ahead := a.Err == nil && a.Run == v.Hash && a.StateHash == theta0 && a.StartWindow.StartWindow > now
+		if a.By.Hotkey == me {
+			if rank = i; ahead {
+				return nil
+			}
+		}
+		if ahead {
+			if stake[a.StartWindow] += a.By.Stake; stake[a.StartWindow] > stake[best] {
+				best = a.StartWindow
+			}
+		}
+	}
+	switch turn := began.Add(time.Duration(2*rank) * v.Params.WindowTime()); {
+	case best.StartWindow > 0:
+		return v.Board.PostStart(ctx, best)
+	case rank < 0 || v.Clock.Now().Before(turn):
+		return nil
+	}
+	v.Events.Phase(0, "announcing")
+	s := wire.StartWindow{Run: v.Hash, StateHash: theta0}
+	if s.StartWindow, err = v.upcoming(ctx); err != nil {
 		return err
 	}
-	if now, err := v.Schedule.CurrentWindow(ctx); err != nil || now >= start {
-		return err // the upload took too long: the next try begins later
+	v.Log.Info("run announced", "window", s.StartWindow, "run", v.Hash.Short())
+	return v.Board.PostStart(ctx, s)
+}
+
+// theta0 is the state hash of the run's theta_0. It is computed before a run is announced, so that only
+// what is ready is announced.
+func (v *Validator) theta0() protocol.Hash {
+	if h := v.Params.Theta0; !h.IsZero() {
+		return h
 	}
-	v.Log.Info("run announced", "window", start, "run", v.Hash.Short())
-	return v.Board.PostStart(ctx, wire.StartWindow{Run: v.Hash, StartWindow: start, StateHash: v.Space.Hash(params)})
+	if v.drawn.IsZero() {
+		v.drawn = v.Space.Hash(model.Init(v.Params.Model, v.Params.Seed))
+	}
+	return v.drawn
+}
+
+// serveTheta0 stores an imported theta_0 in the own bucket, before the run is announced, unless it is
+// there. An interrupted upload goes on from where it was.
+func (v *Validator) serveTheta0(ctx context.Context) error {
+	if v.cfg.Theta0 == "" {
+		return nil
+	}
+	have, err := checkpoint.Windows(ctx, v.Outbox.Bucket)
+	if err != nil || slices.Contains(have, checkpoint.Imported) {
+		return err
+	}
+	m, params, err := model.Load(v.cfg.Theta0)
+	if err != nil {
+		return err
+	}
+	if m.InitStd = v.Params.Model.InitStd; m != v.Params.Model {
+		return fmt.Errorf("theta_0: the model in %s has another shape than the run's", v.cfg.Theta0)
+	}
+	if got := v.Space.Hash(params); got != v.Params.Theta0 {
+		return fmt.Errorf("theta_0: the model in %s has the state hash %s; the run parameters state %s", v.cfg.Theta0, got, v.Params.Theta0)
+	}
+	v.Events.Phase(0, "uploading theta_0")
+	_, size, err := v.Saver.Save(ctx, v.Outbox.Bucket, checkpoint.State{Params: params})
+	if err == nil {
+		v.Log.Info("theta_0 stored", "bytes", size)
+	}
+	return err
 }
 
 // upcoming returns the next window that starts late enough for all nodes to learn of it.

@@ -66,6 +66,7 @@ type Validator struct {
 	cfg      role.Config
 	gathers  *mailbox.Gathers
 
+	drawn  protocol.Hash // of the theta_0 that the seed draws; zero: not drawn yet
 	model  *replica.Replica
 	owed   bool               // a checkpoint is due and not saved
 	shelf  *shelf             // of checkpoints that are saved and not published
@@ -73,6 +74,11 @@ type Validator struct {
 	active *directory.Tracker // the active miners; nil before the first check
 	absent mailbox.Absent     // by the Aggregates that are applied
 	judged *session           // the last that was closed: its Aggregate may come later
+	passed protocol.Hash      // the Aggregate that was found right last
+
+	awaited awaited       // the Aggregate that is not there yet
+	charges []wire.Charge // that this validator has published
+	finals  resume.Finals
 
 	book     score.Book
 	reported protocol.Window // book.Next of the report that was published last
@@ -80,7 +86,7 @@ type Validator struct {
 
 // New returns a validator that Run starts.
 func New(cfg role.Config, d Deps) *Validator {
-	v := &Validator{Deps: d, cfg: cfg, gathers: cfg.Gathers(d.Schedule, d.Local)}
+	v := &Validator{Deps: d, cfg: cfg, gathers: cfg.Gathers(d.Schedule, d.Local), finals: resume.Finals{Run: d.Run.Hash, Local: d.Local}}
 	v.Events, v.progress = role.Watch(d.Events)
 	return v
 }
@@ -129,6 +135,9 @@ func (v *Validator) join(ctx context.Context) error {
 	if v.model, err = v.restore(ctx, start); err != nil {
 		return err
 	}
+	if err := v.loadCharges(ctx); err != nil {
+		return err
+	}
 	v.stop = schedule.StopAfter(start.StartWindow, v.cfg.Windows)
 	return nil
 }
@@ -167,6 +176,12 @@ func (v *Validator) window(ctx context.Context) error {
 	}
 	if err := v.Directory.Refresh(ctx); err != nil {
 		return err
+	}
+	if err := v.model.Settle(ctx, v.Source, current); err != nil {
+		return err
+	}
+	if err := v.chargeConflict(ctx); err != nil {
+		v.Log.Warn("a conflict is not charged yet", "window", w, "err", err)
 	}
 	switch {
 	case v.book.Next > w: // closed before: its Aggregate was late, or we were restarted

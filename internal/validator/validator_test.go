@@ -1,11 +1,14 @@
 package validator_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"templar/internal/attest"
 	"templar/internal/chain"
+	"templar/internal/finality"
 	"templar/internal/harness/testnet"
 	"templar/internal/run"
 	"templar/internal/telemetry"
@@ -13,81 +16,98 @@ import (
 	"templar/wire"
 )
 
-// An aggregator that publishes another update than the gradients give, under its own valid
-// signature, moves all nodes alike, and every validator detects it.
-func TestLyingAggregator(t *testing.T) {
-	testnet.Test(t, testnet.Config{Miners: 2, Validators: 2}, func(net *testnet.Network) {
-		liar := net.Node("aggregator-0")
-		liar.Tamper = func(key string, body []byte) (string, []byte) {
-			w, _ := protocol.KeyWindow(key)
-			if strings.HasPrefix(key, "aggregator-") && w == net.Window(3) {
-				body = corrupt(t, net, w, body)
+// lies makes an aggregator falsify the Aggregate of the run's window 3 in term 0, with a valid signature.
+func lies(t *testing.T, net *testnet.Network, name string, change func(*run.Aggregate)) {
+	net.Node(name).Tamper = func(key string, body []byte) (string, []byte) {
+		if w := net.Window(3); key == protocol.AggregateKey(w, 0) {
+			a, _, verdict := net.Run.Aggregate(body, w, 0)
+			if !verdict.OK() {
+				t.Fatal(verdict)
 			}
-			return key, body
-		}
-		net.Start()
-		net.RunWindows(6)
-		net.RequireSameState()
-		for _, name := range []string{"validator-0", "validator-1"} {
-			for w, audit := range testnet.Of[telemetry.Audited](net, name) {
-				if audit.Honest != (w != net.Window(3)) {
-					t.Errorf("%s finds the Aggregate of window %d honest: %v", name, w, audit.Honest)
-				}
-			}
-			if n := len(testnet.Of[telemetry.Audited](net, name)); n < 6 {
-				t.Errorf("%s audited %d of 6 windows", name, n)
+			if a.Aggregator == net.Node(name).Signer.Hotkey() {
+				body = forge(t, net, name, w, body, change)
 			}
 		}
-	})
+		return key, body
+	}
 }
 
-// Nor can it name a gradient that no miner sent.
-func TestAggregatorNamesWhatIsNot(t *testing.T) {
-	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
-		net.Node("aggregator-0").Tamper = func(key string, body []byte) (string, []byte) {
-			w, _ := protocol.KeyWindow(key)
-			if strings.HasPrefix(key, "aggregator-") && w == net.Window(3) {
-				body = forge(t, net, w, body, func(a *run.Aggregate) { a.Included[1].Content[0]++ })
-			}
-			return key, body
-		}
-		net.Start()
-		net.RunWindows(5)
-		audits := testnet.Of[telemetry.Audited](net, "validator-0")
-		if len(audits) < 5 {
-			t.Errorf("%d of 5 windows were audited", len(audits))
-		}
-		for w, audit := range audits {
-			if audit.Honest != (w != net.Window(3)) {
-				t.Errorf("the Aggregate of window %d is found honest: %v", w, audit.Honest)
-			}
-		}
-	})
+// An aggregator publishes a false Aggregate: another update than the gradients give, a gradient that no
+// miner sent, another learning rate, another history. Nodes that applied it return to their last final state
+// by themselves; the standby, or the aggregator itself if it is alone, replaces it and those after it, and no
+// false state becomes final anywhere.
+func TestLyingAggregator(t *testing.T) {
+	for name, c := range map[string]struct {
+		aggregators int
+		change      func(*testing.T, *testnet.Network, *run.Aggregate)
+		reason      wire.Reason
+	}{
+		"sum":        {2, corrupt, wire.ReasonUpdate},
+		"sum, alone": {1, corrupt, wire.ReasonUpdate},
+		"members":    {2, func(_ *testing.T, _ *testnet.Network, a *run.Aggregate) { a.Included[1].Content[0]++ }, wire.ReasonChain},
+		"rate":       {2, func(_ *testing.T, _ *testnet.Network, a *run.Aggregate) { a.LearningRate *= 2 }, wire.ReasonChain},
+		"history":    {2, func(_ *testing.T, _ *testnet.Network, a *run.Aggregate) { a.Previous[0]++ }, wire.ReasonChain},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testnet.Test(t, testnet.Config{Miners: 2, Validators: 2, Aggregators: c.aggregators}, func(net *testnet.Network) {
+				var standbys []string // they begin after the false one
+				for i := range c.aggregators - 1 {
+					standbys = append(standbys, fmt.Sprintf("aggregator-%d", i+1))
+				}
+				lies(t, net, "aggregator-0", func(a *run.Aggregate) { c.change(t, net, a) })
+				net.Start(standbys...)
+				net.RunWindows(3)
+				net.Wait(net.Run.Params.WindowTime())
+				for _, name := range standbys {
+					net.Node(name).Start()
+				}
+				net.RunWindows(9)
+				net.RequireSameState()
+				w := net.Window(3)
+				charges, err := attest.OpenCharges(net.Run, net.Object("validator-0", protocol.ChargesKey()), net.Node("validator-0").Signer.Hotkey())
+				if err != nil || len(charges) != 1 || charges[0].Window > w || charges[0].Window+1 < w || charges[0].Reason != c.reason || charges[0].Accused != net.Node("aggregator-0").Signer.Hotkey() {
+					t.Errorf("charges %+v, %v", charges, err)
+				}
+				terms := finality.Terms{Aggregators: net.Run.Params.Aggregators}
+				terms.Add(finality.Voids([]finality.Ballot{{Stake: 1, Charges: charges}}, 1))
+				a, _, verdict := net.Run.Aggregate(net.Object("aggregator", protocol.AggregateKey(w, terms.Of(w))), w, terms.Of(w))
+				if !verdict.OK() || (c.aggregators > 1) == (a.Aggregator == net.Node("aggregator-0").Signer.Hotkey()) {
+					t.Errorf("the replacement is %v", verdict)
+				}
+				for _, name := range []string{"miner-0", "miner-1", "validator-0", "validator-1"} {
+					states := net.States(name)
+					for _, e := range testnet.Of[telemetry.Applied](net, name) {
+						if !e.FinalState.IsZero() && e.FinalState != states[e.Final-1] {
+							t.Errorf("%s: the state before window %d was final as %s, and is %s", name, e.Final, e.FinalState.Short(), states[e.Final-1].Short())
+						}
+					}
+				}
+			})
+		})
+	}
 }
 
 // corrupt changes the update.
-func corrupt(t *testing.T, net *testnet.Network, w protocol.Window, body []byte) []byte {
-	return forge(t, net, w, body, func(a *run.Aggregate) {
-		for i := range 8 * len(a.Body) { // to the first bit that gives another update
-			raw := slices.Clone(a.Body)
-			raw[i/8] ^= 1 << (i % 8)
-			if u, verdict := net.Run.Method.ReadUpdate(raw); verdict.OK() {
-				a.Set(u)
-				return
-			}
+func corrupt(t *testing.T, net *testnet.Network, a *run.Aggregate) {
+	for i := range 8 * len(a.Body) { // to the first bit that gives another update
+		raw := slices.Clone(a.Body)
+		raw[i/8] ^= 1 << (i % 8)
+		if u, verdict := net.Run.Method.ReadUpdate(raw); verdict.OK() {
+			a.Set(u)
+			return
 		}
-		t.Fatal("no bit of the update can be changed")
-	})
+	}
+	t.Fatal("no bit of the update can be changed")
 }
 
 // forge changes an Aggregate and signs it again.
-func forge(t *testing.T, net *testnet.Network, w protocol.Window, body []byte, change func(*run.Aggregate)) []byte {
+func forge(t *testing.T, net *testnet.Network, name string, w protocol.Window, body []byte, change func(*run.Aggregate)) []byte {
 	a, _, verdict := net.Run.Aggregate(body, w, 0)
 	if !verdict.OK() {
 		t.Fatal(verdict)
 	}
 	change(a)
-	b, err := wire.EncodeAggregate(&a.Aggregate, net.Run.Format(), net.Node("aggregator-0").Signer)
+	b, err := wire.EncodeAggregate(&a.Aggregate, net.Run.Format(), net.Node(name).Signer)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -158,12 +158,12 @@ func TestStandbyAggregator(t *testing.T) {
 	})
 }
 
-// The lead validator vanishes with its bucket: miners go on, and newcomers still find
-// the run.
+// The lead validator, which has less than half of the stake, vanishes with its bucket: miners go on, and
+// newcomers still find the run.
 func TestLeadValidatorVanishes(t *testing.T) {
 	for name, fault := range map[string]testnet.Fault{"unreachable": testnet.Unreachable, "hanging": testnet.Hanging} {
 		t.Run(name, func(t *testing.T) {
-			testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
+			testnet.Test(t, testnet.Config{Miners: 3, Validators: 4}, func(net *testnet.Network) {
 				net.Start("miner-2")
 				net.RunWindows(5)
 				net.Node("validator-0").Stop()

@@ -100,12 +100,19 @@ func (n *Network) Window(i int) protocol.Window {
 	return start + protocol.Window(i)
 }
 
-// States returns the state hashes that a node reported, by window.
+// States returns the state hashes that a node reported, by window: without those that were not final
+// when it went back to another state.
 func (n *Network) States(node string) map[protocol.Window]protocol.Hash {
 	out := make(map[protocol.Window]protocol.Hash)
-	for w, a := range Of[telemetry.Applied](n, node) {
-		if !a.Provisional {
-			out[w] = a.State
+	var final protocol.Window
+	for _, e := range n.Events(node) {
+		switch a := e.Body.(type) {
+		case telemetry.Started:
+			maps.DeleteFunc(out, func(w protocol.Window, _ protocol.Hash) bool { return w >= final })
+		case telemetry.Applied:
+			if !a.Provisional {
+				out[e.Window], final = a.State, max(final, a.Final)
+			}
 		}
 	}
 	return out
@@ -124,8 +131,14 @@ func (n *Network) RequireSameState() {
 			first[w], who[w] = state, node.Name
 		}
 	}
+	applied := make(map[protocol.Window]bool)
+	for _, node := range n.nodes {
+		for w := range Of[telemetry.Applied](n, node.Name) {
+			applied[w] = true
+		}
+	}
 	for i := range int(n.passed) {
-		if _, ok := first[n.Window(i)]; !ok {
+		if !applied[n.Window(i)] {
 			n.t.Errorf("no node applied window %d", n.Window(i))
 		}
 	}

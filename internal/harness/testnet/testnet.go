@@ -192,6 +192,14 @@ func (n *Network) Upload(bucket, key string, body []byte) {
 	n.must(store.PutBytes(n.ctx, n.Bucket(bucket), key, body, store.PutOptions{}))
 }
 
+// Object reads an object of a bucket.
+func (n *Network) Object(bucket, key string) []byte {
+	n.t.Helper()
+	b, _, err := store.ReadAll(n.ctx, n.Bucket(bucket), key, -1)
+	n.must(err)
+	return b
+}
+
 // Refreshed returns a node's parts with an up-to-date directory.
 func (n *Network) Refreshed(node string) parts.Parts {
 	n.t.Helper()

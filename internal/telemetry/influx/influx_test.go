@@ -51,7 +51,7 @@ func TestPoints(t *testing.T) {
 			"peers_selected=8i,peers_included=4i,success_rate=0.5,bytes=7i,ours=true,gather_seconds=1,aggregate_seconds=0.25,publish_seconds=0.125,skipped_bad_index=1i,skipped_late=2i,skipped_missing=1i,skipped_uids=\"[2,5,7,8]\""},
 		{telemetry.Applied{Step: 4, LearningRate: 0.5, AggregateBytes: 7, Included: []protocol.UID{1}, Skipped: skipped, Provisional: true},
 			"step=4i,learning_rate=0.5,bytes=7i,peers_included=1i,peers_skipped=4i,provisional=true"},
-		{telemetry.Audited{Honest: true, Gradients: 3}, "honest=true,gradients=3i"},
+		{telemetry.Audited{Honest: true, Gradients: 3, LeftOut: []protocol.UID{5}}, "honest=true,gradients=3i,left_out=1i"},
 		{telemetry.Evaluated{Miners: 4, Duration: time.Second}, "miners=4i,seconds=1"},
 		{telemetry.WeightsSet{Accepted: true, Block: 99}, "accepted=true,block=99i"},
 		{telemetry.Checkpointed{Prefix: "p", Bytes: 7}, "bytes=7i"},

@@ -65,7 +65,7 @@ func (b *batch) Applied(e telemetry.Event, a telemetry.Applied) {
 }
 
 func (b *batch) Audited(e telemetry.Event, a telemetry.Audited) {
-	b.add(e, newPoint(e).flag("honest", a.Honest).count("gradients", uint64(a.Gradients)))
+	b.add(e, newPoint(e).flag("honest", a.Honest).count("gradients", uint64(a.Gradients)).count("left_out", uint64(len(a.LeftOut))))
 }
 
 func (b *batch) Evaluated(e telemetry.Event, v telemetry.Evaluated) {

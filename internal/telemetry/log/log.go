@@ -66,8 +66,11 @@ func (l line) Applied(_ telemetry.Event, b telemetry.Applied) {
 
 func (l line) Audited(_ telemetry.Event, b telemetry.Audited) {
 	if !b.Honest {
-		l.log.Warn("aggregate is not the sum of its gradients", "gradients", b.Gradients)
+		l.log.Warn("aggregate is false", "gradients", b.Gradients)
 		return
+	}
+	if len(b.LeftOut) > 0 {
+		l.log.Warn("aggregate leaves valid gradients out", "uids", uids(b.LeftOut))
 	}
 	l.log.Debug("audited", "gradients", b.Gradients)
 }
