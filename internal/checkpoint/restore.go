@@ -258,22 +258,29 @@ func (f Finder) listed(ctx context.Context, at place, now protocol.Window) []pla
 	return out
 }
 
-// newestPrivate returns the newest private state that the own directory holds; nil when it
-// holds none.
+// newestPrivate returns the private state that the own directory got last; nil when it holds none. After a
+// return to a final state that may be a checkpoint of an earlier window than others.
 func (f Finder) newestPrivate(ctx context.Context, places []place) []method.Tensor {
+	var own []folder
 	for _, p := range places {
 		if p.name != ownDirectory {
 			continue
 		}
 		c, err := f.open(ctx, p)
-		if err == nil {
-			var private []method.Tensor
-			if private, err = c.private(ctx); err == nil && private != nil {
-				return private
-			}
-		}
 		if err != nil {
 			f.Log.Warn("private state refused", "window", p.next, "err", err)
+			continue
+		}
+		own = append(own, c)
+	}
+	slices.SortStableFunc(own, func(a, b folder) int { return cmp.Compare(b.manifest.Current, a.manifest.Current) })
+	for _, c := range own {
+		private, err := c.private(ctx)
+		if err == nil && private != nil {
+			return private
+		}
+		if err != nil {
+			f.Log.Warn("private state refused", "window", c.next, "err", err)
 		}
 	}
 	return nil
