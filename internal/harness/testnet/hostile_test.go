@@ -27,7 +27,10 @@ func TestHostileMiners(t *testing.T) {
 		var last []byte
 		tampers := map[string]func(string, []byte) (string, []byte){
 			"miner-2": func(key string, body []byte) (string, []byte) { return key, body[:len(body)/2] },
-			"miner-3": func(key string, body []byte) (string, []byte) { body[wire.GradientHeaderSize-40] ^= 1; return key, body },
+			"miner-3": func(key string, body []byte) (string, []byte) {
+				body[wire.GradientHeaderSize-40] ^= 1
+				return key, body
+			},
 			"miner-4": func(key string, body []byte) (string, []byte) { // what it sent before
 				body, last = last, body
 				return key, body

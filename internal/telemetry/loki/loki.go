@@ -55,7 +55,7 @@ func New(address string, labels map[string]string, metadata bool, c clock.Clock,
 // metadata.
 func streams(labels map[string]string, metadata bool, batch [][]byte) ([]byte, error) {
 	type stream struct {
-		Labels map[string]string    `json:"stream"`
+		Labels map[string]string   `json:"stream"`
 		Values [][]json.RawMessage `json:"values"`
 	}
 	s := stream{Labels: labels}

@@ -170,7 +170,7 @@ func glossary() map[string][2]string {
 		"evaluated": {"", "the validator measured the miner in this window"}, "final": {"", "final score"}, "gather_seconds": {"seconds", "to gather, as the Aggregate says"},
 		"gradient_score": {"", "relative improvement of the loss on random pages when last evaluated"}, "gradients": {"", "gradients that the recomputed Aggregate names"},
 		"left_out": {"", "selected peers whose gradients were valid, and that the Aggregate leaves out"},
-		"honest": {"", "the Aggregate is what its gradients give"}, "l2": {"", "Euclidean distance of the sampled parameters"}, "learning_rate": {"", "of the window"},
+		"honest":   {"", "the Aggregate is what its gradients give"}, "l2": {"", "Euclidean distance of the sampled parameters"}, "learning_rate": {"", "of the window"},
 		"loss": {"nats a token", "mean; of a miner before the update"}, "mean_abs": {"", "mean absolute difference of the sampled parameters"}, "miners": {"", "miners measured"},
 		"mu": {"", "OpenSkill rating: mean"}, "ok": {"", "the sync sample can be used"}, "ordinal": {"", "mu - 3 sigma"}, "ours": {"", "this aggregator's Aggregate counts"},
 		"own_after": {"nats a token", "loss on the miner's own pages after a step along its gradient"}, "own_before": {"nats a token", "and before it"},
