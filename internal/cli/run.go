@@ -35,7 +35,7 @@ machines and links before anything begins.`)
 // planFlags are the machines that a plan assumes.
 type planFlags struct {
 	link, server, store, tokens, flops string
-	miners, validators, threads        int
+	miners, validators                 int
 	json                               bool
 }
 

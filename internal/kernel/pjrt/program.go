@@ -1,5 +1,7 @@
 package pjrt
 
+//lint:file-ignore U1000 structs have the layout of the C interface, fields that this program leaves zero included
+
 import (
 	"errors"
 	"fmt"
