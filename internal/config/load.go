@@ -44,6 +44,8 @@ func Load(role telemetry.Role, s Sources) (n Node, warnings []string, err error)
 	if err := l.merged.Unmarshal("", &n); err != nil {
 		return Node{}, l.warnings, fmt.Errorf("configuration: %w", err)
 	}
+	// Save writes a Node that was not made from Default with an empty address.
+	n.Admin.Address = cmp.Or(n.Admin.Address, Default().Admin.Address)
 	n.Chain = n.Chain.resolved(l.netuid)
 	if n.Chain.State == "" {
 		n.Chain.State = filepath.Join(n.DataDir, "chain")

@@ -104,3 +104,15 @@ func TestTemplateOfDefaults(t *testing.T) {
 		t.Error("a secret is not written")
 	}
 }
+
+// A file that Save wrote of a Node without an admin server's address loads, with the default.
+func TestSavedWithoutAdminAddress(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "node.json")
+	if err := Save(path, Node{Run: "run.json"}); err != nil {
+		t.Fatal(err)
+	}
+	n, _, err := Load(telemetry.Miner, Sources{File: path})
+	if err != nil || n.Admin.Address != Default().Admin.Address {
+		t.Errorf("address %q, %v", n.Admin.Address, err)
+	}
+}

@@ -189,7 +189,7 @@ func (n *Node) plant(key string, body []byte) error {
 // slander lets the byzantine validators charge the newest true Aggregate, rewrite the start of the run, and
 // publish a checkpoint of their own making, in every window.
 func (net *Network) slander() error {
-	if len(net.watch.published) == 0 {
+	if net.watch == nil || len(net.watch.published) == 0 {
 		return nil
 	}
 	l := net.watch.published[len(net.watch.published)-1]
