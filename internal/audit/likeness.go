@@ -58,7 +58,7 @@ func (c *checker) copies(context.Context) error {
 	var uploads []copies.Upload
 	for i := range c.report.Miners {
 		m := &c.report.Miners[i]
-		if m.Content.IsZero() {
+		if m.Content.IsZero() || !m.Verdict.OK() { // the statement lists unusable gradients too; none is compared
 			continue
 		}
 		if c.gradients[m.UID] == nil {
