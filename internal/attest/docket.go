@@ -65,7 +65,9 @@ func (d *Docket) Refresh(ctx context.Context, skip []protocol.Hotkey) (silent []
 
 // Terms returns the rule by which Aggregates follow each other, as known since the last Refresh.
 func (d *Docket) Terms() *finality.Terms {
-	d.terms.Aggregators = d.Samples.Run.Params.Aggregators
+	if d.terms.Aggregators == nil { // no Refresh yet; after one, callers may read at the same time
+		d.terms.Aggregators = d.Samples.Run.Params.Aggregators
+	}
 	return &d.terms
 }
 
