@@ -2,6 +2,7 @@ package aggregator_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -121,8 +122,11 @@ func TestArchivedAfterCrash(t *testing.T) {
 func TestPublishedBeforeArchived(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 		node := net.Node("aggregator-0")
+		var mu sync.Mutex // gradients are archived at the same time
 		var order []string
 		node.Tamper = func(key string, body []byte) (string, []byte) {
+			mu.Lock()
+			defer mu.Unlock()
 			if k, ok := protocol.ParseKey(key); ok && k.Window == 2 {
 				order = append(order, string(k.Kind))
 			}
