@@ -98,7 +98,7 @@ func TestCounts(t *testing.T) {
 	}
 	leave()
 	if _, ok := c.Take("b", false); !ok {
-		t.Error("nobody left")
+		t.Error("no node left")
 	}
 }
 

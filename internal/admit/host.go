@@ -41,7 +41,7 @@ func (p Proxies) has(a netip.Addr) bool {
 // Client names the host that a request comes from: the remote end of the connection, or, if
 // that is a proxy, the nearest address in X-Forwarded-For that is none. local reports a
 // connection from this machine that no listed proxy forwarded: hosts on one machine cannot
-// be told apart, so limits by host do not apply to them.
+// be distinguished, so limits by host do not apply to them.
 func (p Proxies) Client(remote string, h http.Header) (host string, local bool) {
 	a, ok := address(remote)
 	if !ok {

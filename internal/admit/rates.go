@@ -21,7 +21,7 @@ type bucket struct {
 }
 
 // maxHosts bounds the memory for hosts. When there are more, those that are at rest are
-// forgotten, and if none is, all are: a flood from so many hosts cannot be told apart.
+// forgotten, and if none is, all are: the hosts of such a flood cannot be distinguished.
 const maxHosts = 1 << 16
 
 // NewRates allows each host so much a second, and burst at once.

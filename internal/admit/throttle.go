@@ -7,7 +7,7 @@ import (
 )
 
 // Throttle delays answers that refuse, so that a crowd of refused clients, which come back on new
-// connections, costs a bounded rate of computation. Nobody waits while refusals are few.
+// connections, costs a bounded rate of computation. No client waits while refusals are few.
 type Throttle struct {
 	interval time.Duration
 	burst    time.Duration

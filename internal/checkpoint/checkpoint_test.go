@@ -483,7 +483,7 @@ func stubs(name string, from, to protocol.Window) func(*testing.T, *testnet.Netw
 }
 
 // Restore returns the newest final state: seeds identify its owner. Of the stake, validator-0 has two
-// thirds. A checkpoint without the signatures of more than half of the stake is passed over, whoever made
+// thirds. A checkpoint without the signatures of more than half of the stake is passed over, no matter which node made
 // it, so that none is ahead of what is signed.
 func TestRestore(t *testing.T) {
 	type setup func(*testing.T, *testnet.Network)

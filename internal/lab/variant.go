@@ -287,7 +287,7 @@ func decode(from map[string]any, dir string) (Variant, error) {
 	return v, v.Check()
 }
 
-// Names returns the Variants' names, and an error when one stands twice.
+// Names returns the Variants' names, and an error for a repeated name.
 func Names(variants []Variant) ([]string, error) {
 	var names []string
 	for i := range variants {

@@ -110,7 +110,7 @@ func vanish(net *testnet.Network, node string, w protocol.Window) {
 	}()
 }
 
-// Without a closing statement nothing can be opened: a validator judges nobody by that window, and says so.
+// Without a closing statement nothing can be opened: a validator judges no miner by that window, and logs it.
 func TestNobodyIsJudgedWithoutStatement(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
 		net.Start()

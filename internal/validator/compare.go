@@ -77,7 +77,7 @@ func (v *Validator) compareSample(ctx context.Context, p directory.Peer, w proto
 }
 
 // findCopies looks for gradients that are too similar, among all that were gathered. The one
-// that was registered later is the copy: dates prove nothing among gradients that nobody could read before all were
+// that was registered later is the copy: dates prove nothing among gradients that were unreadable before all were
 // stored. Who is to blame, the scores decide (score.Close).
 func (v *Validator) findCopies(s *session) {
 	var uploads []copies.Upload

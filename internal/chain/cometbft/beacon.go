@@ -20,7 +20,7 @@ import (
 
 // The randomness of a block is made by all authorities that voted for it. With its vote each
 // sends the proof of a verifiable random function (ECVRF, RFC 9381) of the block's number: its
-// key gives one value, which nobody else can foresee. The next block carries the proofs of the
+// key gives one value, which no other party can foresee. The next block carries the proofs of the
 // votes in it, in its stamp, and the randomness is the hash of their values.
 //
 // An authority cannot choose its value, only withhold it with its vote. What is left to the

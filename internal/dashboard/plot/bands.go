@@ -32,7 +32,7 @@ type Band struct {
 // Range is the values at one place.
 type Range struct{ X, Low, Mid, High float64 }
 
-// palette has colours that are also told apart by people who see few of them (Okabe and Ito 2008); the curves beyond them are dashed.
+// palette has colours that colour-blind people can distinguish (Okabe and Ito 2008); the curves beyond them are dashed.
 var palette = []color.NRGBA{
 	{R: 0x00, G: 0x72, B: 0xb2, A: 0xff}, {R: 0xd5, G: 0x5e, B: 0x00, A: 0xff}, {R: 0x00, G: 0x9e, B: 0x73, A: 0xff}, {R: 0xcc, G: 0x79, B: 0xa7, A: 0xff},
 	{R: 0xe6, G: 0x9f, B: 0x00, A: 0xff}, {R: 0x56, G: 0xb4, B: 0xe9, A: 0xff}, {R: 0x22, G: 0x28, B: 0x31, A: 0xff},

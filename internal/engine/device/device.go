@@ -63,7 +63,7 @@ func Parse(text string) (Spec, error) {
 	return Spec{}, fmt.Errorf("device %q: want cpu, cuda, cuda:N, cuda:all, plugin:PATH or plugin:all:PATH", text)
 }
 
-// Settings are what an engine process is told, as JSON. It is the same build: there is no version.
+// Settings are sent to an engine process as JSON. It is the same build: there is no version.
 type Settings struct {
 	Plugin    string
 	Index     int // -1: not chosen

@@ -37,7 +37,7 @@ type request struct {
 	key    string
 	reader bool
 	host   string
-	local  bool // hosts of this machine cannot be told apart
+	local  bool // hosts of this machine cannot be distinguished
 	client *client
 	since  time.Time // when it came
 }

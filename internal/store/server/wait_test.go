@@ -179,7 +179,7 @@ func TestStrangersKeepNobodyOut(t *testing.T) {
 	}
 }
 
-// TestReadersLeaveRoom: GETs with the key that is public, whose answers nobody reads, hold up
+// TestReadersLeaveRoom: GETs with the key that is public, whose answers are not read, hold up
 // neither those that can write nor readers, also with the same key.
 func TestReadersLeaveRoom(t *testing.T) {
 	public := server.Key{AccessKey: "public", Secret: "p-secret", Grants: []server.Grant{{Bucket: "bucket"}}}

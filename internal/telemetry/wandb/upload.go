@@ -53,7 +53,7 @@ func (u *uploader) connect(ctx context.Context) error {
 			return err
 		}
 	}
-	// Steps tell what the server lacks: they increase, and its last one is in the history's tail.
+	// Steps show what the server lacks: they increase, and its last one is in the history's tail.
 	u.at, u.line, u.skip = 0, max(have.lines, lines), have.last
 	u.stream = stream
 	return nil
