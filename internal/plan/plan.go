@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"templar/internal/checkpoint"
+	"templar/internal/dashboard/human"
 	"templar/internal/run"
 	"templar/internal/schedule"
 	"templar/internal/telemetry"
@@ -183,7 +184,7 @@ func (out *Plan) check(r run.Run, m Machines, waiting float64) {
 		}
 		up, down := seconds(role.Up, link.Up), seconds(role.Down, link.Down)
 		if t := max(up, down); t > out.Window {
-			fault("a %s moves %s a window, which takes %s of its link: raise blocks_per_window, or ask for faster links", role.Role, amount(max(role.Up, role.Down)), clock(t))
+			fault("a %s moves %s a window, which takes %s of its link: raise blocks_per_window, or ask for faster links", role.Role, human.Size(max(role.Up, role.Down)), clock(t))
 		}
 	}
 }

@@ -3,16 +3,16 @@ package plan
 import (
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 
+	"templar/internal/dashboard/human"
 	"templar/internal/memory"
 )
 
 // Write prints a plan for people.
 func (out *Plan) Write(w io.Writer) error {
 	fmt.Fprintf(w, "%s parameters; windows of %s; a miner trains %d tokens in each, at %.0f a second\n",
-		count(out.Parameters), clock(out.Window), out.Tokens, out.Machines.TokensPerSecond)
+		human.Count(out.Parameters), clock(out.Window), out.Tokens, out.Machines.TokensPerSecond)
 	m := out.Machines
 	fmt.Fprintf(w, "links (up/down): nodes %s/%s, aggregator %s/%s, its store %s/%s; %d miners, %d validators\n\n",
 		bits(m.Node.Up), bits(m.Node.Down), bits(m.Server.Up), bits(m.Server.Down), bits(m.Store.Up), bits(m.Store.Down), m.Miners, m.Validators)
@@ -36,7 +36,7 @@ func (out *Plan) Write(w io.Writer) error {
 		if r.MemoryUsed > r.Memory {
 			need += " to " + memory.Format(r.MemoryUsed)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Role, amount(r.Up), amount(r.Down), need, amount(r.Bucket), r.BucketSays)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Role, human.Size(r.Up), human.Size(r.Down), need, human.Size(r.Bucket), r.BucketSays)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -50,17 +50,11 @@ func (out *Plan) Write(w io.Writer) error {
 	return nil
 }
 
-func scaled(n float64, base float64, units string) string {
-	names := strings.Fields(units)
-	for i, u := range names {
-		if n < base*0.9995 || i == len(names)-1 {
-			return fmt.Sprintf("%.3g %s", n, u)
-		}
-		n /= base
+// bits writes a link's speed, which has decimal prefixes.
+func bits(n float64) string {
+	units := []string{"b/s", "kb/s", "Mb/s", "Gb/s"}
+	for n >= 999.5 && len(units) > 1 {
+		n, units = n/1000, units[1:]
 	}
-	return ""
+	return fmt.Sprintf("%.3g %s", n, units[0])
 }
-
-func amount(n int64) string { return scaled(float64(n), 1000, "B kB MB GB TB PB") }
-func bits(n float64) string { return scaled(n, 1000, "b/s kb/s Mb/s Gb/s Tb/s") }
-func count(n int64) string  { return strings.TrimSpace(scaled(float64(n), 1000, "- K M billion")) }

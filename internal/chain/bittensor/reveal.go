@@ -173,18 +173,7 @@ func (r *reveals) of(genesis protocol.Hash, netuid uint16, h protocol.Hotkey) (l
 
 // settleLater reveals weights and sees what became of them, in the background.
 func (c *Client) settleLater(s protocol.Signer, r chain.Receipt) {
-	c.wg.Go(func() {
-		settled, err := c.Settle(c.running, s, r)
-		switch {
-		case c.running.Err() != nil:
-		case err != nil:
-			c.log.Warn("weights: whether they were revealed is not known", "hotkey", s.Hotkey(), "reveal_block", r.EffectiveAt, "err", err)
-		case settled.Status == chain.StatusFailed:
-			c.log.Warn("weights were not revealed; the next ones take their place", "hotkey", s.Hotkey(), "reveal_block", r.EffectiveAt, "reason", settled.Reason)
-		default:
-			c.log.Debug("weights are in effect", "hotkey", s.Hotkey(), "block", settled.EffectiveAt)
-		}
-	})
+	c.wg.Go(func() { chain.Settled(c.running, c, s, r, c.log) })
 }
 
 // Resume reveals, in the background, what a process before this one left open.

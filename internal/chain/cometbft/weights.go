@@ -357,18 +357,7 @@ func (c *Client) settled(ctx context.Context, h protocol.Hotkey, r chain.Receipt
 
 // settleLater reveals weights in the background.
 func (c *Client) settleLater(s protocol.Signer, r chain.Receipt) {
-	c.wg.Go(func() {
-		settled, err := c.Settle(c.running, s, r)
-		switch {
-		case c.running.Err() != nil:
-		case err != nil:
-			c.log.Warn("weights: whether they were revealed is not known", "hotkey", s.Hotkey(), "reveal_block", r.EffectiveAt, "err", err)
-		case settled.Status == chain.StatusFailed:
-			c.log.Warn("weights were not revealed", "hotkey", s.Hotkey(), "reveal_block", r.EffectiveAt, "reason", settled.Reason)
-		default:
-			c.log.Debug("weights are in effect", "hotkey", s.Hotkey(), "block", settled.EffectiveAt)
-		}
-	})
+	c.wg.Go(func() { chain.Settled(c.running, c, s, r, c.log) })
 }
 
 // params returns the chain's parameters as they stand, proven if the client verifies.
