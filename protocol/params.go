@@ -169,6 +169,10 @@ type Params struct {
 
 	// CheckpointFrequency is the time between two checkpoints in windows: 1 or more.
 	CheckpointFrequency uint64 `json:"checkpoint_frequency"`
+	// PayloadWindows is R, the number of windows for which gradients, their keys and the aggregator's archive of them
+	// are kept: from LeastPayloadWindows to 4 times CheckpointFrequency, for which Aggregates are kept. 0 means as long as
+	// those.
+	PayloadWindows uint64 `json:"payload_windows,omitempty"`
 }
 
 // The values of Params.Randomness.
@@ -176,6 +180,11 @@ const (
 	RandomnessBeacon = "beacon"
 	RandomnessBlock  = "block"
 )
+
+// LeastPayloadWindows is the least PayloadWindows: ValidatorOffset, and six windows. A validator may be two windows
+// behind that when it recomputes an Aggregate, a gradient that is not there yet has one more to come (docs/spec/finality.md), and
+// the next aggregator of a void one, which needs the gradients again, has three for its first.
+func (p *Params) LeastPayloadWindows() uint64 { return p.ValidatorOffset + 6 }
 
 // Slack is how long before T an upload may be stored.
 func (p *Params) Slack() time.Duration { return seconds(p.SlackSeconds) }
@@ -296,6 +305,9 @@ func (p *Params) Validate() error {
 	fault(p.Model.VocabSize > 1<<22, "model.vocab_size %d: token shards hold ids below %d", p.Model.VocabSize, 1<<22)
 	fault(p.PageTokens < p.SequenceLength || p.PageTokens%max(p.SequenceLength, 1) != 0, "page_tokens %d must be a multiple of sequence_length %d", p.PageTokens, p.SequenceLength)
 	fault(p.SequenceLength > p.Model.MaxPositions, "sequence_length %d is over model.max_position_embeddings %d", p.SequenceLength, p.Model.MaxPositions)
+	fault(p.PayloadWindows != 0 && (p.PayloadWindows < p.LeastPayloadWindows() || p.PayloadWindows > 4*p.CheckpointFrequency),
+		"payload_windows is %d: must be from %d, validator_offset and six, to %d, four times checkpoint_frequency; or 0 for the latter",
+		p.PayloadWindows, p.LeastPayloadWindows(), 4*p.CheckpointFrequency)
 	fault(p.Delta()+p.Slack()+p.Gather()+p.Reveal()+p.Publication() > p.WindowTime(),
 		"D %v + slack %v + gather %v + key %v + publication %v do not fit in a window of %v", p.Delta(), p.Slack(), p.Gather(), p.Reveal(), p.Publication(), p.WindowTime())
 	return errors.Join(errs...)

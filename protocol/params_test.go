@@ -95,6 +95,8 @@ func TestDecodeParamsRefuses(t *testing.T) {
 		`{"method": {"params": 3}}`:             "method",
 		`{"time_window_delta_seconds": 60}`:     "do not fit",
 		`{"slack_seconds": 0}`:                  "slack_seconds",
+		`{"payload_windows": 7}`:                "payload_windows is 7: must be from 8",
+		`{"payload_windows": 401}`:              "to 400",
 		`{"page_tokens": 2049}`:                 "page_tokens",
 		`{"sequence_length": 4096}`:             "max_position_embeddings",
 		`{"model": {"num_key_value_heads": 3}}`: "num_key_value_heads",

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Default returns the parameters of a new run (the 1b preset): those of Templar v0.2.82, but for
-// scores, draws and peer lists (DescribedScores has its own).
+// Default returns the parameters that a file does not state: those of Templar v0.2.82 (the 1b preset), but for
+// scores, draws and peer lists (DescribedScores has its own). Like the original it deletes no gradients before
+// the rest; the larger presets do.
 func Default() Params {
 	return Params{
 		Run: "templar",
@@ -41,11 +42,11 @@ var presets = []struct {
 }{
 	{"tiny", (*Params).tiny},
 	{"tiny-loco", (*Params).tinyLoco},
-	{"150m", func(p *Params) { p.model150m() }},
-	{"150m-loco", func(p *Params) { p.model150m(); p.loco(30, 16, 2048, 25) }},
-	{"1b", func(*Params) {}},
-	{"1b-loco", func(p *Params) { p.loco(30, 192, 2048, 125) }},
-	{"70b", func(p *Params) { p.model70b(); p.loco(30, 192, 2048, 125) }},
+	{"150m", func(p *Params) { p.model150m(); p.PayloadWindows = 100 }},
+	{"150m-loco", func(p *Params) { p.model150m(); p.PayloadWindows = 100; p.loco(30, 16, 2048, 25) }},
+	{"1b", func(p *Params) { p.PayloadWindows = 100 }},
+	{"1b-loco", func(p *Params) { p.PayloadWindows = 50; p.loco(30, 192, 2048, 125) }},
+	{"70b", func(p *Params) { p.PayloadWindows = 24; p.model70b(); p.loco(30, 192, 2048, 125) }},
 }
 
 // Presets lists the names that Preset knows, smallest model first.

@@ -8,6 +8,7 @@ import (
 
 	"templar/internal/mailbox"
 	"templar/internal/run"
+	"templar/internal/schedule"
 	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
@@ -36,6 +37,9 @@ func (a *Aggregator) archive(ctx context.Context, w protocol.Window, payloads []
 // settle archives what is owed, the oldest window first.
 func (a *Aggregator) settle(ctx context.Context) error {
 	for ; a.owed < a.next; a.owed++ {
+		if a.owed+schedule.PayloadRetention(a.Params) < a.next {
+			continue
+		}
 		n, err := a.namedBy(ctx, a.owed)
 		if err == nil {
 			err = a.putNamed(ctx, n)

@@ -17,13 +17,9 @@ import (
 // be gathered later would differ. Therefore the last few, with the gradients that they name, are
 // kept on this node's disk and restored unchanged.
 
-// backlog is how many windows validators may lag beyond their offset and still find all that they
-// need after a loss of the store.
-const backlog = 6
-
-// kept is for how many windows copies are kept.
+// kept is for how many windows copies are kept: as long as validators may need them after a loss of the store.
 func (a *Aggregator) kept() protocol.Window {
-	return min(protocol.Window(a.Params.ValidatorOffset)+backlog, schedule.Retention(a.Params))
+	return min(protocol.Window(a.Params.LeastPayloadWindows()), schedule.Retention(a.Params))
 }
 
 // copied is an Aggregate on this node's disk.

@@ -139,6 +139,29 @@ func TestSilenceIsNoLie(t *testing.T) {
 	})
 }
 
+// Gradients past their retention are unknown; a missing one that is to be kept still is a difference.
+func TestGradientsAreKept(t *testing.T) {
+	short := func(p *protocol.Params) { p.PayloadWindows = p.LeastPayloadWindows() }
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2, Params: short}, func(net *testnet.Network) {
+		net.Start()
+		net.RunWindows(13)
+		r := records(net, "validator-0", "validator-1")
+		old, newer := net.Window(2), net.Window(12)
+		if _, err := net.Bucket("aggregator").Head(net.Context(), protocol.ArchiveKey(old, 3)); err == nil {
+			t.Error("the archive of an old window was not deleted")
+		}
+		if got := check(verify(t, net, r, old), "update"); got.Outcome != audit.Unknown || !strings.Contains(got.Detail, "kept for 8 windows") {
+			t.Errorf("an old window: %+v", got)
+		}
+		if err := net.Bucket("aggregator").Delete(net.Context(), protocol.ArchiveKey(newer, 3)); err != nil {
+			t.Fatal(err)
+		}
+		if got := check(verify(t, net, r, newer), "update"); got.Outcome != audit.Differs {
+			t.Errorf("a new window: %+v", got)
+		}
+	})
+}
+
 // Each false statement is reported, with the node that made it.
 func TestVerifyNamesForgeries(t *testing.T) {
 	type network = *testnet.Network

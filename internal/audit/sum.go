@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"templar/internal/run"
+	"templar/internal/schedule"
 	"templar/wire"
 )
 
@@ -17,6 +18,10 @@ func (a *auditor) sum(ctx context.Context) {
 		a.Progress("fetching gradient %d of %d", fetched, len(a.aggregate.Included))
 		return nil // only the archive counts
 	})
+	if len(s.Hidden) > 0 && a.aggregates().Gone(ctx, a.aggregate.Window, a.docket.Terms().Of) {
+		a.add(name, Unknown, "gradients are kept for %d windows, and %d of %d are gone", schedule.PayloadRetention(a.Run.Params), len(s.Hidden), len(a.aggregate.Included))
+		return
+	}
 	var faults []string
 	for _, h := range s.Hidden {
 		faults = append(faults, fmt.Sprintf("uid %d: the archived gradient %s is %v", h.UID, h.Content.Short(), h.Verdict))

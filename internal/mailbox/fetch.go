@@ -105,6 +105,16 @@ func (a Aggregates) Raw(ctx context.Context, w protocol.Window, t protocol.Term,
 	}
 }
 
+// Gone reports whether the gradients of w may have been deleted, as past their retention: the Aggregate that is
+// schedule.PayloadRetention windows later exists. terms gives the term of a window's Aggregate.
+func (a Aggregates) Gone(ctx context.Context, w protocol.Window, terms func(protocol.Window) protocol.Term) bool {
+	later := w + schedule.PayloadRetention(a.Run.Params)
+	ctx, cancel := a.Schedule.WithPatience(ctx)
+	defer cancel()
+	_, err := a.Published(ctx, later, terms(later))
+	return err == nil
+}
+
 // Published is when the Aggregate of w and a term was stored; the error wraps store.ErrNotFound while
 // there is none.
 func (a Aggregates) Published(ctx context.Context, w protocol.Window, t protocol.Term) (time.Time, error) {

@@ -27,16 +27,15 @@ func (o *Outbox) Prune(ctx context.Context, next protocol.Window) error {
 	}
 	ctx, cancel := o.Schedule.WithTimeout(ctx)
 	defer cancel()
-	keep := next - schedule.Retention(o.Run.Params)
 	var errs []error
 	for _, kind := range []protocol.Kind{protocol.KindGradient, protocol.KindKey, protocol.KindSample, protocol.KindReport} {
-		errs = append(errs, sweep(ctx, o.Schedule.Clock, o.Bucket, kind, func(k protocol.Key) bool { return k.Window < keep }, o.deleteOwn))
+		errs = append(errs, sweep(ctx, o.Schedule.Clock, o.Bucket, kind, past(o.Run.Params, next), o.deleteOwn))
 	}
 	// Statements kept as evidence are signed by an aggregator.
-	errs = append(errs, sweep(ctx, o.Schedule.Clock, o.Bucket, protocol.KindClosing, func(k protocol.Key) bool { return k.Window < keep }, o.Bucket.Delete))
-	var inForce protocol.Window // at keep
+	errs = append(errs, sweep(ctx, o.Schedule.Clock, o.Bucket, protocol.KindClosing, past(o.Run.Params, next), o.Bucket.Delete))
+	var inForce protocol.Window // when the oldest Aggregate that is kept was made
 	err := store.EachKey(ctx, o.Bucket, protocol.PeersPrefix, func(_ string, k protocol.Key) {
-		if k.Window <= keep {
+		if k.Window+schedule.Retention(o.Run.Params) <= next {
 			inForce = max(inForce, k.Window)
 		}
 	})
@@ -44,6 +43,18 @@ func (o *Outbox) Prune(ctx context.Context, next protocol.Window) error {
 		err = sweep(ctx, o.Schedule.Clock, o.Bucket, protocol.KindPeers, func(k protocol.Key) bool { return k.Window < inForce }, o.Bucket.Delete)
 	}
 	return errors.Join(err, errors.Join(errs...))
+}
+
+// past returns whether an object is past its retention when next is the first window that is not applied.
+func past(p *protocol.Params, next protocol.Window) func(protocol.Key) bool {
+	return func(k protocol.Key) bool {
+		kept := schedule.Retention(p)
+		switch k.Kind {
+		case protocol.KindGradient, protocol.KindKey, protocol.KindArchive:
+			kept = schedule.PayloadRetention(p)
+		}
+		return k.Window+kept < next
+	}
 }
 
 // Shelf is the aggregator bucket as the aggregator keeps it.
@@ -63,10 +74,9 @@ func (s *Shelf) Prune(ctx context.Context, next protocol.Window) error {
 	}
 	ctx, cancel := s.Schedule.WithTimeout(ctx)
 	defer cancel()
-	old := func(k protocol.Key) bool { return k.Window < next-schedule.Retention(p) }
 	var errs []error
 	for _, kind := range []protocol.Kind{protocol.KindAggregate, protocol.KindClosing, protocol.KindArchive} {
-		errs = append(errs, sweep(ctx, s.Schedule.Clock, s.Bucket, kind, old, s.Bucket.Delete))
+		errs = append(errs, sweep(ctx, s.Schedule.Clock, s.Bucket, kind, past(p, next), s.Bucket.Delete))
 	}
 	return errors.Join(errs...)
 }
@@ -96,9 +106,9 @@ type sweeps struct {
 }
 
 // due reports whether anything in a bucket can be past its retention and the last sweep
-// was checkpoint_frequency windows ago. The first call sweeps what an earlier run left.
+// was schedule.Sweeps windows ago. The first call sweeps what an earlier run left.
 func (s *sweeps) due(p *protocol.Params, next protocol.Window) bool {
-	if next <= schedule.Retention(p) || (s.swept && next < s.last+protocol.Window(p.CheckpointFrequency)) {
+	if next <= schedule.PayloadRetention(p) || (s.swept && next < s.last+schedule.Sweeps(p)) {
 		return false
 	}
 	s.last, s.swept = next, true

@@ -1,6 +1,7 @@
 package mailbox_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +68,34 @@ func TestPruneKeepsWhatIsNotOurs(t *testing.T) {
 		slices.Sort(kept)
 		if got := keys(t, net, "miner-0"); !slices.Equal(got, kept) {
 			t.Errorf("left are %v, want %v", got, kept)
+		}
+	})
+}
+
+// Payloads go earlier than what is needed to catch up and to see what was done.
+func TestPruneKeepsPayloadsForLess(t *testing.T) {
+	short := func(p *protocol.Params) { p.PayloadWindows = p.LeastPayloadWindows() }
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1, Params: short}, func(net *testnet.Network) {
+		x := net.Node("miner-0").Parts()
+		next := schedule.Retention(x.Run.Params) // what is kept that long is all there
+		edge := next - schedule.PayloadRetention(x.Run.Params)
+		keeps := []string{protocol.GradientKey(edge, 1), protocol.RevealKey(edge, 1), protocol.SampleKey(1, 1), protocol.ReportKey(1, 1)}
+		for _, key := range append([]string{protocol.GradientKey(edge-1, 1), protocol.RevealKey(edge-1, 1)}, keeps...) {
+			net.Upload("miner-0", key, []byte("x"))
+		}
+		shelved := []string{protocol.AggregateKey(1, 0), protocol.ClosingKey(1), protocol.ArchiveKey(edge, 1)}
+		for _, key := range append([]string{protocol.ArchiveKey(edge-1, 1)}, shelved...) {
+			net.Upload("aggregator", key, []byte("x"))
+		}
+		shelf := &mailbox.Shelf{Schedule: x.Schedule(), Bucket: net.Bucket("aggregator")}
+		if err := errors.Join(x.Outbox().Prune(net.Context(), next), shelf.Prune(net.Context(), next)); err != nil {
+			t.Fatal(err)
+		}
+		for bucket, want := range map[string][]string{"miner-0": keeps, "aggregator": shelved} {
+			slices.Sort(want)
+			if got := keys(t, net, bucket); !slices.Equal(got, want) {
+				t.Errorf("%s: left are %v, want %v", bucket, got, want)
+			}
 		}
 	})
 }

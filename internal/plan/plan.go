@@ -126,7 +126,9 @@ func (out *Plan) phases(r run.Run, m Machines, size float64, peers int64) {
 
 func (out *Plan) roles(r run.Run, m Machines, size, peers int64, memory Memory) error {
 	p := r.Params
-	kept := int64(schedule.Retention(p))
+	// What is past its retention is there until the next sweep.
+	sweep := int64(schedule.Sweeps(p))
+	kept, gradients := int64(schedule.Retention(p))+sweep, int64(schedule.PayloadRetention(p))+sweep
 	model, sample := 4*size, int64(16*p.SampleValues+1024)
 	pages := 4 * out.Tokens // a token takes 2 or 4 bytes
 	places := int64(p.UIDsPerWindow + p.UnprovenPerWindow)
@@ -134,7 +136,7 @@ func (out *Plan) roles(r run.Run, m Machines, size, peers int64, memory Memory) 
 	for _, role := range []Role{
 		{
 			Role: telemetry.Miner, Up: out.Payload + sample, Down: out.Update + pages,
-			Bucket: kept * (out.Payload + sample), BucketSays: fmt.Sprintf("gradients of %d windows", kept),
+			Bucket: gradients*out.Payload + kept*sample, BucketSays: fmt.Sprintf("gradients of %d windows, samples of %d", gradients, kept),
 		},
 		{
 			Role: telemetry.Validator, Up: sample + model/int64(p.CheckpointFrequency),
@@ -143,8 +145,8 @@ func (out *Plan) roles(r run.Run, m Machines, size, peers int64, memory Memory) 
 		},
 		{
 			Role: telemetry.Aggregator, Up: out.Update + peers*out.Payload, Down: peers * out.Payload,
-			Bucket:     kept * (out.Update + peers*out.Payload),
-			BucketSays: fmt.Sprintf("Aggregates and gradients of %d windows", kept),
+			Bucket:     kept*out.Update + gradients*peers*out.Payload,
+			BucketSays: fmt.Sprintf("Aggregates of %d windows, gradients of %d", kept, gradients),
 		},
 	} {
 		var err error

@@ -4,6 +4,7 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -142,8 +143,18 @@ func StopAfter(start protocol.Window, windows uint64) protocol.Window {
 	return start + protocol.Window(windows)
 }
 
-// Retention is the number of windows for which objects are kept: long enough to catch
+// Retention is the number of windows for which Aggregates, samples and reports are kept: long enough to catch
 // up from the last checkpoints, and to verify what was done.
 func Retention(p *protocol.Params) protocol.Window {
 	return protocol.Window(4 * p.CheckpointFrequency)
 }
+
+// PayloadRetention is the number of windows for which gradients and their keys are kept, in their miners' buckets and in
+// the aggregator's archive: long enough to recompute an Aggregate while it may still be charged. When the Aggregate of
+// window w + PayloadRetention exists, the gradients of w may be gone.
+func PayloadRetention(p *protocol.Params) protocol.Window {
+	return cmp.Or(protocol.Window(p.PayloadWindows), Retention(p))
+}
+
+// Sweeps is the number of windows between two deletions of what is past its retention.
+func Sweeps(p *protocol.Params) protocol.Window { return max(1, PayloadRetention(p)/4) }

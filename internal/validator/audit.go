@@ -33,6 +33,10 @@ func (v *Validator) examine(ctx context.Context, a *applicable, current protocol
 	switch {
 	case reason == undecided:
 		return fmt.Errorf("window %d: %w", a.Window, errUndecided)
+	case reason == gone:
+		v.Log.Warn("the gradients of a window are past their retention: its aggregate is applied, and the state after it not signed", "window", a.Window)
+		v.unsigned = a.hash
+		return nil
 	case reason == "":
 		v.passed = a.hash
 		return nil
@@ -56,8 +60,11 @@ func (v *Validator) examine(ctx context.Context, a *applicable, current protocol
 	return fmt.Errorf("window %d: %w", a.Window, errFalse)
 }
 
-// undecided is in place of a reason.
-const undecided wire.Reason = "undecided"
+// In place of a reason: gradients may come yet, or they have been deleted as past their retention.
+const (
+	undecided wire.Reason = "undecided"
+	gone      wire.Reason = "gone"
+)
 
 // fault returns why an Aggregate is false; empty when it is not. Payloads may be missing until the end
 // of the window after the one in which they are first asked for.
@@ -77,8 +84,11 @@ func (v *Validator) fault(ctx context.Context, a *applicable, current protocol.W
 		v.Log.Warn("the aggregate names a gradient that is neither in the archive nor in its miner's bucket", "window", a.Window, "hotkey", a.Aggregator, "uid", h.UID, "verdict", h.Verdict)
 	}
 	if sum.Unread > 0 || len(sum.Hidden) > 0 {
-		if current <= v.payloadsDue(a.Window) {
+		switch {
+		case current <= v.payloadsDue(a.Window):
 			return undecided
+		case sum.Unread == 0 && v.Source.Aggregates.Gone(ctx, a.Window, v.term):
+			return gone
 		}
 		return wire.ReasonPayloads
 	}

@@ -60,3 +60,25 @@ func TestComesBackAfterLong(t *testing.T) {
 		}
 	})
 }
+
+// A validator that comes back to windows whose gradients are past their retention applies their Aggregates
+// without a charge and without a signature.
+func TestGradientsAreGone(t *testing.T) {
+	short := func(p *protocol.Params) { p.PayloadWindows = p.LeastPayloadWindows() }
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1, Params: short}, func(net *testnet.Network) {
+		net.Start()
+		net.RunWindows(7)
+		v := net.Node("validator-0")
+		v.Stop()
+		net.Wait(12 * net.Run.Params.WindowTime())
+		v.Start()
+		net.RunWindows(15)
+		net.RequireSameState()
+		if !strings.Contains(net.Logs(), "gradients of a window are past their retention") {
+			t.Error("every gradient was there still")
+		}
+		if _, err := net.Bucket("validator-0").Head(net.Context(), protocol.ChargesKey()); err == nil {
+			t.Error("deleted gradients were charged")
+		}
+	})
+}

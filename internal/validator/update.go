@@ -27,8 +27,10 @@ func (v *Validator) update(ctx context.Context, w protocol.Window) error {
 	case err != nil:
 		return err
 	}
-	if err := v.Samples.Post(ctx, v.Outbox, v.model.State()); err != nil {
-		v.Log.Warn("sync sample not uploaded", "window", w, "err", err) // a checkpoint may be due all the same
+	if v.model.Previous() != v.unsigned {
+		if err := v.Samples.Post(ctx, v.Outbox, v.model.State()); err != nil {
+			v.Log.Warn("sync sample not uploaded", "window", w, "err", err) // a checkpoint may be due all the same
+		}
 	}
 	if v.model.Step()%v.Params.CheckpointFrequency == 0 || v.model.Next() == v.stop {
 		v.owed = true

@@ -75,6 +75,8 @@ type Validator struct {
 	absent mailbox.Absent     // by the Aggregates that are applied
 	judged *session           // the last that was closed: its Aggregate may come later
 	passed protocol.Hash      // the Aggregate that was found right last
+	// unsigned is the last Aggregate that was applied without a recomputation, as its gradients are past their retention.
+	unsigned protocol.Hash
 
 	awaited awaited       // the Aggregate that is not there yet
 	charges []wire.Charge // that this validator has published
