@@ -95,10 +95,18 @@ func (a App) root(std Std) *cobra.Command {
 	root := group("templar", "Train one language model over the open internet",
 		`Templar trains one LLaMA model on machines that need not trust each other: miners train
 and upload compressed gradients, an aggregator combines each window's gradients into one
-update, validators measure each miner's contribution and set weights on a chain.`)
+update, validators measure each miner's contribution and set weights on a chain.
+
+Without arguments it says what can be done in this folder.`)
 	root.Example = `  templar localnet                      # a whole network on this machine, in minutes
   templar generate --model templar-localnet/model --prompt "Light is"
   templar miner --config miner.yaml     # take part in a run`
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(cmd, args[0])
+		}
+		return whatNext(cmd.Context(), cmd.OutOrStdout(), ".", std, &a.Backends)
+	}
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.PersistentPreRunE = expandPaths
 	root.SetIn(std.In)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,10 +101,14 @@ func ready(cmd *cobra.Command, b *node.Backends, role telemetry.Role, n config.N
 // withNode adds the checks of a node's configuration to a command.
 func withNode(cmd *cobra.Command, std Std, b *node.Backends) *cobra.Command {
 	file := cmd.Flags().String("config", "", "configuration file of a node: check whether it could start")
-	role := cmd.Flags().String("role", "miner", "role of that node: miner, validator, aggregator or evaluator")
+	role := cmd.Flags().String("role", "", "role of that node: miner, validator, aggregator or evaluator (default what the file says)")
 	before := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r := telemetry.Role(*role)
+		if *role == "" {
+			said, _ := config.Sniff(*file)
+			r = cmp.Or(said, telemetry.Miner)
+		}
 		if r != telemetry.Miner && r != telemetry.Validator && r != telemetry.Aggregator && r != telemetry.Evaluator {
 			return usagef("--role: %q is no role: want miner, validator, aggregator or evaluator", *role)
 		}

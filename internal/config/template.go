@@ -30,9 +30,14 @@ func Template(role telemetry.Role, n Node) string {
 			t.variable[key] = name
 		}
 	}
-	fmt.Fprintf(&t.out, "# Configuration of a %s. Later sources override it: the environment, then flags\n# (templar %s --help). It may hold secrets: mode 0600.\n", role, role)
+	fmt.Fprintf(&t.out, "%s Later sources override it: the environment, then flags\n# (templar %s --help). It may hold secrets: mode 0600.\n", templateHead(role), role)
 	t.section("", 0, reflect.ValueOf(n), reflect.ValueOf(Default()))
 	return t.out.String()
+}
+
+// templateHead begins the file of a role.
+func templateHead(role telemetry.Role) string {
+	return fmt.Sprintf("# Configuration of a %s.", role)
 }
 
 type template struct {

@@ -116,3 +116,35 @@ func TestSavedWithoutAdminAddress(t *testing.T) {
 		t.Errorf("address %q, %v", n.Admin.Address, err)
 	}
 }
+
+// A configuration says its role; other files are none.
+func TestSniff(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write := func(name, text string) {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, role := range allRoles {
+		if err := SaveTemplate("a-"+string(role)+".yaml", role, Default()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("x.json", `{"name": "aggregator-0", "chain": {"netuid": 1}}`)
+	write("miner-3.json", `{"chain": {"netuid": 1}}`)
+	write("y.json", `{"chain": {"netuid": 1}}`)
+	write("store.json", `{"dir": "x", "buckets": ["alice"]}`)
+	write("run.json", `{"run": "x"}`)
+	write("broken.json", `{"chain"`)
+	for name, want := range map[string]struct {
+		role telemetry.Role
+		is   bool
+	}{
+		"a-miner.yaml": {telemetry.Miner, true}, "a-validator.yaml": {telemetry.Validator, true}, "x.json": {telemetry.Aggregator, true},
+		"miner-3.json": {telemetry.Miner, true}, "y.json": {"", true}, "store.json": {}, "run.json": {}, "broken.json": {}, "absent.json": {},
+	} {
+		if role, is := Sniff(name); role != want.role || is != want.is {
+			t.Errorf("%s: %q, %v, want %q, %v", name, role, is, want.role, want.is)
+		}
+	}
+}

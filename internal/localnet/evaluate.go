@@ -31,7 +31,7 @@ func (o *Options) evaluate(ctx context.Context, n *network, env node.Env, client
 		return nil, err
 	}
 	cfg.Options.Memory, cfg.Options.Device = memory, o.device(member{})
-	env.Sink = renewing(env.Sink, c, o.path(output.Report), env.Log)
+	env.Sink = renewing(env.Sink, c, o.path(output.Report), env.Log, &progress{o: o})
 	nd, err := node.Open(ctx, cfg, telemetry.Evaluator, parts.Of(telemetry.Evaluator), env)
 	if err != nil {
 		return nil, fmt.Errorf("evaluator: %w", err)
@@ -41,15 +41,18 @@ func (o *Options) evaluate(ctx context.Context, n *network, env node.Env, client
 
 func (e *evaluated) close() error { return errors.Join(e.node.Close(), e.client.Close()) }
 
-// renewing passes the evaluator's events on to sink, and renews the report in a file after each
-// measurement, for people and for the process that continues after a kill.
-func renewing(sink telemetry.Sink, c *collect.Collector, file string, log *slog.Logger) telemetry.Sink {
+// renewing passes the evaluator's events on to sink. After each measurement it shows the progress, and renews
+// the report in a file, for people and for the process that continues after a kill.
+func renewing(sink telemetry.Sink, c *collect.Collector, file string, log *slog.Logger, p *progress) telemetry.Sink {
 	return telemetry.SinkFunc(func(e telemetry.Event) {
 		sink.Emit(e)
-		if _, measured := e.Body.(telemetry.HeldOut); !measured {
+		h, measured := e.Body.(telemetry.HeldOut)
+		if !measured {
 			return
 		}
-		if err := c.Summary().WriteJSON(file); err != nil {
+		r := c.Summary()
+		p.show(e.Window, h.Loss, r)
+		if err := r.WriteJSON(file); err != nil {
 			log.Warn("report not written", "err", err)
 		}
 	})

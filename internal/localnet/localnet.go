@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"text/tabwriter"
 	"time"
 
 	"templar/internal/adversary"
@@ -99,6 +100,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer console.close()
+	o.introduce(n, console)
 	trained, err := o.live(ctx, n, c, console)
 	stopped := errors.Is(err, context.Canceled)
 	if err != nil && !stopped {
@@ -179,19 +181,26 @@ func (o *Options) finish(c *collect.Collector, trained *evaluated, stopped bool)
 		fmt.Fprintln(o.Out, "stopped before the first window was done; run the same command again to continue")
 		return lost
 	}
-	if err := tui.Table(o.Out, r, tui.TableOptions{Colour: o.Colour}); err != nil {
+	shown := r
+	shown.Checkpoint = short(r.Checkpoint)
+	if !o.Live {
+		fmt.Fprintln(o.Out) // behind the lines of the progress
+	}
+	if err := tui.Table(o.Out, shown, tui.TableOptions{Colour: o.Colour}); err != nil {
 		return err
 	}
 	if err := errors.Join(lost, output.Agreed(r)); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.Out, "\nloss plot   %s\n", o.files().PlotFile())
+	fmt.Fprintf(o.Out, "\nloss plot   %s\n", short(o.files().PlotFile()))
 	if missing := o.Windows - min(o.Windows, uint64(len(r.Windows))); stopped || missing > 0 {
 		fmt.Fprintf(o.Out, "stopped with %d of %d windows to go; run the same command again to continue\n", missing, o.Windows)
-	} else {
-		fmt.Fprintf(o.Out, "try         templar generate --model %s --prompt \"Light is\"\n", quote(r.Checkpoint))
 	}
-	return nil
+	table := tabwriter.NewWriter(o.Out, 0, 0, 2, ' ', 0)
+	for i, s := range Suggest(o.DataDir, r) {
+		fmt.Fprintf(table, "%-11s %s\t# %s\n", []string{"try", ""}[min(i, 1)], s.Command, s.Purpose)
+	}
+	return table.Flush()
 }
 
 func (o *Options) files() output.Files {

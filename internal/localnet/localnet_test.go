@@ -259,8 +259,8 @@ func TestQuote(t *testing.T) {
 		"/my nets/1":      "'/my nets/1'",
 		"/ann's":          `'/ann'\''s'`,
 	} {
-		if got := quote(path); got != want {
-			t.Errorf("quote(%q) = %s, want %s", path, got, want)
+		if got := Quote(path); got != want {
+			t.Errorf("Quote(%q) = %s, want %s", path, got, want)
 		}
 	}
 }

@@ -21,6 +21,8 @@ import (
 //	2  2026-11  the observer is an evaluator
 const networkVersion = 2
 
+const networkFile = "network.json"
+
 // network is network.json: the options with which a data directory was prepared. It is written
 // last, so that a directory without it is incomplete.
 type network struct {
@@ -118,18 +120,18 @@ func load(o *Options) (*network, error) {
 // read reads a data directory.
 func read(dir string) (*network, error) {
 	n := &network{dir: dir}
-	b, err := os.ReadFile(n.path("network.json"))
+	b, err := os.ReadFile(n.path(networkFile))
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	if err := strictjson.Config(b, n); err != nil {
-		return nil, fmt.Errorf("%s: %w", n.path("network.json"), err)
+		return nil, fmt.Errorf("%s: %w", n.path(networkFile), err)
 	}
 	if n.Version != networkVersion {
-		return nil, fmt.Errorf("%s: its version is %d, this release's %d", n.path("network.json"), n.Version, networkVersion)
+		return nil, fmt.Errorf("%s: its version is %d, this release's %d", n.path(networkFile), n.Version, networkVersion)
 	}
 	if n.adversaries, err = adversary.Parse(n.Adversaries); err != nil {
-		return nil, fmt.Errorf("%s: %w", n.path("network.json"), err)
+		return nil, fmt.Errorf("%s: %w", n.path(networkFile), err)
 	}
 	params, err := node.LoadParams(n.path("run.json"))
 	if err != nil {

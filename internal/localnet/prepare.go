@@ -41,34 +41,34 @@ func Prepare(ctx context.Context, o Options) ([]string, error) {
 		return nil, err
 	}
 	commands := []string{
-		fmt.Sprintf("templar store serve --config %s --addr %s", quote(n.path("store.json")), n.StoreAddr),
+		fmt.Sprintf("templar store serve --config %s --addr %s", Quote(n.path("store.json")), n.StoreAddr),
 	}
 	if o.Chain.Endpoint == "" {
-		commands = append(commands, fmt.Sprintf("templar chain start --home %s --rpc %s --block-time %s", quote(n.path("chain")), n.ChainAddr, n.params.BlockTime()))
+		commands = append(commands, fmt.Sprintf("templar chain start --home %s --rpc %s --block-time %s", Quote(n.path("chain")), n.ChainAddr, n.params.BlockTime()))
 	}
 	for i, m := range n.names() {
 		if o.Chain.Endpoint != "" && (m.role == telemetry.Miner || m.role == telemetry.Validator) {
 			w := o.wallet(i, m)
 			commands = append(commands, fmt.Sprintf("templar chain register --subtensor.chain_endpoint %s --netuid %d --wallet.path %s --wallet.name %s --wallet.hotkey %s --yes",
-				quote(o.Chain.Endpoint), o.Chain.NetUID, quote(w.Path), quote(w.Name), quote(w.Hotkey)))
+				Quote(o.Chain.Endpoint), o.Chain.NetUID, Quote(w.Path), Quote(w.Name), Quote(w.Hotkey)))
 		} else if m.role == telemetry.Miner {
 			commands = append(commands, fmt.Sprintf("templar chain register --endpoint http://%s --netuid %d --wallet.path %s --wallet.name %s --wallet.hotkey %s",
-				n.ChainAddr, netUID, quote(n.walletPath()), walletName, m.name))
+				n.ChainAddr, netUID, Quote(n.walletPath()), walletName, m.name))
 		}
 	}
 	for _, m := range n.names() {
 		switch {
 		case m.corrupt != nil:
-			commands = append(commands, fmt.Sprintf("templar localnet cheat %s --data-dir %s --windows %d", m.name, quote(n.dir), o.Windows))
+			commands = append(commands, fmt.Sprintf("templar localnet cheat %s --data-dir %s --windows %d", m.name, Quote(n.dir), o.Windows))
 		default:
-			commands = append(commands, fmt.Sprintf("templar %s --config %s --windows %d", m.role, quote(n.path("nodes", m.name+".json")), o.Windows))
+			commands = append(commands, fmt.Sprintf("templar %s --config %s --windows %d", m.role, Quote(n.path("nodes", m.name+".json")), o.Windows))
 		}
 	}
 	return commands, nil
 }
 
-// quote makes a path one word of a shell's command line.
-func quote(path string) string {
+// Quote makes a path one word of a shell's command line.
+func Quote(path string) string {
 	odd := func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+=:@,", r)
 	}
@@ -160,7 +160,7 @@ func (b *builder) build(ctx context.Context) error {
 			return err
 		}
 	}
-	return writeJSON(b.path("network.json"), b.network)
+	return writeJSON(b.path(networkFile), b.network)
 }
 
 // addresses picks two free ports on loopback. They do not change afterwards: peers

@@ -32,9 +32,7 @@ const answerTime = 15 * time.Second
 // failed.
 func Ready(ctx context.Context, c config.Node, role telemetry.Role, env Env, report func(check.Result)) (ok bool) {
 	r := &readiness{ctx: ctx, c: c, role: role, env: env, report: report, ok: true}
-	r.settings()
-	hotkey := r.hotkey()
-	r.run()
+	hotkey := r.files()
 	r.directory()
 	r.chain(hotkey)
 	if role == telemetry.Miner || role == telemetry.Validator {
@@ -45,6 +43,20 @@ func Ready(ctx context.Context, c config.Node, role telemetry.Role, env Env, rep
 	}
 	r.reads("aggregator", c.Buckets.Aggregator)
 	return r.ok && ctx.Err() == nil
+}
+
+// HasFiles is the part of Ready that reads files only: settings, hotkey, run parameters and memory.
+func HasFiles(c config.Node, role telemetry.Role, env Env, report func(check.Result)) (ok bool) {
+	r := &readiness{c: c, role: role, env: env, report: report, ok: true}
+	r.files()
+	return r.ok
+}
+
+func (r *readiness) files() *wallet.Wallet {
+	r.settings()
+	hotkey := r.hotkey()
+	r.run()
+	return hotkey
 }
 
 type readiness struct {
