@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"templar/internal/clock"
 	"templar/internal/model"
+	"templar/internal/run"
+	"templar/internal/store"
 	"templar/protocol"
 )
 
@@ -41,6 +44,48 @@ func (f Finder) Theta0(ctx context.Context, want protocol.Hash) ([]float32, erro
 		f.Log.Warn("theta_0 cannot be read", "from", p.name, "err", err)
 	}
 	return nil, fmt.Errorf("%w: theta_0 %s is an imported model, and no validator's bucket has it", ErrNone, want.Short())
+}
+
+// LoadTheta0 reads the imported theta_0 of a run from a model's folder, and refuses any other model.
+func LoadTheta0(r run.Run, folder string) ([]float32, error) {
+	m, params, err := model.Load(folder)
+	if err != nil {
+		return nil, err
+	}
+	if m.InitStd = r.Params.Model.InitStd; m != r.Params.Model {
+		return nil, fmt.Errorf("theta_0: the model in %s has another shape than the run's", folder)
+	}
+	if got := r.Space.Hash(params); got != r.Params.Theta0 {
+		return nil, fmt.Errorf("theta_0: the model in %s has the state hash %s; the run parameters state %s", folder, got, r.Params.Theta0)
+	}
+	return params, nil
+}
+
+// ServeTheta0 stores an imported theta_0 in a validator's bucket, unless it is there. An interrupted upload goes on from
+// where it was. uploading is called before the first byte.
+func (s Saver) ServeTheta0(ctx context.Context, b store.Bucket, folder string, uploading func()) error {
+	have, err := Windows(ctx, b)
+	if err != nil || slices.Contains(have, Imported) {
+		return err
+	}
+	params, err := LoadTheta0(s.Run, folder)
+	if err != nil {
+		return err
+	}
+	uploading()
+	_, size, err := s.Save(ctx, b, State{Params: params})
+	if err == nil {
+		s.Log.Info("theta_0 stored", "bytes", size)
+	}
+	return err
+}
+
+// HashOfTheta0 is the state hash of a run's theta_0. It draws all parameters, unless the run states it.
+func HashOfTheta0(r run.Run) protocol.Hash {
+	if h := r.Params.Theta0; !h.IsZero() {
+		return h
+	}
+	return r.Space.Hash(model.Init(r.Params.Model, r.Params.Seed))
 }
 
 func (f Finder) imported(ctx context.Context, p place, want protocol.Hash) ([]float32, error) {

@@ -71,15 +71,26 @@ missing: mend it, and run "templar doctor --config FILE".`, role),
 
 // ready prints the checks of a node.
 func ready(cmd *cobra.Command, b *node.Backends, role telemetry.Role, n config.Node, asJSON bool) error {
-	env := node.Env{Backends: *b, Log: slog.New(slog.DiscardHandler), Clock: clock.Wall{}}
+	return printChecks(cmd, asJSON, errNotReady, func(report func(check.Result)) bool {
+		return node.Ready(cmd.Context(), n, role, quiet(b), report)
+	})
+}
+
+// quiet is the environment of a command that reports what fails itself.
+func quiet(b *node.Backends) node.Env {
+	return node.Env{Backends: *b, Log: slog.New(slog.DiscardHandler), Clock: clock.Wall{}}
+}
+
+// printChecks prints checks as they come, and is failed when they are not passed.
+func printChecks(cmd *cobra.Command, asJSON bool, failed error, run func(report func(check.Result)) (ok bool)) error {
 	found := struct {
 		OK      bool           `json:"ok"`
 		Results []check.Result `json:"results"`
 	}{Results: []check.Result{}}
-	found.OK = node.Ready(cmd.Context(), n, role, env, func(r check.Result) {
+	found.OK = run(func(r check.Result) {
 		found.Results = append(found.Results, r)
 		if !asJSON {
-			printStep(cmd.OutOrStdout(), r)
+			printStep(cmd.OutOrStdout(), 17, r)
 		}
 	})
 	if err := cmd.Context().Err(); err != nil {
@@ -93,9 +104,34 @@ func ready(cmd *cobra.Command, b *node.Backends, role telemetry.Role, n config.N
 		}
 	}
 	if !found.OK {
-		return errNotReady
+		return failed
 	}
 	return nil
+}
+
+// roleOf reads the flag of a node's role, which is that of its configuration when the flag is not set, or else the usual one.
+func roleOf(name, file string, usual telemetry.Role) (telemetry.Role, error) {
+	if name == "" {
+		said, _ := config.Sniff(file)
+		return cmp.Or(said, usual), nil
+	}
+	switch r := telemetry.Role(name); r {
+	case telemetry.Miner, telemetry.Validator, telemetry.Aggregator, telemetry.Evaluator:
+		return r, nil
+	}
+	return "", usagef("--role: %q is no role: want miner, validator, aggregator or evaluator", name)
+}
+
+// loadNode reads the configuration of a node, and prints its warnings.
+func loadNode(cmd *cobra.Command, std Std, r telemetry.Role, file string) (config.Node, error) {
+	n, warnings, err := config.Load(r, config.Sources{File: file, Environ: std.Environ})
+	if err != nil {
+		return n, usageError{err}
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "templar: warning:", w)
+	}
+	return n, nil
 }
 
 // withNode adds the checks of a node's configuration to a command.
@@ -104,23 +140,16 @@ func withNode(cmd *cobra.Command, std Std, b *node.Backends) *cobra.Command {
 	role := cmd.Flags().String("role", "", "role of that node: miner, validator, aggregator or evaluator (default what the file says)")
 	before := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		r := telemetry.Role(*role)
-		if *role == "" {
-			said, _ := config.Sniff(*file)
-			r = cmp.Or(said, telemetry.Miner)
-		}
-		if r != telemetry.Miner && r != telemetry.Validator && r != telemetry.Aggregator && r != telemetry.Evaluator {
-			return usagef("--role: %q is no role: want miner, validator, aggregator or evaluator", *role)
+		r, err := roleOf(*role, *file, telemetry.Miner)
+		if err != nil {
+			return err
 		}
 		if err := before(cmd, args); err != nil || *file == "" {
 			return err
 		}
-		n, warnings, err := config.Load(r, config.Sources{File: *file, Environ: std.Environ})
+		n, err := loadNode(cmd, std, r, *file)
 		if err != nil {
-			return usageError{err}
-		}
-		for _, w := range warnings {
-			fmt.Fprintln(cmd.ErrOrStderr(), "templar: warning:", w)
+			return err
 		}
 		fmt.Fprintln(cmd.OutOrStdout())
 		return ready(cmd, b, r, n, false)

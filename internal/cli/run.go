@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,22 +14,27 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"templar/internal/model"
 	"templar/internal/node"
 	"templar/internal/plan"
 	"templar/internal/run"
 	"templar/internal/telemetry"
 	"templar/internal/userfile"
 	"templar/protocol"
+	"templar/state"
 )
 
-func runGroup(b *node.Backends) *cobra.Command {
-	cmd := group("run", "Make and plan the parameters of a run",
+func runGroup(std Std, b *node.Backends) *cobra.Command {
+	cmd := group("run", "Make, check, start and watch a run",
 		`Commands for the owner of a run. All nodes of a run have the same parameters, in a file that
 the owner publishes; their hash is announced with the first window. A plan says what they ask of
-machines and links before anything begins.`)
+machines and links before anything begins; status and top show a network from outside.`)
 	cmd.Example = `  templar run init --preset 1b --name winter --dataset HASH --aggregator SS58 --store https://ACCOUNT.r2.cloudflarestorage.com
-  templar run plan run.json --link 300M`
-	cmd.AddCommand(runInit(b), runPlan(b))
+  templar run plan run.json --link 300M
+  templar run check run.json --config aggregator.yaml
+  templar run start run.json --config validator.yaml --in 30m
+  templar run top --config miner.yaml`
+	cmd.AddCommand(runInit(b), runPlan(b), runCheck(std, b))
 	return cmd
 }
 
@@ -36,6 +42,7 @@ machines and links before anything begins.`)
 type planFlags struct {
 	link, server, store, tokens, flops string
 	miners, validators                 int
+	operations                         float64 // --flops, read
 	json                               bool
 }
 
@@ -72,36 +79,35 @@ func link(flag, text string) (plan.Link, error) {
 	return l, nil
 }
 
-// plan plans a run. It measures the method's steps on this machine.
-func (o *planFlags) plan(r run.Run, b *node.Backends) (*plan.Plan, error) {
-	m := plan.Machines{Miners: o.miners, Validators: o.validators}
-	if m.Miners == 0 {
-		m.Miners = r.Params.MaxTopKPeers
+// machines are those of the flags.
+func (o *planFlags) machines() (m plan.Machines, err error) {
+	m = plan.Machines{Miners: o.miners, Validators: o.validators}
+	if m.Miners < 0 || m.Validators < 1 {
+		return m, usagef("--miners and --validators must be positive")
 	}
-	if m.Miners < 1 || m.Validators < 1 {
-		return nil, usagef("--miners and --validators must be positive")
-	}
-	var err error
 	for _, l := range []struct {
 		flag, text string
 		to         *plan.Link
 	}{{"link", o.link, &m.Node}, {"server-link", o.server, &m.Server}, {"store-link", o.store, &m.Store}} {
 		if *l.to, err = link(l.flag, l.text); err != nil {
-			return nil, err
+			return m, err
 		}
 	}
 	if o.tokens != "" {
-		m.TokensPerSecond, err = userfile.Quantity(o.tokens, "")
-		if err != nil {
-			return nil, usagef("--tokens-per-second: %w", err)
+		if m.TokensPerSecond, err = userfile.Quantity(o.tokens, ""); err != nil {
+			return m, usagef("--tokens-per-second: %w", err)
 		}
-	} else {
-		flops, err := userfile.Quantity(o.flops, "FLOP/s")
-		if err != nil {
-			return nil, usagef("--flops: %w", err)
-		}
-		m.TokensPerSecond = flops / plan.FlopsPerToken(r.Params.Model, r.Params.SequenceLength)
 	}
+	if o.operations, err = userfile.Quantity(o.flops, "FLOP/s"); err != nil {
+		return m, usagef("--flops: %w", err)
+	}
+	return m, nil
+}
+
+// plan plans a run on machines. It measures the method's steps on this machine.
+func (o *planFlags) plan(r run.Run, m plan.Machines, b *node.Backends) (_ *plan.Plan, err error) {
+	m.Miners = cmp.Or(m.Miners, r.Params.MaxTopKPeers)
+	m.TokensPerSecond = cmp.Or(m.TokensPerSecond, o.operations/plan.FlopsPerToken(r.Params.Model, r.Params.SequenceLength))
 	if m.Speeds, err = plan.Measure(*r.Params, b.Methods); err != nil {
 		return nil, err
 	}
@@ -148,7 +154,11 @@ is 1 when the run does not fit.`,
 			if err != nil {
 				return err
 			}
-			p, err := o.plan(r, b)
+			m, err := o.machines()
+			if err != nil {
+				return err
+			}
+			p, err := o.plan(r, m, b)
 			if err != nil {
 				return err
 			}
@@ -177,6 +187,7 @@ func loadOrPreset(b *node.Backends, name string) (run.Run, error) {
 type initFlags struct {
 	planFlags
 	preset, scores, name, dataset, out string
+	theta0                             string
 	seed                               uint64
 	aggregators, stores, set           []string
 	force                              bool
@@ -199,6 +210,7 @@ Publish the file: every node names it with --run, and nodes refuse a run with an
 	f.StringVar(&o.preset, "preset", "1b", "model and run parameters to start from: "+strings.Join(protocol.Presets(), ", "))
 	f.StringVar(&o.name, "name", "", "name of the run: two runs never share objects")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the initial parameters")
+	f.StringVar(&o.theta0, "theta-0", "", "folder of a model to begin with, as \"templar model import\" writes it (default drawn from the seed)")
 	f.StringVar(&o.dataset, "dataset", "", "hash that \"templar dataset build\" printed")
 	f.StringSliceVar(&o.aggregators, "aggregator", nil, "hotkey whose Aggregates count, in order of precedence; several with commas between them")
 	f.StringSliceVar(&o.stores, "store", nil, "endpoint of stores that the run trusts; several with commas between them")
@@ -222,7 +234,11 @@ func (o *initFlags) run(cmd *cobra.Command, b *node.Backends) error {
 	if _, err := os.Lstat(o.out); err == nil && !o.force {
 		return usagef("--out: %s exists: name another file, or give --force", o.out)
 	}
-	made, err := o.plan(r, b)
+	m, err := o.machines()
+	if err != nil {
+		return err
+	}
+	made, err := o.plan(r, m, b)
 	if err != nil {
 		return err
 	}
@@ -276,7 +292,26 @@ func (o *initFlags) params() (protocol.Params, error) {
 		}
 		p.Aggregators = append(p.Aggregators, h)
 	}
+	if o.theta0 != "" {
+		if err := o.imported(&p); err != nil {
+			return p, usagef("--theta-0: %w", err)
+		}
+	}
 	return o.change(p)
+}
+
+// imported takes the shape and the hash of the model that the run begins with.
+func (o *initFlags) imported(p *protocol.Params) error {
+	m, params, err := model.Load(o.theta0)
+	if err != nil {
+		return err
+	}
+	m.InitStd, p.Model = p.Model.InitStd, m // nothing is drawn
+	space, err := state.New(m.Layout())
+	if err == nil {
+		p.Theta0 = space.Hash(params)
+	}
+	return err
 }
 
 // change applies --set to the JSON form of the parameters, so that names and checks are those of the file.

@@ -53,7 +53,7 @@ The exit code is 1 when something failed.
 				return usageError{err}
 			}
 		}
-		return runCheck(cmd, c, v.reading())
+		return checkBucket(cmd, c, v.reading())
 	}
 	return cmd
 }
@@ -68,13 +68,13 @@ type checked struct {
 
 var errCheck = errors.New("the bucket will not work as it is")
 
-func runCheck(cmd *cobra.Command, c check.Config, l store.Location) error {
+func checkBucket(cmd *cobra.Command, c check.Config, l store.Location) error {
 	out := checked{Endpoint: l.Endpoint, Bucket: l.Bucket, Results: []check.Result{}}
 	asJSON := isSet(cmd.Flags(), "json")
 	c.Report = func(r check.Result) {
 		out.Results = append(out.Results, r)
 		if !asJSON {
-			printStep(cmd.OutOrStdout(), r)
+			printStep(cmd.OutOrStdout(), 13, r)
 		}
 	}
 	if !asJSON {
@@ -95,9 +95,10 @@ func runCheck(cmd *cobra.Command, c check.Config, l store.Location) error {
 	return err
 }
 
-func printStep(w io.Writer, r check.Result) {
-	fmt.Fprintf(w, "%-4s  %-13s  %s\n", r.Status, r.Name, r.Detail)
+// printStep writes a result whose name takes so many columns.
+func printStep(w io.Writer, width int, r check.Result) {
+	fmt.Fprintf(w, "%-4s  %-*s  %s\n", r.Status, width, r.Name, r.Detail)
 	if r.Fix != "" {
-		fmt.Fprintf(w, "%21s  -> %s\n", "", r.Fix)
+		fmt.Fprintf(w, "%*s  -> %s\n", width+8, "", r.Fix)
 	}
 }

@@ -247,8 +247,8 @@ type Options struct {
 	// Test uses all peers, without the lead validator's selection.
 	Test bool `koanf:"test"`
 	// StoreGathers keeps gathered payloads in the data directory, those of the last
-	// KeepGathers windows; 0 means as long as the aggregator keeps its own, which is
-	// 4 x checkpoint_frequency.
+	// KeepGathers windows; 0 means as long as the aggregator keeps its own: the run's
+	// payload_windows.
 	StoreGathers bool   `koanf:"store_gathers"`
 	KeepGathers  uint64 `koanf:"keep_gathers"`
 	// Every is how many windows lie between two measurements of an evaluator; 0 means 1.

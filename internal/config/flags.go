@@ -117,7 +117,7 @@ func RoleFlags(f *pflag.FlagSet, role telemetry.Role) {
 		f.String("peers", "", "gather from these uids only: 1,2,3")
 		f.Bool("test", false, "use all peers, without the lead validator's selection")
 		f.Bool("store-gathers", false, "keep gathered gradients in the data directory")
-		f.Uint64("keep-gathers", 0, "windows to keep them for (default 4 x checkpoint_frequency)")
+		f.Uint64("keep-gathers", 0, "windows to keep them for (default the run's payload_windows)")
 	}
 	f.String("admin", d.Admin.Address, "address of the admin server (metrics, health, status, page), or off")
 	f.String("admin.hosts", "", "names of the admin server besides localhost and its address: a,b")

@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"templar/internal/chain"
 	"templar/internal/config"
+	"templar/internal/data"
 	"templar/internal/directory"
 	"templar/internal/memory"
 	"templar/internal/parts"
@@ -21,6 +23,7 @@ import (
 	"templar/internal/telemetry"
 	"templar/internal/userfile"
 	"templar/internal/wallet"
+	"templar/protocol"
 )
 
 // answerTime bounds each question that Ready asks over the network.
@@ -28,20 +31,11 @@ const answerTime = 15 * time.Second
 
 // Ready checks, in the order in which an operator can mend it, whether a node could start from a
 // configuration: its settings, hotkey, run parameters, memory, data directory, chain, registration, clock and
-// buckets. It starts nothing, registers nothing and takes no lock. Each result is reported as it comes; ok is false when one
-// failed.
+// buckets. It starts nothing, registers nothing, and locks only a bucket in a directory, while it writes there. Each result is
+// reported as it comes; ok is false when one failed.
 func Ready(ctx context.Context, c config.Node, role telemetry.Role, env Env, report func(check.Result)) (ok bool) {
 	r := &readiness{ctx: ctx, c: c, role: role, env: env, report: report, ok: true}
-	hotkey := r.files()
-	r.directory()
-	r.chain(hotkey)
-	if role == telemetry.Miner || role == telemetry.Validator {
-		r.ownBucket()
-	}
-	if role != telemetry.Aggregator {
-		r.reads("dataset", c.Buckets.Dataset)
-	}
-	r.reads("aggregator", c.Buckets.Aggregator)
+	r.node()
 	return r.ok && ctx.Err() == nil
 }
 
@@ -56,6 +50,9 @@ func (r *readiness) files() *wallet.Wallet {
 	r.settings()
 	hotkey := r.hotkey()
 	r.run()
+	if r.role == telemetry.Aggregator {
+		r.aggregates(hotkey)
+	}
 	return hotkey
 }
 
@@ -66,6 +63,31 @@ type readiness struct {
 	env    Env
 	report func(check.Result)
 	ok     bool
+
+	loaded   *run.Run // nil: its file cannot be read
+	answers  bool     // the chain does
+	up, down float64  // rates of the bucket that the node writes to, in bytes a second; 0: not measured
+}
+
+// node takes all steps of Ready.
+func (r *readiness) node() {
+	hotkey := r.files()
+	r.directory()
+	r.chain(hotkey)
+	switch r.role {
+	case telemetry.Miner, telemetry.Validator:
+		own := r.c.Buckets.Gradients
+		r.trusted(own.Endpoint)
+		r.writes("own bucket", own.Writing(), own.Reading())
+	}
+	if r.role != telemetry.Aggregator {
+		r.dataset()
+	}
+	if aggregator := r.c.Buckets.Aggregator; r.role == telemetry.Aggregator {
+		r.writes("aggregator bucket", aggregator.Location(), store.Location{})
+	} else {
+		r.reads("aggregator", aggregator)
+	}
 }
 
 func (r *readiness) result(name string, status check.Status, fix, format string, args ...any) {
@@ -117,6 +139,7 @@ func (r *readiness) run() {
 		r.result("run", check.Fail, "", "%v", err)
 		return
 	}
+	r.loaded = &loaded
 	r.result("run", check.OK, "", "%q, hash %v", loaded.Params.Run, loaded.Hash)
 	r.memory(loaded)
 }
@@ -173,7 +196,9 @@ func (r *readiness) chain(hotkey *wallet.Wallet) {
 		r.result("chain", check.Fail, "start the chain's node, or correct the address", "%s: %v", r.c.Chain.Endpoint, err)
 		return
 	}
+	r.answers = true
 	r.result("chain", check.OK, "", "%s is at block %d", r.c.Chain.Endpoint, head.Number)
+	r.blockTime(ctx, client, head)
 	if ahead, err := chain.Skew(ctx, client, r.env.Clock); err == nil && ahead.Abs() > 2*time.Second {
 		r.result("clock", check.Fail, "synchronise this machine's clock, with chrony for example", "%v ahead of the chain's", ahead.Round(time.Millisecond))
 	} else if err == nil {
@@ -192,42 +217,131 @@ func (r *readiness) chain(hotkey *wallet.Wallet) {
 	r.result("registration", check.OK, "", "uid %d", uid)
 }
 
-// ownBucket runs the checks of "templar store check" and reports what is not in order.
-func (r *readiness) ownBucket() {
-	own := r.c.Buckets.Gradients
-	if own.Endpoint == "" || own.Name == "" {
+// someBlocks is over how many of the newest blocks their time is measured.
+const someBlocks = 50
+
+// blockTime compares the chain's blocks with those that the run's deadlines are made for.
+func (r *readiness) blockTime(ctx context.Context, client chain.Chain, head chain.Block) {
+	if r.loaded == nil || head.Number < 2 {
+		return
+	}
+	n := min(head.Number-1, someBlocks)
+	first, err := client.Block(ctx, head.Number-n)
+	if err != nil {
+		return // pruned
+	}
+	p := *r.loaded.Params
+	stated := p.BlockTime()
+	took := head.Time.Sub(first.Time) / time.Duration(n)
+	p.BlockSeconds = took.Seconds()
+	switch {
+	case p.WindowTime() < p.Delta()+p.Slack()+p.Gather()+p.Reveal()+p.Publication():
+		r.result("block time", check.Fail, "raise blocks_per_window or block_seconds in the run parameters", "a block takes %v, the run states %v: its deadlines do not fit in a window", took.Round(time.Millisecond), stated)
+	case took < stated*9/10 || took > stated*11/10:
+		r.result("block time", check.Warn, "state the chain's time as block_seconds", "a block takes %v, the run states %v", took.Round(time.Millisecond), stated)
+	default:
+		r.result("block time", check.OK, "", "%v, over %d blocks", took.Round(time.Millisecond), n)
+	}
+}
+
+// aggregates finds out whether the run takes Aggregates of the hotkey.
+func (r *readiness) aggregates(hotkey *wallet.Wallet) {
+	if r.loaded == nil || hotkey == nil {
+		return
+	}
+	if !slices.Contains(r.loaded.Params.Aggregators, hotkey.Hotkey()) {
+		r.result("aggregators", check.Fail, "use one of their hotkeys, or list this one before the run begins", "the run lists %v, not %v", r.loaded.Params.Aggregators, hotkey.Hotkey())
+		return
+	}
+	r.result("aggregators", check.OK, "", "the run lists this hotkey")
+}
+
+// trusted finds out whether peers read a bucket there.
+func (r *readiness) trusted(endpoint string) {
+	if r.loaded == nil || endpoint == "" {
+		return
+	}
+	if p := r.loaded.Params; !p.TrustsStore(endpoint) {
+		r.result("store", check.Fail, "take a bucket at one of these", "%s is not one of the run's stores %v: no peer would read it", endpoint, p.Stores)
+		return
+	}
+	r.result("store", check.OK, "", "%s is one of the run's", endpoint)
+}
+
+// writes runs the checks of "templar store check" with the key that writes and, unless it is zero, the one that others read
+// with, and reports what is not in order.
+func (r *readiness) writes(name string, own, asPeer store.Location) {
+	if own.Endpoint == "" || own.Bucket == "" {
 		return
 	}
 	d := r.env.Buckets()
 	defer d.Close()
-	w, release, err := d.DialOwn(own.Writing())
+	w, release, err := d.DialOwn(own)
 	if err != nil {
-		r.result("own bucket", check.Fail, "stop the node that uses it, or correct the settings", "%v", err)
+		r.result(name, check.Fail, "stop the node that uses it, or correct the settings", "%v", err)
 		return
 	}
 	defer release()
 	c := check.Config{Write: w, Clock: r.env.Clock}
-	if l := own.Reading(); l.AccessKey != "" {
-		if c.Read, err = d.Dial(l); err != nil {
-			r.result("own bucket", check.Fail, "", "%v", err)
+	if asPeer.AccessKey != "" {
+		if c.Read, err = d.Dial(asPeer); err != nil {
+			r.result(name, check.Fail, "", "%v", err)
 			return
 		}
 	}
 	passed := 0
 	c.Report = func(found check.Result) {
+		if found.Up > 0 {
+			r.up, r.down = found.Up, found.Down
+		}
 		if found.Status == check.OK {
 			passed++
 			return
 		}
-		found.Name = "own bucket, " + found.Name
+		if found.Status == check.Skip && c.Read == nil {
+			return // the steps of a second key
+		}
+		found.Name = name + ", " + found.Name
 		r.ok = r.ok && found.Status != check.Fail
 		r.report(found)
 	}
-	if _, err := check.Run(r.ctx, c); err != nil {
-		r.result("own bucket", check.Fail, "", "%v", err)
+	switch ok, err := check.Run(r.ctx, c); {
+	case err != nil:
+		r.result(name, check.Fail, "", "%v", err)
+		return
+	case !ok:
 		return
 	}
-	r.result("own bucket", check.OK, "", "%d checks passed", passed)
+	if _, local := protocol.LocalStore(own.Endpoint); local {
+		r.up, r.down = 0, 0 // of a disk
+	}
+	r.result(name, check.OK, "", "%d checks passed", passed)
+}
+
+// dataset opens the run's dataset.
+func (r *readiness) dataset() {
+	if r.loaded == nil {
+		r.reads("dataset", r.c.Buckets.Dataset)
+		return
+	}
+	if b := r.c.Buckets.Dataset; b.Endpoint == "" || b.Name == "" {
+		return // a missing setting
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, answerTime)
+	defer cancel()
+	d := r.env.Buckets()
+	defer d.Close()
+	sources, err := parts.Datasets(d, datasets(r.c.Buckets), store.RetryPolicy{Attempts: 2}, r.env.Clock)
+	var opened *data.Dataset
+	if err == nil {
+		opened, err = parts.OpenData(ctx, *r.loaded, sources)
+	}
+	if err != nil {
+		r.result("dataset", check.Fail, "correct the bucket's address and key; it must hold the dataset that the run states as dataset_hash", "%v", err)
+		return
+	}
+	m := opened.Manifest()
+	r.result("dataset", check.OK, "", "%d tokens in %d shards, vocabulary %d of the model's %d", m.Tokens, len(m.Shards), m.VocabSize, r.loaded.Params.Model.VocabSize)
 }
 
 // reads finds out whether a bucket can be listed with its key.
@@ -240,16 +354,12 @@ func (r *readiness) reads(name string, b config.Bucket) {
 	d := r.env.Buckets()
 	defer d.Close()
 	bucket, err := d.Dial(b.Location())
-	var first []store.Info
 	if err == nil {
-		first, err = bucket.List(ctx, "", "", 1)
+		_, err = bucket.List(ctx, "", "", 1)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		r.result(name+" bucket", check.Fail, "correct its address and key; the run's owner publishes them", "%v", err)
-	case len(first) == 0 && name == "dataset":
-		r.result(name+" bucket", check.Fail, "is this the run's dataset bucket?", "%s is empty", b.Name)
-	default:
-		r.result(name+" bucket", check.OK, "", "%s can be read", b.Name)
+		return
 	}
+	r.result(name+" bucket", check.OK, "", "%s can be read", b.Name)
 }

@@ -145,14 +145,21 @@ func (p *Parts) openModel(ctx context.Context, s Spec, d store.Dialer) (err erro
 	if err != nil {
 		return err
 	}
-	if p.Data, err = data.Open(ctx, sources[0], s.Run.Params.DatasetHash, sources[1:]...); err != nil {
-		return err
+	p.Data, err = OpenData(ctx, s.Run, sources)
+	return err
+}
+
+// OpenData opens a run's dataset, and refuses one whose vocabulary the model does not have.
+func OpenData(ctx context.Context, r run.Run, sources []store.Reader) (*data.Dataset, error) {
+	d, err := data.Open(ctx, sources[0], r.Params.DatasetHash, sources[1:]...)
+	if err != nil {
+		return nil, err
 	}
-	if m, model := p.Data.Manifest(), s.Run.Params.Model; m.VocabSize > model.VocabSize {
-		return fmt.Errorf("dataset %s: its tokenizer %s has %d tokens and the model's vocabulary %d: no window could be trained; the run's owner built it with another tokenizer",
-			s.Run.Params.DatasetHash.Short(), m.Tokenizer, m.VocabSize, model.VocabSize)
+	if m, model := d.Manifest(), r.Params.Model; m.VocabSize > model.VocabSize {
+		return nil, fmt.Errorf("dataset %s: its tokenizer %s has %d tokens and the model's vocabulary %d: no window could be trained; the run's owner built it with another tokenizer",
+			r.Params.DatasetHash.Short(), m.Tokenizer, m.VocabSize, model.VocabSize)
 	}
-	return nil
+	return d, nil
 }
 
 // Close releases what Build has made: the engine's memory.

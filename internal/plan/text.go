@@ -14,8 +14,7 @@ func (out *Plan) Write(w io.Writer) error {
 	fmt.Fprintf(w, "%s parameters; windows of %s; a miner trains %d tokens in each, at %.0f a second\n",
 		human.Count(out.Parameters), clock(out.Window), out.Tokens, out.Machines.TokensPerSecond)
 	m := out.Machines
-	fmt.Fprintf(w, "links (up/down): nodes %s/%s, aggregator %s/%s, its store %s/%s; %d miners, %d validators\n\n",
-		bits(m.Node.Up), bits(m.Node.Down), bits(m.Server.Up), bits(m.Server.Down), bits(m.Store.Up), bits(m.Store.Down), m.Miners, m.Validators)
+	fmt.Fprintf(w, "links (up/down): nodes %s, aggregator %s, its store %s; %d miners, %d validators\n\n", m.Node, m.Server, m.Store, m.Miners, m.Validators)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(t, "phase\tseconds\tbound\t\n")
 	fmt.Fprintf(t, "train\t%.2f\t\t\n", out.Training)
@@ -49,6 +48,9 @@ func (out *Plan) Write(w io.Writer) error {
 	}
 	return nil
 }
+
+// String writes a link as UP/DOWN.
+func (l Link) String() string { return bits(l.Up) + "/" + bits(l.Down) }
 
 // bits writes a link's speed, which has decimal prefixes.
 func bits(n float64) string {

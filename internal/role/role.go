@@ -49,7 +49,7 @@ func (c Config) Gathers(s schedule.Schedule, local store.Bucket) *mailbox.Gather
 	if !c.StoreGathers {
 		return nil
 	}
-	return &mailbox.Gathers{Clock: s.Clock, Bucket: local, Windows: cmp.Or(c.KeepGathers, schedule.Retention(s.Params))}
+	return &mailbox.Gathers{Clock: s.Clock, Bucket: local, Windows: cmp.Or(c.KeepGathers, schedule.PayloadRetention(s.Params))}
 }
 
 // Entry is what a node needs to join: its own bucket, through its write key and through the read

@@ -3,13 +3,10 @@ package validator
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"templar/internal/bulletin"
 	"templar/internal/checkpoint"
-	"templar/internal/model"
 	"templar/internal/role"
 	"templar/protocol"
 	"templar/wire"
@@ -88,41 +85,18 @@ func (v *Validator) propose(ctx context.Context, began time.Time) error {
 // theta0 is the state hash of the run's theta_0. It is computed before a run is announced, so that only
 // what is ready is announced.
 func (v *Validator) theta0() protocol.Hash {
-	if h := v.Params.Theta0; !h.IsZero() {
-		return h
+	if v.origin.IsZero() {
+		v.origin = checkpoint.HashOfTheta0(v.Deps.Run)
 	}
-	if v.drawn.IsZero() {
-		v.drawn = v.Space.Hash(model.Init(v.Params.Model, v.Params.Seed))
-	}
-	return v.drawn
+	return v.origin
 }
 
-// serveTheta0 stores an imported theta_0 in the own bucket, before the run is announced, unless it is
-// there. An interrupted upload goes on from where it was.
+// serveTheta0 stores an imported theta_0 in the own bucket, before the run is announced.
 func (v *Validator) serveTheta0(ctx context.Context) error {
 	if v.cfg.Theta0 == "" {
 		return nil
 	}
-	have, err := checkpoint.Windows(ctx, v.Outbox.Bucket)
-	if err != nil || slices.Contains(have, checkpoint.Imported) {
-		return err
-	}
-	m, params, err := model.Load(v.cfg.Theta0)
-	if err != nil {
-		return err
-	}
-	if m.InitStd = v.Params.Model.InitStd; m != v.Params.Model {
-		return fmt.Errorf("theta_0: the model in %s has another shape than the run's", v.cfg.Theta0)
-	}
-	if got := v.Space.Hash(params); got != v.Params.Theta0 {
-		return fmt.Errorf("theta_0: the model in %s has the state hash %s; the run parameters state %s", v.cfg.Theta0, got, v.Params.Theta0)
-	}
-	v.Events.Phase(0, "uploading theta_0")
-	_, size, err := v.Saver.Save(ctx, v.Outbox.Bucket, checkpoint.State{Params: params})
-	if err == nil {
-		v.Log.Info("theta_0 stored", "bytes", size)
-	}
-	return err
+	return v.Saver.ServeTheta0(ctx, v.Outbox.Bucket, v.cfg.Theta0, func() { v.Events.Phase(0, "uploading theta_0") })
 }
 
 // upcoming returns the next window that starts late enough for all nodes to learn of it.

@@ -66,7 +66,7 @@ type Validator struct {
 	cfg      role.Config
 	gathers  *mailbox.Gathers
 
-	drawn  protocol.Hash // of the theta_0 that the seed draws; zero: not drawn yet
+	origin protocol.Hash // of theta_0; zero: not drawn yet
 	model  *replica.Replica
 	owed   bool               // a checkpoint is due and not saved
 	shelf  *shelf             // of checkpoints that are saved and not published

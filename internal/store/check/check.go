@@ -33,6 +33,10 @@ type Result struct {
 	Status Status `json:"status"`
 	Detail string `json:"detail"`        // what was found
 	Fix    string `json:"fix,omitempty"` // what to do about it
+
+	// Up and Down are the rates that throughput measured, in bytes a second.
+	Up   float64 `json:"up,omitempty"`
+	Down float64 `json:"down,omitempty"`
 }
 
 // Config of Run. The buckets are one bucket seen with two keys, without retries; either may

@@ -42,7 +42,7 @@ func (r *run) sample(try func(n int) error) (rate float64, n int, err error) {
 			return 0, n, err
 		}
 		took := max(r.Clock.Now().Sub(begin), time.Microsecond)
-		if took > 500*time.Millisecond || n >= 8<<20 {
+		if took > 500*time.Millisecond || n >= 32<<20 {
 			return float64(n) / took.Seconds(), n, nil
 		}
 	}
@@ -62,7 +62,9 @@ func (r *run) throughput(ctx context.Context) Result {
 	if err != nil {
 		return failed(err)
 	}
-	return speeds(fmt.Sprintf("up %s, down %s", perSecond(up), perSecond(down)), min(up, down))
+	result := speeds(fmt.Sprintf("up %s, down %s", perSecond(up), perSecond(down)), min(up, down))
+	result.Up, result.Down = up, down
+	return result
 }
 
 func speeds(detail string, slow float64) Result {
@@ -90,7 +92,9 @@ func (r *run) download(ctx context.Context) Result {
 	if largest.Size < int64(n) {
 		return okf("reads; no object is large enough to tell how fast")
 	}
-	return speeds("down "+perSecond(down), down)
+	result := speeds("down "+perSecond(down), down)
+	result.Down = down
+	return result
 }
 
 func drain(ctx context.Context, b store.Reader, key string, n int64) error {
