@@ -210,6 +210,16 @@ func (p *Params) ActiveCheck() time.Duration { return seconds(p.ActiveCheckSecon
 // BlockTime is the time between two blocks.
 func (p *Params) BlockTime() time.Duration { return seconds(p.BlockSeconds) }
 
+// Pace sets the time between two blocks, and changes all other times of a window by the same factor.
+func (p *Params) Pace(blockTime time.Duration) {
+	factor := blockTime.Seconds() / p.BlockSeconds
+	for _, s := range []*float64{
+		&p.BlockSeconds, &p.DeltaSeconds, &p.SlackSeconds, &p.GatherSeconds, &p.KeySeconds, &p.PublicationSeconds, &p.PeerGatherSeconds, &p.ActiveCheckSeconds,
+	} {
+		*s *= factor
+	}
+}
+
 // WindowTime is the length of a window.
 func (p *Params) WindowTime() time.Duration {
 	return seconds(p.BlockSeconds * float64(p.BlocksPerWindow))

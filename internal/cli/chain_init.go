@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +31,7 @@ A chain of one authority needs no more. With --listen, one folder is made for ea
 each operator sends the output of "templar chain key" to the operator that runs init with
 --with, gets the genesis file back, and runs "templar chain join".`,
 		Example: `  templar chain init --home chain --chain-id ours --authority 5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty
+  templar chain init --home chain --founder 5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty=1000 --set tempo=100
   templar chain init --home net --listen 10.0.0.1:26656,10.0.0.2:26656,10.0.0.3:26656,10.0.0.4:26656
   templar chain init --home chain --genesis genesis.json`,
 		Args: noArgs,
@@ -41,6 +43,8 @@ each operator sends the output of "templar chain key" to the operator that runs 
 	id := f.String("chain-id", "templar", "name of the chain")
 	netuid := f.Uint16("netuid", config.Default().Chain.NetUID, "subnet")
 	hotkeys := f.StringSlice("authority", nil, "hotkeys that may give stake and change parameters")
+	founders := f.StringSlice("founder", nil, "hotkeys that are registered from block 0 on, HOTKEY or HOTKEY=STAKE: with stake they are validators at once")
+	set := f.StringArray("set", nil, "another value of a chain parameter, name=value; \"templar chain params\" prints them; may be repeated")
 	listen := f.StringSlice("listen", nil, "host:port at which the authorities reach each other")
 	with := f.StringSlice("with", nil, "keys that make blocks beside this folder's, from \"templar chain key\"")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -51,6 +55,9 @@ each operator sends the output of "templar chain key" to the operator that runs 
 			return usagef("--listen makes all keys itself: leave --with out, or each authority makes its own")
 		}
 		g, err := newGenesis(*file, *id, *netuid, *hotkeys)
+		if err == nil {
+			err = found(&g, *founders, *set)
+		}
 		if err != nil {
 			return usageError{err}
 		}
@@ -75,6 +82,25 @@ each operator sends the output of "templar chain key" to the operator that runs 
 		return nil
 	}
 	return cmd
+}
+
+// found adds founders and parameters to a genesis.
+func found(g *ledger.Genesis, founders, set []string) (err error) {
+	for _, f := range founders {
+		hotkey, stake, given := strings.Cut(f, "=")
+		n := ledger.Founder{}
+		if n.Hotkey, err = protocol.ParseHotkey(hotkey); err != nil {
+			return fmt.Errorf("--founder: %w: want an SS58 address, as \"templar wallet show\" prints it", err)
+		}
+		if given {
+			if n.Stake, err = strconv.ParseUint(stake, 10, 63); err != nil {
+				return fmt.Errorf("--founder: %q is not a stake: want a whole number", stake)
+			}
+		}
+		g.Founders = append(g.Founders, n)
+	}
+	g.Params, err = changedParams(g.Params, set)
+	return err
 }
 
 func initNetwork(cmd *cobra.Command, home string, listen []string, g ledger.Genesis) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -36,25 +37,19 @@ type datasetFlags struct {
 
 func datasetBuild(std Std, back *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "build FILES...", Short: "Build a dataset from text",
+		Use: "build [FILES...]", Short: "Build a dataset from text",
 		Long: `Tokenize files, and the files of folders, into shards with a manifest, and print the hash
 that a run's parameters announce. JSON lines, JSON arrays of objects and parquet give their
 field "text"; other files must be text in UTF-8. The content of a file determines its format,
 also within gzip, zstd, xz and bzip2. Every tenth document is held out, up to 262144 tokens. A
 build that was interrupted continues when it is run again. Files of a folder that are not read
-are listed at the end.
+are listed at the end. Without FILES the text is Newton's Opticks, on which localnets train.
 
 --out is a folder, which "templar store serve" serves as bucket "dataset", or s3://BUCKET with
 --endpoint and the key in R2_DATASET_WRITE_ACCESS_KEY_ID and R2_DATASET_WRITE_SECRET_ACCESS_KEY.
 A bucket of this machine, --endpoint file:///DIRECTORY, has no key.`,
 		Example: `  templar dataset build --out data --tokenizer bytes books/
   templar dataset build --out s3://dataset --endpoint https://ACCOUNT.r2.cloudflarestorage.com --tokenizer m text.parquet`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usagef("name files to read: see %q", cmd.CommandPath()+" --help")
-			}
-			return nil
-		},
 	}
 	var o datasetFlags
 	f := cmd.Flags()
@@ -86,6 +81,14 @@ func buildDataset(cmd *cobra.Command, std Std, back *node.Backends, o datasetFla
 	if err != nil {
 		return err
 	}
+	if len(files) == 0 {
+		book, remove, err := writeBook()
+		if err != nil {
+			return err
+		}
+		defer remove()
+		files = []string{book}
+	}
 	inputs, left, err := data.Inputs(files)
 	if err != nil {
 		return err
@@ -110,6 +113,25 @@ func buildDataset(cmd *cobra.Command, std Std, back *node.Backends, o datasetFla
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "dataset_hash  %s\ntokens        %d in %d shard(s), %d held out\nfiles         %d, %.1f MB of text in %.1f s\n",
 		hash, m.Tokens, len(m.Shards), m.HeldOut.Tokens, len(inputs), float64(progress.last.Bytes)/1e6, time.Since(progress.begin).Seconds())
 	return err
+}
+
+// writeBook writes the book that the program carries into a file.
+func writeBook() (file string, remove func(), err error) {
+	c, err := data.Opticks()
+	if err != nil {
+		return "", nil, err
+	}
+	dir, err := os.MkdirTemp("", "templar-book-")
+	if err != nil {
+		return "", nil, err
+	}
+	file = filepath.Join(dir, c.Name+".txt")
+	remove = func() { os.RemoveAll(dir) }
+	if err := os.WriteFile(file, c.Text, 0o600); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return file, remove, nil
 }
 
 // maxNamed is how many files that were left out are named.

@@ -24,8 +24,8 @@ import (
 	"templar/protocol"
 )
 
-// found is something of this program's in a folder, and what can be done with it.
-type found struct {
+// finding is something of this program's in a folder, and what can be done with it.
+type finding struct {
 	what  string
 	steps []localnet.Suggestion
 }
@@ -42,7 +42,7 @@ func whatNext(ctx context.Context, out io.Writer, dir string, std Std, b *node.B
 	if err != nil {
 		return err
 	}
-	var all []found
+	var all []finding
 	see := func(path string) {
 		if f, ok := lookAt(ctx, path, std, b); ok {
 			all = append(all, f)
@@ -56,7 +56,7 @@ func whatNext(ctx context.Context, out io.Writer, dir string, std Std, b *node.B
 		see(filepath.Join(dir, e.Name()))
 	}
 	if len(all) == 0 {
-		all = []found{{"This folder holds no network, configuration or run.", []localnet.Suggestion{
+		all = []finding{{"This folder holds no network, configuration or run.", []localnet.Suggestion{
 			{Command: "templar localnet", Purpose: "train a model with a whole network on this machine, in minutes"},
 			{Command: "templar init miner --run FILE", Purpose: "take part in a run: FILE is what its owner published"},
 			{Command: "templar run plan 1b", Purpose: "what a run of your own asks of machines and links"},
@@ -77,10 +77,10 @@ func whatNext(ctx context.Context, out io.Writer, dir string, std Std, b *node.B
 }
 
 // lookAt recognises a file or folder.
-func lookAt(ctx context.Context, path string, std Std, b *node.Backends) (found, bool) {
+func lookAt(ctx context.Context, path string, std Std, b *node.Backends) (finding, bool) {
 	info, err := os.Stat(path)
 	if err != nil || strings.HasPrefix(info.Name(), ".") {
-		return found{}, false
+		return finding{}, false
 	}
 	if info.IsDir() {
 		if f, ok := network(path); ok {
@@ -89,41 +89,41 @@ func lookAt(ctx context.Context, path string, std Std, b *node.Backends) (found,
 		return chainHome(path)
 	}
 	if info.Size() > maxSniffed {
-		return found{}, false
+		return finding{}, false
 	}
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".json", ".yaml", ".yml":
 	default:
-		return found{}, false
+		return finding{}, false
 	}
 	if role, ok := config.Sniff(path); ok {
 		return nodeFile(ctx, path, cmp.Or(role, telemetry.Miner), std, b), true
 	}
 	if r, err := collect.ReadJSON(path); err == nil && r.Preset != "" {
-		return found{fmt.Sprintf("%s is the report of a localnet: %s, %d windows.", path, r.Preset, len(r.Windows)), localnet.Suggest(path, r)}, true
+		return finding{fmt.Sprintf("%s is the report of a localnet: %s, %d windows.", path, r.Preset, len(r.Windows)), localnet.Suggest(path, r)}, true
 	}
 	if f, ok := runFileFound(path); ok {
 		return f, true
 	}
 	if c, err := config.LoadStore(path); err == nil && c.Dir != "" {
-		return found{fmt.Sprintf("%s configures an S3 server for %d buckets.", path, len(c.Buckets)), []localnet.Suggestion{
+		return finding{fmt.Sprintf("%s configures an S3 server for %d buckets.", path, len(c.Buckets)), []localnet.Suggestion{
 			{Command: "templar store serve --config " + word(path), Purpose: "serve them; --addr chooses the address"},
 		}}, true
 	}
-	return found{}, false
+	return finding{}, false
 }
 
 // network recognises the data directory of a localnet.
-func network(dir string) (found, bool) {
+func network(dir string) (finding, bool) {
 	if _, err := os.Stat(filepath.Join(dir, "network.json")); err != nil {
-		return found{}, false
+		return finding{}, false
 	}
 	r, err := collect.ReadJSON(filepath.Join(dir, "report.json"))
 	again := localnet.Suggestion{Command: "templar localnet --data-dir " + word(dir), Purpose: "continue; flags that differ from the defaults are needed again"}
 	if err != nil || len(r.Windows) == 0 {
-		return found{fmt.Sprintf("%s holds a localnet that has done no window yet.", this(dir)), []localnet.Suggestion{again}}, true
+		return finding{fmt.Sprintf("%s holds a localnet that has done no window yet.", this(dir)), []localnet.Suggestion{again}}, true
 	}
-	f := found{fmt.Sprintf("%s holds a localnet: %s, %d windows done.", this(dir), r.Preset, len(r.Windows)), localnet.Suggest(dir, r)}
+	f := finding{fmt.Sprintf("%s holds a localnet: %s, %d windows done.", this(dir), r.Preset, len(r.Windows)), localnet.Suggest(dir, r)}
 	f.steps = append(f.steps, again)
 	return f, true
 }
@@ -136,42 +136,42 @@ func this(dir string) string {
 }
 
 // chainHome recognises the folder of a chain node.
-func chainHome(dir string) (found, bool) {
-	for _, name := range []string{"genesis.json", "config.toml", "node_key.json"} {
+func chainHome(dir string) (finding, bool) {
+	for _, name := range []string{"genesis.json", "node_key.json"} {
 		if _, err := os.Stat(filepath.Join(dir, "config", name)); err != nil {
-			return found{}, false
+			return finding{}, false
 		}
 	}
-	return found{fmt.Sprintf("%s is the folder of a chain node.", dir), []localnet.Suggestion{
+	return finding{fmt.Sprintf("%s is the folder of a chain node.", dir), []localnet.Suggestion{
 		{Command: "templar chain start --home " + word(dir), Purpose: "run it; --rpc chooses the address, --block-time the pace"},
 	}}, true
 }
 
-func runFileFound(path string) (found, bool) {
+func runFileFound(path string) (finding, bool) {
 	b, err := os.ReadFile(path)
 	if err == nil {
 		b, err = userfile.JSON(b)
 	}
 	if err != nil || !bytes.Contains(b, []byte(`"dataset_hash"`)) {
-		return found{}, false
+		return finding{}, false
 	}
 	p, err := protocol.DecodeParams(b)
 	at := word(path)
 	if err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
-		return found{fmt.Sprintf("%s looks like run parameters, and is not valid: %s", path, first), []localnet.Suggestion{
+		return finding{fmt.Sprintf("%s looks like run parameters, and is not valid: %s", path, first), []localnet.Suggestion{
 			{Command: "templar run plan " + at, Purpose: "all faults"},
 		}}, true
 	}
-	return found{fmt.Sprintf("%s has the parameters of the run %q.", path, p.Run), []localnet.Suggestion{
+	return finding{fmt.Sprintf("%s has the parameters of the run %q.", path, p.Run), []localnet.Suggestion{
 		{Command: "templar run plan " + at, Purpose: "what it asks of machines and links"},
 		{Command: "templar init miner --run " + at, Purpose: "take part; also: init validator, aggregator, evaluator"},
 	}}, true
 }
 
 // nodeFile says of a node's configuration what is missing, as far as files show, and how to start it.
-func nodeFile(ctx context.Context, path string, role telemetry.Role, std Std, b *node.Backends) found {
-	f := found{what: fmt.Sprintf("%s configures a node: %s.", path, role)}
+func nodeFile(ctx context.Context, path string, role telemetry.Role, std Std, b *node.Backends) finding {
+	f := finding{what: fmt.Sprintf("%s configures a node: %s.", path, role)}
 	at := word(path)
 	n, _, err := config.Load(role, config.Sources{File: path, Environ: std.Environ})
 	if err != nil {

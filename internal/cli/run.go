@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -190,6 +191,7 @@ type initFlags struct {
 	theta0                             string
 	seed                               uint64
 	aggregators, stores, set           []string
+	blockTime                          time.Duration
 	force                              bool
 }
 
@@ -215,6 +217,7 @@ Publish the file: every node names it with --run, and nodes refuse a run with an
 	f.StringSliceVar(&o.aggregators, "aggregator", nil, "hotkey whose Aggregates count, in order of precedence; several with commas between them")
 	f.StringSliceVar(&o.stores, "store", nil, "endpoint of stores that the run trusts; several with commas between them")
 	f.StringVar(&o.scores, "scores", "work", "rules of pay, draws and peer lists: work, or described for those of Templar v0.2.82")
+	f.DurationVar(&o.blockTime, "block-time", 0, "time between blocks of the run's chain, with which the run's other times grow (default the preset's)")
 	f.StringArrayVar(&o.set, "set", nil, "another value of a parameter, KEY=VALUE, with dots into objects; may be repeated")
 	f.StringVar(&o.out, "out", "run.json", "file to write")
 	f.BoolVar(&o.force, "force", false, "write the file in spite of a plan that does not fit, and over an older file")
@@ -268,6 +271,12 @@ func (o *initFlags) params() (protocol.Params, error) {
 		p.DescribedScores()
 	default:
 		return p, usagef("--scores: %q is not known: want work or described", o.scores)
+	}
+	if o.blockTime < 0 {
+		return p, usagef("--block-time: %v is not valid: want a time like 2s", o.blockTime)
+	}
+	if o.blockTime > 0 {
+		p.Pace(o.blockTime)
 	}
 	var missing []string
 	for _, f := range []struct {

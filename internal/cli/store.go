@@ -18,15 +18,17 @@ func storeGroup(std Std, b *node.Backends) *cobra.Command {
 	cmd := group("store", "Serve, check and use buckets", `Commands for object stores: the one that the program carries, an S3 server over a folder, and
 any bucket that a node works with.`)
 	cmd.Example = `  templar store check --config miner.yaml           # will this bucket work?
-  templar store serve --config store.json           # an S3 server of your own`
-	cmd.AddCommand(storeServe(std), storeCheck(std, b), storeBench(std, b), storeLs(std, b), storeCat(std, b), storePut(std, b), storeGet(std, b))
+  templar store init dataset aggregator alice       # the file of an S3 server of your own
+  templar store serve --config store.json`
+	cmd.AddCommand(storeServe(std), storeInit(), storeKeys(), storeCheck(std, b), storeBench(std, b), storeLs(std, b), storeCat(std, b), storePut(std, b), storeGet(std, b))
 	return cmd
 }
 
 func storeServe(std Std) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve buckets to any S3 client",
-		Long: `Serve an S3 endpoint over a folder, one process a folder. The configuration file is JSON:
+		Long: `Serve an S3 endpoint over a folder, one process a folder. The configuration file, which "templar store
+init" writes, is JSON:
 
   {
     "dir": "objects",

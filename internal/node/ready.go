@@ -215,6 +215,28 @@ func (r *readiness) chain(hotkey *wallet.Wallet) {
 		return
 	}
 	r.result("registration", check.OK, "", "uid %d", uid)
+	if r.role == telemetry.Validator {
+		r.permit(ctx, client, uid)
+	}
+}
+
+// permit finds out whether the chain counts the validator as one.
+func (r *readiness) permit(ctx context.Context, c chain.Chain, uid protocol.UID) {
+	graph, err := c.Metagraph(ctx)
+	if err != nil {
+		return // it was read just before
+	}
+	for _, n := range graph.Neurons {
+		switch {
+		case n.UID != uid:
+		case n.Permit:
+			r.result("permit", check.OK, "", "a validator with stake %d", n.Stake)
+		case n.Stake == 0:
+			r.result("permit", check.Fail, "get stake: on a chain of your own an authority gives it with \"templar chain stake\"", "no stake, and so no validator's permit")
+		default:
+			r.result("permit", check.Fail, "wait for the end of the chain's epoch: \"templar chain metagraph\" shows the permit", "stake %d, and no validator's permit yet: weights and announcements do not count", n.Stake)
+		}
+	}
 }
 
 // someBlocks is over how many of the newest blocks their time is measured.
