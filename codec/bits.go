@@ -25,6 +25,23 @@ func (w *bitWriter) write(v uint64, n uint) {
 	w.fill &= 7
 }
 
+// pack appends codes of 1, 2, 4 or 8 bits, a byte each.
+func (w *bitWriter) pack(code []byte, width uint) {
+	for ; width == 8 && len(code) >= 4; code = code[4:] {
+		w.write(uint64(binary.LittleEndian.Uint32(code)), 32)
+	}
+	for ; width < 8 && len(code) >= 8; code = code[8:] {
+		// Each step joins neighbours.
+		x, gap := binary.LittleEndian.Uint64(code), (8-width)&63
+		x = (x | x>>gap) & (0x0001000100010001 * (1<<(2*width&63) - 1))
+		x = (x | x>>(2*gap)) & (0x0000000100000001 * (1<<(4*width&63) - 1))
+		w.write((x|x>>(4*gap))&(1<<(8*width&63)-1), 8*width)
+	}
+	for _, c := range code {
+		w.write(uint64(c), width)
+	}
+}
+
 // zeros appends n zero bits.
 func (w *bitWriter) zeros(n uint) {
 	for ; n > 32; n -= 32 {

@@ -11,6 +11,14 @@ func ReadGaps(dst []uint16, b []byte, rice, at, next, below uint) (n int, end, a
 	return n + m, at, next
 }
 
+// ReadGolomb is ReadGaps for gaps that are Golomb-coded with a divisor of 2 and above (docs/spec/sparse.md, "Indices"), and stops
+// early in the same places.
+func ReadGolomb(dst []uint16, b []byte, divisor, at, next, below uint) (n int, end, after uint) {
+	n, at, next = golombFast(dst, b, divisor, at, next, below)
+	m, at, next := golombGeneric(dst[n:], b, divisor, at, next, below)
+	return n + m, at, next
+}
+
 // MaxCode is the largest magnitude of a code.
 const MaxCode = 127
 

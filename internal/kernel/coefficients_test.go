@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -112,4 +113,104 @@ func checkPackChunk(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestFastLevelsAreTheGenericOnes(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 5))
+	for range 2000 {
+		checkGolomb(t, r)
+		checkTake(t, r)
+		checkRound(t, r)
+		checkUnpack(t, r)
+	}
+}
+
+func checkGolomb(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	b := make([]byte, r.IntN(60))
+	for i := range b {
+		b[i] = byte(r.Uint32()) & byte(r.Uint32()<<r.IntN(8)) // some with long runs of zeros
+	}
+	n, divisor, next := r.IntN(40), uint(2+r.IntN(2+1<<r.IntN(14))), uint(r.IntN(3))
+	below := uint(1) << r.IntN(17)
+	got, want := make([]uint16, n+1), make([]uint16, n)
+	got[n] = 0xdead
+	read, end, after := ReadGolomb(got[:n:n], b, divisor, 4, next, below)
+	least, _, _ := golombGeneric(want, b, divisor, 4, next, below)
+	padded := append(slices.Clone(b), make([]byte, 8)...)
+	wantRead, wantEnd, wantAfter := golombGeneric(want[:read], padded, divisor, 4, next, below)
+	if read < least || read != wantRead || end != wantEnd || after != wantAfter ||
+		(read > 0 && end > uint(8*len(b))) || !slices.Equal(got[:read], want[:read]) || got[n] != 0xdead {
+		t.Fatalf("%x, divisor %d, below %d: read %v to bit %d, %d next, want %v, %d, %d",
+			b, divisor, below, got[:read], end, after, want[:wantRead], wantEnd, wantAfter)
+	}
+}
+
+func checkTake(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	x := odd(r.Uint64(), r.IntN(80))
+	for i := range x {
+		if r.IntN(3) > 0 {
+			x[i] = 0
+		}
+	}
+	var wantIndex []uint16
+	var want []float32
+	most := float32(0)
+	for i, v := range x {
+		if v != 0 {
+			wantIndex, want = append(wantIndex, uint16(i)), append(want, v)
+			most = max(most, float32(math.Abs(float64(v))))
+		}
+	}
+	index := make([]uint16, len(x))
+	value, unharmed := guarded(t, len(x))
+	n, largest := TakeNonzero(index, value, x)
+	if n != len(want) || largest != most || !slices.Equal(index[:n], wantIndex) {
+		t.Fatalf("%d values, %v at most, at %v; want %v and %v", n, largest, index[:n], most, wantIndex)
+	}
+	sameBits(t, "taken", value[:n], want)
+	for i, v := range x {
+		if math.Float32bits(v)&^(1<<31) != 0 {
+			t.Fatalf("value %d is left", i)
+		}
+	}
+	unharmed()
+}
+
+func checkRound(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	x, by, step := make([]float32, r.IntN(40)), float32(1+r.IntN(20)), float32(1+r.IntN(31))/1024
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+		if r.IntN(2) == 0 { // halves of a step
+			x[i] = by * step * float32(r.IntN(40)-20) / 2
+		}
+	}
+	most := 1 + r.IntN(128)
+	got, want := make([]int16, len(x)+1), make([]int16, len(x)+1)
+	Round(got[:len(x)], x, by, step, most)
+	roundGeneric(want, x, by, step, most)
+	if !slices.Equal(got, want) {
+		t.Fatalf("%v/%v in steps of %v: %v, want %v", x, by, step, got, want)
+	}
+}
+
+func checkUnpack(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	n, at, width := r.IntN(70), uint(r.IntN(30)), uint(1+r.IntN(2))
+	b := make([]byte, (at+uint(n)*width+7)/8)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	table := [4]float32{1, -1, 2, -2}
+	if width == 1 {
+		table = [4]float32{1, -1, 1, -1}
+	}
+	got, unharmed := guarded(t, n)
+	want := make([]float32, n)
+	Unpack(got, b, at, width, &table)
+	unpackGeneric(want, b, at, width, &table)
+	sameBits(t, "unpacked", got, want)
+	unharmed()
 }

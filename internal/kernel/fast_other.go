@@ -20,6 +20,16 @@ func packChunkFast([]byte, int, int, []float32) bool { return false }
 
 func gapsFast(_ []uint16, _ []byte, _, at, next, _ uint) (n int, end, after uint) { return 0, at, next }
 
+func golombFast(_ []uint16, _ []byte, _, at, next, _ uint) (n int, end, after uint) {
+	return 0, at, next
+}
+
+func takeFast([]uint16, []float32, []float32) (count, n int, largest uint32) { return 0, 0, 0 }
+
+func roundFast([]int16, []float32, float32, float32, int) int { return 0 }
+
+func unpackFast([]float32, []byte, uint, uint, *[4]float32) int { return 0 }
+
 func quantisedFast([]byte, []float32, float32) int { return 0 }
 
 func scaledFast([]float32, []byte, float32) (n int, ok bool) { return 0, true }

@@ -82,10 +82,32 @@ func aboveAVX2(dst *uint16, x *float32, n int, below uint32) (count int)
 //go:noescape
 func gapsAVX2(dst *uint16, n int, b *byte, size int, rice uint, at uint, next uint, below uint) (count int, end uint, after uint)
 
+// golombAVX2 is ReadGolomb over the size bytes at b, of which there are at least eight; dst has room for n.
+// divisor-1 has width bits, at least one; so many rests are short, and short2 is twice as many.
+//
+//go:noescape
+func golombAVX2(dst *uint16, n int, b *byte, size int, divisor uint, width uint, short uint, short2 uint, at uint, next uint, below uint) (count int, end uint, after uint)
+
 // quantisedAVX2 is Quantise; n is a positive multiple of 8.
 //
 //go:noescape
 func quantisedAVX2(codes *byte, x *float32, n int, scale float32)
+
+// takenAVX2 is TakeNonzero; n is a positive multiple of 8, and index and value have room for n.
+//
+//go:noescape
+func takenAVX2(index *uint16, value *float32, x *float32, n int) (count int, largest uint32)
+
+// roundedAVX2 is Round; n is a positive multiple of 8.
+//
+//go:noescape
+func roundedAVX2(dst *int16, x *float32, n int, by float32, step float32, most int16)
+
+// unpackedAVX2 writes table[c&3] for codes of one or two bits, from bit at of b on, with the bits behind each one; n is a positive multiple of 8.
+// Three bytes may be read behind the one in which the last code begins.
+//
+//go:noescape
+func unpackedAVX2(dst *float32, n int, b *byte, at uint, width uint, table *[4]float32)
 
 // scaledAVX2 writes codes times scale, and reports whether no code is 0 or -128; n is a positive multiple of 8.
 //

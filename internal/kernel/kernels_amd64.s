@@ -7340,6 +7340,139 @@ gaps_end:
 	MOVQ DX, after+80(FP)
 	RET
 
+// func golombAVX2(dst *uint16, n int, b *byte, size int, divisor uint, width uint, short uint, short2 uint, at uint, next uint, below uint) (count int, end uint, after uint)
+// Requires: BMI, BMI2, CMOV
+TEXT ·golombAVX2(SB), NOSPLIT, $0-112
+	MOVQ dst+0(FP), DI
+	MOVQ n+8(FP), R10
+	MOVQ b+16(FP), SI
+	MOVQ size+24(FP), R8
+	SUBQ $+8, R8
+	MOVQ width+40(FP), CX
+	MOVQ at+64(FP), R9
+	MOVQ next+72(FP), DX
+
+golomb_word:
+	SUBQ    $+4, R10
+	JL      golomb_end
+	MOVQ    R9, AX
+	SHRQ    $0x03, AX
+	CMPQ    AX, R8
+	JA      golomb_end
+	MOVQ    (SI)(AX*1), BX
+	MOVL    R9, R13
+	ANDL    $+7, R13
+	SHRXQ   R13, BX, BX
+	LEAQ    4(R9)(CX*4), R13
+	MOVQ    DX, R12
+	TZCNTQ  BX, AX
+	SHRXQ   AX, BX, BX
+	ADDQ    AX, R13
+	IMULQ   divisor+32(FP), AX
+	ADDQ    AX, R12
+	BZHIQ   CX, BX, R15
+	SHRXQ   CX, BX, BX
+	MOVL    BX, R11
+	ANDL    $+1, R11
+	LEAQ    -1(R15)(R11*1), R11
+	SUBQ    short+48(FP), R11
+	MOVQ    R15, AX
+	SHRQ    $0x01, AX
+	MOVQ    BX, R14
+	SHRQ    $0x01, R14
+	CMPQ    R15, short2+56(FP)
+	CMOVQCC R14, BX
+	CMOVQCS AX, R11
+	SBBQ    $+0, R13
+	ADDQ    R11, R12
+	MOVW    R12, (DI)
+	INCQ    R12
+	TZCNTQ  BX, AX
+	SHRXQ   AX, BX, BX
+	ADDQ    AX, R13
+	IMULQ   divisor+32(FP), AX
+	ADDQ    AX, R12
+	BZHIQ   CX, BX, R15
+	SHRXQ   CX, BX, BX
+	MOVL    BX, R11
+	ANDL    $+1, R11
+	LEAQ    -1(R15)(R11*1), R11
+	SUBQ    short+48(FP), R11
+	MOVQ    R15, AX
+	SHRQ    $0x01, AX
+	MOVQ    BX, R14
+	SHRQ    $0x01, R14
+	CMPQ    R15, short2+56(FP)
+	CMOVQCC R14, BX
+	CMOVQCS AX, R11
+	SBBQ    $+0, R13
+	ADDQ    R11, R12
+	MOVW    R12, 2(DI)
+	INCQ    R12
+	TZCNTQ  BX, AX
+	SHRXQ   AX, BX, BX
+	ADDQ    AX, R13
+	IMULQ   divisor+32(FP), AX
+	ADDQ    AX, R12
+	BZHIQ   CX, BX, R15
+	SHRXQ   CX, BX, BX
+	MOVL    BX, R11
+	ANDL    $+1, R11
+	LEAQ    -1(R15)(R11*1), R11
+	SUBQ    short+48(FP), R11
+	MOVQ    R15, AX
+	SHRQ    $0x01, AX
+	MOVQ    BX, R14
+	SHRQ    $0x01, R14
+	CMPQ    R15, short2+56(FP)
+	CMOVQCC R14, BX
+	CMOVQCS AX, R11
+	SBBQ    $+0, R13
+	ADDQ    R11, R12
+	MOVW    R12, 4(DI)
+	INCQ    R12
+	TZCNTQ  BX, AX
+	SHRXQ   AX, BX, BX
+	ADDQ    AX, R13
+	IMULQ   divisor+32(FP), AX
+	ADDQ    AX, R12
+	BZHIQ   CX, BX, R15
+	SHRXQ   CX, BX, BX
+	MOVL    BX, R11
+	ANDL    $+1, R11
+	LEAQ    -1(R15)(R11*1), R11
+	SUBQ    short+48(FP), R11
+	MOVQ    R15, AX
+	SHRQ    $0x01, AX
+	MOVQ    BX, R14
+	SHRQ    $0x01, R14
+	CMPQ    R15, short2+56(FP)
+	CMOVQCC R14, BX
+	CMOVQCS AX, R11
+	SBBQ    $+0, R13
+	ADDQ    R11, R12
+	MOVW    R12, 6(DI)
+	INCQ    R12
+	MOVQ    R13, AX
+	SUBQ    R9, AX
+	CMPQ    AX, $+57
+	JA      golomb_end
+	CMPQ    R12, below+80(FP)
+	JA      golomb_end
+	MOVQ    R13, R9
+	MOVQ    R12, DX
+	ADDQ    $+8, DI
+	JMP     golomb_word
+
+golomb_end:
+	MOVQ dst+0(FP), AX
+	SUBQ AX, DI
+	SHRQ $0x01, DI
+	MOVQ DI, count+88(FP)
+	MOVQ R9, end+96(FP)
+	MOVQ DX, after+104(FP)
+	RET
+
 // func quantisedAVX2(codes *byte, x *float32, n int, scale float32)
 // Requires: AVX
 TEXT ·quantisedAVX2(SB), NOSPLIT, $0-28
@@ -7377,6 +7510,420 @@ GLOBL most_code<>(SB), RODATA|NOPTR, $8
 
 DATA least_code<>+0(SB)/8, $0xc05fc00000000000
 GLOBL least_code<>(SB), RODATA|NOPTR, $8
+
+DATA lanes_first<>+0(SB)/8, $0x0000000000000000
+DATA lanes_first<>+8(SB)/8, $0x0000000000000000
+DATA lanes_first<>+16(SB)/8, $0x0000000000000001
+DATA lanes_first<>+24(SB)/8, $0x0000000000000100
+DATA lanes_first<>+32(SB)/8, $0x0000000000000002
+DATA lanes_first<>+40(SB)/8, $0x0000000000000200
+DATA lanes_first<>+48(SB)/8, $0x0000000000000201
+DATA lanes_first<>+56(SB)/8, $0x0000000000020100
+DATA lanes_first<>+64(SB)/8, $0x0000000000000003
+DATA lanes_first<>+72(SB)/8, $0x0000000000000300
+DATA lanes_first<>+80(SB)/8, $0x0000000000000301
+DATA lanes_first<>+88(SB)/8, $0x0000000000030100
+DATA lanes_first<>+96(SB)/8, $0x0000000000000302
+DATA lanes_first<>+104(SB)/8, $0x0000000000030200
+DATA lanes_first<>+112(SB)/8, $0x0000000000030201
+DATA lanes_first<>+120(SB)/8, $0x0000000003020100
+DATA lanes_first<>+128(SB)/8, $0x0000000000000004
+DATA lanes_first<>+136(SB)/8, $0x0000000000000400
+DATA lanes_first<>+144(SB)/8, $0x0000000000000401
+DATA lanes_first<>+152(SB)/8, $0x0000000000040100
+DATA lanes_first<>+160(SB)/8, $0x0000000000000402
+DATA lanes_first<>+168(SB)/8, $0x0000000000040200
+DATA lanes_first<>+176(SB)/8, $0x0000000000040201
+DATA lanes_first<>+184(SB)/8, $0x0000000004020100
+DATA lanes_first<>+192(SB)/8, $0x0000000000000403
+DATA lanes_first<>+200(SB)/8, $0x0000000000040300
+DATA lanes_first<>+208(SB)/8, $0x0000000000040301
+DATA lanes_first<>+216(SB)/8, $0x0000000004030100
+DATA lanes_first<>+224(SB)/8, $0x0000000000040302
+DATA lanes_first<>+232(SB)/8, $0x0000000004030200
+DATA lanes_first<>+240(SB)/8, $0x0000000004030201
+DATA lanes_first<>+248(SB)/8, $0x0000000403020100
+DATA lanes_first<>+256(SB)/8, $0x0000000000000005
+DATA lanes_first<>+264(SB)/8, $0x0000000000000500
+DATA lanes_first<>+272(SB)/8, $0x0000000000000501
+DATA lanes_first<>+280(SB)/8, $0x0000000000050100
+DATA lanes_first<>+288(SB)/8, $0x0000000000000502
+DATA lanes_first<>+296(SB)/8, $0x0000000000050200
+DATA lanes_first<>+304(SB)/8, $0x0000000000050201
+DATA lanes_first<>+312(SB)/8, $0x0000000005020100
+DATA lanes_first<>+320(SB)/8, $0x0000000000000503
+DATA lanes_first<>+328(SB)/8, $0x0000000000050300
+DATA lanes_first<>+336(SB)/8, $0x0000000000050301
+DATA lanes_first<>+344(SB)/8, $0x0000000005030100
+DATA lanes_first<>+352(SB)/8, $0x0000000000050302
+DATA lanes_first<>+360(SB)/8, $0x0000000005030200
+DATA lanes_first<>+368(SB)/8, $0x0000000005030201
+DATA lanes_first<>+376(SB)/8, $0x0000000503020100
+DATA lanes_first<>+384(SB)/8, $0x0000000000000504
+DATA lanes_first<>+392(SB)/8, $0x0000000000050400
+DATA lanes_first<>+400(SB)/8, $0x0000000000050401
+DATA lanes_first<>+408(SB)/8, $0x0000000005040100
+DATA lanes_first<>+416(SB)/8, $0x0000000000050402
+DATA lanes_first<>+424(SB)/8, $0x0000000005040200
+DATA lanes_first<>+432(SB)/8, $0x0000000005040201
+DATA lanes_first<>+440(SB)/8, $0x0000000504020100
+DATA lanes_first<>+448(SB)/8, $0x0000000000050403
+DATA lanes_first<>+456(SB)/8, $0x0000000005040300
+DATA lanes_first<>+464(SB)/8, $0x0000000005040301
+DATA lanes_first<>+472(SB)/8, $0x0000000504030100
+DATA lanes_first<>+480(SB)/8, $0x0000000005040302
+DATA lanes_first<>+488(SB)/8, $0x0000000504030200
+DATA lanes_first<>+496(SB)/8, $0x0000000504030201
+DATA lanes_first<>+504(SB)/8, $0x0000050403020100
+DATA lanes_first<>+512(SB)/8, $0x0000000000000006
+DATA lanes_first<>+520(SB)/8, $0x0000000000000600
+DATA lanes_first<>+528(SB)/8, $0x0000000000000601
+DATA lanes_first<>+536(SB)/8, $0x0000000000060100
+DATA lanes_first<>+544(SB)/8, $0x0000000000000602
+DATA lanes_first<>+552(SB)/8, $0x0000000000060200
+DATA lanes_first<>+560(SB)/8, $0x0000000000060201
+DATA lanes_first<>+568(SB)/8, $0x0000000006020100
+DATA lanes_first<>+576(SB)/8, $0x0000000000000603
+DATA lanes_first<>+584(SB)/8, $0x0000000000060300
+DATA lanes_first<>+592(SB)/8, $0x0000000000060301
+DATA lanes_first<>+600(SB)/8, $0x0000000006030100
+DATA lanes_first<>+608(SB)/8, $0x0000000000060302
+DATA lanes_first<>+616(SB)/8, $0x0000000006030200
+DATA lanes_first<>+624(SB)/8, $0x0000000006030201
+DATA lanes_first<>+632(SB)/8, $0x0000000603020100
+DATA lanes_first<>+640(SB)/8, $0x0000000000000604
+DATA lanes_first<>+648(SB)/8, $0x0000000000060400
+DATA lanes_first<>+656(SB)/8, $0x0000000000060401
+DATA lanes_first<>+664(SB)/8, $0x0000000006040100
+DATA lanes_first<>+672(SB)/8, $0x0000000000060402
+DATA lanes_first<>+680(SB)/8, $0x0000000006040200
+DATA lanes_first<>+688(SB)/8, $0x0000000006040201
+DATA lanes_first<>+696(SB)/8, $0x0000000604020100
+DATA lanes_first<>+704(SB)/8, $0x0000000000060403
+DATA lanes_first<>+712(SB)/8, $0x0000000006040300
+DATA lanes_first<>+720(SB)/8, $0x0000000006040301
+DATA lanes_first<>+728(SB)/8, $0x0000000604030100
+DATA lanes_first<>+736(SB)/8, $0x0000000006040302
+DATA lanes_first<>+744(SB)/8, $0x0000000604030200
+DATA lanes_first<>+752(SB)/8, $0x0000000604030201
+DATA lanes_first<>+760(SB)/8, $0x0000060403020100
+DATA lanes_first<>+768(SB)/8, $0x0000000000000605
+DATA lanes_first<>+776(SB)/8, $0x0000000000060500
+DATA lanes_first<>+784(SB)/8, $0x0000000000060501
+DATA lanes_first<>+792(SB)/8, $0x0000000006050100
+DATA lanes_first<>+800(SB)/8, $0x0000000000060502
+DATA lanes_first<>+808(SB)/8, $0x0000000006050200
+DATA lanes_first<>+816(SB)/8, $0x0000000006050201
+DATA lanes_first<>+824(SB)/8, $0x0000000605020100
+DATA lanes_first<>+832(SB)/8, $0x0000000000060503
+DATA lanes_first<>+840(SB)/8, $0x0000000006050300
+DATA lanes_first<>+848(SB)/8, $0x0000000006050301
+DATA lanes_first<>+856(SB)/8, $0x0000000605030100
+DATA lanes_first<>+864(SB)/8, $0x0000000006050302
+DATA lanes_first<>+872(SB)/8, $0x0000000605030200
+DATA lanes_first<>+880(SB)/8, $0x0000000605030201
+DATA lanes_first<>+888(SB)/8, $0x0000060503020100
+DATA lanes_first<>+896(SB)/8, $0x0000000000060504
+DATA lanes_first<>+904(SB)/8, $0x0000000006050400
+DATA lanes_first<>+912(SB)/8, $0x0000000006050401
+DATA lanes_first<>+920(SB)/8, $0x0000000605040100
+DATA lanes_first<>+928(SB)/8, $0x0000000006050402
+DATA lanes_first<>+936(SB)/8, $0x0000000605040200
+DATA lanes_first<>+944(SB)/8, $0x0000000605040201
+DATA lanes_first<>+952(SB)/8, $0x0000060504020100
+DATA lanes_first<>+960(SB)/8, $0x0000000006050403
+DATA lanes_first<>+968(SB)/8, $0x0000000605040300
+DATA lanes_first<>+976(SB)/8, $0x0000000605040301
+DATA lanes_first<>+984(SB)/8, $0x0000060504030100
+DATA lanes_first<>+992(SB)/8, $0x0000000605040302
+DATA lanes_first<>+1000(SB)/8, $0x0000060504030200
+DATA lanes_first<>+1008(SB)/8, $0x0000060504030201
+DATA lanes_first<>+1016(SB)/8, $0x0006050403020100
+DATA lanes_first<>+1024(SB)/8, $0x0000000000000007
+DATA lanes_first<>+1032(SB)/8, $0x0000000000000700
+DATA lanes_first<>+1040(SB)/8, $0x0000000000000701
+DATA lanes_first<>+1048(SB)/8, $0x0000000000070100
+DATA lanes_first<>+1056(SB)/8, $0x0000000000000702
+DATA lanes_first<>+1064(SB)/8, $0x0000000000070200
+DATA lanes_first<>+1072(SB)/8, $0x0000000000070201
+DATA lanes_first<>+1080(SB)/8, $0x0000000007020100
+DATA lanes_first<>+1088(SB)/8, $0x0000000000000703
+DATA lanes_first<>+1096(SB)/8, $0x0000000000070300
+DATA lanes_first<>+1104(SB)/8, $0x0000000000070301
+DATA lanes_first<>+1112(SB)/8, $0x0000000007030100
+DATA lanes_first<>+1120(SB)/8, $0x0000000000070302
+DATA lanes_first<>+1128(SB)/8, $0x0000000007030200
+DATA lanes_first<>+1136(SB)/8, $0x0000000007030201
+DATA lanes_first<>+1144(SB)/8, $0x0000000703020100
+DATA lanes_first<>+1152(SB)/8, $0x0000000000000704
+DATA lanes_first<>+1160(SB)/8, $0x0000000000070400
+DATA lanes_first<>+1168(SB)/8, $0x0000000000070401
+DATA lanes_first<>+1176(SB)/8, $0x0000000007040100
+DATA lanes_first<>+1184(SB)/8, $0x0000000000070402
+DATA lanes_first<>+1192(SB)/8, $0x0000000007040200
+DATA lanes_first<>+1200(SB)/8, $0x0000000007040201
+DATA lanes_first<>+1208(SB)/8, $0x0000000704020100
+DATA lanes_first<>+1216(SB)/8, $0x0000000000070403
+DATA lanes_first<>+1224(SB)/8, $0x0000000007040300
+DATA lanes_first<>+1232(SB)/8, $0x0000000007040301
+DATA lanes_first<>+1240(SB)/8, $0x0000000704030100
+DATA lanes_first<>+1248(SB)/8, $0x0000000007040302
+DATA lanes_first<>+1256(SB)/8, $0x0000000704030200
+DATA lanes_first<>+1264(SB)/8, $0x0000000704030201
+DATA lanes_first<>+1272(SB)/8, $0x0000070403020100
+DATA lanes_first<>+1280(SB)/8, $0x0000000000000705
+DATA lanes_first<>+1288(SB)/8, $0x0000000000070500
+DATA lanes_first<>+1296(SB)/8, $0x0000000000070501
+DATA lanes_first<>+1304(SB)/8, $0x0000000007050100
+DATA lanes_first<>+1312(SB)/8, $0x0000000000070502
+DATA lanes_first<>+1320(SB)/8, $0x0000000007050200
+DATA lanes_first<>+1328(SB)/8, $0x0000000007050201
+DATA lanes_first<>+1336(SB)/8, $0x0000000705020100
+DATA lanes_first<>+1344(SB)/8, $0x0000000000070503
+DATA lanes_first<>+1352(SB)/8, $0x0000000007050300
+DATA lanes_first<>+1360(SB)/8, $0x0000000007050301
+DATA lanes_first<>+1368(SB)/8, $0x0000000705030100
+DATA lanes_first<>+1376(SB)/8, $0x0000000007050302
+DATA lanes_first<>+1384(SB)/8, $0x0000000705030200
+DATA lanes_first<>+1392(SB)/8, $0x0000000705030201
+DATA lanes_first<>+1400(SB)/8, $0x0000070503020100
+DATA lanes_first<>+1408(SB)/8, $0x0000000000070504
+DATA lanes_first<>+1416(SB)/8, $0x0000000007050400
+DATA lanes_first<>+1424(SB)/8, $0x0000000007050401
+DATA lanes_first<>+1432(SB)/8, $0x0000000705040100
+DATA lanes_first<>+1440(SB)/8, $0x0000000007050402
+DATA lanes_first<>+1448(SB)/8, $0x0000000705040200
+DATA lanes_first<>+1456(SB)/8, $0x0000000705040201
+DATA lanes_first<>+1464(SB)/8, $0x0000070504020100
+DATA lanes_first<>+1472(SB)/8, $0x0000000007050403
+DATA lanes_first<>+1480(SB)/8, $0x0000000705040300
+DATA lanes_first<>+1488(SB)/8, $0x0000000705040301
+DATA lanes_first<>+1496(SB)/8, $0x0000070504030100
+DATA lanes_first<>+1504(SB)/8, $0x0000000705040302
+DATA lanes_first<>+1512(SB)/8, $0x0000070504030200
+DATA lanes_first<>+1520(SB)/8, $0x0000070504030201
+DATA lanes_first<>+1528(SB)/8, $0x0007050403020100
+DATA lanes_first<>+1536(SB)/8, $0x0000000000000706
+DATA lanes_first<>+1544(SB)/8, $0x0000000000070600
+DATA lanes_first<>+1552(SB)/8, $0x0000000000070601
+DATA lanes_first<>+1560(SB)/8, $0x0000000007060100
+DATA lanes_first<>+1568(SB)/8, $0x0000000000070602
+DATA lanes_first<>+1576(SB)/8, $0x0000000007060200
+DATA lanes_first<>+1584(SB)/8, $0x0000000007060201
+DATA lanes_first<>+1592(SB)/8, $0x0000000706020100
+DATA lanes_first<>+1600(SB)/8, $0x0000000000070603
+DATA lanes_first<>+1608(SB)/8, $0x0000000007060300
+DATA lanes_first<>+1616(SB)/8, $0x0000000007060301
+DATA lanes_first<>+1624(SB)/8, $0x0000000706030100
+DATA lanes_first<>+1632(SB)/8, $0x0000000007060302
+DATA lanes_first<>+1640(SB)/8, $0x0000000706030200
+DATA lanes_first<>+1648(SB)/8, $0x0000000706030201
+DATA lanes_first<>+1656(SB)/8, $0x0000070603020100
+DATA lanes_first<>+1664(SB)/8, $0x0000000000070604
+DATA lanes_first<>+1672(SB)/8, $0x0000000007060400
+DATA lanes_first<>+1680(SB)/8, $0x0000000007060401
+DATA lanes_first<>+1688(SB)/8, $0x0000000706040100
+DATA lanes_first<>+1696(SB)/8, $0x0000000007060402
+DATA lanes_first<>+1704(SB)/8, $0x0000000706040200
+DATA lanes_first<>+1712(SB)/8, $0x0000000706040201
+DATA lanes_first<>+1720(SB)/8, $0x0000070604020100
+DATA lanes_first<>+1728(SB)/8, $0x0000000007060403
+DATA lanes_first<>+1736(SB)/8, $0x0000000706040300
+DATA lanes_first<>+1744(SB)/8, $0x0000000706040301
+DATA lanes_first<>+1752(SB)/8, $0x0000070604030100
+DATA lanes_first<>+1760(SB)/8, $0x0000000706040302
+DATA lanes_first<>+1768(SB)/8, $0x0000070604030200
+DATA lanes_first<>+1776(SB)/8, $0x0000070604030201
+DATA lanes_first<>+1784(SB)/8, $0x0007060403020100
+DATA lanes_first<>+1792(SB)/8, $0x0000000000070605
+DATA lanes_first<>+1800(SB)/8, $0x0000000007060500
+DATA lanes_first<>+1808(SB)/8, $0x0000000007060501
+DATA lanes_first<>+1816(SB)/8, $0x0000000706050100
+DATA lanes_first<>+1824(SB)/8, $0x0000000007060502
+DATA lanes_first<>+1832(SB)/8, $0x0000000706050200
+DATA lanes_first<>+1840(SB)/8, $0x0000000706050201
+DATA lanes_first<>+1848(SB)/8, $0x0000070605020100
+DATA lanes_first<>+1856(SB)/8, $0x0000000007060503
+DATA lanes_first<>+1864(SB)/8, $0x0000000706050300
+DATA lanes_first<>+1872(SB)/8, $0x0000000706050301
+DATA lanes_first<>+1880(SB)/8, $0x0000070605030100
+DATA lanes_first<>+1888(SB)/8, $0x0000000706050302
+DATA lanes_first<>+1896(SB)/8, $0x0000070605030200
+DATA lanes_first<>+1904(SB)/8, $0x0000070605030201
+DATA lanes_first<>+1912(SB)/8, $0x0007060503020100
+DATA lanes_first<>+1920(SB)/8, $0x0000000007060504
+DATA lanes_first<>+1928(SB)/8, $0x0000000706050400
+DATA lanes_first<>+1936(SB)/8, $0x0000000706050401
+DATA lanes_first<>+1944(SB)/8, $0x0000070605040100
+DATA lanes_first<>+1952(SB)/8, $0x0000000706050402
+DATA lanes_first<>+1960(SB)/8, $0x0000070605040200
+DATA lanes_first<>+1968(SB)/8, $0x0000070605040201
+DATA lanes_first<>+1976(SB)/8, $0x0007060504020100
+DATA lanes_first<>+1984(SB)/8, $0x0000000706050403
+DATA lanes_first<>+1992(SB)/8, $0x0000070605040300
+DATA lanes_first<>+2000(SB)/8, $0x0000070605040301
+DATA lanes_first<>+2008(SB)/8, $0x0007060504030100
+DATA lanes_first<>+2016(SB)/8, $0x0000070605040302
+DATA lanes_first<>+2024(SB)/8, $0x0007060504030200
+DATA lanes_first<>+2032(SB)/8, $0x0007060504030201
+DATA lanes_first<>+2040(SB)/8, $0x0706050403020100
+GLOBL lanes_first<>(SB), RODATA|NOPTR, $2048
+
+DATA magnitude3<>+0(SB)/4, $0x7fffffff
+DATA magnitude3<>+4(SB)/4, $0x7fffffff
+DATA magnitude3<>+8(SB)/4, $0x7fffffff
+DATA magnitude3<>+12(SB)/4, $0x7fffffff
+DATA magnitude3<>+16(SB)/4, $0x7fffffff
+DATA magnitude3<>+20(SB)/4, $0x7fffffff
+DATA magnitude3<>+24(SB)/4, $0x7fffffff
+DATA magnitude3<>+28(SB)/4, $0x7fffffff
+GLOBL magnitude3<>(SB), RODATA|NOPTR, $32
+
+DATA eight<>+0(SB)/4, $0x00080008
+DATA eight<>+4(SB)/4, $0x00080008
+DATA eight<>+8(SB)/4, $0x00080008
+DATA eight<>+12(SB)/4, $0x00080008
+DATA eight<>+16(SB)/4, $0x00080008
+DATA eight<>+20(SB)/4, $0x00080008
+DATA eight<>+24(SB)/4, $0x00080008
+DATA eight<>+28(SB)/4, $0x00080008
+GLOBL eight<>(SB), RODATA|NOPTR, $32
+
+// func takenAVX2(index *uint16, value *float32, x *float32, n int) (count int, largest uint32)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·takenAVX2(SB), NOSPLIT, $0-44
+	MOVQ    index+0(FP), DI
+	MOVQ    value+8(FP), R8
+	MOVQ    x+16(FP), SI
+	MOVQ    n+24(FP), CX
+	LEAQ    lanes_first<>+0(SB), R9
+	VMOVDQU magnitude3<>+0(SB), Y15
+	VPXOR   Y14, Y14, Y14
+	VPXOR   Y13, Y13, Y13
+	VMOVDQU eight<>+0(SB), X12
+	VPXOR   X11, X11, X11
+
+taken_loop:
+	VMOVDQU      (SI), Y0
+	VPAND        Y15, Y0, Y1
+	VPMAXUD      Y1, Y13, Y13
+	VPCMPEQD     Y14, Y1, Y1
+	VMOVMSKPS    Y1, AX
+	XORL         $0x000000ff, AX
+	VPMOVZXBD    (R9)(AX*8), Y2
+	VPERMPS      Y0, Y2, Y2
+	VMOVDQU      Y2, (R8)
+	VPMOVZXBW    (R9)(AX*8), X3
+	VPADDW       X11, X3, X3
+	VMOVDQU      X3, (DI)
+	VMOVDQU      Y14, (SI)
+	POPCNTL      AX, AX
+	LEAQ         (R8)(AX*4), R8
+	LEAQ         (DI)(AX*2), DI
+	VPADDW       X12, X11, X11
+	ADDQ         $+32, SI
+	SUBQ         $+8, CX
+	JNZ          taken_loop
+	MOVQ         index+0(FP), AX
+	SUBQ         AX, DI
+	SHRQ         $0x01, DI
+	MOVQ         DI, count+32(FP)
+	VEXTRACTI128 $0x01, Y13, X0
+	VPMAXUD      X0, X13, X0
+	VPSHUFD      $0x4e, X0, X1
+	VPMAXUD      X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VPMAXUD      X1, X0, X0
+	VMOVD        X0, AX
+	MOVL         AX, largest+40(FP)
+	VZEROUPPER
+	RET
+
+// func roundedAVX2(dst *int16, x *float32, n int, by float32, step float32, most int16)
+// Requires: AVX, AVX2
+TEXT ·roundedAVX2(SB), NOSPLIT, $0-34
+	MOVQ         dst+0(FP), DI
+	MOVQ         x+8(FP), SI
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS by+24(FP), Y15
+	VBROADCASTSS step+28(FP), Y14
+	VPBROADCASTW most+32(FP), X13
+	VPXOR        X12, X12, X12
+	VPSUBW       X13, X12, X12
+
+rounded_loop:
+	VMOVUPS      (SI), Y0
+	VDIVPS       Y15, Y0, Y0
+	VDIVPS       Y14, Y0, Y0
+	VCVTPS2DQ    Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPACKSSDW    X1, X0, X0
+	VPMINSW      X13, X0, X0
+	VPMAXSW      X12, X0, X0
+	VMOVDQU      X0, (DI)
+	ADDQ         $+32, SI
+	ADDQ         $+16, DI
+	SUBQ         $+8, CX
+	JNZ          rounded_loop
+	VZEROUPPER
+	RET
+
+DATA codes_of_1<>+0(SB)/4, $0x00000000
+DATA codes_of_1<>+4(SB)/4, $0x00000001
+DATA codes_of_1<>+8(SB)/4, $0x00000002
+DATA codes_of_1<>+12(SB)/4, $0x00000003
+DATA codes_of_1<>+16(SB)/4, $0x00000004
+DATA codes_of_1<>+20(SB)/4, $0x00000005
+DATA codes_of_1<>+24(SB)/4, $0x00000006
+DATA codes_of_1<>+28(SB)/4, $0x00000007
+GLOBL codes_of_1<>(SB), RODATA|NOPTR, $32
+
+DATA codes_of_2<>+0(SB)/4, $0x00000000
+DATA codes_of_2<>+4(SB)/4, $0x00000002
+DATA codes_of_2<>+8(SB)/4, $0x00000004
+DATA codes_of_2<>+12(SB)/4, $0x00000006
+DATA codes_of_2<>+16(SB)/4, $0x00000008
+DATA codes_of_2<>+20(SB)/4, $0x0000000a
+DATA codes_of_2<>+24(SB)/4, $0x0000000c
+DATA codes_of_2<>+28(SB)/4, $0x0000000e
+GLOBL codes_of_2<>(SB), RODATA|NOPTR, $32
+
+// func unpackedAVX2(dst *float32, n int, b *byte, at uint, width uint, table *[4]float32)
+// Requires: AVX, AVX2, BMI2
+TEXT ·unpackedAVX2(SB), NOSPLIT, $0-48
+	MOVQ           dst+0(FP), DI
+	MOVQ           n+8(FP), CX
+	MOVQ           b+16(FP), SI
+	MOVQ           at+24(FP), R9
+	MOVQ           width+32(FP), DX
+	MOVQ           table+40(FP), AX
+	VBROADCASTF128 (AX), Y15
+	VMOVDQU        codes_of_2<>+0(SB), Y14
+	CMPQ           DX, $+2
+	JE             unpacked_two
+	VMOVDQU        codes_of_1<>+0(SB), Y14
+
+unpacked_two:
+	SHLQ $0x03, DX
+
+unpacked_loop:
+	MOVQ         R9, AX
+	SHRQ         $0x03, AX
+	MOVL         (SI)(AX*1), BX
+	MOVL         R9, R8
+	ANDL         $+7, R8
+	SHRXL        R8, BX, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	VPSRLVD      Y14, Y0, Y0
+	VPERMILPS    Y0, Y15, Y0
+	VMOVUPS      Y0, (DI)
+	ADDQ         DX, R9
+	ADDQ         $+32, DI
+	SUBQ         $+8, CX
+	JNZ          unpacked_loop
+	VZEROUPPER
+	RET
 
 // func scaledAVX2(dst *float32, codes *byte, n int, scale float32) (ok bool)
 // Requires: AVX, AVX2

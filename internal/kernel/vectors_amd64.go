@@ -2,6 +2,8 @@
 
 package kernel
 
+import "math/bits"
+
 // What the assembly does to whole vectors; the generic code does the rest.
 
 // packFast packs the whole bytes that the assembly can and returns how many values.
@@ -32,6 +34,51 @@ func gapsFast(dst []uint16, b []byte, rice, at, next, below uint) (n int, end, a
 		return 0, at, next
 	}
 	return gapsAVX2(&dst[0], len(dst), &b[0], len(b), rice, at, next, below)
+}
+
+// golombFast is gapsFast for Golomb codes.
+func golombFast(dst []uint16, b []byte, divisor, at, next, below uint) (n int, end, after uint) {
+	if !hasAVX2() || len(dst) < 4 || len(b) < 8 {
+		return 0, at, next
+	}
+	width := uint(bits.Len(divisor - 1))
+	short := uint(1)<<width - divisor
+	return golombAVX2(&dst[0], len(dst), &b[0], len(b), divisor, width, short, 2*short, at, next, below)
+}
+
+// takeFast takes whole vectors: it returns how many values of how many were not zero, and their largest key.
+func takeFast(index []uint16, value, x []float32) (count, n int, largest uint32) {
+	n = len(x) &^ 7
+	if !hasAVX2() || n == 0 {
+		return 0, 0, 0
+	}
+	_, _ = index[len(x)-1], value[len(x)-1]
+	count, largest = takenAVX2(&index[0], &value[0], &x[0], n)
+	return count, n, largest
+}
+
+// roundFast rounds whole vectors and returns how many values.
+func roundFast(dst []int16, x []float32, by, step float32, most int) int {
+	n := len(x) &^ 7
+	if !hasAVX2() || n == 0 {
+		return 0
+	}
+	_ = dst[len(x)-1]
+	roundedAVX2(&dst[0], &x[0], n, by, step, int16(most))
+	return n
+}
+
+// unpackFast writes the values of eight codes at a time, as long as four bytes can be read, and returns how many.
+func unpackFast(dst []float32, b []byte, at, width uint, table *[4]float32) int {
+	n := len(dst) &^ 7
+	for n > 0 && (at+uint(n-8)*width)/8+4 > uint(len(b)) {
+		n -= 8
+	}
+	if !hasAVX2() || n == 0 {
+		return 0
+	}
+	unpackedAVX2(&dst[0], n, &b[0], at, width, table)
+	return n
 }
 
 // quantisedFast quantises whole vectors and returns how many values.
