@@ -23,11 +23,21 @@ type Standing struct {
 	// Doubtful reports that it was evaluated, and its gradients did not fit its own pages better
 	// than chance.
 	Doubtful bool
+	// Useless reports that it was evaluated a few times, and its gradients do not lower the loss on data that nobody
+	// trained on, or less than a quarter as much as those of others.
+	Useless bool
 }
+
+// fewEvaluations are enough to find a miner useless. The gain on random data is compared with the typical one of the same batches: in
+// docs/learning.md an honest miner's is 0.9 to 1.1 of it, and that of the opposite gradient -1.3 to -1.1.
+const fewEvaluations = 3
 
 // StandingOf is the standing of a miner with a record.
 func StandingOf(r score.Record) Standing {
-	return Standing{Paid: r.Paid(), Refused: r.Refused, Doubtful: r.Evaluations > 0 && r.BinaryAverage <= 0}
+	return Standing{
+		Paid: r.Paid(), Refused: r.Refused, Doubtful: r.Evaluations > 0 && r.BinaryAverage <= 0,
+		Useless: r.Evaluations >= fewEvaluations && r.RelativeGain() == 0,
+	}
 }
 
 // proven reports whether a miner was found to work. The others get a bounded number of places.

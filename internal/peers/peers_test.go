@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"templar/internal/score"
 	"templar/protocol"
 )
 
@@ -153,6 +154,31 @@ func TestUnpaidAreLeftOut(t *testing.T) {
 	c[2].Paid = true
 	if s, err := Next(s.UIDs, c, seed(1), p); err != nil || !slices.Contains(s.UIDs, 3) {
 		t.Errorf("with weight again: %+v, %v", s, err)
+	}
+	c[2].Paid, c[2].Useless, c[2].Evaluations = false, true, 0
+	if s, err := Next([]protocol.UID{1, 2, 3}, c, seed(1), p); err != nil || slices.Contains(s.UIDs, 3) {
+		t.Errorf("useless: %+v, %v", s, err)
+	}
+	p.UnpaidEvaluations = 0
+	if s, err := Next([]protocol.UID{1, 2, 3}, c, seed(1), p); err != nil || !slices.Contains(s.UIDs, 3) {
+		t.Errorf("where none is left out: %+v, %v", s, err)
+	}
+}
+
+// Gradients that raise the loss, or hardly lower it, are found useless after three evaluations, and those that help are not, nor
+// those of a window in which nobody's helped.
+func TestUselessMiners(t *testing.T) {
+	for _, c := range []struct {
+		evaluations   uint64
+		gain, typical float64
+		want          bool
+	}{
+		{3, -0.03, 0.03, true}, {2, -0.03, 0.03, false}, {3, 0.007, 0.03, true}, {3, 0.008, 0.03, false}, {30, 0.03, 0.03, false}, {3, -0.03, -0.01, false}, {3, 0, 0, false},
+	} {
+		r := score.Record{Evaluations: c.evaluations, Gain: c.gain, TypicalGain: c.typical}
+		if got := StandingOf(r).Useless; got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
 	}
 }
 
