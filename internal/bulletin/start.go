@@ -95,6 +95,33 @@ func (b *Board) Announcements(ctx context.Context) []Announced {
 	return out
 }
 
+// Proposals are what validators have announced of a run and can still be agreed on.
+type Proposals struct {
+	Best wire.StartWindow // that with the most stake; zero: there is none
+	Mine wire.StartWindow // this node's own; zero: there is none
+	Rank int              // of this node among the validators, by stake; -1: it is none
+}
+
+// Proposals sorts announcements, highest stake first. Those count that are ahead of window now and have the run's theta_0.
+func (b *Board) Proposals(all []Announced, now protocol.Window, theta0 protocol.Hash) Proposals {
+	p := Proposals{Rank: -1}
+	stake := make(map[wire.StartWindow]uint64)
+	for i, a := range all {
+		ahead := a.Err == nil && a.Run == b.Run.Hash && a.StateHash == theta0 && a.StartWindow.StartWindow > now
+		if a.By.Hotkey == b.Signer.Hotkey() {
+			if p.Rank = i; ahead {
+				p.Mine = a.StartWindow
+			}
+		}
+		if ahead {
+			if stake[a.StartWindow] += a.By.Stake; stake[a.StartWindow] > stake[p.Best] {
+				p.Best = a.StartWindow
+			}
+		}
+	}
+	return p
+}
+
 // Majority returns the announcement of a run that more than half of the stake has made.
 func Majority(all []Announced, run protocol.Hash) (wire.StartWindow, error) {
 	var total, others uint64

@@ -35,7 +35,7 @@ machines and links before anything begins; status and top show a network from ou
   templar run check run.json --config aggregator.yaml
   templar run start run.json --config validator.yaml --in 30m
   templar run top --config miner.yaml`
-	cmd.AddCommand(runInit(b), runPlan(b), runCheck(std, b))
+	cmd.AddCommand(runInit(b), runPlan(b), runCheck(std, b), runStart(std, b))
 	return cmd
 }
 

@@ -64,6 +64,16 @@ func (s Schedule) CurrentWindow(ctx context.Context) (protocol.Window, error) {
 	return s.Params.WindowOf(head.Number), nil
 }
 
+// Upcoming returns the next window that starts late enough for all nodes to learn of it.
+func (s Schedule) Upcoming(ctx context.Context) (protocol.Window, error) {
+	head, err := s.Blocks.Head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	const notice = 2 // blocks
+	return s.Params.WindowOf(head.Number+notice) + 1, nil
+}
+
 // AwaitWindow waits until window w has begun and returns its first block.
 func (s Schedule) AwaitWindow(ctx context.Context, w protocol.Window) (chain.Block, error) {
 	return s.Blocks.Wait(ctx, s.Params.FirstBlock(w))

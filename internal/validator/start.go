@@ -51,31 +51,18 @@ func (v *Validator) propose(ctx context.Context, began time.Time) error {
 		return err
 	}
 	theta0 := v.theta0()
-	me, rank := v.Outbox.Signer.Hotkey(), -1
-	stake := make(map[wire.StartWindow]uint64)
-	var best wire.StartWindow
-	for i, a := range v.Board.Announcements(ctx) {
-		ahead := a.Err == nil && a.Run == v.Hash && a.StateHash == theta0 && a.StartWindow.StartWindow > now
-		if a.By.Hotkey == me {
-			if rank = i; ahead {
-				return nil
-			}
-		}
-		if ahead {
-			if stake[a.StartWindow] += a.By.Stake; stake[a.StartWindow] > stake[best] {
-				best = a.StartWindow
-			}
-		}
-	}
-	switch turn := began.Add(time.Duration(2*rank) * v.Params.WindowTime()); {
-	case best.StartWindow > 0:
-		return v.Board.PostStart(ctx, best)
-	case rank < 0 || v.Clock.Now().Before(turn):
+	p := v.Board.Proposals(v.Board.Announcements(ctx), now, theta0)
+	switch turn := began.Add(time.Duration(2*p.Rank) * v.Params.WindowTime()); {
+	case p.Mine.StartWindow > 0:
+		return nil
+	case p.Best.StartWindow > 0:
+		return v.Board.PostStart(ctx, p.Best)
+	case p.Rank < 0 || v.Clock.Now().Before(turn):
 		return nil
 	}
 	v.Events.Phase(0, "announcing")
 	s := wire.StartWindow{Run: v.Hash, StateHash: theta0}
-	if s.StartWindow, err = v.upcoming(ctx); err != nil {
+	if s.StartWindow, err = v.Schedule.Upcoming(ctx); err != nil {
 		return err
 	}
 	v.Log.Info("run announced", "window", s.StartWindow, "run", v.Hash.Short())
@@ -97,14 +84,4 @@ func (v *Validator) serveTheta0(ctx context.Context) error {
 		return nil
 	}
 	return v.Saver.ServeTheta0(ctx, v.Outbox.Bucket, v.cfg.Theta0, func() { v.Events.Phase(0, "uploading theta_0") })
-}
-
-// upcoming returns the next window that starts late enough for all nodes to learn of it.
-func (v *Validator) upcoming(ctx context.Context) (protocol.Window, error) {
-	head, err := v.Chain.Head(ctx)
-	if err != nil {
-		return 0, err
-	}
-	const notice = 2 // blocks
-	return v.Params.WindowOf(head.Number+notice) + 1, nil
 }
