@@ -34,6 +34,7 @@ var layers = [][]string{
 	{"internal/localnet", "internal/lab"},
 	{"internal/cli"},
 	{"cmd/templar", "cmd/templar-xla", "bench"},
+	{"testkit/netns"},
 	{"deploy", "docs"},
 }
 

@@ -39,6 +39,9 @@ type App struct {
 	// Prepare writes a localnet's data directory without running it, and returns the
 	// commands that form the same network from separate processes.
 	Prepare func(ctx context.Context, o localnet.Options) (commands []string, err error)
+	// Folders writes a folder for each process of a network of several hosts, and returns their
+	// commands.
+	Folders func(ctx context.Context, o localnet.Options, h localnet.Hosts) (commands []string, err error)
 	// Cheat runs one adversary of a prepared localnet until it is done.
 	Cheat func(ctx context.Context, o localnet.Options, name string) error
 }

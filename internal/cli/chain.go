@@ -43,7 +43,7 @@ func chainStart(std Std) *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&c.Home, "home", "", "folder of the node")
 	f.StringVar(&c.Listen, "rpc", "127.0.0.1:26657", "host:port of the RPC; port 0 takes a free one")
-	f.DurationVar(&c.BlockInterval, "block-time", 12*time.Second, "time between blocks, as the run parameters say")
+	f.DurationVar(&c.BlockInterval, "block-time", 0, "time between blocks, as the run parameters say (default what the folder says, or 12s)")
 	f.Uint64Var(&c.RetainBlocks, "retain", cometbft.DefaultRetainBlocks, "past blocks to keep")
 	f.StringSliceVar(&c.Sync, "sync", nil, "RPC URLs of nodes of the chain: a new node begins with a snapshot, not with block 1")
 	proxies := f.StringSlice("proxy", nil, "address or prefix of a reverse proxy in front of the RPC, whose X-Forwarded-For names the client: limits are by client")
@@ -51,7 +51,7 @@ func chainStart(std Std) *cobra.Command {
 		if c.Home == "" {
 			return usagef("--home: missing: name the folder of the node")
 		}
-		if c.BlockInterval <= 0 {
+		if c.BlockInterval < 0 || c.BlockInterval == 0 && f.Changed("block-time") {
 			return usagef("--block-time: %v is not valid: want a time like 500ms or 12s", c.BlockInterval)
 		}
 		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -69,7 +69,7 @@ func chainStart(std Std) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		log.Info("chain node serves", "endpoint", n.Endpoint(), "block_time", c.BlockInterval)
+		log.Info("chain node serves", "endpoint", n.Endpoint(), "block_time", n.BlockInterval())
 		return untilInterrupted(cmd.Context(), n.Run(cmd.Context()))
 	}
 	return cmd

@@ -108,7 +108,7 @@ func initNetwork(cmd *cobra.Command, home string, listen []string, g ledger.Gene
 	for i := range listen {
 		homes[i] = filepath.Join(home, strconv.Itoa(i))
 	}
-	if err := cometbft.InitNetwork(homes, listen, g); err != nil {
+	if err := cometbft.InitNetwork(homes, listen, 0, g); err != nil {
 		return usageIfInvalid(err)
 	}
 	for i, h := range homes {

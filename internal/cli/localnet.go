@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,7 +75,7 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 		o.Live = !*noLive && !isSet(cmd.Flags(), "log-json") && isTerminal(std.Out)
 		return untilInterrupted(cmd.Context(), a.Localnet(cmd.Context(), o))
 	}
-	cmd.AddCommand(a.prepare(std), a.cheat(std))
+	cmd.AddCommand(a.prepare(std), a.folders(std), a.cheat(std))
 	return cmd
 }
 
@@ -122,12 +123,83 @@ separate processes, one in each terminal.`,
 			return usagef("--subtensor.chain_endpoint, --block-time: want a ws:// or wss:// URL, and a time like 12s")
 		}
 		commands, err := a.Prepare(cmd.Context(), o)
+		if err != nil {
+			return err
+		}
 		for _, c := range commands {
 			fmt.Fprintln(std.Out, c)
 		}
-		return err
+		return nil
 	}
 	return cmd
+}
+
+func (a App) folders(std Std) *cobra.Command {
+	o := localnet.Options{Backends: a.Backends, In: std.In, Out: std.Out, Environ: std.Environ, Windows: 1}
+	var h localnet.Hosts
+	cmd := &cobra.Command{
+		Use: "folders", Short: "Write a folder for each process of a network on several hosts",
+		Long: `Folders writes one folder for each process of a network whose processes run on hosts of their
+own, such as containers: the object store, the chain's authorities, validators, miners,
+aggregators and an evaluator. Each folder holds what its process needs and no other's secrets;
+move it to its host and run the command that is printed for it in the folder.
+
+--store and --chain name the addresses at which all hosts reach the store and the
+authorities, which use the ports 26656 and 26657. Run again with the same flags, it changes
+nothing.`,
+		Example: `  templar localnet folders --data-dir net --store store:9000 --chain chain-0,chain-1,chain-2,chain-3 --aggregators 2
+  cd net/miner-0 && templar miner --config node.json`,
+		Args: noArgs,
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&h.Store, "store", "", "host:port of the store")
+	f.StringSliceVar(&h.Chain, "chain", nil, "hosts of the chain's authorities: four go on when one is down")
+	f.StringVar(&h.Admin, "admin", "0.0.0.0:9300", "address of each node's admin server, or off")
+	f.IntVar(&h.Aggregators, "aggregators", 1, "aggregators: the first publishes, the others stand by")
+	f.DurationVar(&o.BlockTime, "block-time", 0, "time between blocks, with which the run's other times grow (default the preset's)")
+	networkFlags(f, &o, "templar-network")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkLocalnet(&o, ""); err != nil {
+			return err
+		}
+		if err := checkHosts(h, o.BlockTime); err != nil {
+			return err
+		}
+		commands, err := a.Folders(cmd.Context(), o, h)
+		if err != nil {
+			return err
+		}
+		for _, c := range commands {
+			fmt.Fprintln(std.Out, c)
+		}
+		return nil
+	}
+	return cmd
+}
+
+func checkHosts(h localnet.Hosts, blockTime time.Duration) error {
+	if host, port, err := net.SplitHostPort(h.Store); err != nil || host == "" || port == "" {
+		return usagef("--store: %q is not an address: want host:port, like store:9000", h.Store)
+	}
+	if len(h.Chain) == 0 {
+		return usagef("--chain: missing: name the hosts of the chain's authorities, like chain-0,chain-1,chain-2,chain-3")
+	}
+	for _, host := range h.Chain {
+		if host == "" || strings.ContainsAny(host, ":/ ") {
+			return usagef("--chain: %q is not a host: want names or addresses without a port", host)
+		}
+	}
+	if _, _, err := net.SplitHostPort(h.Admin); err != nil && h.Admin != config.AdminOff {
+		return usagef("--admin: %q is not an address: want host:port, or off", h.Admin)
+	}
+	if h.Aggregators < 1 || h.Aggregators > maxNodes {
+		return usagef("--aggregators: %d is not valid: want 1 to %d", h.Aggregators, maxNodes)
+	}
+	if blockTime != 0 && blockTime < 100*time.Millisecond {
+		return usagef("--block-time: %v is not valid: want 100ms or more", blockTime)
+	}
+	return nil
 }
 
 func (a App) cheat(std Std) *cobra.Command {
@@ -147,7 +219,7 @@ the network's other processes. Like a miner it continues where it stopped.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	dataDirFlag(f, &o)
+	dataDirFlag(f, &o, localnetDir)
 	windowsFlag(f, &o)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkRun(&o); err != nil {
@@ -167,23 +239,30 @@ func windowsFlag(f *pflag.FlagSet, o *localnet.Options) {
 	f.Uint64Var(&o.Windows, "windows", defaultWindows, "windows to train")
 }
 
-func dataDirFlag(f *pflag.FlagSet, o *localnet.Options) {
-	f.StringVar(&o.DataDir, "data-dir", "templar-localnet", "folder for the network's data")
+const localnetDir = "templar-localnet"
+
+func dataDirFlag(f *pflag.FlagSet, o *localnet.Options, dir string) {
+	f.StringVar(&o.DataDir, "data-dir", dir, "folder for the network's data")
 }
 
 // localnetFlags adds the flags that localnet and prepare share. It returns that of --adversaries.
 func localnetFlags(f *pflag.FlagSet, o *localnet.Options) (cheaters *string) {
 	f.SortFlags = false
 	windowsFlag(f, o)
+	cheaters = f.String("adversaries", "", "adversaries beside the honest miners, like lazy=1,noise=2,sybil=3 (kinds: see \"templar localnet --help\")")
+	networkFlags(f, o, localnetDir)
+	return cheaters
+}
+
+// networkFlags adds the flags that describe a network.
+func networkFlags(f *pflag.FlagSet, o *localnet.Options, dir string) {
 	f.IntVar(&o.Miners, "miners", 3, "miners")
 	f.IntVar(&o.Validators, "validators", 2, "validators")
-	cheaters = f.String("adversaries", "", "adversaries beside the honest miners, like lazy=1,noise=2,sybil=3 (kinds: see \"templar localnet --help\")")
 	f.StringVar(&o.Preset, "preset", "tiny", "model and run parameters: "+strings.Join(protocol.Presets(), ", "))
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the initial parameters")
-	dataDirFlag(f, o)
+	dataDirFlag(f, o, dir)
 	f.StringVar(&o.Corpus, "corpus", "", "text file or directory to train on (default Newton's Opticks)")
 	f.StringVar(&o.Include, "include", "", "files of the corpus directory to take, like '*.go' (default all text)")
-	return cheaters
 }
 
 // checkLocalnet checks the flags, and parses the adversaries.

@@ -20,7 +20,7 @@ any bucket that a node works with.`)
 	cmd.Example = `  templar store check --config miner.yaml           # will this bucket work?
   templar store init dataset aggregator alice       # the file of an S3 server of your own
   templar store serve --config store.json`
-	cmd.AddCommand(storeServe(std), storeInit(), storeKeys(), storeCheck(std, b), storeBench(std, b), storeLs(std, b), storeCat(std, b), storePut(std, b), storeGet(std, b))
+	cmd.AddCommand(storeServe(std), storeStatus(b), storeInit(), storeKeys(), storeCheck(std, b), storeBench(std, b), storeLs(std, b), storeCat(std, b), storePut(std, b), storeGet(std, b))
 	return cmd
 }
 

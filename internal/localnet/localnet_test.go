@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -62,9 +63,7 @@ func stretch(t *testing.T, o Options, by float64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []*float64{&p.BlockSeconds, &p.DeltaSeconds, &p.SlackSeconds, &p.GatherSeconds, &p.KeySeconds, &p.PublicationSeconds, &p.PeerGatherSeconds, &p.ActiveCheckSeconds} {
-		*s *= by
-	}
+	p.Pace(time.Duration(float64(p.BlockTime()) * by))
 	if err := writeJSON(o.path("run.json"), p); err != nil {
 		t.Fatal(err)
 	}

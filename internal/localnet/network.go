@@ -31,6 +31,7 @@ type network struct {
 	Seed           uint64  `json:"seed"`
 	Miners         int     `json:"miners"`
 	Validators     int     `json:"validators"`
+	Aggregators    int     `json:"aggregators,omitempty"` // 0 means one
 	Adversaries    string  `json:"adversaries,omitempty"` // as adversary.Mix writes it
 	Corpus         string  `json:"corpus"`
 	Source         string  `json:"corpus_path"` // as given; empty is the embedded book
@@ -70,7 +71,7 @@ func (n *network) names() []member {
 	for _, a := range n.adversaries.Members() {
 		out = append(out, member{name: a.Name(), role: telemetry.Miner, corrupt: a.Corrupt})
 	}
-	add(telemetry.Aggregator, 1)
+	add(telemetry.Aggregator, max(n.Aggregators, 1))
 	add(telemetry.Evaluator, 1)
 	for i := range out {
 		if out[i].role == telemetry.Validator || out[i].role == telemetry.Miner {

@@ -90,31 +90,42 @@ func prepare(ctx context.Context, o *Options) (*network, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return n, err
 	}
-	if entries, err := os.ReadDir(o.DataDir); err == nil && len(entries) > 0 {
-		return nil, fmt.Errorf("%s is not empty and holds no network: choose another --data-dir", o.DataDir)
-	}
 	if err := o.fits(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(o.DataDir), 0o755); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	building, err := os.MkdirTemp(filepath.Dir(o.DataDir), filepath.Base(o.DataDir)+".preparing-")
-	if err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	defer os.RemoveAll(building)
-	b := &builder{o: o, dir: building}
-	if err := b.build(ctx); err != nil {
+	if err := whole(o.DataDir, func(dir string) error {
+		b := &builder{o: o, dir: dir}
+		return b.build(ctx)
+	}); err != nil {
 		return nil, err
 	}
-	if err := os.Remove(o.DataDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	if err := os.Rename(building, o.DataDir); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
 	return load(o)
+}
+
+// whole makes a new directory beside its place and renames it, so that it holds all that make writes
+// or does not exist.
+func whole(dir string, make func(dir string) error) error {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return fmt.Errorf("%s is not empty and holds no network: choose another --data-dir", dir)
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	building, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".preparing-")
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	defer os.RemoveAll(building)
+	if err := make(building); err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := os.Rename(building, dir); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return nil
 }
 
 // fits refuses a network that this machine cannot hold, before anything is made.
@@ -154,7 +165,11 @@ func (b *builder) build(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func() error{
-		b.createWallets, b.createKeys, func() error { return b.createRun(ctx) }, b.createChain, b.createNodes,
+		b.createWallets,
+		func() error { return b.createKeys(o.path("store"), b.path("store.json")) },
+		func() error { return b.createRun(ctx, b.path("store")) },
+		func() error { return writeJSON(b.path("run.json"), b.params) },
+		b.createChain, b.createNodes,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -209,9 +224,9 @@ func (o *Options) wallet(i int, m member) config.Wallet {
 }
 
 // createKeys gives each bucket a key that reads and one that writes.
-func (b *builder) createKeys() error {
+func (b *builder) createKeys(objects, file string) error {
 	b.keys = make(map[string]config.Key)
-	b.store = config.StoreServer{Dir: b.o.path("store"), Buckets: []string{datasetBucket, aggregatorBucket}}
+	b.store = config.StoreServer{Dir: objects, Buckets: []string{datasetBucket, aggregatorBucket}}
 	for _, m := range b.network.names() {
 		if m.role == telemetry.Miner || m.role == telemetry.Validator {
 			b.store.Buckets = append(b.store.Buckets, m.name)
@@ -224,7 +239,7 @@ func (b *builder) createKeys() error {
 			config.Access{ID: read.ID, Secret: read.Secret, Read: []string{bucket}},
 			config.Access{ID: write.ID, Secret: write.Secret, Write: []string{bucket}})
 	}
-	return config.SaveStore(b.path("store.json"), b.store)
+	return config.SaveStore(file, b.store)
 }
 
 func newKey() config.Key {
@@ -233,8 +248,8 @@ func newKey() config.Key {
 	return config.Key{ID: hex.EncodeToString(random[:10]), Secret: store.Secret(hex.EncodeToString(random[10:]))}
 }
 
-// createRun builds the dataset and fixes the run parameters.
-func (b *builder) createRun(ctx context.Context) error {
+// createRun builds the dataset in the store's folder, and fixes the run parameters.
+func (b *builder) createRun(ctx context.Context, objects string) error {
 	p, err := protocol.Preset(b.o.Preset)
 	if err != nil {
 		return err
@@ -243,7 +258,7 @@ func (b *builder) createRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := storefs.Open(b.path("store"), storefs.Options{Fsync: true})
+	files, err := storefs.Open(objects, storefs.Options{Fsync: true})
 	if err != nil {
 		return err
 	}
@@ -257,7 +272,11 @@ func (b *builder) createRun(ctx context.Context) error {
 	b.network.Corpus, b.network.UnigramEntropy = corpus.Name, data.UnigramEntropy(corpus.Text)
 	p.Run, p.Seed, p.DatasetHash = "localnet", b.o.Seed, hash
 	p.Stores = []string{b.endpoint()}
-	p.Aggregators = []protocol.Hotkey{b.wallets["aggregator-0"].Hotkey()}
+	for _, m := range b.network.names() {
+		if m.role == telemetry.Aggregator {
+			p.Aggregators = append(p.Aggregators, b.wallets[m.name].Hotkey())
+		}
+	}
 	p.MinimumPeers = min(p.MinimumPeers, b.o.Miners)
 	if b.o.Chain.Endpoint != "" {
 		lateBlocks(&p, b.o.BlockTime)
@@ -266,7 +285,7 @@ func (b *builder) createRun(ctx context.Context) error {
 		return fmt.Errorf("run parameters: %w", err)
 	}
 	b.params = p
-	return writeJSON(b.path("run.json"), p)
+	return nil
 }
 
 // finality is how many blocks after its own a block of Bittensor's is final, at most.
@@ -294,6 +313,11 @@ func (b *builder) createChain() error {
 	if b.o.Chain.Endpoint != "" {
 		return nil // it exists
 	}
+	return b.o.Backends.Private.Init(b.path("chain"), b.genesis())
+}
+
+// genesis has the validators as founders.
+func (b *builder) genesis() ledger.Genesis {
 	random := make([]byte, 4)
 	rand.Read(random) // never fails
 	g := ledger.DefaultGenesis("localnet-" + hex.EncodeToString(random))
@@ -302,14 +326,14 @@ func (b *builder) createChain() error {
 	g.MaxNeurons = max(g.MaxNeurons, len(b.network.names()))
 	// The default rate limits are too long for a network that runs for minutes.
 	g.Tempo, g.WeightsRateLimit = b.params.BlocksPerWindow, b.params.BlocksPerWindow/2
-	for i := range b.o.Validators {
+	for i := range b.network.Validators {
 		hotkey := b.wallets[fmt.Sprintf("validator-%d", i)].Hotkey()
-		g.Founders = append(g.Founders, ledger.Founder{Hotkey: hotkey, Stake: stakeUnit * uint64(b.o.Validators-i)})
+		g.Founders = append(g.Founders, ledger.Founder{Hotkey: hotkey, Stake: stakeUnit * uint64(b.network.Validators-i)})
 		if i == 0 {
 			g.Authorities = []protocol.Hotkey{hotkey}
 		}
 	}
-	return b.o.Backends.Private.Init(b.path("chain"), g)
+	return g
 }
 
 func (b *builder) createNodes() error {
@@ -324,27 +348,31 @@ func (b *builder) createNodes() error {
 	return nil
 }
 
-// node is a member's configuration, with no more rights than its role needs.
+// node is a member's configuration.
 func (b *builder) node(i int, m member) config.Node {
-	bucket := func(name, right string) config.Bucket {
-		return config.Bucket{Endpoint: b.endpoint(), Name: name, Key: b.keys[name+"/"+right]}
-	}
 	c := config.Node{
 		Name: m.name, DataDir: b.o.path("nodes", m.name), Run: b.o.path("run.json"),
 		Wallet: b.o.wallet(i, m),
 		Chain:  b.network.chain(&b.o.Backends),
-		Buckets: config.Buckets{
-			Dataset: bucket(datasetBucket, "read"), Aggregator: bucket(aggregatorBucket, "read"),
-		},
 	}
 	if b.o.Chain.Endpoint != "" {
 		c.Chain = b.o.Chain
 	}
+	c.Buckets = b.buckets(m)
+	return c
+}
+
+// buckets are a member's, with no more rights than its role needs.
+func (b *builder) buckets(m member) config.Buckets {
+	bucket := func(name, right string) config.Bucket {
+		return config.Bucket{Endpoint: b.endpoint(), Name: name, Key: b.keys[name+"/"+right]}
+	}
+	c := config.Buckets{Dataset: bucket(datasetBucket, "read"), Aggregator: bucket(aggregatorBucket, "read")}
 	switch m.role {
 	case telemetry.Aggregator:
-		c.Buckets.Aggregator = bucket(aggregatorBucket, "write")
+		c.Aggregator = bucket(aggregatorBucket, "write")
 	case telemetry.Miner, telemetry.Validator:
-		c.Buckets.Gradients = config.OwnBucket{
+		c.Gradients = config.OwnBucket{
 			Endpoint: b.endpoint(), Name: m.name, Read: b.keys[m.name+"/read"], Write: b.keys[m.name+"/write"],
 		}
 	}

@@ -82,6 +82,9 @@ type PrivateChain struct {
 	Backend string // its name among the chains
 	// Init writes the folder of a node.
 	Init func(home string, g ledger.Genesis) error
+	// InitNetwork writes the folders of nodes that make blocks together, each of which the
+	// others reach at its address, host:port. It returns the hash of the genesis, for chain.verify.
+	InitNetwork func(homes, addresses []string, blockTime time.Duration, g ledger.Genesis) (genesis string, err error)
 	// Serve makes the node of a folder, which serves clients at listen, host:port.
 	Serve func(home, listen string, blockTime time.Duration, log *slog.Logger) (Service, error)
 }

@@ -37,7 +37,7 @@ func All() node.Backends {
 		},
 		Stores:  map[string]node.OpenStore{"http": newS3, "https": newS3},
 		Methods: method.Factories{dctsign.Name: dctsign.New, sparseloco.Name: sparseloco.New},
-		Private: node.PrivateChain{Backend: config.CometBFT, Init: initialise, Serve: serve},
+		Private: node.PrivateChain{Backend: config.CometBFT, Init: initialise, InitNetwork: initialiseNetwork, Serve: serve},
 	}
 }
 
@@ -60,6 +60,13 @@ func dialBittensor(ctx context.Context, c config.Chain, _ clock.Clock, log *slog
 }
 
 func initialise(home string, g ledger.Genesis) error { return cometbft.Init(home, g) }
+
+func initialiseNetwork(homes, addresses []string, blockTime time.Duration, g ledger.Genesis) (string, error) {
+	if err := cometbft.InitNetwork(homes, addresses, blockTime, g); err != nil {
+		return "", err
+	}
+	return cometbft.ReadGenesisHash(homes[0])
+}
 
 func serve(home, listen string, blockTime time.Duration, log *slog.Logger) (node.Service, error) {
 	return cometbft.New(cometbft.Config{Home: home, Listen: listen, BlockInterval: blockTime, Logger: log})

@@ -1,11 +1,13 @@
 package cometbft
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -13,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cometbft/cometbft/crypto/ed25519"
 	"github.com/cometbft/cometbft/libs/tempfile"
@@ -20,6 +23,7 @@ import (
 	"github.com/cometbft/cometbft/types"
 
 	"templar/internal/chain/ledger"
+	"templar/internal/clock"
 	"templar/internal/strictjson"
 )
 
@@ -29,7 +33,13 @@ type Network struct {
 	External string   `json:"external,omitempty"` // host:port as others see it, if not Listen
 	Peers    []string `json:"peers"`              // id@host:port of nodes to hold a connection to
 	Closed   bool     `json:"closed,omitempty"`   // to nodes that are not in Peers
+	// BlockTime is the time between blocks in milliseconds, for a node that is started without
+	// one. 0: DefaultBlockTime.
+	BlockTime int64 `json:"block_time_ms,omitempty"`
 }
+
+// DefaultBlockTime is Bittensor's.
+const DefaultBlockTime = 12 * time.Second
 
 // Identity is the public half of a node's keys.
 type Identity struct {
@@ -53,8 +63,9 @@ func Keys(home string) (Identity, error) {
 }
 
 // InitNetwork makes one folder for each listen address, which together are the
-// authorities of one chain.
-func InitNetwork(homes, listen []string, g ledger.Genesis) error {
+// authorities of one chain. A node whose address is a host name listens on all interfaces: the
+// name may stand for another address each time. The folders keep blockTime; 0 is the default.
+func InitNetwork(homes, listen []string, blockTime time.Duration, g ledger.Genesis) error {
 	if len(homes) != len(listen) {
 		return fmt.Errorf("init chain: %d folders for %d addresses", len(homes), len(listen))
 	}
@@ -82,11 +93,21 @@ func InitNetwork(homes, listen []string, g ledger.Genesis) error {
 	}
 	for i, home := range homes {
 		others := slices.Delete(slices.Clone(peers), i, i+1)
-		if err := Join(home, genesis, Network{Listen: listen[i], Peers: others}); err != nil {
+		n := Network{Listen: bindable(listen[i]), Peers: others, BlockTime: blockTime.Milliseconds()}
+		if err := Join(home, genesis, n); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// bindable is where a node listens that others reach at an address.
+func bindable(address string) string {
+	host, port, _ := net.SplitHostPort(address)
+	if _, err := netip.ParseAddr(host); err != nil && host != "localhost" {
+		return net.JoinHostPort("0.0.0.0", port)
+	}
+	return address
 }
 
 // InvalidError says that an address or key that was given cannot be. Nothing was written then.
@@ -201,6 +222,9 @@ func ReadGenesisHash(home string) (string, error) {
 }
 
 func (n Network) validate() error {
+	if n.BlockTime < 0 {
+		return fmt.Errorf("block_time_ms %d: want a time above 0", n.BlockTime)
+	}
 	if n.Listen == "" && len(n.Peers) == 0 {
 		return nil
 	}
@@ -261,6 +285,45 @@ func (n Network) loopback() bool {
 	host, _, _ := net.SplitHostPort(n.Listen)
 	ip := net.ParseIP(host)
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// A name of a peer that cannot be resolved is asked for again, this often and this long.
+const (
+	resolveEvery = time.Second
+	resolveFor   = 30 * time.Second
+)
+
+// awaitNames waits until the names of peers resolve, at most resolveFor: CometBFT asks for each once, when
+// it starts, and never dials those that had no answer. Where hosts get their names when they
+// start, as containers do, two authorities that start together would not find each other.
+func (n Network) awaitNames(ctx context.Context, lookup func(context.Context, string) error, log *slog.Logger) error {
+	until := time.Now().Add(resolveFor)
+	for _, p := range n.Peers {
+		_, address, _ := strings.Cut(p, "@")
+		host, _, _ := net.SplitHostPort(address)
+		for {
+			err := lookup(ctx, host)
+			if err == nil {
+				break
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if !time.Now().Before(until) {
+				log.Warn("a peer's name does not resolve: this node connects when the peer does", "peer", host, "err", err)
+				break
+			}
+			if err := (clock.Wall{}).Sleep(ctx, resolveEvery); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func lookup(ctx context.Context, host string) error {
+	_, err := net.DefaultResolver.LookupHost(ctx, host)
+	return err
 }
 
 func authorityKey(text string) (ed25519.PubKey, error) {

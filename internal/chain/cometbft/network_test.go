@@ -51,7 +51,7 @@ func startNetwork(t *testing.T, g ledger.Genesis, size int) *network {
 		n.homes = append(n.homes, filepath.Join(t.TempDir(), fmt.Sprint("authority", i)))
 		n.listen = append(n.listen, freeAddress(t))
 	}
-	if err := cometbft.InitNetwork(n.homes, n.listen, g); err != nil {
+	if err := cometbft.InitNetwork(n.homes, n.listen, 0, g); err != nil {
 		t.Fatal(err)
 	}
 	n.mu.nodes = make([]*child, size)
@@ -305,7 +305,7 @@ func TestLateJoiner(t *testing.T) {
 func TestPeerPortUnderFlood(t *testing.T) {
 	g, _ := ledgertest.Genesis(t)
 	homes, listen := []string{t.TempDir(), t.TempDir()}, []string{freeAddress(t), freeAddress(t)}
-	if err := cometbft.InitNetwork(homes, listen, g); err != nil {
+	if err := cometbft.InitNetwork(homes, listen, 0, g); err != nil {
 		t.Fatal(err)
 	}
 	// The first cannot reach the second, which must come in through the port that is flooded.

@@ -1,6 +1,7 @@
 package cometbft
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ type Config struct {
 	Home string
 	// Listen is the RPC server's host:port; port 0 picks a free one.
 	Listen string
-	// BlockInterval is the pause between two blocks.
+	// BlockInterval is the pause between two blocks; 0 is what the folder says.
 	BlockInterval time.Duration
 	// RetainBlocks is how many past blocks are kept; 0 means DefaultRetainBlocks.
 	RetainBlocks uint64
@@ -79,7 +80,7 @@ type Node struct {
 
 // New binds the RPC address, so that clients may already dial. Run must follow.
 func New(c Config) (*Node, error) {
-	if c.BlockInterval <= 0 {
+	if c.BlockInterval < 0 {
 		return nil, errors.New("chain node: the block interval must be positive")
 	}
 	if c.RetainBlocks == 0 {
@@ -94,6 +95,9 @@ func New(c Config) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chain node: %w", err)
 	}
+	if c.BlockInterval == 0 {
+		c.BlockInterval = cmp.Or(time.Duration(network.BlockTime)*time.Millisecond, DefaultBlockTime)
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -103,6 +107,9 @@ func New(c Config) (*Node, error) {
 	}
 	return &Node{config: c, network: network, listener: l, openDB: cfg.DefaultDBProvider}, nil
 }
+
+// BlockInterval is the pause between two blocks.
+func (n *Node) BlockInterval() time.Duration { return n.config.BlockInterval }
 
 // Endpoint is the URL of the RPC server.
 func (n *Node) Endpoint() string { return "http://" + n.listener.Addr().String() }
@@ -179,6 +186,9 @@ func (n *Node) build(ctx context.Context, dbs *databases, logger *cometLogger) (
 	}
 	// CometBFT would wait for it too, but not for ctx.
 	if err := clock.SleepUntil(ctx, clock.Wall{}, doc.GenesisTime); err != nil {
+		return nil, nil, err
+	}
+	if err := n.network.awaitNames(ctx, lookup, n.config.Logger); err != nil {
 		return nil, nil, err
 	}
 	authority, err := readAuthority(c)
