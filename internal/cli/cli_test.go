@@ -49,6 +49,9 @@ func stub() App {
 		Prepare: func(ctx context.Context, o localnet.Options) ([]string, error) {
 			return []string{"templar chain start --home " + o.DataDir, "templar miner, and cheaters " + o.Adversaries.String()}, nil
 		},
+		Folders: func(_ context.Context, o localnet.Options, h localnet.Hosts) ([]string, error) {
+			return []string{fmt.Sprintf("folders %v %s %v", h, o.DataDir, o.BlockTime)}, nil
+		},
 		Cheat: func(_ context.Context, o localnet.Options, name string) error {
 			return fmt.Errorf("cheat %s in %s for %d windows", name, o.DataDir, o.Windows)
 		},
