@@ -163,7 +163,7 @@ func chainName(i int) string { return fmt.Sprintf("chain-%d", i) }
 // interfaces of their hosts.
 func (f *folders) commands(dir string) (out []string) {
 	add := func(folder, command string) {
-		out = append(out, fmt.Sprintf("cd %s && templar %s", quote(filepath.Join(dir, folder)), command))
+		out = append(out, fmt.Sprintf("cd %s && templar %s", Quote(filepath.Join(dir, folder)), command))
 	}
 	_, port, _ := net.SplitHostPort(f.Hosts.Store)
 	add("store", "store serve --config store.json --addr 0.0.0.0:"+port)
