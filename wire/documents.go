@@ -32,9 +32,23 @@ const (
 	ReasonUpdate   Reason = "update"   // it is not the update of the gradients that it names
 	ReasonPayloads Reason = "payloads" // gradients that it names are not in the archive in time
 	ReasonChain    Reason = "chain"    // it does not follow the chain of Aggregates, or cannot be read
-	ReasonConflict Reason = "conflict" // there are two of one window and term: see Conflict
 	ReasonAbsent   Reason = "absent"   // the aggregator whose turn the term is has issued none in time
+
+	// The reasons that are proven by a Conflict.
+	ReasonConflict   Reason = "conflict"   // there are two of one window and term
+	ReasonStatements Reason = "statements" // there are two closing statements of the window
 )
+
+// proof is the kind of object of which two prove the reason; 0 for a reason without a proof.
+func (r Reason) proof() Kind {
+	switch r {
+	case ReasonConflict:
+		return KindAggregate
+	case ReasonStatements:
+		return KindClosing
+	}
+	return 0
+}
 
 // Charge is a validator's statement that the Aggregate of a window and term is false. It holds for
 // all that follow it in that term.
@@ -56,8 +70,8 @@ type Charges struct {
 // MaxCharges bounds the charges in one document.
 const MaxCharges = 256
 
-// Validate checks that terms ascend, reasons are known, and a conflict is of the charge's window and
-// term. It verifies no signature.
+// Validate checks that terms ascend, reasons are known, and those have a conflict that need one. It verifies no
+// conflict: see Charge.Verify.
 func (c *Charges) Validate() error {
 	if len(c.Charges) > MaxCharges {
 		return fmt.Errorf("charges: %d, at most %d", len(c.Charges), MaxCharges)
@@ -67,15 +81,12 @@ func (c *Charges) Validate() error {
 			return errors.New("charges: terms do not ascend")
 		}
 		switch charge.Reason {
-		case ReasonUpdate, ReasonPayloads, ReasonChain, ReasonConflict, ReasonAbsent:
+		case ReasonUpdate, ReasonPayloads, ReasonChain, ReasonAbsent, ReasonConflict, ReasonStatements:
 		default:
 			return fmt.Errorf("charges: unknown reason %q", charge.Reason)
 		}
-		if (charge.Conflict != nil) != (charge.Reason == ReasonConflict) {
-			return errors.New("charges: a conflict is given exactly for the reason conflict")
-		}
-		if p := charge.Conflict; p != nil && (p.One.Window != charge.Window || p.One.Term != charge.Term) {
-			return errors.New("charges: the conflict is of another window or term")
+		if (charge.Conflict != nil) != (charge.Reason.proof() != 0) {
+			return errors.New("charges: a conflict is given exactly for the reasons conflict and statements")
 		}
 	}
 	return nil

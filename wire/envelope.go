@@ -116,12 +116,12 @@ func seal(b []byte, kind Kind, s protocol.Signer) ([]byte, error) {
 }
 
 // signedMessage is what the signature of b, a message without its trailer, covers: the digest under a tag, so that a
-// signature made for one use of a hotkey is invalid for any other. That of an Aggregate covers its
-// run, window and term as well: two such signatures prove an equivocation without the Aggregates.
+// signature made for one use of a hotkey is invalid for any other. What aggregators sign covers its
+// run, window and term as well: two such signatures prove an equivocation without the objects.
 func signedMessage(kind Kind, b []byte, digest [digestSize]byte) []byte {
-	if kind == KindAggregate {
+	if kind == KindAggregate || kind == KindClosing {
 		h, _ := PeekHeader(b)
-		return Issue{Window: h.Window, Term: termOf(b), Content: digest}.message(h.Run)
+		return Issue{Window: h.Window, Term: termOf(b), Content: digest}.message(h.Run, kind)
 	}
 	return append(fmt.Appendf(nil, "templar/v%d/%v\x00", protocol.Version, kind), digest[:]...)
 }

@@ -7,8 +7,8 @@ import (
 	"templar/protocol"
 )
 
-// conflict is two Aggregates that one aggregator has signed for a window and term.
-func conflict(t testing.TB, s protocol.Signer, change func(*Aggregate)) Conflict {
+// conflict charges two Aggregates that one aggregator has signed for a window and term.
+func conflict(t testing.TB, s protocol.Signer, change func(*Aggregate)) Charge {
 	t.Helper()
 	m := testMethod(t)
 	a, one := testAggregate(t, m, s)
@@ -17,41 +17,73 @@ func conflict(t testing.TB, s protocol.Signer, change func(*Aggregate)) Conflict
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Conflict{IssueOf(one), IssueOf(other)}
+	return *Conflicting(ReasonConflict, testTerm, IssueOf(one), IssueOf(other))
 }
 
-// Two signatures prove an equivocation without the Aggregates, and nothing else does.
+// statements charges two closing statements that one aggregator has signed for a window.
+func statements(t testing.TB, s protocol.Signer, term protocol.Term, change func(*Closing)) Charge {
+	t.Helper()
+	c, one := testClosing(t, s)
+	change(c)
+	other, err := EncodeClosing(c, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *Conflicting(ReasonStatements, term, IssueOf(one), IssueOf(other))
+}
+
+// Two signatures prove an equivocation without the objects, and nothing else does.
 func TestConflict(t *testing.T) {
 	s, run := newSigner(1), protocol.Hash{1, 2}
-	good := conflict(t, s, func(a *Aggregate) { a.GatherTime++ })
-	if err := good.Verify(run, only(s.Hotkey())); err != nil || good.Accused() != s.Hotkey() {
-		t.Errorf("%v, accuses %v", err, good.Accused())
-	}
-	for name, c := range map[string]struct {
-		change func(*Conflict)
-		says   string
-	}{
-		"the same":          {func(c *Conflict) { c.Other = c.One }, "not two"},
-		"other windows":     {func(c *Conflict) { c.One.Window++ }, "not two"},
-		"another window":    {func(c *Conflict) { c.One.Window++; c.Other.Window++ }, "a signature"},
-		"another term":      {func(c *Conflict) { c.One.Term++; c.Other.Term++ }, "a signature"},
-		"made-up content":   {func(c *Conflict) { c.Other.Content[0]++ }, "a signature"},
-		"a stranger's":      {func(c *Conflict) { c.Other.Aggregator = newSigner(2).Hotkey() }, "may issue"},
-		"the zero hotkey's": {func(c *Conflict) { c.Other.Aggregator = protocol.Hotkey{} }, "may issue"},
+	later := func(a *Aggregate) { a.GatherTime++ }
+	fewer := func(c *Closing) { c.Listed = c.Listed[1:] }
+	for name, good := range map[string]Charge{
+		"Aggregates": conflict(t, s, later), "statements": statements(t, s, 0, fewer), "statements in a later term": statements(t, s, protocol.TermFrom(76), fewer),
 	} {
-		bad := good
-		c.change(&bad)
-		if err := bad.Verify(run, only(s.Hotkey())); err == nil || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: %v, want an error that says %q", name, err, c.says)
+		if err := good.Verify(run, only(s.Hotkey())); err != nil || good.Accused != s.Hotkey() {
+			t.Errorf("%s: %v, accuses %v", name, err, good.Accused)
+		}
+		for what, c := range map[string]struct {
+			change func(*Charge)
+			says   string
+		}{
+			"no proof":             {func(c *Charge) { c.Conflict = nil }, "no proof"},
+			"the same":             {func(c *Charge) { c.Conflict.Other = c.Conflict.One }, "not two"},
+			"other windows":        {func(c *Charge) { c.Conflict.One.Window++ }, "not two"},
+			"the charge's window":  {func(c *Charge) { c.Window++ }, "not two"},
+			"another window":       {func(c *Charge) { c.Window++; c.Conflict.One.Window++; c.Conflict.Other.Window++ }, "a signature"},
+			"made-up content":      {func(c *Charge) { c.Conflict.Other.Content[0]++ }, "a signature"},
+			"a stranger's":         {func(c *Charge) { c.Conflict.Other.Aggregator = newSigner(2).Hotkey() }, "may issue"},
+			"the zero hotkey's":    {func(c *Charge) { c.Conflict.Other.Aggregator = protocol.Hotkey{} }, "may issue"},
+			"another accused":      {func(c *Charge) { c.Accused = newSigner(2).Hotkey() }, "another is accused"},
+			"no accused":           {func(c *Charge) { c.Accused = protocol.Hotkey{} }, "another is accused"},
+			"terms of the objects": {func(c *Charge) { c.Conflict.One.Term++; c.Conflict.Other.Term++ }, "term"},
+		} {
+			bad, proof := good, *good.Conflict
+			bad.Conflict = &proof
+			c.change(&bad)
+			if err := bad.Verify(run, only(s.Hotkey())); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s, %s: %v, want an error that says %q", name, what, err, c.says)
+			}
+		}
+		if good.Verify(protocol.Hash{9}, only(s.Hotkey())) == nil {
+			t.Errorf("%s: it is a proof in another run", name)
+		}
+		other := good
+		other.Reason = map[Reason]Reason{ReasonConflict: ReasonStatements, ReasonStatements: ReasonConflict}[good.Reason]
+		if other.Verify(run, only(s.Hotkey())) == nil {
+			t.Errorf("%s: it is a proof of %s", name, other.Reason)
 		}
 	}
-	if good.Verify(protocol.Hash{9}, only(s.Hotkey())) == nil {
-		t.Error("it is a proof in another run")
+	two := conflict(t, s, later)
+	two = *Conflicting(ReasonConflict, two.Term, two.Conflict.One, conflict(t, newSigner(2), func(*Aggregate) {}).Conflict.One)
+	if err := two.Verify(run, only(s.Hotkey(), newSigner(2).Hotkey())); err != nil || !two.Accused.IsZero() {
+		t.Errorf("two aggregators: %v, accuses %v", err, two.Accused)
 	}
-	two := good
-	two.Other = conflict(t, newSigner(2), func(*Aggregate) {}).One
-	if err := two.Verify(run, only(s.Hotkey(), newSigner(2).Hotkey())); err != nil || !two.Accused().IsZero() {
-		t.Errorf("two aggregators: %v, accuses %v", err, two.Accused())
+	// The term that begins with the window replaces its Aggregate, and has to refer to one of the two statements.
+	first := statements(t, s, protocol.TermFrom(77), fewer)
+	if err := first.Verify(run, only(s.Hotkey())); err == nil {
+		t.Error("statements of the window with which the term began count")
 	}
 }
 
@@ -61,7 +93,7 @@ func TestCharges(t *testing.T) {
 		return &Charges{Run: protocol.Hash{1, 2}, Charges: []Charge{
 			{Term: 0, Window: 5, Reason: ReasonUpdate, Accused: newSigner(1).Hotkey(), Content: protocol.Hash{3}},
 			{Term: 1, Window: 5, Reason: ReasonAbsent},
-			{Term: testTerm, Window: 77, Reason: ReasonConflict, Accused: proof.Accused(), Conflict: &proof},
+			proof,
 		}}
 	}
 	sealed, err := Seal(DomainCharges, good(), newSigner(4))
@@ -69,15 +101,14 @@ func TestCharges(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got Charges
-	if by, err := Open(DomainCharges, sealed, &got); err != nil || by != newSigner(4).Hotkey() || *got.Charges[2].Conflict != proof {
+	if by, err := Open(DomainCharges, sealed, &got); err != nil || by != newSigner(4).Hotkey() || *got.Charges[2].Conflict != *proof.Conflict {
 		t.Errorf("%+v of %v, %v", got, by, err)
 	}
 	for name, change := range map[string]func(*Charges){
 		"out of order":     func(c *Charges) { c.Charges[0].Term = 1 },
 		"unknown reason":   func(c *Charges) { c.Charges[0].Reason = "dislike" },
 		"no proof":         func(c *Charges) { c.Charges[2].Conflict = nil },
-		"proof of nothing": func(c *Charges) { c.Charges[0].Conflict = &proof },
-		"another window":   func(c *Charges) { c.Charges[2].Window-- },
+		"proof of nothing": func(c *Charges) { c.Charges[0].Conflict = proof.Conflict },
 		"too many":         func(c *Charges) { c.Charges = make([]Charge, MaxCharges+1) },
 	} {
 		c := good()
@@ -90,7 +121,7 @@ func TestCharges(t *testing.T) {
 
 func FuzzOpenCharges(f *testing.F) {
 	proof := conflict(f, newSigner(1), func(a *Aggregate) { a.GatherTime++ })
-	sealed, err := Seal(DomainCharges, &Charges{Charges: []Charge{{Term: testTerm, Window: 77, Reason: ReasonConflict, Conflict: &proof}}}, newSigner(4))
+	sealed, err := Seal(DomainCharges, &Charges{Charges: []Charge{proof, statements(f, newSigner(1), testTerm+1, func(c *Closing) { c.Listed = nil })}}, newSigner(4))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -33,7 +33,7 @@ type Attestation struct {
 	// Unreachable are the validators whose stores did not answer.
 	Unreachable []protocol.Hotkey
 	// Conflict proves that there are two Aggregates of the state's window and term; nil: none is known.
-	Conflict *wire.Conflict
+	Conflict *wire.Charge
 }
 
 // Backed reports whether more than half of all stake has signed the state.
@@ -115,10 +115,19 @@ func (s Samples) word(ctx context.Context, v directory.Peer, held State, end *ch
 	return a
 }
 
-// Conflict returns the proof that two Issues of one window and term give; nil when they give none.
-func (s Samples) Conflict(one, other wire.Issue) *wire.Conflict {
-	c := &wire.Conflict{One: one, Other: other}
-	if one.Content == other.Content || c.Verify(s.Run.Hash, s.Run.Params.MayIssue) != nil {
+// Conflict returns the charge that two Aggregates of one window and term prove; nil when they prove none.
+func (s Samples) Conflict(one, other wire.Issue) *wire.Charge {
+	return s.proven(wire.Conflicting(wire.ReasonConflict, one.Term, one, other))
+}
+
+// Statements returns the charge against the Aggregate of a term that two closing statements of its window
+// prove; nil when they prove none.
+func (s Samples) Statements(term protocol.Term, one, other wire.Issue) *wire.Charge {
+	return s.proven(wire.Conflicting(wire.ReasonStatements, term, one, other))
+}
+
+func (s Samples) proven(c *wire.Charge) *wire.Charge {
+	if c.Verify(s.Run.Hash, s.Run.Params.MayIssue) != nil {
 		return nil
 	}
 	return c

@@ -21,8 +21,9 @@ type Docket struct {
 	Samples   Samples
 	Directory Electorate
 
-	terms finality.Terms
-	read  map[protocol.Hotkey]document
+	terms  finality.Terms
+	read   map[protocol.Hotkey]document
+	proven *wire.Charge
 }
 
 // Electorate names the validators, whose stake counts.
@@ -60,7 +61,33 @@ func (d *Docket) Refresh(ctx context.Context, skip []protocol.Hotkey) (silent []
 	d.read = read
 	d.terms.Aggregators = d.Samples.Run.Params.Aggregators
 	d.terms.Add(finality.Voids(ballots, total))
+	d.proven = nil
+	for _, doc := range docs {
+		for i, c := range doc.charges {
+			if c.Conflict != nil && d.terms.Of(c.Window) == c.Term && (d.proven == nil || c.Window < d.proven.Window) {
+				d.proven = &doc.charges[i]
+			}
+		}
+	}
 	return silent
+}
+
+// Proven is the charge of the earliest window that its own proof shows to be true, whoever published it, against
+// a term that is not void there; nil for none. It is as known since the last Refresh.
+func (d *Docket) Proven() *wire.Charge { return d.proven }
+
+// Charged returns the charges of a window and term as known since the last Refresh, by the validator that
+// published each. One of an earlier window is against those after it too.
+func (d *Docket) Charged(w protocol.Window, term protocol.Term) map[protocol.Hotkey]wire.Charge {
+	out := make(map[protocol.Hotkey]wire.Charge)
+	for by, doc := range d.read {
+		for _, c := range doc.charges {
+			if c.Term == term && c.Window <= w {
+				out[by] = c
+			}
+		}
+	}
+	return out
 }
 
 // Terms returns the rule by which Aggregates follow each other, as known since the last Refresh.
@@ -90,7 +117,7 @@ func (d *Docket) document(ctx context.Context, v directory.Peer) (doc document, 
 	return document{raw, charges}, false
 }
 
-// OpenCharges reads a validator's charges. Those of a conflict without proof are left out.
+// OpenCharges reads a validator's charges. Those whose proof proves nothing are left out.
 func OpenCharges(r run.Run, raw []byte, by protocol.Hotkey) (out []wire.Charge, err error) {
 	var doc wire.Charges
 	signer, err := wire.Open(wire.DomainCharges, raw, &doc)
@@ -101,7 +128,7 @@ func OpenCharges(r run.Run, raw []byte, by protocol.Hotkey) (out []wire.Charge, 
 		return nil, fmt.Errorf("charges: signed by %s for the run %s", signer, doc.Run.Short())
 	}
 	for _, c := range doc.Charges {
-		if c.Conflict == nil || (c.Conflict.Verify(r.Hash, r.Params.MayIssue) == nil && c.Accused == c.Conflict.Accused()) {
+		if c.Verify(r.Hash, r.Params.MayIssue) == nil {
 			out = append(out, c)
 		}
 	}

@@ -34,6 +34,7 @@ type Payload struct {
 	// Conflict is a statement of the same window, valid and with another content than the one that counts, which the
 	// peer keeps as evidence; nil for none.
 	Conflict *Closed
+	shown    protocol.Hash // the statement against which the key was revealed
 }
 
 // Opened is the payload as an opened gradient: what the archive holds.
@@ -52,7 +53,7 @@ type Gatherer struct {
 	// (Reveal); nil: for none.
 	WaitedFor func(protocol.UID) bool
 	// Evidence makes Reveal look for another statement of the window in the bucket of a miner that does not reveal its
-	// key, before it is blamed.
+	// key, before it is blamed, or that has revealed it against another one.
 	Evidence bool
 }
 

@@ -118,8 +118,16 @@ func (r *revealing) unlock(ctx context.Context, p *Payload) {
 		p.Verdict, p.Raw = verdict, nil
 		return
 	}
-	if !verdict.OK() {
-		r.withheld(ctx, p)
+	if r.Evidence && (!verdict.OK() || p.shown != r.closed.Hash) {
+		p.Conflict = r.otherStatement(ctx, p)
+	}
+	switch {
+	case verdict.OK():
+	case p.Conflict != nil: // it was shown that one, and no fault of the miner
+		p.Verdict, p.Raw = protocol.VerdictUnlisted, nil
+		return
+	default:
+		p.Verdict, p.Raw = protocol.VerdictWithheld, nil
 		return
 	}
 	if p.Gradient, p.Verdict = r.Run.Open(p.Raw, p.Key, r.expect(p.Peer)); !p.Verdict.OK() {
@@ -150,22 +158,19 @@ func (r *revealing) ask(ctx context.Context, p *Payload, body *progress) protoco
 	}
 	k, verdict := wire.DecodeKey(raw, r.expect(p.Peer))
 	if verdict.OK() {
-		p.Key = k.Key
+		p.Key, p.shown = k.Key, k.Closing
 	}
 	return verdict
 }
 
-// withheld blames the peer for its missing key, unless it keeps another statement of the window as evidence that it
-// was shown that one.
-func (r *revealing) withheld(ctx context.Context, p *Payload) {
-	p.Verdict, p.Raw = protocol.VerdictWithheld, nil
-	if !r.Evidence {
-		return
-	}
+// otherStatement returns another statement of the window that the peer keeps as evidence that it was shown that one;
+// nil for none.
+func (r *revealing) otherStatement(ctx context.Context, p *Payload) *Closed {
 	look, cancel := r.Schedule.WithPatience(context.WithoutCancel(ctx))
 	defer cancel()
 	other, verdict := Aggregates{Run: r.Run, Schedule: r.Schedule}.closingIn(look, p.Peer.Bucket, r.window)
-	if verdict.OK() && other.Hash != r.closed.Hash {
-		p.Conflict, p.Verdict = other, protocol.VerdictUnlisted
+	if !verdict.OK() || other.Hash == r.closed.Hash {
+		return nil
 	}
+	return other
 }

@@ -2,6 +2,7 @@ package mailbox_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,8 +54,12 @@ func TestReveal(t *testing.T) {
 			net.Upload(odd, protocol.RevealKey(window, net.Node(odd).UID), []byte("x"))
 		}, want: protocol.VerdictWithheld},
 		"shown another statement": {reveal: func(t *testing.T, net *testnet.Network) { closing(t, net, odd, nil) }, want: protocol.VerdictUnlisted},
-		"not listed":              {list: without, want: protocol.VerdictUnlisted},
-		"another is listed":       {list: other, want: protocol.VerdictUnlisted},
+		"revealed against another statement": {reveal: func(t *testing.T, net *testnet.Network) {
+			closing(t, net, odd, nil)
+			net.Reveal(odd, window, wire.GradientKey{1})
+		}, want: protocol.VerdictOK},
+		"not listed":        {list: without, want: protocol.VerdictUnlisted},
+		"another is listed": {list: other, want: protocol.VerdictUnlisted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			testnet.Test(t, testnet.Config{Miners: 3}, func(net *testnet.Network) {
@@ -91,7 +96,7 @@ func TestReveal(t *testing.T) {
 						t.Errorf("uid %d: %v, want %v", got[i].Peer.UID, got[i].Verdict, want)
 					}
 				}
-				if proof := got[1].Conflict; (proof != nil) != (name == "shown another statement") {
+				if proof := got[1].Conflict; (proof != nil) != strings.Contains(name, "another statement") {
 					t.Errorf("evidence of a second statement: %+v", proof)
 				}
 				if none := g.Reveal(net.Context(), window, payloads, nil, time.Now().Add(time.Second)); none[0].Verdict != protocol.VerdictUnlisted {

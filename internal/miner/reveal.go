@@ -21,7 +21,7 @@ import (
 // A miner seals each window's gradient with a fresh key. The key is on its disk before the upload, and is revealed when
 // the window's closing statement lists the gradient: at once in most windows, and later while the aggregator is away,
 // beside the training of the windows that follow. A key is never revealed without a statement, and the statement is kept:
-// together with another one of the same window it proves that the aggregator showed two.
+// in the miner's bucket: together with another one of the same window it proves that the aggregator signed two.
 
 // keysKey is the key of the unrevealed keys in the miner's own directory.
 const keysKey = "keys.json"
@@ -206,26 +206,33 @@ func (s *secrets) ask(ctx context.Context, w protocol.Window) {
 	if err != nil && ctx.Err() == nil {
 		s.Log.Warn("key not revealed, trying again", "window", w, "err", err)
 	}
+	s.asked(w, c, verdict.OK() && err == nil)
+	if verdict.OK() && err == nil {
+		s.keepEvidence(ctx, c) // nothing waits for it
+	}
+}
+
+// asked notes the statement of w that was shown, if any, and whether it is answered.
+func (s *secrets) asked(w protocol.Window, c *mailbox.Closed, done bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if verdict.OK() && s.mu.seen == nil {
+	if s.mu.seen == nil {
 		s.mu.seen = make(map[protocol.Window]*mailbox.Closed)
 	}
-	if verdict.OK() {
+	if c != nil {
 		s.mu.seen[w] = c
 	}
 	for i := range s.mu.all {
 		if x := &s.mu.all[i]; x.Window == w {
-			x.asked, x.done = s.Clock.Now(), verdict.OK() && err == nil
+			x.asked, x.done = s.Clock.Now(), done
 		}
 	}
-	if verdict.OK() && err == nil && s.mu.waiter != nil {
+	if done && s.mu.waiter != nil {
 		s.mu.waiter()
 	}
 }
 
-// answer reveals the key of a gradient that a statement lists. If it lists none or another one of this miner, it is kept
-// in the miner's bucket: a key that is missing is then no fault of the miner's for those that see another statement.
+// answer reveals the key of a gradient that a statement lists.
 func (s *secrets) answer(ctx context.Context, c *mailbox.Closed) error {
 	content, _ := c.Of(s.Outbox.UID, s.Outbox.Signer.Hotkey())
 	key, found, err := s.keyOf(ctx, c.Window, content)
@@ -237,7 +244,7 @@ func (s *secrets) answer(ctx context.Context, c *mailbox.Closed) error {
 			return err // it has sent none
 		}
 		s.Log.Warn("the closing statement does not list this miner's gradient: it counts for nothing in this window", "window", c.Window, "statement", c.Hash.Short())
-		return s.keepEvidence(ctx, c)
+		return nil
 	}
 	b, err := wire.EncodeKey(&wire.Key{
 		Run: s.Hash, Window: c.Window, UID: s.Outbox.UID, Hotkey: s.Outbox.Signer.Hotkey(), Closing: c.Hash, Key: key,
@@ -321,7 +328,7 @@ func (s *secrets) ownHeader(ctx context.Context, w protocol.Window) (h wire.Grad
 }
 
 // applied compares the statement that an Aggregate names with the one that this miner was shown.
-func (s *secrets) applied(ctx context.Context, w protocol.Window, closing protocol.Hash) {
+func (s *secrets) applied(w protocol.Window, closing protocol.Hash) {
 	s.mu.Lock()
 	c := s.mu.seen[w]
 	s.mu.Unlock()
@@ -330,16 +337,15 @@ func (s *secrets) applied(ctx context.Context, w protocol.Window, closing protoc
 	}
 	s.Log.Error("the aggregate names another closing statement than this miner was shown: the aggregator signed two", "window", w,
 		"aggregator", c.Aggregator, "shown", c.Hash.Short(), "named", closing.Short())
-	if err := s.keepEvidence(ctx, c); err != nil && ctx.Err() == nil {
-		s.Log.Warn("evidence not uploaded", "window", w, "err", err)
-	}
 }
 
-// keepEvidence puts a statement into the miner's bucket, where others can read it.
-func (s *secrets) keepEvidence(ctx context.Context, c *mailbox.Closed) error {
+// keepEvidence puts a statement that is answered into the miner's bucket, where validators read it if the key was
+// revealed against another statement than theirs, or not at all: then it is no fault of the miner's.
+func (s *secrets) keepEvidence(ctx context.Context, c *mailbox.Closed) {
+	ctx, cancel := s.Schedule.WithTimeout(ctx)
+	defer cancel()
 	err := s.Outbox.PutOnce(ctx, protocol.ClosingKey(c.Window), c.Raw)
-	if errors.Is(err, store.ErrExists) {
-		return nil
+	if err != nil && !errors.Is(err, store.ErrExists) && ctx.Err() == nil {
+		s.Log.Warn("the closing statement is not kept as evidence", "window", c.Window, "err", err)
 	}
-	return err
 }

@@ -35,7 +35,7 @@ func (m *Miner) update(ctx context.Context, w protocol.Window) error {
 	m.Events.Phase(w, "fetching")
 	var unsaved error
 	done, err := m.model.Follow(ctx, m.Source, w+1, m.Schedule.AggregateDeadline(end), func(a *run.Aggregate, hash protocol.Hash, size int64) error {
-		m.secrets.applied(ctx, a.Window, a.Closing)
+		m.secrets.applied(a.Window, a.Closing)
 		m.secrets.forget(m.model.Next())
 		m.rest = func(ctx context.Context) { m.show(ctx, w, a, hash, size) }
 		if a.Window < w { // a catch-up may last: otherwise the rest is done while the next window trains

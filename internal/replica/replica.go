@@ -31,10 +31,11 @@ type Replica struct {
 	term     protocol.Term   // of that Aggregate
 	issue    wire.Issue      // likewise; zero when it was applied by an earlier instance
 
-	final    Mark   // the newest final state
-	finals   []Mark // likewise, ascending
-	open     []open // the states after it, ascending
-	conflict *wire.Conflict
+	final    Mark              // the newest final state
+	finals   []Mark            // likewise, ascending
+	open     []open            // the states after it, ascending
+	conflict *wire.Charge      // proven, of a window that is not final; nil: none is known
+	doubted  protocol.Window   // the chain's window when conflict was first known
 	refused  int               // Aggregates, one after the other
 	silent   []protocol.Hotkey // validators whose stores did not answer during this Follow
 

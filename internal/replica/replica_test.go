@@ -415,3 +415,64 @@ func post(net *testnet.Network, node string, s attest.State) error {
 	p := net.Node(node).Parts()
 	return p.Samples().Post(net.Context(), p.Outbox(), s)
 }
+
+// A charge that proves itself holds a window back for those that read it, whoever published it, and is theirs to
+// publish too. It does so for three windows: if it makes nothing void by then, it was shown after most had
+// found the window final. One whose proof fails has no effect.
+func TestProvenChargeHoldsBack(t *testing.T) {
+	for name, forged := range map[string]bool{"proven": false, "forged": true} {
+		testnet.Test(t, testnet.Config{Miners: 1, Validators: 2}, func(net *testnet.Network) {
+			net.CommitAll()
+			for range 20 * net.Run.Params.BlocksPerWindow {
+				if _, err := net.Chain.Advance(time.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			author := chain(t, net, 1)
+			for _, v := range []string{"validator-0", "validator-1"} {
+				if err := post(net, v, author.State()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			liar := net.Node("aggregator-0").Signer
+			var issues []wire.Issue
+			for _, at := range []int64{1, 2} {
+				b, err := wire.EncodeClosing(&wire.Closing{Run: net.Run.Hash, Window: start, Aggregator: liar.Hotkey(), UploadFrom: time.Unix(at, 0)}, liar)
+				if err != nil {
+					t.Fatal(err)
+				}
+				issues = append(issues, wire.IssueOf(b))
+			}
+			if forged {
+				issues[1].Content[0]++
+			}
+			by := net.Node("validator-1") // with a third of the stake
+			raw, err := wire.Seal(wire.DomainCharges, wire.Charges{Run: net.Run.Hash, Charges: []wire.Charge{*wire.Conflicting(wire.ReasonStatements, 0, issues[0], issues[1])}}, by.Signer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			net.Upload(by.Name, protocol.ChargesKey(), raw)
+
+			r, x := newReplica(net), net.Node("miner-0").Parts()
+			if err := x.Directory.Refresh(net.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Follow(net.Context(), x.Source(), start+1, time.Now(), func(*run.Aggregate, protocol.Hash, int64) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			since := start + protocol.Window(net.Run.Params.ValidatorOffset) + 2 // from when one count is enough
+			for w := since; w < since+5; w++ {
+				if err := r.Settle(net.Context(), x.Source(), w); err != nil {
+					t.Fatal(err)
+				}
+				final := r.Final().Next == start+1
+				if want := forged || w > since+3; final != want {
+					t.Errorf("%s: %d windows after it was read the window is final: %v", name, w-since, final)
+				}
+				if known := r.Conflict(); (known != nil) == final || !final && known.Accused != liar.Hotkey() {
+					t.Errorf("%s: %d windows after it was read the charge is %+v", name, w-since, known)
+				}
+			}
+		})
+	}
+}

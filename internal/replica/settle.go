@@ -47,14 +47,29 @@ func (r *Replica) Final() Mark { return r.final }
 // Finals are the final states of the last windows, ascending.
 func (r *Replica) Finals() []Mark { return r.finals }
 
-// Conflict proves that there are two Aggregates of a window that is not final; nil: none is known.
-func (r *Replica) Conflict() *wire.Conflict { return r.conflict }
+// Conflict proves that there are two Aggregates, or closing statements, of a window that is not final; nil: none
+// is known.
+func (r *Replica) Conflict() *wire.Charge { return r.conflict }
 
 // Report takes a proof that was found elsewhere. One of a final window has no effect.
-func (r *Replica) Report(c *wire.Conflict) {
-	if c != nil && c.One.Window >= r.final.Next && (r.conflict == nil || c.One.Window < r.conflict.One.Window) {
+func (r *Replica) Report(c *wire.Charge) {
+	if c != nil && c.Window >= r.final.Next && (r.conflict == nil || c.Window < r.conflict.Window) {
 		r.conflict = c
 	}
+}
+
+// holdsBack reports whether a known conflict keeps a window from becoming final. It does for as long as the other
+// validators may take to charge it too. One that was shown to this node after most others had found the window
+// final makes nothing void, and would otherwise keep this node from every final state.
+func (r *Replica) holdsBack(w, current protocol.Window) bool {
+	const most = 3
+	if r.conflict == nil {
+		return false
+	}
+	if r.doubted == 0 {
+		r.doubted = current
+	}
+	return r.conflict.Window <= w && current <= r.doubted+most
 }
 
 // remember adds the committed state to those that are to become final.
@@ -83,6 +98,7 @@ func (r *Replica) Settle(ctx context.Context, from Source, current protocol.Wind
 // settle is Settle without asking the validators again whose stores did not answer.
 func (r *Replica) settle(ctx context.Context, from Source, current protocol.Window) error {
 	r.silent = append(r.silent, from.Docket.Refresh(ctx, r.silent)...)
+	r.Report(from.Docket.Proven())
 	if err := r.void(from); err != nil {
 		return err
 	}
@@ -143,7 +159,7 @@ func (r *Replica) count(ctx context.Context, from Source, validators []directory
 	if o.certified == 0 {
 		o.certified = current
 	}
-	if c := r.conflict; c != nil && c.One.Window <= o.Window {
+	if r.holdsBack(o.Window, current) {
 		return false, nil
 	}
 	return o.certified < current || o.Window+protocol.Window(r.run.Params.ValidatorOffset)+2 <= current, nil
@@ -167,4 +183,7 @@ func (r *Replica) settled(i int) {
 	}
 	r.open = slices.Delete(r.open, 0, i+1)
 	r.finals = r.finals[max(0, len(r.finals)-kept):]
+	if r.conflict != nil && r.conflict.Window < r.final.Next {
+		r.conflict, r.doubted = nil, 0
+	}
 }

@@ -34,7 +34,8 @@ func (b byzantine) Put(ctx context.Context, key string, body io.ReaderAt, size i
 		return store.Info{}, err
 	}
 	topic := ""
-	if k, ok := protocol.ParseKey(key); ok && k.Kind == protocol.KindAggregate {
+	k, ok := protocol.ParseKey(key)
+	if ok && k.Kind == protocol.KindAggregate {
 		topic = b.node.net.lies(b.node, k)
 		if topic != "" {
 			raw = b.node.forge(key, raw, k, topic)
@@ -43,6 +44,9 @@ func (b byzantine) Put(ctx context.Context, key string, body io.ReaderAt, size i
 	info, err := b.Bucket.Put(ctx, key, bytes.NewReader(raw), int64(len(raw)), o)
 	if err == nil && topic == "conflict" {
 		b.node.equivocate(key, raw)
+	}
+	if err == nil && ok && k.Kind == protocol.KindClosing && b.node.net.faults.falsifies(b.node, b.node.net.index(k.Window)) == "statements" {
+		b.node.restate(key, raw, k.Window)
 	}
 	if topic != "" && err == nil { // so that the role reads what it has published, and goes on from it
 		err = store.ErrExists
@@ -54,7 +58,15 @@ func (b byzantine) Put(ctx context.Context, key string, body io.ReaderAt, size i
 func (n *Node) equivocate(key string, raw []byte) {
 	k, _ := protocol.ParseKey(key)
 	other := n.falsify(raw, k, func(a *run.Aggregate) { a.GatherTime++ })
-	after := time.Duration(n.rand.Int64N(int64(2*n.net.run.Params.WindowTime()/tick))) * tick
+	n.replace(key, other, 2*n.net.run.Params.WindowTime(), func() {
+		n.net.trace.add(n, "replaces the Aggregate of window %d", n.net.index(k.Window))
+		n.net.watch.publishes(n, k, other)
+	})
+}
+
+// replace puts another object in the place of one in the aggregator bucket, within a time.
+func (n *Node) replace(key string, other []byte, within time.Duration, done func()) {
+	after := time.Duration(n.rand.Int64N(int64(within/tick))) * tick
 	n.net.s.after(after, func() {
 		b, err := n.net.store.Dial(location(harness.AggregatorBucket, true))
 		if err == nil {
@@ -64,9 +76,47 @@ func (n *Node) equivocate(key string, raw []byte) {
 			n.net.fail(err)
 			return
 		}
-		n.net.trace.add(n, "replaces the Aggregate of window %d", n.net.index(k.Window))
-		n.net.watch.publishes(n, k, other)
+		done()
 	})
+}
+
+// restate signs a second closing statement of a window, which leaves a miner out: it replaces the first after a while,
+// or every second miner is shown it instead.
+func (n *Node) restate(key string, raw []byte, w protocol.Window) {
+	i := n.net.index(w)
+	c, _, verdict := n.net.run.Closing(raw, w)
+	if !verdict.OK() || len(c.Listed) == 0 || n.net.restated[i] != nil {
+		return
+	}
+	c.Listed = c.Listed[1:]
+	other, err := wire.EncodeClosing(c, n.signer)
+	if err != nil {
+		n.net.fail(err)
+		return
+	}
+	n.net.restated[i] = other
+	if n.rand.IntN(2) == 0 {
+		n.net.trace.add(n, "shows every second miner another closing statement of window %d", i)
+		n.net.shown[key] = other
+		return
+	}
+	n.replace(key, other, n.net.run.Params.WindowTime(), func() { n.net.trace.add(n, "replaces the closing statement of window %d", i) })
+}
+
+// shown is the aggregator bucket as a miner sees it that is shown other closing statements than the others.
+type shown struct {
+	store.Bucket
+	net *Network
+}
+
+func (b shown) Get(ctx context.Context, key string, limit int64) (io.ReadCloser, store.Info, error) {
+	body, info, err := b.Bucket.Get(ctx, key, limit)
+	other := b.net.shown[key]
+	if err != nil || other == nil {
+		return body, info, err
+	}
+	info.Size = int64(len(other))
+	return io.NopCloser(bytes.NewReader(other)), info, body.Close()
 }
 
 // lies returns what the script makes a node falsify about an Aggregate; "" for nothing. It lies once about

@@ -44,7 +44,9 @@ type Network struct {
 	over    bool
 	err     error // of the simulator itself
 
-	replaced map[uint64]bool // blocks whose hashes have changed since nodes drew from them
+	restated map[int][]byte    // by window: the second closing statement that a byzantine aggregator has signed
+	shown    map[string][]byte // by key: those that every second miner is shown
+	replaced map[uint64]bool   // blocks whose hashes have changed since nodes drew from them
 }
 
 const endpoint = "http://store.sim"
@@ -55,7 +57,8 @@ func location(bucket string, write bool) store.Location {
 }
 
 func newNetwork(ctx context.Context, c Config) (*Network, error) {
-	n := &Network{config: c, ctx: ctx, s: newScheduler(c.Seed+c.ties, c.Threads), window: -1, replaced: make(map[uint64]bool)}
+	n := &Network{config: c, ctx: ctx, s: newScheduler(c.Seed+c.ties, c.Threads), window: -1, replaced: make(map[uint64]bool),
+		restated: make(map[int][]byte), shown: make(map[string][]byte)}
 	n.trace = &trace{net: n, out: c.Trace}
 	var err error
 	if n.store, err = c.store(n.s.time); err != nil {

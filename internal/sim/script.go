@@ -60,7 +60,7 @@ var (
 	groups      = []string{"miners", "validators", "aggregators", "nodes"}
 	ops         = []string{"put", "get", "head", "list", "delete", anything}
 	topics      = []string{theStore, theChain, "everything"}
-	falsifiable = []string{"sum", "rate", "members", "history", "closing", "conflict", anythingTrue}
+	falsifiable = []string{"sum", "rate", "members", "history", "closing", "conflict", "statements", anythingTrue}
 	objects     = map[string]string{ // the beginnings of their keys
 		"gradient": "gradient-", "sample": "debug-", "aggregate": "aggregator-", "checkpoint": "checkpoint-",
 		"archive": "archive-", "closing": "closing-", "key": "key-", "peers": "peers_", "start": "start_window",

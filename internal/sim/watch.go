@@ -85,12 +85,12 @@ type vertex struct {
 	at     int           // the window in which it was published
 }
 
-// lie returns the first false Aggregate on the way to l; nil if there is none. Of two of one window each may be
-// true.
+// lie returns the first false Aggregate on the way to l; nil if there is none. One of two Aggregates or closing
+// statements of one window may be true.
 func (l *vertex) lie() *vertex {
 	var first *vertex
 	for ; l != nil; l = l.before {
-		if l.topic != "" && l.topic != "conflict" {
+		if l.topic != "" && l.topic != "conflict" && l.topic != "statements" {
 			first = l
 		}
 	}

@@ -97,7 +97,7 @@ func (w *watch) publishes(n *Node, key protocol.Key, raw []byte) {
 	if !run.Method.AcceptsRate(uint64(i), a.LearningRate) && topic != "rate" {
 		w.broken(i, Unbroken, n, "has learning rate %v", a.LearningRate)
 	}
-	if c := w.closings[i]; (c == nil || wire.ClosingHash(c) != a.Closing) && topic != "closing" {
+	if !w.stated(i, a.Closing) && topic != "closing" {
 		w.broken(i, Sealed, n, "names a closing statement that is not the window's")
 	}
 	l := w.enter(i, before, a, hash, topic)
@@ -174,6 +174,7 @@ func (w *watch) forget(i int) {
 			delete(w.uploads, upload{old, n.UID})
 		}
 		delete(w.closings, old)
+		delete(w.net.restated, old)
 	}
 }
 
@@ -229,7 +230,7 @@ func (w *watch) revealed(n *Node, window protocol.Window, raw []byte) {
 		w.broken(i, Sealed, n, "publishes a key that is %v", verdict)
 		return
 	}
-	if w.closings[i] == nil || wire.ClosingHash(w.closings[i]) != k.Closing {
+	if !w.stated(i, k.Closing) {
 		w.broken(i, Sealed, n, "reveals its key before the window is closed, or against another statement")
 	}
 	at := upload{i, n.UID}
@@ -237,6 +238,13 @@ func (w *watch) revealed(n *Node, window protocol.Window, raw []byte) {
 		u.key = bytes.Clone(k.Key[:])
 		w.uploads[at] = u
 	}
+}
+
+// stated reports whether a content hash is that of the window's closing statement, or of the second one that a byzantine
+// aggregator has signed.
+func (w *watch) stated(i int, hash protocol.Hash) bool {
+	c, second := w.closings[i], w.net.restated[i]
+	return c != nil && wire.ClosingHash(c) == hash || second != nil && wire.ClosingHash(second) == hash
 }
 
 // quiet reports whether a node has met with no trouble in this window and the one before.
@@ -301,7 +309,7 @@ func (w *watch) archived(window protocol.Window, in wire.Included) bool {
 
 // counted looks for peers that did all right and were left out.
 func (w *watch) counted(n *Node, i int, a *run.Aggregate, bounds protocol.Bounds) {
-	if !w.quiet(n) {
+	if !w.quiet(n) || w.net.restated[i] != nil {
 		return
 	}
 	left := slices.Clone(a.Skipped)

@@ -60,13 +60,16 @@ func (v *Validator) loadCharges(ctx context.Context) error {
 	return v.Outbox.Put(ctx, protocol.ChargesKey(), raw) // an earlier instance may have ended before
 }
 
-// chargeConflict charges two Aggregates of one window, if a proof is known.
-func (v *Validator) chargeConflict(ctx context.Context) error {
+// chargeConflict charges two Aggregates or closing statements of one window, if a proof is known, be it another
+// validator's.
+func (v *Validator) chargeConflict(ctx context.Context) {
 	c := v.model.Conflict()
 	if c == nil {
-		return nil
+		return
 	}
-	return v.charge(ctx, wire.Charge{Term: c.One.Term, Window: c.One.Window, Reason: wire.ReasonConflict, Accused: c.Accused(), Conflict: c})
+	if err := v.charge(ctx, *c); err != nil {
+		v.Log.Warn("a conflict is not charged yet", "window", c.Window, "err", err)
+	}
 }
 
 // patience is for how many windows a validator waits for an Aggregate of a term after 0.

@@ -16,6 +16,7 @@ import (
 	"templar/internal/score"
 	"templar/internal/telemetry"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // session is what a validator gathers about one window before it closes it.
@@ -178,6 +179,7 @@ func (v *Validator) read(ctx context.Context, s *session, wanted []directory.Pee
 	got = g.Reveal(ctx, w, got, s.closed, v.Clock.Now().Add(v.Params.Gather()))
 	for _, p := range got {
 		if p.Conflict != nil {
+			v.model.Report(v.Samples.Statements(v.term(w), wire.IssueOf(s.closed.Raw), wire.IssueOf(p.Conflict.Raw)))
 			v.Log.Error("two closing statements of one window: a miner was shown another than the one that counts", "window", w, "uid", p.Peer.UID,
 				"aggregator", p.Conflict.Aggregator, "shown", p.Conflict.Hash.Short(), "counts", s.closed.Hash.Short())
 		}

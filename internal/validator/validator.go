@@ -182,9 +182,7 @@ func (v *Validator) window(ctx context.Context) error {
 	if err := v.model.Settle(ctx, v.Source, current); err != nil {
 		return err
 	}
-	if err := v.chargeConflict(ctx); err != nil {
-		v.Log.Warn("a conflict is not charged yet", "window", w, "err", err)
-	}
+	v.chargeConflict(ctx)
 	switch {
 	case v.book.Next > w: // closed before: its Aggregate was late, or we were restarted
 	case v.tooLate(w, current):
@@ -197,6 +195,7 @@ func (v *Validator) window(ctx context.Context) error {
 		if v.judged, err = v.score(ctx, w); err != nil {
 			return fmt.Errorf("score: %w", err)
 		}
+		v.chargeConflict(ctx) // before this validator signs the state after the window
 	}
 	return v.publish(ctx, w)
 }
