@@ -161,8 +161,6 @@ type Params struct {
 	// above 1 is never reached.
 	CopyIndices float64 `json:"copy_indices"`
 	CopyValues  float64 `json:"copy_values"`
-	// CopyPenalty is the factor for a copy.
-	CopyPenalty float64 `json:"copy_penalty"`
 	// WindowsPerWeights is the time between two settings of weights in windows: 1 or more.
 	WindowsPerWeights uint64 `json:"windows_per_weights"`
 	// SampleValues is how many parameters a sync sample has: 1 or more.
@@ -301,7 +299,6 @@ func (p *Params) Validate() error {
 	for name, v := range sorted(map[string]float64{
 		"validator_sample_rate": p.ValidatorSampleRate, "binary_score_ma_alpha": p.BinaryScoreAlpha,
 		"inactivity_penalty": p.InactivityPenalty, "missing_gradient_penalty": p.MissingGradientPenalty, "sync_penalty": p.SyncPenalty,
-		"copy_penalty": p.CopyPenalty,
 	}) {
 		fault(!(v >= 0 && v <= 1), "%s is %v: must be in [0, 1]", name, v)
 	}

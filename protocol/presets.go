@@ -30,7 +30,7 @@ func Default() Params {
 		EvaluationDraw: DrawUniform, ScoreRule: ScoreWork, ScoreEvidence: 2.5,
 		OpenSkillBeta: 20, OpenSkillTau: 0.1, BinaryScoreAlpha: 0.05, SyncMaxStepsBehind: 3, PowerNormalisation: 1.5,
 		InactivityPenalty: 0.75, MissingGradientPenalty: 0.25, SyncPenalty: 0.25, ResetInactivityWindows: 25,
-		CopyIndices: 0.95, CopyValues: 0.5, CopyPenalty: 0,
+		CopyIndices: 0.95, CopyValues: 0.5,
 		WindowsPerWeights: 50, SampleValues: 256, CheckpointFrequency: 100,
 	}
 }

@@ -25,7 +25,6 @@ const (
 	VerdictWrongVersion // another protocol version
 	VerdictWrongContext // another run, window, uid or hotkey
 	VerdictBadSignature
-	VerdictCopied          // as another's, and stored after it; found by comparing several gradients
 	VerdictUnauthenticated // the store does not know the committed read key, or refuses its signature
 	VerdictUndated         // sent in parts: some stores date such an object before its contents are fixed
 	VerdictWithheld        // listed by the closing statement, and its key was not revealed in time
@@ -35,15 +34,12 @@ const (
 
 var verdictNames = [verdictEnd]string{
 	"none", "ok", "missing", "unreachable", "denied", "no-bucket", "early", "late", "too-large", "malformed",
-	"bad-index", "bad-shape", "non-finite", "wrong-version", "wrong-context", "bad-signature", "copied", "unauthenticated", "undated",
+	"bad-index", "bad-shape", "non-finite", "wrong-version", "wrong-context", "bad-signature", "unauthenticated", "undated",
 	"withheld", "unlisted",
 }
 
 // OK reports whether the object may be used.
 func (v Verdict) OK() bool { return v == VerdictOK }
-
-// Comparable reports whether the object is valid: it may be used, unless it is another's.
-func (v Verdict) Comparable() bool { return v == VerdictOK || v == VerdictCopied }
 
 // Invalid reports whether the object arrived in time and was then found unusable:
 // its owner, and not the network, is to blame.

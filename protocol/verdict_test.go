@@ -19,7 +19,7 @@ func TestVerdictRoundTrip(t *testing.T) {
 	if err := v.UnmarshalText([]byte("bad")); err == nil {
 		t.Error("an unknown word is no error")
 	}
-	if verdictEnd.Invalid() || verdictEnd.String() != "verdict(21)" {
+	if verdictEnd.Invalid() || verdictEnd.String() != "verdict(20)" {
 		t.Errorf("a verdict of no kind is %v", verdictEnd)
 	}
 }

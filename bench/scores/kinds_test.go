@@ -115,7 +115,7 @@ func (r *result) seen(window int, uid protocol.UID) string {
 }
 
 // misbehaviour lists the reasons that must never apply to an honest miner.
-var misbehaviour = []score.Kind{score.KindInvalid, score.KindCopied, score.KindSync, score.KindNoSample, score.KindMissing, score.KindInactive}
+var misbehaviour = []score.Kind{score.KindInvalid, score.KindSync, score.KindNoSample, score.KindMissing, score.KindInactive}
 
 // wronged counts the honest miners' windows, and those that punished them or did not rate them.
 func wronged(runs []result) (windows int, reasons map[score.Kind]int) {

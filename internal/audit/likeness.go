@@ -78,7 +78,7 @@ func (c *checker) copies(context.Context) error {
 		switch {
 		case is != (m.Copy != nil):
 			faults = append(faults, fmt.Sprintf("uid %d: a copy is %v in the report, recomputed as %v", m.UID, m.Copy != nil, is))
-		case is && (f.Of != m.Copy.Of || m.Verdict == protocol.VerdictCopied):
+		case is && f.Of != m.Copy.Of:
 			faults = append(faults, fmt.Sprintf("uid %d: the report blames it otherwise for copying uid %d", m.UID, f.Of))
 		}
 	}

@@ -25,7 +25,7 @@ func (n *narrator) advise() (out []string) {
 func (n *narrator) onUpload() string {
 	slack, delta := n.p.Slack(), n.p.Delta()
 	switch {
-	case n.Verdict == protocol.VerdictCopied || n.Copy != nil:
+	case n.Copy != nil:
 		return "upload gradients of its own: copies are found and not paid"
 	case n.Verdict == protocol.VerdictLate:
 		return fmt.Sprintf("upload sooner: uploads count from %v before to %v after a window's end by the chain; train on fewer batches, or use a faster link or store", slack, delta)

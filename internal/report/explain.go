@@ -133,8 +133,6 @@ func (n *narrator) blame() string {
 		return "a value in it is NaN or infinite"
 	case protocol.VerdictBadIndex, protocol.VerdictBadShape:
 		return "it was made for a model of another shape"
-	case protocol.VerdictCopied:
-		return "it is too much like another miner's that was stored before"
 	}
 	return "its bytes are not a gradient of this run"
 }

@@ -67,7 +67,6 @@ func checkGolden(t *testing.T, golden int, p *protocol.Params) {
 		}
 		before = r
 	}
-	kinds[score.KindShared] += kinds[score.KindCopied] // which older validators gave
 	for _, kind := range []score.Kind{score.KindMissing, score.KindInvalid, score.KindShared, score.KindSync, score.KindNewHotkey} {
 		if kinds[kind] == 0 {
 			t.Errorf("no recorded window has a case of %s", kind)

@@ -233,7 +233,7 @@ func (r *Report) Draw(p *protocol.Params) (out []Difference) {
 // look is what the validator knew of the miner's upload when it drew.
 func (m *Miner) look() peers.Look {
 	switch {
-	case m.Verdict.Comparable():
+	case m.Verdict.OK():
 		return peers.Usable
 	case m.Verdict != protocol.VerdictNone:
 		return peers.Unusable

@@ -119,7 +119,7 @@ func evaluate(lines []Line, w protocol.Window, p *protocol.Params) {
 		if l.Drawn || l.Losses != nil {
 			l.After.Waiting = 0
 		}
-		if l.Losses != nil && l.Verdict.Comparable() && l.measure() {
+		if l.Losses != nil && l.Verdict.OK() && l.measure() {
 			measured = append(measured, i)
 		}
 	}
@@ -167,8 +167,8 @@ func (l *Line) ordinal(alpha float64) {
 	r.Final = Final(r.Ordinal(), r.BinaryAverage, r.SyncScore)
 }
 
-// makers returns the measured miners that are rated: of those that stored the same gradient in
-// the same second only one, since ties lower each other's ratings, and a fast copier must not
+// makers returns the measured miners that are rated: of those whose gradients are alike
+// only one, since ties lower each other's ratings, and a fast copier must not
 // displace the original. It is the one whose gradients have fitted its own pages best so far, as
 // the maker's do; among equals the first.
 func makers(lines []Line, measured []int) []int {

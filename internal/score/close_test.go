@@ -124,9 +124,6 @@ func TestPenalties(t *testing.T) {
 		"over the limit":  {func(o *Observation) { o.Sync = sample(protocol.VerdictOK, 3.01) }, 0.25, []Kind{KindSync}},
 		"no distance":     {func(o *Observation) { o.Sync = sample(protocol.VerdictOK, nan) }, 0.25, []Kind{KindSync}},
 		"evaluated, late": {func(o *Observation) { o.Verdict, o.Losses = protocol.VerdictLate, good(0.5) }, 0.25, []Kind{KindMissing}},
-		"copied": {func(o *Observation) {
-			o.Verdict, o.Copy, o.Losses = protocol.VerdictCopied, &Copy{2, 1, 1}, blind(0.5)
-		}, 0, []Kind{KindAlone, KindCopied}},
 		"stored together": {func(o *Observation) { o.Copy = &Copy{2, 1, 1} }, 1, []Kind{KindShared}},
 		"our own fault": {func(o *Observation) { o.Losses = &Losses{OwnBefore: Number(nan), RandomBefore: 1} }, 1,
 			[]Kind{KindRefused}},
@@ -291,20 +288,12 @@ func TestVictimsAreNotBlamed(t *testing.T) {
 		var b Book
 		for w := range protocol.Window(20) {
 			framer, victim := seen(1, blind(0.02)), seen(2, good(0.02))
-			victim.Verdict, victim.Copy = protocol.VerdictCopied, &Copy{Of: 1, Indices: 1, Values: 1}
+			victim.Copy = &Copy{Of: 1, Indices: 1, Values: 1}
 			b, _ = closeBy(t, b, w, &p, framer, victim, seen(3, good(0.015)))
 		}
 		framer, victim, third := b.Records[0], b.Records[1], b.Records[2]
 		if framer.Final > 0 || victim.Final <= 0 || victim.Final < 0.9*third.Final {
 			t.Errorf("%s: framer %+v\nvictim %+v\nthird %+v", rule, framer, victim, third)
-		}
-		framed := seen(2, good(0.02))
-		framed.Verdict, framed.Copy = protocol.VerdictCopied, &Copy{Of: 3, Indices: 1, Values: 1}
-		copier := seen(1, blind(0.02))
-		copier.Verdict, copier.Copy = protocol.VerdictCopied, &Copy{Of: 3, Indices: 1, Values: 1}
-		_, lines := closeBy(t, b, 20, &p, copier, framed, seen(3, good(0.015)))
-		if lines[0].Reasons[0].Kind != KindCopied || lines[0].Reasons[0].Factor != 0 {
-			t.Errorf("%s: the copier: %v", rule, lines[0].Reasons)
 		}
 	}
 }

@@ -11,8 +11,7 @@ const (
 	KindReset     Kind = "inactivity-reset"   // for so long that its scores were reset
 	KindMissing   Kind = "missing-gradient"   // no gradient that counts
 	KindInvalid   Kind = "invalid-gradient"   // a gradient that cannot be used
-	KindCopied    Kind = "copied-gradient"    // another's gradient, stored after it
-	KindShared    Kind = "shared-gradient"    // another's gradient, stored in the same second
+	KindShared    Kind = "shared-gradient"    // like another miner's
 	KindUnlisted  Kind = "unlisted-gradient"  // a gradient that the closing statement does not list
 	KindNoSample  Kind = "no-sync-sample"     // no sync sample that can be used
 	KindSync      Kind = "out-of-sync"        // parameters too far from ours

@@ -62,8 +62,7 @@ type Distance struct {
 	StepsBehind Number `json:"steps_behind"` // MeanAbs / learning rate: updates behind, if all went one way
 }
 
-// Copy is what a gradient shares with another miner's of the same window. With
-// VerdictCopied it was stored later than the other. With VerdictOK the order is not known:
+// Copy is what a gradient shares with another miner's of the same window. Who made it is not known:
 // neither miner is penalised, and only one of them is rated (makers).
 type Copy struct {
 	Of      protocol.UID `json:"of"`

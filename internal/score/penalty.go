@@ -5,15 +5,11 @@ import "templar/protocol"
 // penalise applies all penalties that follow from a miner's observation.
 func penalise(lines []Line, p *protocol.Params) {
 	gradients, samples := blackout(lines, gradientVerdict), blackout(lines, syncVerdict)
-	originals := make([]*Record, len(lines)) // before any penalty
-	for i := range lines {
-		originals[i] = original(lines, &lines[i])
-	}
 	for i := range lines {
 		l := &lines[i]
 		l.refusal()
 		l.inactivity(p)
-		l.gradient(gradients, originals[i], p)
+		l.gradient(gradients, p)
 		l.desync(samples, p)
 	}
 }
@@ -45,28 +41,10 @@ func (l *Line) inactivity(p *protocol.Params) {
 	l.Reasons = append(l.Reasons, Reason{KindReset, 0, "inactive for too many windows: begins anew when it returns"})
 }
 
-// original returns the standing of the miner whose gradient l's repeats; nil when there is none.
-func original(lines []Line, l *Line) *Record {
-	if l.Copy == nil {
-		return nil
-	}
-	for i := range lines {
-		if r := lines[i].After; r.UID == l.Copy.Of {
-			return &r
-		}
-	}
-	return nil
-}
-
-func (l *Line) gradient(blackout bool, original *Record, p *protocol.Params) {
+func (l *Line) gradient(blackout bool, p *protocol.Params) {
 	switch v := l.Verdict; {
-	case v == protocol.VerdictCopied && original != nil && l.After.BinaryAverage >= original.BinaryAverage:
-		// Who repeats a victim's public training and stores it first must not have the victim blamed.
-		l.note(KindShared, "stored after the gradient of uid %d, and %v: not blamed, since its gradients fit its own pages as well or better", l.Copy.Of, l.Copy)
-	case v == protocol.VerdictCopied && l.Copy != nil:
-		l.penalise(KindCopied, p.CopyPenalty, "stored after the gradient of uid %d, and %v", l.Copy.Of, l.Copy)
 	case v.OK() && l.Copy != nil:
-		l.note(KindShared, "stored together with the gradient of uid %d, and %v: only one of them is rated", l.Copy.Of, l.Copy)
+		l.note(KindShared, "like the gradient of uid %d: %v; only one of them is rated", l.Copy.Of, l.Copy)
 	case v == protocol.VerdictNone || v.OK():
 	case v.Invalid():
 		l.penalise(KindInvalid, 0, "gradient is %v", v)

@@ -29,12 +29,3 @@ func EachKey(ctx context.Context, r Reader, prefix string, visit func(key string
 	}
 	return fmt.Errorf("more than %d objects %q", most*page, prefix)
 }
-
-// NewestWindow returns the largest window that an object is named after, of those whose
-// keys begin with prefix.
-func NewestWindow(ctx context.Context, r Reader, prefix string) (newest protocol.Window, found bool, err error) {
-	err = EachKey(ctx, r, prefix, func(_ string, k protocol.Key) {
-		newest, found = max(newest, k.Window), true
-	})
-	return newest, found, err
-}

@@ -19,7 +19,7 @@ func (v *Validator) evaluate(ctx context.Context, s *session) error {
 	var subjects []evaluation.Subject
 	var at []int // in s.seen
 	for i, o := range s.seen {
-		if o.Drawn && o.Verdict.Comparable() {
+		if o.Drawn && o.Verdict.OK() {
 			subjects = append(subjects, evaluation.Subject{UID: o.UID, Payload: s.payload(o.UID).Gradient.Payload})
 			at = append(at, i)
 		}

@@ -63,7 +63,7 @@ func (c crowd) window(w protocol.Window, at time.Time) {
 		case honest:
 			included = append(included, uid)
 		default:
-			skipped[uid] = []protocol.Verdict{protocol.VerdictLate, protocol.VerdictNonFinite, protocol.VerdictCopied, protocol.VerdictMissing}[i%4]
+			skipped[uid] = []protocol.Verdict{protocol.VerdictLate, protocol.VerdictNonFinite, protocol.VerdictWithheld, protocol.VerdictMissing}[i%4]
 			l.After.Mu, l.After.Final, l.After.BinaryAverage, l.Weight = 18, 0, -0.2, 0
 			l.Reasons = []score.Reason{{Kind: "invalid", Factor: 0, Detail: "its gradient was " + skipped[uid].String()}}
 		}
@@ -142,7 +142,7 @@ func TestView(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"title":"crowd"`, `"window":[100,101,102]`, `"cheat-0":[`, `"skipped":{"10":"copied","11":"missing","4":"late"`,
+		`"title":"crowd"`, `"window":[100,101,102]`, `"cheat-0":[`, `"skipped":{"10":"withheld","11":"missing","4":"late"`,
 		`"nodes":13`, `"apart":[]`, `"verdict":"ok"`, `"verdict":"non-finite"`, `"mu":27`, `"scored_by":"validator-0"`, `"phase":"training"`, `"level":"WARN"`,
 	} {
 		if !strings.Contains(string(b), want) {
