@@ -3,8 +3,10 @@
 //
 //	go run ./bench/learning                  all of it, some hours on two cores
 //	go run ./bench/learning -only main       one study
+//	go run ./bench/learning -for 8m          what can be done in that time
 //
-// Finished runs are kept: after an interrupt the same command goes on.
+// Finished runs are kept: after an interrupt, or when the time is up, the same command goes on. A study's table is written when all of its runs are
+// finished.
 package main
 
 import (
@@ -20,17 +22,22 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // studies are the files of this folder, and how many seeds the page has of each.
 var studies = []struct {
 	name  string
 	seeds int
-}{{"tune", 1}, {"main", 5}, {"widths", 2}, {"miners", 1}, {"cheaters-dctsign", 1}, {"cheaters-sparseloco", 1}, {"excluded", 1}}
+}{
+	{"tune", 1}, {"main", 5}, {"preset", 3}, {"widths", 2}, {"miners", 1}, {"cheaters-dctsign", 1}, {"cheaters-sparseloco", 1},
+	{"copies-dctsign", 1}, {"copies-sparseloco", 1}, {"excluded-dctsign", 1}, {"excluded-sparseloco", 1},
+}
 
 type options struct {
 	templar, page, out, only string
 	seeds                    int
+	most                     time.Duration
 }
 
 func main() {
@@ -40,10 +47,19 @@ func main() {
 	flag.StringVar(&o.out, "out", "templar-learning", "folder that keeps finished runs")
 	flag.StringVar(&o.only, "only", "", "one study (default all)")
 	flag.IntVar(&o.seeds, "seeds", 0, "seeds in place of the page's numbers")
+	flag.DurationVar(&o.most, "for", 0, "stop after this time (default when all is done)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := o.run(ctx); err != nil {
+	if o.most > 0 {
+		ctx, stop = context.WithTimeout(ctx, o.most)
+		defer stop()
+	}
+	err := o.run(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		log.Fatal("stopped: the same command goes on")
+	case err != nil:
 		log.Fatal(err)
 	}
 }

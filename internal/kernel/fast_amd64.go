@@ -98,7 +98,7 @@ func candidates(dst []uint16, x []float32, k int) (n int, largest uint32, ok boo
 	for _, m := range most {
 		largest = max(largest, m)
 	}
-	least := kthLargest(most[:], k)
+	least := kthAVX2(&most, k) // or a little less
 	if least == 0 {
 		return 0, 0, false
 	}
@@ -109,8 +109,15 @@ func candidates(dst []uint16, x []float32, k int) (n int, largest uint32, ok boo
 // front of found; ok is false where the assembly cannot, or keys tie for the last place:
 // then found is as it was.
 func choose(found []uint16, keys []uint32, n, k int) (ok bool) {
-	if !hasAVX512() || n > 128 || len(keys) < 64 {
+	if !hasAVX2() || n > 128 || len(keys) < 64 {
 		return false
+	}
+	if !hasAVX512() {
+		if len(keys) < 128 {
+			return false
+		}
+		clear(keys[n:128])
+		return chooseAVX2((*[128]uint16)(found), (*[128]uint32)(keys), n, k)
 	}
 	if n > 64 && len(keys) >= 128 {
 		clear(keys[n:128])

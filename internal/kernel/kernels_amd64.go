@@ -71,6 +71,16 @@ func chooseMoreAVX512(found *[128]uint16, keys *[128]uint32, n int, k int) (ok b
 //go:noescape
 func maximaAVX2(x *float32, n int, most *[64]uint32)
 
+// kthAVX2 returns the k-th largest key, a magnitude, without its lower 16 bits.
+//
+//go:noescape
+func kthAVX2(keys *[128]uint32, k int) (least uint32)
+
+// chooseAVX2 is chooseMoreAVX512 for keys that are magnitudes.
+//
+//go:noescape
+func chooseAVX2(found *[128]uint16, keys *[128]uint32, n int, k int) (ok bool)
+
 // aboveAVX2 writes the indices of the keys greater than below, read as signed, to dst and returns how many there are;
 // n is a positive multiple of 32, and dst has room for n.
 //

@@ -7179,6 +7179,341 @@ maxima_loop:
 	VZEROUPPER
 	RET
 
+// func kthAVX2(keys *[128]uint32, k int) (least uint32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·kthAVX2(SB), NOSPLIT, $0-20
+	MOVQ      keys+0(FP), SI
+	MOVQ      k+8(FP), DX
+	VMOVDQU   (SI), Y0
+	VMOVDQU   32(SI), Y8
+	VPSRLD    $0x10, Y0, Y0
+	VPSRLD    $0x10, Y8, Y8
+	VPACKUSDW Y8, Y0, Y0
+	VMOVDQU   64(SI), Y1
+	VMOVDQU   96(SI), Y8
+	VPSRLD    $0x10, Y1, Y1
+	VPSRLD    $0x10, Y8, Y8
+	VPACKUSDW Y8, Y1, Y1
+	VMOVDQU   128(SI), Y2
+	VMOVDQU   160(SI), Y8
+	VPSRLD    $0x10, Y2, Y2
+	VPSRLD    $0x10, Y8, Y8
+	VPACKUSDW Y8, Y2, Y2
+	VMOVDQU   192(SI), Y3
+	VMOVDQU   224(SI), Y8
+	VPSRLD    $0x10, Y3, Y3
+	VPSRLD    $0x10, Y8, Y8
+	VPACKUSDW Y8, Y3, Y3
+	VMOVDQU   256(SI), Y4
+	VMOVDQU   288(SI), Y8
+	VPSRLD    $0x10, Y4, Y4
+	VPSRLD    $0x10, Y8, Y8
+	VPACKUSDW Y8, Y4, Y4
+	VMOVDQU   320(SI), Y5
+	VMOVDQU   352(SI), Y8
+	VPSRLD    $0x10, Y5, Y5
+	VPSRLD    $0x10, Y8, Y8
+	VPACKUSDW Y8, Y5, Y5
+	VMOVDQU   384(SI), Y6
+	VMOVDQU   416(SI), Y8
+	VPSRLD    $0x10, Y6, Y6
+	VPSRLD    $0x10, Y8, Y8
+	VPACKUSDW Y8, Y6, Y6
+	VMOVDQU   448(SI), Y7
+	VMOVDQU   480(SI), Y8
+	VPSRLD    $0x10, Y7, Y7
+	VPSRLD    $0x10, Y8, Y8
+	VPACKUSDW Y8, Y7, Y7
+	XORL      AX, AX
+	MOVL      $0x00004000, R8
+
+kth_bit:
+	MOVL         AX, R9
+	ORL          R8, R9
+	LEAL         -1(R9), R10
+	VMOVD        R10, X8
+	VPBROADCASTW X8, Y8
+	VPCMPGTW     Y8, Y0, Y9
+	VPCMPGTW     Y8, Y1, Y10
+	VPCMPGTW     Y8, Y2, Y11
+	VPCMPGTW     Y8, Y3, Y12
+	VPCMPGTW     Y8, Y4, Y13
+	VPCMPGTW     Y8, Y5, Y14
+	VPADDW       Y10, Y9, Y9
+	VPADDW       Y12, Y11, Y11
+	VPADDW       Y14, Y13, Y13
+	VPCMPGTW     Y8, Y6, Y10
+	VPCMPGTW     Y8, Y7, Y12
+	VPADDW       Y11, Y9, Y9
+	VPADDW       Y12, Y10, Y10
+	VPADDW       Y10, Y13, Y13
+	VPADDW       Y13, Y9, Y9
+	VEXTRACTI128 $0x01, Y9, X10
+	VPADDW       X10, X9, X9
+	VPCMPEQW     X11, X11, X11
+	VPMADDWD     X11, X9, X9
+	VPSHUFD      $0x4e, X9, X10
+	VPADDD       X10, X9, X9
+	VPSHUFD      $0xb1, X9, X10
+	VPADDD       X10, X9, X9
+	VMOVD        X9, R11
+	CMPL         R11, DX
+	CMOVLGE      R9, AX
+	SHRL         $0x01, R8
+	JNZ          kth_bit
+	SHLL         $0x10, AX
+	MOVL         AX, least+16(FP)
+	VZEROUPPER
+	RET
+
+// func chooseAVX2(found *[128]uint16, keys *[128]uint32, n int, k int) (ok bool)
+// Requires: AVX, AVX2, BMI, POPCNT
+TEXT ·chooseAVX2(SB), NOSPLIT, $0-33
+	MOVQ         found+0(FP), DI
+	MOVQ         keys+8(FP), SI
+	MOVQ         n+16(FP), CX
+	MOVQ         k+24(FP), DX
+	VMOVD        DX, X15
+	VPBROADCASTD X15, Y15
+	XORL         R8, R8
+	XORL         R9, R9
+	XORL         R10, R10
+	XORL         R11, R11
+	XORL         R12, R12
+	VMOVDQU      (SI), Y0
+	VPXOR        Y4, Y4, Y4
+	VMOVDQU      32(SI), Y1
+	VPXOR        Y5, Y5, Y5
+	VMOVDQU      64(SI), Y2
+	VPXOR        Y6, Y6, Y6
+	VMOVDQU      96(SI), Y3
+	VPXOR        Y7, Y7, Y7
+	XORL         AX, AX
+
+some_key_0:
+	VPBROADCASTD (SI)(AX*4), Y8
+	VPCMPGTD     Y0, Y8, Y9
+	VPCMPGTD     Y1, Y8, Y10
+	VPCMPGTD     Y2, Y8, Y11
+	VPCMPGTD     Y3, Y8, Y12
+	VPSUBD       Y9, Y4, Y4
+	VPSUBD       Y10, Y5, Y5
+	VPSUBD       Y11, Y6, Y6
+	VPSUBD       Y12, Y7, Y7
+	INCQ         AX
+	CMPQ         AX, CX
+	JNE          some_key_0
+	VPCMPGTD     Y4, Y15, Y4
+	VMOVMSKPS    Y4, AX
+	SHLL         $0x00, AX
+	ORL          AX, R8
+	VPCMPGTD     Y5, Y15, Y5
+	VMOVMSKPS    Y5, AX
+	SHLL         $0x08, AX
+	ORL          AX, R8
+	VPCMPGTD     Y6, Y15, Y6
+	VMOVMSKPS    Y6, AX
+	SHLL         $0x10, AX
+	ORL          AX, R8
+	VPCMPGTD     Y7, Y15, Y7
+	VMOVMSKPS    Y7, AX
+	SHLL         $0x18, AX
+	ORL          AX, R8
+	POPCNTL      R8, AX
+	ADDL         AX, R12
+	CMPQ         CX, $+32
+	JBE          some_counted
+	VMOVDQU      128(SI), Y0
+	VPXOR        Y4, Y4, Y4
+	VMOVDQU      160(SI), Y1
+	VPXOR        Y5, Y5, Y5
+	VMOVDQU      192(SI), Y2
+	VPXOR        Y6, Y6, Y6
+	VMOVDQU      224(SI), Y3
+	VPXOR        Y7, Y7, Y7
+	XORL         AX, AX
+
+some_key_1:
+	VPBROADCASTD (SI)(AX*4), Y8
+	VPCMPGTD     Y0, Y8, Y9
+	VPCMPGTD     Y1, Y8, Y10
+	VPCMPGTD     Y2, Y8, Y11
+	VPCMPGTD     Y3, Y8, Y12
+	VPSUBD       Y9, Y4, Y4
+	VPSUBD       Y10, Y5, Y5
+	VPSUBD       Y11, Y6, Y6
+	VPSUBD       Y12, Y7, Y7
+	INCQ         AX
+	CMPQ         AX, CX
+	JNE          some_key_1
+	VPCMPGTD     Y4, Y15, Y4
+	VMOVMSKPS    Y4, AX
+	SHLL         $0x00, AX
+	ORL          AX, R9
+	VPCMPGTD     Y5, Y15, Y5
+	VMOVMSKPS    Y5, AX
+	SHLL         $0x08, AX
+	ORL          AX, R9
+	VPCMPGTD     Y6, Y15, Y6
+	VMOVMSKPS    Y6, AX
+	SHLL         $0x10, AX
+	ORL          AX, R9
+	VPCMPGTD     Y7, Y15, Y7
+	VMOVMSKPS    Y7, AX
+	SHLL         $0x18, AX
+	ORL          AX, R9
+	POPCNTL      R9, AX
+	ADDL         AX, R12
+	CMPQ         CX, $+64
+	JBE          some_counted
+	VMOVDQU      256(SI), Y0
+	VPXOR        Y4, Y4, Y4
+	VMOVDQU      288(SI), Y1
+	VPXOR        Y5, Y5, Y5
+	VMOVDQU      320(SI), Y2
+	VPXOR        Y6, Y6, Y6
+	VMOVDQU      352(SI), Y3
+	VPXOR        Y7, Y7, Y7
+	XORL         AX, AX
+
+some_key_2:
+	VPBROADCASTD (SI)(AX*4), Y8
+	VPCMPGTD     Y0, Y8, Y9
+	VPCMPGTD     Y1, Y8, Y10
+	VPCMPGTD     Y2, Y8, Y11
+	VPCMPGTD     Y3, Y8, Y12
+	VPSUBD       Y9, Y4, Y4
+	VPSUBD       Y10, Y5, Y5
+	VPSUBD       Y11, Y6, Y6
+	VPSUBD       Y12, Y7, Y7
+	INCQ         AX
+	CMPQ         AX, CX
+	JNE          some_key_2
+	VPCMPGTD     Y4, Y15, Y4
+	VMOVMSKPS    Y4, AX
+	SHLL         $0x00, AX
+	ORL          AX, R10
+	VPCMPGTD     Y5, Y15, Y5
+	VMOVMSKPS    Y5, AX
+	SHLL         $0x08, AX
+	ORL          AX, R10
+	VPCMPGTD     Y6, Y15, Y6
+	VMOVMSKPS    Y6, AX
+	SHLL         $0x10, AX
+	ORL          AX, R10
+	VPCMPGTD     Y7, Y15, Y7
+	VMOVMSKPS    Y7, AX
+	SHLL         $0x18, AX
+	ORL          AX, R10
+	POPCNTL      R10, AX
+	ADDL         AX, R12
+	CMPQ         CX, $+96
+	JBE          some_counted
+	VMOVDQU      384(SI), Y0
+	VPXOR        Y4, Y4, Y4
+	VMOVDQU      416(SI), Y1
+	VPXOR        Y5, Y5, Y5
+	VMOVDQU      448(SI), Y2
+	VPXOR        Y6, Y6, Y6
+	VMOVDQU      480(SI), Y3
+	VPXOR        Y7, Y7, Y7
+	XORL         AX, AX
+
+some_key_3:
+	VPBROADCASTD (SI)(AX*4), Y8
+	VPCMPGTD     Y0, Y8, Y9
+	VPCMPGTD     Y1, Y8, Y10
+	VPCMPGTD     Y2, Y8, Y11
+	VPCMPGTD     Y3, Y8, Y12
+	VPSUBD       Y9, Y4, Y4
+	VPSUBD       Y10, Y5, Y5
+	VPSUBD       Y11, Y6, Y6
+	VPSUBD       Y12, Y7, Y7
+	INCQ         AX
+	CMPQ         AX, CX
+	JNE          some_key_3
+	VPCMPGTD     Y4, Y15, Y4
+	VMOVMSKPS    Y4, AX
+	SHLL         $0x00, AX
+	ORL          AX, R11
+	VPCMPGTD     Y5, Y15, Y5
+	VMOVMSKPS    Y5, AX
+	SHLL         $0x08, AX
+	ORL          AX, R11
+	VPCMPGTD     Y6, Y15, Y6
+	VMOVMSKPS    Y6, AX
+	SHLL         $0x10, AX
+	ORL          AX, R11
+	VPCMPGTD     Y7, Y15, Y7
+	VMOVMSKPS    Y7, AX
+	SHLL         $0x18, AX
+	ORL          AX, R11
+	POPCNTL      R11, AX
+	ADDL         AX, R12
+
+some_counted:
+	CMPQ  R12, DX
+	JNE   some_end
+	MOVQ  DI, BX
+	TESTL R8, R8
+	JZ    some_none_0
+
+some_hit_0:
+	TZCNTL R8, AX
+	MOVW   (DI)(AX*2), R13
+	MOVW   R13, (BX)
+	ADDQ   $+2, BX
+	LEAL   -1(R8), AX
+	ANDL   AX, R8
+	JNZ    some_hit_0
+
+some_none_0:
+	TESTL R9, R9
+	JZ    some_none_1
+
+some_hit_1:
+	TZCNTL R9, AX
+	MOVW   64(DI)(AX*2), R13
+	MOVW   R13, (BX)
+	ADDQ   $+2, BX
+	LEAL   -1(R9), AX
+	ANDL   AX, R9
+	JNZ    some_hit_1
+
+some_none_1:
+	TESTL R10, R10
+	JZ    some_none_2
+
+some_hit_2:
+	TZCNTL R10, AX
+	MOVW   128(DI)(AX*2), R13
+	MOVW   R13, (BX)
+	ADDQ   $+2, BX
+	LEAL   -1(R10), AX
+	ANDL   AX, R10
+	JNZ    some_hit_2
+
+some_none_2:
+	TESTL R11, R11
+	JZ    some_none_3
+
+some_hit_3:
+	TZCNTL R11, AX
+	MOVW   192(DI)(AX*2), R13
+	MOVW   R13, (BX)
+	ADDQ   $+2, BX
+	LEAL   -1(R11), AX
+	ANDL   AX, R11
+	JNZ    some_hit_3
+
+some_none_3:
+some_end:
+	CMPQ  R12, DX
+	SETEQ AL
+	MOVB  AL, ok+32(FP)
+	VZEROUPPER
+	RET
+
 DATA magnitude2<>+0(SB)/4, $0x7fffffff
 DATA magnitude2<>+4(SB)/4, $0x7fffffff
 DATA magnitude2<>+8(SB)/4, $0x7fffffff

@@ -21,6 +21,8 @@ func main() {
 	choose()
 	chooseMore()
 	maxima()
+	kth()
+	chooseSome()
 	above()
 	gaps()
 	golomb()
