@@ -27,7 +27,8 @@ func (c *Sparse) Mean(gs []*SparseGradient) *SparseUpdate {
 				m.next(t, scales, c.keepUpdate(t))
 			}
 			parts[p].count = len(m.w.index)
-			parts[p].raw = m.w.piece(nil)
+			m.piece = m.w.piece(m.piece[:0])
+			parts[p].raw = slices.Clone(m.piece)
 		}
 	})
 	body, _, count := joinSparse(parts)
@@ -61,6 +62,7 @@ type sparseMean struct {
 	sum     []float32 // zero between chunks
 	index   []uint16  // room for as many
 	value   []float32 // likewise
+	piece   []byte
 	*tile
 }
 

@@ -17,7 +17,6 @@ type sparseWriter struct {
 	index  []uint16
 	code   []byte
 	read   []float32
-	level  []int16
 	gaps   [maxSparseSize]uint32 // how many indices are so far behind the one before; zero between pieces
 	odd    [maxSparseSize]uint32 // every second one of a chunk's, while they are counted
 	codes  gapCodes              // of the gaps that are there
@@ -115,23 +114,12 @@ func split(value []float32, border float32) (above, below float32, count int) {
 	return above, below, count
 }
 
-// evenLevels rounds value/by to the nearest level; ties go to the even one. No branch depends on what rounds to zero.
+// evenLevels rounds value/by to the nearest level; ties go to the even one.
 func (w *sparseWriter) evenLevels(c *sparseChunk, largest float32, index []uint16, value []float32, by float32) {
 	c.high = magnitudeOf(largest, true)
-	levels := 1 << (w.levels - 1)
-	n := len(index)
-	w.level = slices.Grow(w.level[:0], n)[:n]
-	kernel.Round(w.level, value, by, magnitude(c.high)/float32(levels), levels)
-	at := len(w.index)
-	w.index, w.code = slices.Grow(w.index, n), slices.Grow(w.code, n)
-	toIndex, toCode := w.index[at:at+n], w.code[at:at+n]
-	kept := 0
-	for i, level := range w.level {
-		sign := level >> 15 // all ones, or none
-		size := (level ^ sign) - sign
-		toIndex[kept], toCode[kept] = index[i], byte((size-1)<<1-sign)
-		kept += int(uint16(-size) >> 15)
-	}
+	levels, at := 1<<(w.levels-1), len(w.index)
+	w.index, w.code = slices.Grow(w.index, len(index)), slices.Grow(w.code, len(index))
+	kept := kernel.Round(w.index[at:at+len(index)], w.code[at:at+len(index)], index, value, by, magnitude(c.high)/float32(levels), levels)
 	w.index, w.code = w.index[:at+kept], w.code[:at+kept]
 }
 

@@ -188,11 +188,22 @@ func checkRound(t *testing.T, r *rand.Rand) {
 		}
 	}
 	most := 1 + r.IntN(128)
-	got, want := make([]int16, len(x)+1), make([]int16, len(x)+1)
-	Round(got[:len(x)], x, by, step, most)
-	roundGeneric(want, x, by, step, most)
-	if !slices.Equal(got, want) {
-		t.Fatalf("%v/%v in steps of %v: %v, want %v", x, by, step, got, want)
+	var want []uint16
+	var wantCode []byte
+	from := make([]uint16, len(x))
+	for i, v := range x {
+		from[i] = uint16(r.Uint32())
+		if level := int(math.RoundToEven(float64(float32(v/by) / step))); level != 0 {
+			code := byte(2 * (min(max(level, -level), most) - 1))
+			if level < 0 {
+				code++
+			}
+			want, wantCode = append(want, from[i]), append(wantCode, code)
+		}
+	}
+	index, code := make([]uint16, len(x)), make([]byte, len(x))
+	if n := Round(index, code, from, x, by, step, most); !slices.Equal(index[:n], want) || !bytes.Equal(code[:n], wantCode) {
+		t.Fatalf("%v/%v in steps of %v: %v, want %v", x, by, step, code[:n], wantCode)
 	}
 }
 

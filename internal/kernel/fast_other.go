@@ -26,7 +26,9 @@ func golombFast(_ []uint16, _ []byte, _, at, next, _ uint) (n int, end, after ui
 
 func takeFast([]uint16, []float32, []float32) (count, n int, largest uint32) { return 0, 0, 0 }
 
-func roundFast([]int16, []float32, float32, float32, int) int { return 0 }
+func roundFast([]uint16, []byte, []uint16, []float32, float32, float32, int) (count, n int) {
+	return 0, 0
+}
 
 func unpackFast([]float32, []byte, uint, uint, *[4]float32) int { return 0 }
 

@@ -108,10 +108,10 @@ func quantisedAVX2(codes *byte, x *float32, n int, scale float32)
 //go:noescape
 func takenAVX2(index *uint16, value *float32, x *float32, n int) (count int, largest uint32)
 
-// roundedAVX2 is Round; n is a positive multiple of 8.
+// roundedAVX2 is Round; n is a positive multiple of 8, and index and code have room for n.
 //
 //go:noescape
-func roundedAVX2(dst *int16, x *float32, n int, by float32, step float32, most int16)
+func roundedAVX2(index *uint16, code *byte, from *uint16, x *float32, n int, by float32, step float32, most int32) (count int)
 
 // unpackedAVX2 writes table[c&3] for codes of one or two bits, from bit at of b on, with the bits behind each one; n is a positive multiple of 8.
 // Three bytes may be read behind the one in which the last code begins.

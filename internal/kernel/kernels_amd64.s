@@ -8174,32 +8174,91 @@ taken_loop:
 	VZEROUPPER
 	RET
 
-// func roundedAVX2(dst *int16, x *float32, n int, by float32, step float32, most int16)
-// Requires: AVX, AVX2
-TEXT ·roundedAVX2(SB), NOSPLIT, $0-34
-	MOVQ         dst+0(FP), DI
-	MOVQ         x+8(FP), SI
-	MOVQ         n+16(FP), CX
-	VBROADCASTSS by+24(FP), Y15
-	VBROADCASTSS step+28(FP), Y14
-	VPBROADCASTW most+32(FP), X13
-	VPXOR        X12, X12, X12
-	VPSUBW       X13, X12, X12
+DATA pairs<>+0(SB)/4, $0x02020202
+DATA pairs<>+4(SB)/4, $0x02020202
+DATA pairs<>+8(SB)/4, $0x02020202
+DATA pairs<>+12(SB)/4, $0x02020202
+DATA pairs<>+16(SB)/4, $0x02020202
+DATA pairs<>+20(SB)/4, $0x02020202
+DATA pairs<>+24(SB)/4, $0x02020202
+DATA pairs<>+28(SB)/4, $0x02020202
+GLOBL pairs<>(SB), RODATA|NOPTR, $32
+
+DATA odd_byte<>+0(SB)/4, $0x01000100
+DATA odd_byte<>+4(SB)/4, $0x01000100
+DATA odd_byte<>+8(SB)/4, $0x01000100
+DATA odd_byte<>+12(SB)/4, $0x01000100
+DATA odd_byte<>+16(SB)/4, $0x01000100
+DATA odd_byte<>+20(SB)/4, $0x01000100
+DATA odd_byte<>+24(SB)/4, $0x01000100
+DATA odd_byte<>+28(SB)/4, $0x01000100
+GLOBL odd_byte<>(SB), RODATA|NOPTR, $32
+
+DATA two<>+0(SB)/4, $0x00000002
+DATA two<>+4(SB)/4, $0x00000002
+DATA two<>+8(SB)/4, $0x00000002
+DATA two<>+12(SB)/4, $0x00000002
+DATA two<>+16(SB)/4, $0x00000002
+DATA two<>+20(SB)/4, $0x00000002
+DATA two<>+24(SB)/4, $0x00000002
+DATA two<>+28(SB)/4, $0x00000002
+GLOBL two<>(SB), RODATA|NOPTR, $32
+
+// func roundedAVX2(index *uint16, code *byte, from *uint16, x *float32, n int, by float32, step float32, most int32) (count int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·roundedAVX2(SB), NOSPLIT, $0-64
+	MOVQ         index+0(FP), DI
+	MOVQ         code+8(FP), DX
+	MOVQ         from+16(FP), R10
+	MOVQ         x+24(FP), SI
+	MOVQ         n+32(FP), CX
+	LEAQ         lanes_first<>+0(SB), R9
+	VBROADCASTSS by+40(FP), Y15
+	VBROADCASTSS step+44(FP), Y14
+	MOVL         most+48(FP), AX
+	VMOVD        AX, X13
+	VPBROADCASTD X13, Y13
+	VPXOR        Y12, Y12, Y12
+	VMOVDQU      two<>+0(SB), Y11
+	VMOVDQU      pairs<>+0(SB), X10
+	VMOVDQU      odd_byte<>+0(SB), X9
 
 rounded_loop:
 	VMOVUPS      (SI), Y0
 	VDIVPS       Y15, Y0, Y0
 	VDIVPS       Y14, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
-	VEXTRACTI128 $0x01, Y0, X1
-	VPACKSSDW    X1, X0, X0
-	VPMINSW      X13, X0, X0
-	VPMAXSW      X12, X0, X0
-	VMOVDQU      X0, (DI)
+	VPABSD       Y0, Y1
+	VPMINSD      Y13, Y1, Y1
+	VPCMPEQD     Y12, Y1, Y2
+	VMOVMSKPS    Y2, AX
+	XORL         $0x000000ff, AX
+	VPSRLD       $0x1f, Y0, Y0
+	VPADDD       Y1, Y1, Y1
+	VPADDD       Y0, Y1, Y1
+	VPSUBD       Y11, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X2
+	VPACKUSDW    X2, X1, X1
+	VPACKUSWB    X1, X1, X1
+	VMOVQ        (R9)(AX*8), X3
+	VPSHUFB      X3, X1, X1
+	VMOVQ        X1, (DX)
+	VPMOVZXBW    X3, X3
+	VPMULLW      X10, X3, X3
+	VPADDW       X9, X3, X3
+	VMOVDQU      (R10), X4
+	VPSHUFB      X3, X4, X4
+	VMOVDQU      X4, (DI)
+	POPCNTL      AX, AX
+	ADDQ         AX, DX
+	LEAQ         (DI)(AX*2), DI
 	ADDQ         $+32, SI
-	ADDQ         $+16, DI
+	ADDQ         $+16, R10
 	SUBQ         $+8, CX
 	JNZ          rounded_loop
+	MOVQ         code+8(FP), AX
+	SUBQ         AX, DX
+	MOVQ         DX, count+56(FP)
 	VZEROUPPER
 	RET
 

@@ -17,18 +17,25 @@ func TakeNonzero(index []uint16, value, x []float32) (n int, largest float32) {
 	return n, math.Float32frombits(most)
 }
 
-// Round writes (x/by)/step, either quotient rounded to float32, to the nearest integers, ties to even, and none larger in magnitude than most, which
-// is below 2^15. The quotients are below 2^31.
-func Round(dst []int16, x []float32, by, step float32, most int) {
-	n := roundFast(dst, x, by, step, most)
-	roundGeneric(dst[n:], x[n:], by, step, most)
-}
-
-func roundGeneric(dst []int16, x []float32, by, step float32, most int) {
-	for i, v := range x {
-		q := math.RoundToEven(float64(float32(v/by) / step))
-		dst[i] = int16(min(max(q, float64(-most)), float64(most)))
+// Round rounds (x/by)/step, either quotient rounded to float32, to the nearest integers, ties to even, and none larger in magnitude than most, at most 128. For
+// those that are not zero, in order, it writes twice the magnitude less one, and the sign in the lowest bit, to code, and what belongs to the value in from to index;
+// all are as long as x. It returns how many there are. The quotients are below 2^31.
+func Round(index []uint16, code []byte, from []uint16, x []float32, by, step float32, most int) (n int) {
+	n, done := roundFast(index, code, from, x, by, step, most)
+	for i, v := range x[done:] {
+		level := min(max(int(math.RoundToEven(float64(float32(v/by)/step))), -most), most)
+		switch {
+		case level > 0:
+			code[n] = byte(2 * (level - 1))
+		case level < 0:
+			code[n] = byte(2*(-level-1) + 1)
+		default:
+			continue
+		}
+		index[n] = from[done+i]
+		n++
 	}
+	return n
 }
 
 // Unpack writes table[c] for each of len(dst) codes c of width bits, 1 or 2, from bit at of b on. All of them are in b. With one bit, the upper half of

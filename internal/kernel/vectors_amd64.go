@@ -57,15 +57,14 @@ func takeFast(index []uint16, value, x []float32) (count, n int, largest uint32)
 	return count, n, largest
 }
 
-// roundFast rounds whole vectors and returns how many values.
-func roundFast(dst []int16, x []float32, by, step float32, most int) int {
-	n := len(x) &^ 7
+// roundFast rounds whole vectors: it returns how many codes of how many values it has written.
+func roundFast(index []uint16, code []byte, from []uint16, x []float32, by, step float32, most int) (count, n int) {
+	n = len(x) &^ 7
 	if !hasAVX2() || n == 0 {
-		return 0
+		return 0, 0
 	}
-	_ = dst[len(x)-1]
-	roundedAVX2(&dst[0], &x[0], n, by, step, int16(most))
-	return n
+	_, _, _ = index[n-1], code[n-1], from[n-1]
+	return roundedAVX2(&index[0], &code[0], &from[0], &x[0], n, by, step, int32(most)), n
 }
 
 // unpackFast writes the values of eight codes at a time, as long as four bytes can be read, and returns how many.
