@@ -23,13 +23,13 @@ type Standing struct {
 	// Doubtful reports that it was evaluated, and its gradients did not fit its own pages better
 	// than chance.
 	Doubtful bool
-	// Useless reports that it was evaluated a few times, and its gradients do not lower the loss on data that nobody
-	// trained on, or less than a quarter as much as those of others.
+	// Useless reports that it was evaluated a few times, and its gradients do not lower the loss on random data, or less than
+	// a quarter as much as those of others.
 	Useless bool
 }
 
-// fewEvaluations are enough to find a miner useless. The gain on random data is compared with the typical one of the same batches: in
-// docs/learning.md an honest miner's is 0.9 to 1.1 of it, and that of the opposite gradient -1.3 to -1.1.
+// fewEvaluations are enough to find a miner useless. Gains are compared on the same batches, so that little of them is chance
+// (docs/adr/0052).
 const fewEvaluations = 3
 
 // StandingOf is the standing of a miner with a record.
