@@ -50,14 +50,30 @@ func (v *Validator) examine(ctx context.Context, a *applicable, current protocol
 	v.Log.Error("the aggregate is false", "window", a.Window, "hotkey", a.Aggregator, "reason", string(reason))
 	v.Events.Emit(a.Window, telemetry.Audited{Gradients: len(a.Included)})
 	c := wire.Charge{Term: a.Term, Window: a.Window, Reason: reason, Accused: a.Aggregator, Content: a.hash}
-	if w := a.Window - 1; reason == wire.ReasonChain && a.Previous != v.model.Previous() && w >= v.model.Final().Next {
-		// It follows another Aggregate of the window before than the one that was applied.
-		c.Window, c.Term, c.Content = w, v.model.Term(), a.Previous
+	if reason == wire.ReasonChain && a.Previous != v.model.Previous() {
+		proof, replaced := v.replaced(ctx, a)
+		switch {
+		case proof != nil:
+			c = *proof
+		case replaced: // by one that follows from nothing this node can prove: the validators' signatures decide
+			return fmt.Errorf("window %d: %w", a.Window, errFalse)
+		}
 	}
 	if err := v.charge(ctx, c); err != nil {
 		return err
 	}
 	return fmt.Errorf("window %d: %w", a.Window, errFalse)
+}
+
+// replaced reports whether the Aggregate of the window before is now the one that a follows, and no longer the one
+// that was applied. Then a may be true, and the two are a proof. The word of a alone is none: an aggregator could
+// make the Aggregates of others void by naming another predecessor.
+func (v *Validator) replaced(ctx context.Context, a *applicable) (proof *wire.Charge, replaced bool) {
+	now, hash, _, verdict := v.Source.Aggregates.Fetch(ctx, a.Window-1, v.model.Term(), v.Clock.Now().Add(v.Params.Gather()))
+	if !verdict.OK() || hash != a.Previous {
+		return nil, false
+	}
+	return v.Samples.Conflict(v.model.State().Issue, now.Issue), true
 }
 
 // In place of a reason: gradients may come yet, or they have been deleted as past their retention.
