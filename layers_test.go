@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"internal/checkpoint", "internal/replica"},
 	{"internal/role", "internal/resume", "internal/audit", "internal/plan"},
 	{"internal/miner", "internal/validator", "internal/aggregator", "internal/evaluator"},
-	{"internal/parts"},
+	{"internal/parts", "internal/observe"},
 	{"internal/adversary"},
 	{"internal/node", "internal/sim", "internal/harness/testnet", "internal/harness/s3site"},
 	{"internal/localnet", "internal/lab"},

@@ -135,6 +135,20 @@ func DecodeAggregate(b []byte, f Format, run protocol.Hash, w protocol.Window, t
 	return a, protocol.Hash(b[len(b)-trailerSize:][:digestSize]), protocol.VerdictOK
 }
 
+// PeekAggregate reads what is before the method's part of an Aggregate from the beginning of its bytes, without its digest and
+// signature, which are at their end. ok is false when b is too short, or not of the run, window and term.
+func PeekAggregate(b []byte, run protocol.Hash, w protocol.Window, t protocol.Term) (a *Aggregate, ok bool) {
+	h, ok := PeekHeader(b)
+	if !ok || h.Kind != KindAggregate || h.Run != run || h.Window != w {
+		return nil, false
+	}
+	a = &Aggregate{Run: run, Window: w, Aggregator: h.Hotkey}
+	if v := a.readFields(&reader{b: b[headerSize:]}); !v.OK() || a.Term != t || a.Window < a.Start || a.checkPeers() != nil {
+		return nil, false
+	}
+	return a, true
+}
+
 func (a *Aggregate) read(r *reader, f Format) (v protocol.Verdict) {
 	if v = a.readFields(r); !v.OK() {
 		return v

@@ -154,6 +154,27 @@ func TestAggregateByStranger(t *testing.T) {
 	}
 }
 
+// The head of an Aggregate needs none of its update.
+func TestPeekAggregate(t *testing.T) {
+	m := testMethod(t)
+	a, b := testAggregate(t, m, newSigner(1))
+	head := headerSize + aggregateFixed + len(a.Included)*includedSize + len(a.Skipped)*skippedSize
+	if peek, ok := PeekAggregate(b[:head], a.Run, a.Window, a.Term); !ok || !slices.Equal(peek.Included, a.Included) || !slices.Equal(peek.Skipped, a.Skipped) || peek.Aggregator != a.Aggregator {
+		t.Errorf("%+v, %v", peek, ok)
+	}
+	for n := range head {
+		if _, ok := PeekAggregate(b[:n], a.Run, a.Window, a.Term); ok {
+			t.Fatalf("%d of %d bytes are enough", n, head)
+		}
+	}
+	if _, ok := PeekAggregate(b, a.Run, a.Window+1, a.Term); ok {
+		t.Error("another window's is taken")
+	}
+	if _, ok := PeekAggregate(b, a.Run, a.Window, a.Term+1); ok {
+		t.Error("another term's is taken")
+	}
+}
+
 func FuzzDecodeAggregate(f *testing.F) {
 	m, s := testMethod(f), newSigner(1)
 	a, good := testAggregate(f, m, s)
@@ -161,6 +182,9 @@ func FuzzDecodeAggregate(f *testing.F) {
 		got, hash, v := DecodeAggregate(b, formatOf(m), a.Run, a.Window, a.Term, only(a.Aggregator))
 		if (got != nil) != v.OK() || (v.OK() && hash != AggregateHash(b)) {
 			t.Fatalf("aggregate %v, %v with verdict %v", got, hash, v)
+		}
+		if peek, ok := PeekAggregate(b, a.Run, a.Window, a.Term); v.OK() && (!ok || !slices.Equal(peek.Included, got.Included) || !slices.Equal(peek.Skipped, got.Skipped) || peek.UploadFrom != got.UploadFrom) {
+			t.Fatalf("its head is read as %+v, %v", peek, ok)
 		}
 		return v
 	}, func(t *testing.T, b []byte) protocol.Verdict {

@@ -102,14 +102,14 @@ func Verify(ctx context.Context, r *Records, o Options) (Result, error) {
 		a.Progress = func(string, ...any) {}
 	}
 	var err error
-	if a.start, err = r.start(ctx); err != nil {
+	if a.start, err = r.Start(ctx); err != nil {
 		return a.Result, err
 	}
 	if o.Window < a.start.StartWindow {
 		return a.Result, fmt.Errorf("window %d: the run starts at window %d", o.Window, a.start.StartWindow)
 	}
 	a.Step = r.Run.Params.Step(a.start.StartWindow, o.Window)
-	a.docket = &attest.Docket{Samples: r.attested(), Directory: electorate{r}}
+	a.docket = &attest.Docket{Samples: r.attested(), Directory: r.Electorate()}
 	a.docket.Refresh(ctx, nil)
 	if err := a.fetch(ctx); err != nil {
 		return a.Result, err

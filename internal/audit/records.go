@@ -59,7 +59,10 @@ func (r *Records) attested() attest.Samples {
 	return attest.Samples{Run: r.Run, Schedule: r.schedule()}
 }
 
-// electorate is the validators of the records, by stake.
+// Electorate returns the validators of the records as those whose stake counts.
+func (r *Records) Electorate() attest.Electorate { return electorate{r} }
+
+// electorate is Electorate.
 type electorate struct{ *Records }
 
 func (e electorate) Validators() []directory.Peer {
@@ -120,9 +123,9 @@ func (r *Records) Report(ctx context.Context, v Party, w protocol.Window) (*repo
 	return rep, nil
 }
 
-// start returns the announcement of the run: that of the run parameters, or of validators with more than
+// Start returns the announcement of the run: that of the run parameters, or of validators with more than
 // half of the stake.
-func (r *Records) start(ctx context.Context) (wire.StartWindow, error) {
+func (r *Records) Start(ctx context.Context) (wire.StartWindow, error) {
 	if p := r.Run.Params; p.StartWindow > 0 {
 		return wire.StartWindow{Run: r.Run.Hash, StartWindow: p.StartWindow, StateHash: p.Theta0}, nil
 	}

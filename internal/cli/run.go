@@ -35,7 +35,7 @@ machines and links before anything begins; status and top show a network from ou
   templar run check run.json --config aggregator.yaml
   templar run start run.json --config validator.yaml --in 30m
   templar run top --config miner.yaml`
-	cmd.AddCommand(runInit(b), runPlan(b), runCheck(std, b), runStart(std, b))
+	cmd.AddCommand(runInit(b), runPlan(b), runCheck(std, b), runStart(std, b), runStatus(std, b), runTop(std, b))
 	return cmd
 }
 
@@ -43,7 +43,8 @@ machines and links before anything begins; status and top show a network from ou
 type planFlags struct {
 	link, server, store, tokens, flops string
 	miners, validators                 int
-	operations                         float64 // --flops, read
+	operations                         float64     // --flops, read
+	speeds                             plan.Speeds // measured once
 	json                               bool
 }
 
@@ -109,9 +110,12 @@ func (o *planFlags) machines() (m plan.Machines, err error) {
 func (o *planFlags) plan(r run.Run, m plan.Machines, b *node.Backends) (_ *plan.Plan, err error) {
 	m.Miners = cmp.Or(m.Miners, r.Params.MaxTopKPeers)
 	m.TokensPerSecond = cmp.Or(m.TokensPerSecond, o.operations/plan.FlopsPerToken(r.Params.Model, r.Params.SequenceLength))
-	if m.Speeds, err = plan.Measure(*r.Params, b.Methods); err != nil {
-		return nil, err
+	if o.speeds == (plan.Speeds{}) {
+		if o.speeds, err = plan.Measure(*r.Params, b.Methods); err != nil {
+			return nil, err
+		}
 	}
+	m.Speeds = o.speeds
 	return plan.Of(r, m, func(role telemetry.Role) (int64, int64, error) { return b.Memory(role, r, "cpu", 0) })
 }
 
@@ -192,7 +196,7 @@ type initFlags struct {
 	seed                               uint64
 	aggregators, stores, set           []string
 	blockTime                          time.Duration
-	force                              bool
+	force, fit                         bool
 }
 
 func runInit(b *node.Backends) *cobra.Command {
@@ -219,6 +223,7 @@ Publish the file: every node names it with --run, and nodes refuse a run with an
 	f.StringVar(&o.scores, "scores", "work", "rules of pay, draws and peer lists: work, or described for those of Templar v0.2.82")
 	f.DurationVar(&o.blockTime, "block-time", 0, "time between blocks of the run's chain, with which the run's other times grow (default the preset's)")
 	f.StringArrayVar(&o.set, "set", nil, "another value of a parameter, KEY=VALUE, with dots into objects; may be repeated")
+	f.BoolVar(&o.fit, "fit", false, "set the deadlines of uploads, gathers and publication to what the links need and a quarter more")
 	f.StringVar(&o.out, "out", "run.json", "file to write")
 	f.BoolVar(&o.force, "force", false, "write the file in spite of a plan that does not fit, and over an older file")
 	o.flags(f)
@@ -242,6 +247,13 @@ func (o *initFlags) run(cmd *cobra.Command, b *node.Backends) error {
 		return err
 	}
 	made, err := o.plan(r, m, b)
+	if err == nil && o.fit {
+		made.Fit(&p)
+		if r, err = run.New(p, b.Methods); err != nil {
+			return usagef("--fit: %w: raise blocks_per_window with --set, or ask for faster links", err)
+		}
+		made, err = o.plan(r, m, b)
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package mailbox
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -103,6 +105,41 @@ func (a Aggregates) Raw(ctx context.Context, w protocol.Window, t protocol.Term,
 			return nil, verdict
 		}
 	}
+}
+
+// Head is what is before the update of an Aggregate, with the object's size and date. Nothing in it is verified.
+type Head struct {
+	*wire.Aggregate
+	Size   int64
+	Stored time.Time
+}
+
+// headBytes is more than the head of an Aggregate with 900 peers has.
+const headBytes = 64 << 10
+
+// Head reads the head of the Aggregate of w and a term.
+func (a Aggregates) Head(ctx context.Context, w protocol.Window, t protocol.Term) (*Head, error) {
+	ctx, cancel := a.Schedule.WithPatience(ctx)
+	defer cancel()
+	key := protocol.AggregateKey(w, t)
+	info, err := a.Bucket.Head(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	body, err := a.Bucket.GetRange(ctx, key, 0, min(info.Size, headBytes), "")
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	b, err := io.ReadAll(io.LimitReader(body, headBytes))
+	if err != nil {
+		return nil, err
+	}
+	peek, ok := wire.PeekAggregate(b, a.Run.Hash, w, t)
+	if !ok {
+		return nil, fmt.Errorf("%s is not an Aggregate of this run", key)
+	}
+	return &Head{peek, info.Size, info.LastModified}, nil
 }
 
 // Gone reports whether the gradients of w may have been deleted, as past their retention: the Aggregate that is

@@ -5,6 +5,8 @@ package plan
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"templar/internal/checkpoint"
@@ -12,6 +14,7 @@ import (
 	"templar/internal/run"
 	"templar/internal/schedule"
 	"templar/internal/telemetry"
+	"templar/protocol"
 	"templar/wire"
 )
 
@@ -48,6 +51,15 @@ type Phase struct {
 	// Bound is the time that the run parameters leave for the phase; 0 where they state none.
 	Bound float64 `json:"bound,omitempty"`
 }
+
+// Phases that have deadlines.
+const (
+	compress = "compress"
+	upload   = "upload the gradient"
+	gather   = "gather"
+	reduce   = "reduce"
+	publish  = "publish the Aggregate"
+)
 
 // Role is what one node of a role moves and keeps.
 type Role struct {
@@ -103,6 +115,28 @@ func Of(r run.Run, m Machines, memory Memory) (*Plan, error) {
 	return out, nil
 }
 
+// Fit sets the deadlines of a run to what its plan needs on its machines and a quarter more, in whole seconds, at least two. The
+// time for keys does not depend on sizes, and stays.
+func (out *Plan) Fit(p *protocol.Params) {
+	second := func(needs float64) float64 { return max(2, math.Ceil(needs*5/4)) }
+	takes := func(names ...string) (sum float64) {
+		for _, ph := range out.Phases {
+			if slices.Contains(names, ph.Name) {
+				sum += ph.Seconds
+			}
+		}
+		return sum
+	}
+	p.DeltaSeconds = second(takes(compress, upload))
+	p.GatherSeconds = second(takes(gather))
+	p.PublicationSeconds = second(takes(reduce, publish))
+	for _, r := range out.Roles {
+		if r.Role == telemetry.Validator {
+			p.PeerGatherSeconds = second(seconds(r.Down, out.Machines.Node.Down))
+		}
+	}
+}
+
 // seconds is the time for so many bytes over a link of so many bits a second.
 func seconds(bytes int64, bits float64) float64 { return 8 * float64(bytes) / bits }
 
@@ -112,13 +146,13 @@ func (out *Plan) phases(r run.Run, m Machines, size float64, peers int64) {
 	readers := float64(m.Miners + m.Validators)
 	// All nodes fetch the Aggregate at the same time, and share the store's connection.
 	fetch := max(seconds(out.Update, m.Node.Down), seconds(out.Update, m.Store.Up/readers))
-	gather := seconds(peers*out.Payload, m.Server.Down)
+	gathers := seconds(peers*out.Payload, m.Server.Down)
 	out.Phases = []Phase{
-		{"compress", size / m.Speeds.Compress, 0},
-		{"upload the gradient", seconds(out.Payload, m.Node.Up), p.Delta().Seconds()},
-		{"gather", gather + gather/8, p.Gather().Seconds()}, // asking again adds at most an eighth
-		{"reduce", float64(peers) * size / m.Speeds.Reduce, 0},
-		{"publish the Aggregate", seconds(out.Update, min(m.Server.Up, m.Store.Down)), p.Publication().Seconds()},
+		{compress, size / m.Speeds.Compress, 0},
+		{upload, seconds(out.Payload, m.Node.Up), p.Delta().Seconds()},
+		{gather, gathers + gathers/8, p.Gather().Seconds()}, // asking again adds at most an eighth
+		{reduce, float64(peers) * size / m.Speeds.Reduce, 0},
+		{publish, seconds(out.Update, min(m.Server.Up, m.Store.Down)), p.Publication().Seconds()},
 		{"fetch the Aggregate", fetch, 0},
 		{"apply and hash", size/m.Speeds.Apply + size/m.Speeds.Hash, 0},
 	}
@@ -192,9 +226,9 @@ func (out *Plan) check(r run.Run, m Machines, waiting float64) {
 }
 
 var remedy = map[string]string{
-	"upload the gradient":   "raise time_window_delta_seconds, or send less",
-	"gather":                "raise gather_seconds, or lower max_topk_peers",
-	"publish the Aggregate": "raise publication_seconds, or give the aggregator a faster link",
+	upload:  "raise time_window_delta_seconds, or send less",
+	gather:  "raise gather_seconds, or lower max_topk_peers",
+	publish: "raise publication_seconds, or give the aggregator a faster link",
 }
 
 func clock(s float64) string {

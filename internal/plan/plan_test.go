@@ -146,3 +146,32 @@ func TestMeasureEveryPreset(t *testing.T) {
 		}
 	}
 }
+
+// Deadlines that were fitted to slow links are met on them, with a quarter to spare, and not far from it.
+func TestFit(t *testing.T) {
+	m := machines()
+	m.Node, m.Server = Link{2e7, 2e8}, Link{5e8, 5e8}
+	slow := preset(t, "1b", func(p *protocol.Params) { p.BlocksPerWindow = 20 })
+	before, err := Of(slow, m, memoryOf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := *slow.Params
+	before.Fit(&p)
+	fitted, err := run.New(p, methods)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := Of(fitted, m, memoryOf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ph := range after.Phases {
+		if ph.Bound > 0 && (ph.Bound < 1.25*ph.Seconds || ph.Bound > 1.25*ph.Seconds+6) {
+			t.Errorf("%s takes %.2f s of %.2f", ph.Name, ph.Seconds, ph.Bound)
+		}
+	}
+	if len(before.Faults) == 0 || len(after.Faults) != 0 {
+		t.Errorf("before: %q, after: %q", before.Faults, after.Faults)
+	}
+}

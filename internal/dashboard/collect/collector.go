@@ -12,6 +12,7 @@ import (
 
 // Meta is what is known of a run before its first event.
 type Meta struct {
+	Title  string // of the view; empty: "templar localnet"
 	Preset string
 	Seed   uint64
 	// Windows is how many windows the whole run has, from its start window on; 0

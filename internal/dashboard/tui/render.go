@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"math"
@@ -49,7 +50,7 @@ func (f frame) header() []string {
 }
 
 func (f frame) runLine() string {
-	run := f.title.Render("templar localnet")
+	run := f.title.Render(cmp.Or(f.Title, "templar localnet"))
 	if f.Preset != "" {
 		run += fmt.Sprintf("  %s, seed %d", f.Preset, f.Seed)
 	}
