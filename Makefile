@@ -18,7 +18,7 @@ FUZZTIME ?= 4s
 # The stages of .ci/run, cheapest first.
 STAGES := format vet staticcheck cross test noasm generated arch vectors s3 race fuzz vuln sim localnet xla deploy
 
-.PHONY: help check stages lint release bench $(STAGES)
+.PHONY: help check stages lint release reproducible bench $(STAGES)
 
 help: ## list the targets
 	grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,11 +87,14 @@ localnet: ## a short localnet, and a text from the model that it trains
 xla: ## the engine of devices, on a CPU plug-in that pip downloads
 	.ci/xla
 
-deploy: ## the files of deploy/, and the image's contents run in a root of their own
+deploy: ## the files of deploy/, and the network of compose.yaml from the image's contents
 	.ci/deploy
 
 release: ## archives of VERSION=v0.3.0 in dist/
 	go run ./deploy/release -version "$(VERSION)" -out dist
+
+reproducible: ## a release built twice, in two folders with empty caches, has the same bytes (minutes)
+	.ci/reproducible
 
 bench: ## every Go benchmark, once
 	go test -run '^$$' -bench . -benchtime 1x ./...

@@ -33,7 +33,7 @@ type deployment struct {
 
 // The network of compose.yaml comes up from the image's contents, as its commands say, and trains: all
 // nodes that hold parameters agree on them, and the model's loss falls. It goes on when the
-// aggregator and one authority are killed. Each service has a network, a file system and a user without rights.
+// aggregator is killed, and an authority is killed and starts again. Each service has a network, a file system and a user without rights.
 func TestNetworkTrains(t *testing.T) {
 	if !*withNetwork {
 		t.Skip("takes two minutes: go test ./deploy -network")
@@ -57,6 +57,7 @@ func TestNetworkTrains(t *testing.T) {
 	w := d.agreement(2)
 	d.kill("aggregator-0")
 	d.kill("chain-3")
+	d.start("chain-3")
 	w = d.agreement(w + 3)
 	if last := d.loss(); last >= first {
 		t.Errorf("the loss on held-out text was %.4f and is %.4f in window %d", first, last, w)

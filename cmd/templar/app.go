@@ -20,7 +20,7 @@ import (
 
 // app wires the commands to the packages that do the work.
 func app() cli.App {
-	return cli.App{Version: version(), Backends: backends.All(), Role: role, Localnet: runLocalnet, Prepare: localnet.Prepare, Folders: localnet.Folders, Cheat: localnet.Cheat}
+	return cli.App{Version: version(), Backends: backends.All(), Role: role, Localnet: runLocalnet, Prepare: localnet.Prepare, Folders: localnet.Folders, Install: localnet.Install, Cheat: localnet.Cheat}
 }
 
 func role(ctx context.Context, b node.Backends, role telemetry.Role, n config.Node, log *slog.Logger) error {

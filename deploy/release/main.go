@@ -14,6 +14,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -102,12 +103,41 @@ func (r *release) run(ctx context.Context) error {
 	}
 	if !r.noSBOM {
 		name := fmt.Sprintf("templar_%s.cdx.json", r.version)
-		if _, err := command(ctx, nil, "go", "run", sbom, "app", "-json", "-licenses", "-noserial", "-main", "cmd/templar", "-output", filepath.Join(r.out, name), "."); err != nil {
+		text, err := command(ctx, nil, "go", "run", sbom, "app", "-json", "-licenses", "-noserial", "-main", "cmd/templar", ".")
+		if err != nil {
+			return err
+		}
+		if err := r.writeSBOM(filepath.Join(r.out, name), []byte(text)); err != nil {
 			return err
 		}
 		made = append(made, name)
 	}
 	return r.checksums(made)
+}
+
+// writeSBOM writes a bill of materials without what differs each time: the time at which it was made, and the
+// hashes of the tool, which was built on this machine.
+func (r *release) writeSBOM(file string, text []byte) error {
+	var bill map[string]any
+	if err := json.Unmarshal(text, &bill); err != nil {
+		return fmt.Errorf("bill of materials: %w", err)
+	}
+	metadata, ok := bill["metadata"].(map[string]any)
+	if !ok {
+		return errors.New("the bill of materials has no metadata")
+	}
+	metadata["timestamp"] = r.date.Format(time.RFC3339)
+	tools, _ := metadata["tools"].([]any)
+	for _, t := range tools {
+		if t, ok := t.(map[string]any); ok {
+			delete(t, "hashes")
+		}
+	}
+	out, err := json.MarshalIndent(bill, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(out, '\n'), 0o666)
 }
 
 // readCommit refuses a working tree that differs from its commit: its binaries would carry the

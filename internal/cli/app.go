@@ -42,6 +42,8 @@ type App struct {
 	// Folders writes a folder for each process of a network of several hosts, and returns their
 	// commands.
 	Folders func(ctx context.Context, o localnet.Options, h localnet.Hosts) (commands []string, err error)
+	// Install copies one of these folders to where its process runs, unless something is there.
+	Install func(ctx context.Context, o localnet.Options, from, to string) (installed bool, err error)
 	// Cheat runs one adversary of a prepared localnet until it is done.
 	Cheat func(ctx context.Context, o localnet.Options, name string) error
 }

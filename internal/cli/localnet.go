@@ -75,7 +75,7 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 		o.Live = !*noLive && !isSet(cmd.Flags(), "log-json") && isTerminal(std.Out)
 		return untilInterrupted(cmd.Context(), a.Localnet(cmd.Context(), o))
 	}
-	cmd.AddCommand(a.prepare(std), a.folders(std), a.cheat(std))
+	cmd.AddCommand(a.prepare(std), a.folders(std), a.install(std), a.cheat(std))
 	return cmd
 }
 
@@ -174,6 +174,37 @@ nothing.`,
 			fmt.Fprintln(std.Out, c)
 		}
 		return nil
+	}
+	return cmd
+}
+
+func (a App) install(std Std) *cobra.Command {
+	o := localnet.Options{Backends: a.Backends}
+	cmd := &cobra.Command{
+		Use: "install FROM TO", Short: "Copy a process's folder to where it runs, unless it is there",
+		Long: `Install copies one of the folders that "templar localnet folders" wrote, once: when TO exists it
+changes nothing, so that no state is lost. It is for hosts that get the folder's secrets from
+elsewhere, such as a pod's init container. The store's folder gets the dataset of the preset
+and corpus, which is made there if FROM does not have it.`,
+		Example: `  templar localnet install /secret /data/home`,
+		Args:    between(2, 2, "the folder to copy and where to"),
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Preset, "preset", "tiny", "of the run: "+strings.Join(protocol.Presets(), ", "))
+	f.StringVar(&o.Corpus, "corpus", "", "text file or directory of the dataset (default Newton's Opticks)")
+	f.StringVar(&o.Include, "include", "", "files of the corpus directory to take")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if info, err := os.Stat(args[0]); err != nil || !info.IsDir() {
+			return usagef("%s is not a folder: name one that \"templar localnet folders\" wrote", args[0])
+		}
+		if err := checkCorpus(o.Corpus); err != nil {
+			return err
+		}
+		installed, err := a.Install(cmd.Context(), o, args[0], args[1])
+		if err == nil && !installed {
+			fmt.Fprintf(std.Out, "%s is there: nothing is changed\n", args[1])
+		}
+		return err
 	}
 	return cmd
 }

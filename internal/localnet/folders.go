@@ -32,6 +32,12 @@ type Hosts struct {
 	Aggregators int      `json:"aggregators"` // the first publishes, the others stand by
 }
 
+// What is in the folder of the store.
+const (
+	storeFile     = "store.json"
+	objectsFolder = "objects"
+)
+
 // foldersFile is in the folder of a network's folders, written last.
 const foldersFile = "folders.json"
 
@@ -75,6 +81,44 @@ func Folders(ctx context.Context, o Options, h Hosts) ([]string, error) {
 	})
 }
 
+// Install copies one of the folders to where its process is to run, unless something is there: for hosts
+// that hold their secrets elsewhere, such as Kubernetes. The store's folder gets the dataset, which is made
+// again if from does not have it, by o's preset and corpus. It reports whether there was something to copy.
+func Install(ctx context.Context, o Options, from, to string) (installed bool, err error) {
+	if _, err := os.Stat(to); err == nil {
+		return false, nil
+	}
+	return true, whole(to, func(dir string) error {
+		if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+			return err
+		}
+		_, err := os.Stat(filepath.Join(dir, storeFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			return private(dir)
+		}
+		if err == nil {
+			_, _, _, err = buildDataset(ctx, &o, filepath.Join(dir, objectsFolder))
+		}
+		if err != nil {
+			return err
+		}
+		return private(dir)
+	})
+}
+
+// private takes all rights on what is in a folder from others than its owner, who gets them.
+func private(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.Chmod(path, 0o700)
+		}
+		return os.Chmod(path, 0o600)
+	})
+}
+
 // matches compares the options with those of folders that exist.
 func (f *folders) matches(raw []byte, dir string) error {
 	var existing folders
@@ -99,10 +143,10 @@ func (f *folders) build(ctx context.Context, b *builder) error {
 	if err := os.Mkdir(b.path("store"), 0o700); err != nil {
 		return err
 	}
-	if err := b.createKeys("objects", b.path("store", "store.json")); err != nil {
+	if err := b.createKeys(objectsFolder, b.path("store", storeFile)); err != nil {
 		return err
 	}
-	if err := b.createRun(ctx, b.path("store", "objects")); err != nil {
+	if err := b.createRun(ctx, b.path("store", objectsFolder)); err != nil {
 		return err
 	}
 	if f.BlockTime != 0 {
@@ -166,7 +210,7 @@ func (f *folders) commands(dir string) (out []string) {
 		out = append(out, fmt.Sprintf("cd %s && templar %s", Quote(filepath.Join(dir, folder)), command))
 	}
 	_, port, _ := net.SplitHostPort(f.Hosts.Store)
-	add("store", "store serve --config store.json --addr 0.0.0.0:"+port)
+	add("store", "store serve --config "+storeFile+" --addr 0.0.0.0:"+port)
 	for i := range f.Hosts.Chain {
 		add(chainName(i), "chain start --home . --rpc 0.0.0.0:"+chainRPCPort)
 	}

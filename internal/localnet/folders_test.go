@@ -130,3 +130,47 @@ func TestFoldersAreMadeOnce(t *testing.T) {
 		t.Errorf("a folder with a file of another's: %v", err)
 	}
 }
+
+// A folder is installed whole, and once: what its process wrote since stays.
+func TestInstall(t *testing.T) {
+	o := options(t, 1)
+	if _, err := Folders(t.Context(), o, hosts()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(o.path("store", objectsFolder)); err != nil { // as in a secret
+		t.Fatal(err)
+	}
+	for folder, want := range map[string][]string{
+		"store":   {storeFile, "objects/buckets/dataset"},
+		"chain-0": {"config/genesis.json", "data/priv_validator_state.json"},
+		"miner-0": {"node.json", "run.json", "wallets/localnet/hotkeys/miner-0"},
+	} {
+		to := filepath.Join(t.TempDir(), "home")
+		if installed, err := Install(t.Context(), o, o.path(folder), to); err != nil || !installed {
+			t.Fatalf("%s: %v, %v", folder, installed, err)
+		}
+		for _, file := range want {
+			if info, err := os.Stat(filepath.Join(to, filepath.FromSlash(file))); err != nil || info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("%s: %s: %v, %v", folder, file, info, err)
+			}
+		}
+		state := filepath.Join(to, "state")
+		if err := os.WriteFile(state, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if installed, err := Install(t.Context(), o, o.path(folder), to); err != nil || installed {
+			t.Errorf("%s, again: %v, %v", folder, installed, err)
+		}
+		if b, err := os.ReadFile(state); err != nil || string(b) != "mine" {
+			t.Errorf("%s: the second call left %q, %v", folder, b, err)
+		}
+	}
+	p, err := node.LoadParams(o.path("miner-0", "run.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, hash, err := buildDataset(t.Context(), &o, t.TempDir())
+	if err != nil || hash != p.DatasetHash {
+		t.Errorf("the dataset made again has the hash %v, the run parameters say %v; %v", hash, p.DatasetHash, err)
+	}
+}

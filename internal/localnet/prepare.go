@@ -250,22 +250,7 @@ func newKey() config.Key {
 
 // createRun builds the dataset in the store's folder, and fixes the run parameters.
 func (b *builder) createRun(ctx context.Context, objects string) error {
-	p, err := protocol.Preset(b.o.Preset)
-	if err != nil {
-		return err
-	}
-	corpus, err := readCorpus(b.o)
-	if err != nil {
-		return err
-	}
-	files, err := storefs.Open(objects, storefs.Options{Fsync: true})
-	if err != nil {
-		return err
-	}
-	if err := files.CreateBucket(datasetBucket); err != nil {
-		return err
-	}
-	_, hash, err := data.Build(ctx, files.Bucket(datasetBucket), corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens})
+	p, corpus, hash, err := buildDataset(ctx, b.o, objects)
 	if err != nil {
 		return err
 	}
@@ -286,6 +271,25 @@ func (b *builder) createRun(ctx context.Context, objects string) error {
 	}
 	b.params = p
 	return nil
+}
+
+// buildDataset writes the dataset to a folder of buckets.
+func buildDataset(ctx context.Context, o *Options, objects string) (p protocol.Params, corpus data.Corpus, hash protocol.Hash, err error) {
+	if p, err = protocol.Preset(o.Preset); err != nil {
+		return p, corpus, hash, err
+	}
+	if corpus, err = readCorpus(o); err != nil {
+		return p, corpus, hash, err
+	}
+	files, err := storefs.Open(objects, storefs.Options{Fsync: true})
+	if err != nil {
+		return p, corpus, hash, err
+	}
+	if err := files.CreateBucket(datasetBucket); err != nil && !errors.Is(err, store.ErrExists) {
+		return p, corpus, hash, err
+	}
+	_, hash, err = data.Build(ctx, files.Bucket(datasetBucket), corpus, data.Bytes{}, data.BuildOptions{PageTokens: p.PageTokens})
+	return p, corpus, hash, err
 }
 
 // finality is how many blocks after its own a block of Bittensor's is final, at most.
