@@ -47,6 +47,12 @@ type Batch struct {
 	Targets    []int32 // Rows*Cols: the token that follows; Ignore is not counted
 }
 
+// Part is n rows of a batch, from first on.
+func (b Batch) Part(first, n int) Batch {
+	from, to := first*b.Cols, (first+n)*b.Cols
+	return Batch{Rows: n, Cols: b.Cols, Inputs: b.Inputs[from:to], Targets: b.Targets[from:to]}
+}
+
 // Ignore is the target of a position that does not count (padding).
 const Ignore = -100
 
@@ -79,6 +85,10 @@ type Model interface {
 	Params(ctx context.Context, dst []float32) error
 	// Loss runs the model forward.
 	Loss(ctx context.Context, b Batch) (Loss, error)
+	// RowLosses is the loss of each row: with Ignore in the places of a context, minus the
+	// log-likelihood of what follows it. Rows with the same inputs that stand together may be
+	// computed once.
+	RowLosses(ctx context.Context, b Batch) ([]Loss, error)
 }
 
 // Gradients accumulates one gradient.

@@ -52,6 +52,19 @@ func (e *cheap) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) {
 	return e.run(params, nil, b, 0), nil
 }
 
+// RowLosses takes each row for a batch.
+func (e *cheap) RowLosses(ctx context.Context, b engine.Batch) ([]engine.Loss, error) {
+	params, err := e.Loaded(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]engine.Loss, b.Rows)
+	for r := range out {
+		out[r] = e.run(params, nil, b.Part(r, 1), 0)
+	}
+	return out, nil
+}
+
 // Accumulate adds that loss's gradient.
 func (e *cheap) Accumulate(ctx context.Context, b engine.Batch, scale float32) (engine.Loss, error) {
 	params, grads, err := e.Accumulator(ctx)

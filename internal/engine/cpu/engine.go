@@ -150,10 +150,8 @@ func (e *Engine) inParts(b engine.Batch, p Plan, f func(part engine.Batch, losse
 		e.losses = make([]float64, n)
 	}
 	for row := 0; row < b.Rows; row += p.Rows {
-		part := engine.Batch{Rows: min(p.Rows, b.Rows-row), Cols: b.Cols}
-		from, to := row*b.Cols, (row+part.Rows)*b.Cols
-		part.Inputs, part.Targets = b.Inputs[from:to], b.Targets[from:to]
-		if err := f(part, e.losses[from:to]); err != nil {
+		part := b.Part(row, min(p.Rows, b.Rows-row))
+		if err := f(part, e.losses[row*b.Cols:][:len(part.Targets)]); err != nil {
 			return engine.Loss{}, err
 		}
 	}

@@ -23,6 +23,7 @@ func Run(t *testing.T, open New) {
 			t.Run("gradient adds and scales", func(t *testing.T) { addsAndScales(t, open, m) })
 			t.Run("batches add up", func(t *testing.T) { batchesAddUp(t, open, m) })
 			t.Run("ignored targets", func(t *testing.T) { ignored(t, open, m) })
+			t.Run("row losses", func(t *testing.T) { rowLosses(t, open, m) })
 			t.Run("causal", func(t *testing.T) { causal(t, open, m) })
 			t.Run("adamw", func(t *testing.T) { optimizes(t, open, m) })
 			t.Run("trial steps", func(t *testing.T) { trials(t, open, m) })
@@ -259,8 +260,7 @@ func batchesAddUp(t *testing.T, open New, m protocol.Model) {
 	whole, want := f.gradient(t, part{f.batch, 1})
 	var rows []part
 	for _, r := range [][2]int{{0, 1}, {1, 4}} {
-		b := engine.Batch{Rows: r[1] - r[0], Cols: 9, Inputs: f.batch.Inputs[r[0]*9 : r[1]*9], Targets: f.batch.Targets[r[0]*9 : r[1]*9]}
-		rows = append(rows, part{b, 1})
+		rows = append(rows, part{f.batch.Part(r[0], r[1]-r[0]), 1})
 	}
 	parts, got := f.gradient(t, rows...)
 	if got.Tokens != want.Tokens || math.Abs(got.Sum-want.Sum) > 1e-5*want.Sum {
@@ -302,6 +302,38 @@ func ignored(t *testing.T, open New, m protocol.Model) {
 		t.Errorf("a batch of padding loses %v", l)
 	}
 	sameFloats(t, got, make([]float32, len(got)))
+}
+
+// rowLosses compares the losses of rows with those of batches that hold one row each: of rows
+// without a target, with the same inputs as others, and with padding.
+func rowLosses(t *testing.T, open New, m protocol.Model) {
+	const rows, cols = 7, 19
+	f := newFixture(t, open, m, 3, rows, cols)
+	for _, r := range []int{2, 3, 6} {
+		copy(f.batch.Inputs[r*cols:(r+1)*cols], f.batch.Inputs[(r-1)*cols:])
+	}
+	for i := range f.batch.Targets {
+		if r, c := i/cols, i%cols; c < 2*r || r == 4 {
+			f.batch.Targets[i] = engine.Ignore
+		}
+	}
+	got, err := f.RowLosses(t.Context(), f.batch)
+	if err != nil || len(got) != rows {
+		t.Fatalf("%d losses for %d rows, %v", len(got), rows, err)
+	}
+	var sum engine.Loss
+	for r, l := range got {
+		if want := f.loss(t, f.batch.Part(r, 1)); l.Tokens != want.Tokens || math.Abs(l.Sum-want.Sum) > 1e-5*want.Sum {
+			t.Errorf("row %d loses %v, alone %v", r, l, want)
+		}
+		sum.Add(l)
+	}
+	if whole := f.loss(t, f.batch); sum.Tokens != whole.Tokens || math.Abs(sum.Sum-whole.Sum) > 1e-5*whole.Sum {
+		t.Errorf("rows lose %v, the batch %v", sum, whole)
+	}
+	if again, err := f.RowLosses(t.Context(), f.batch); err != nil || !slices.Equal(again, got) {
+		t.Errorf("again %v, first %v, %v", again, got, err)
+	}
 }
 
 // causal changes the last token: the losses before it may not change.

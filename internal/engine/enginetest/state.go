@@ -170,6 +170,9 @@ func refusals(t *testing.T, open New) {
 			if _, err := f.Loss(t.Context(), f.batch); err == nil {
 				t.Error("Loss succeeds")
 			}
+			if _, err := f.RowLosses(t.Context(), f.batch); err == nil {
+				t.Error("RowLosses succeeds")
+			}
 			if _, err := f.Accumulate(t.Context(), f.batch, 1); err == nil {
 				t.Error("Accumulate succeeds")
 			}
@@ -190,9 +193,10 @@ func refusals(t *testing.T, open New) {
 // calls are the methods that may fail, by name.
 func (f fixture) calls() map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"Load":   func(ctx context.Context) error { return f.Load(ctx, slices.Clone(f.params)) },
-		"Params": func(ctx context.Context) error { return f.Params(ctx, make([]float32, len(f.params))) },
-		"Loss":   func(ctx context.Context) error { _, err := f.Loss(ctx, f.batch); return err },
+		"Load":      func(ctx context.Context) error { return f.Load(ctx, slices.Clone(f.params)) },
+		"Params":    func(ctx context.Context) error { return f.Params(ctx, make([]float32, len(f.params))) },
+		"Loss":      func(ctx context.Context) error { _, err := f.Loss(ctx, f.batch); return err },
+		"RowLosses": func(ctx context.Context) error { _, err := f.RowLosses(ctx, f.batch); return err },
 		"Accumulate": func(ctx context.Context) error {
 			_, err := f.Accumulate(ctx, f.batch, 1)
 			return err
@@ -219,14 +223,14 @@ func order(t *testing.T, open New) {
 	}
 	t.Run("not loaded", func(t *testing.T) {
 		f := unloaded(t, open, m, 1, 2, 4)
-		check(t, f, engine.ErrNotLoaded, "Params", "Loss", "Accumulate", "Step", "Try")
+		check(t, f, engine.ErrNotLoaded, "Params", "Loss", "RowLosses", "Accumulate", "Step", "Try")
 		check(t, f, nil, "Gradient", "ClearGradient", "Moments", "Restore")
 	})
 	t.Run("a trial step stands", func(t *testing.T) {
 		f := newFixture(t, open, m, 1, 2, 4)
 		undo := f.try(t, small)
 		check(t, f, engine.ErrTrial, "Load", "Accumulate", "ClearGradient", "Step", "Try")
-		check(t, f, nil, "Params", "Loss", "Gradient", "Moments")
+		check(t, f, nil, "Params", "Loss", "RowLosses", "Gradient", "Moments")
 		undo()
 		undo()
 		sameFloats(t, f.now(t), f.params)

@@ -90,6 +90,20 @@ func (e *toy) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) {
 	return e.run(b, nil, 0)
 }
 
+func (e *toy) RowLosses(ctx context.Context, b engine.Batch) (out []engine.Loss, err error) {
+	if _, err := e.Loss(ctx, b); err != nil {
+		return nil, err
+	}
+	for r := range b.Rows {
+		l, err := e.Loss(ctx, b.Part(r, 1))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
 func (e *toy) Accumulate(ctx context.Context, b engine.Batch, scale float32) (engine.Loss, error) {
 	if err := e.ready(ctx, true, true); err != nil {
 		return engine.Loss{}, err

@@ -269,6 +269,15 @@ func (e *Client) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) 
 	return r.Loss, err
 }
 
+// RowLosses runs the model forward.
+func (e *Client) RowLosses(ctx context.Context, b engine.Batch) ([]engine.Loss, error) {
+	r, err := e.call(ctx, request{Op: opRowLosses, Batch: b}, nil, nil)
+	if err == nil && len(r.Rows) != b.Rows {
+		err = fmt.Errorf("the engine process gave %d losses for %d rows", len(r.Rows), b.Rows)
+	}
+	return r.Rows, err
+}
+
 // Accumulate adds scale times the gradient of the summed loss to the gradient.
 func (e *Client) Accumulate(ctx context.Context, b engine.Batch, scale float32) (engine.Loss, error) {
 	r, err := e.call(ctx, request{Op: opAccumulate, Batch: b, Scale: scale}, nil, nil)

@@ -29,6 +29,7 @@ type Engine interface {
 	LoadFrom(ctx context.Context, params Source) error
 	ParamsTo(ctx context.Context, dst Sink) error
 	Loss(ctx context.Context, b engine.Batch) (engine.Loss, error)
+	RowLosses(ctx context.Context, b engine.Batch) ([]engine.Loss, error)
 	Accumulate(ctx context.Context, b engine.Batch, scale float32) (engine.Loss, error)
 	GradientTo(ctx context.Context, dst Sink) error
 	ClearGradient(ctx context.Context) error
@@ -61,6 +62,7 @@ const (
 	opLoad
 	opParams
 	opLoss
+	opRowLosses
 	opAccumulate
 	opGradient
 	opClear
@@ -109,6 +111,7 @@ type reply struct {
 	Which, At, N int
 	Text         string
 	Loss         engine.Loss
+	Rows         []engine.Loss
 	Norm         float64
 	Steps        uint64
 	Trial        int

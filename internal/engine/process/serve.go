@@ -118,6 +118,8 @@ func (s *server) do(open Open, r request) (out reply) {
 		err = s.engine.ParamsTo(ctx, s.sink(0))
 	case opLoss:
 		out.Loss, err = s.engine.Loss(ctx, r.Batch)
+	case opRowLosses:
+		out.Rows, err = s.engine.RowLosses(ctx, r.Batch)
 	case opAccumulate:
 		out.Loss, err = s.engine.Accumulate(ctx, r.Batch, r.Scale)
 	case opGradient:

@@ -17,7 +17,19 @@ func (e *Engine) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) 
 	if err := e.ready(ctx, true, false); err != nil {
 		return engine.Loss{}, err
 	}
-	return e.batch(ctx, b, false, 0)
+	return e.batch(ctx, b, false, 0, nil)
+}
+
+// RowLosses runs the model forward and adds up each row by itself.
+func (e *Engine) RowLosses(ctx context.Context, b engine.Batch) ([]engine.Loss, error) {
+	if err := e.ready(ctx, true, false); err != nil {
+		return nil, err
+	}
+	var rows []engine.Loss
+	if _, err := e.batch(ctx, b, false, 0, func(l engine.Loss) { rows = append(rows, l) }); err != nil {
+		return nil, err
+	}
+	return rows, nil
 }
 
 // Accumulate adds scale times the gradient of the summed loss to the gradient.
@@ -25,11 +37,11 @@ func (e *Engine) Accumulate(ctx context.Context, b engine.Batch, scale float32) 
 	if err := e.ready(ctx, true, true); err != nil {
 		return engine.Loss{}, err
 	}
-	return e.batch(ctx, b, true, scale)
+	return e.batch(ctx, b, true, scale, nil)
 }
 
-// batch runs a batch in parts of as many rows as fit.
-func (e *Engine) batch(ctx context.Context, b engine.Batch, backward bool, scale float32) (sum engine.Loss, err error) {
+// batch runs a batch in parts of as many rows as fit. row, unless it is nil, gets the loss of each row, in order.
+func (e *Engine) batch(ctx context.Context, b engine.Batch, backward bool, scale float32, row func(engine.Loss)) (sum engine.Loss, err error) {
 	if err := e.check(b); err != nil {
 		return engine.Loss{}, err
 	}
@@ -44,44 +56,46 @@ func (e *Engine) batch(ctx context.Context, b engine.Batch, backward bool, scale
 	if err != nil {
 		return engine.Loss{}, err
 	}
-	for row := 0; row < b.Rows; row += p.shape.Rows {
+	for first := 0; first < b.Rows; first += p.shape.Rows {
 		if err := ctx.Err(); err != nil { // a program that runs cannot be stopped
 			return engine.Loss{}, err
 		}
-		rows := min(p.shape.Rows, b.Rows-row)
-		part := engine.Batch{Rows: rows, Cols: b.Cols, Inputs: b.Inputs[row*b.Cols:][:rows*b.Cols], Targets: b.Targets[row*b.Cols:][:rows*b.Cols]}
-		l, err := e.part(part, p, backward, scale)
+		part := b.Part(first, min(p.shape.Rows, b.Rows-first))
+		losses, err := e.part(part, p, backward, scale)
 		if err != nil {
 			return engine.Loss{}, err
 		}
-		sum.Add(l)
+		sum.Add(total(losses, part, p.shape.Cols))
+		for r := 0; row != nil && r < part.Rows; r++ {
+			row(total(losses[r*p.shape.Cols:], part.Part(r, 1), p.shape.Cols))
+		}
 	}
 	return sum, nil
 }
 
-// part runs one program.
-func (e *Engine) part(b engine.Batch, p plan, backward bool, scale float32) (engine.Loss, error) {
+// part runs one program. The losses are those of the shape's positions, valid until the next call.
+func (e *Engine) part(b engine.Batch, p plan, backward bool, scale float32) ([]float32, error) {
 	s := p.shape
 	inputs, err := e.d.rows(pad(b.Inputs, b, s, 0), s.Rows, s.Cols)
 	if err != nil {
-		return engine.Loss{}, err
+		return nil, err
 	}
 	own := vector{inputs}
 	defer func() { own.close() }()
 	targets, err := e.d.rows(pad(b.Targets, b, s, engine.Ignore), s.Rows, s.Cols)
 	if err != nil {
-		return engine.Loss{}, err
+		return nil, err
 	}
 	own = append(own, targets)
 	tables, err := e.angles(s.Cols)
 	if err != nil {
-		return engine.Loss{}, err
+		return nil, err
 	}
 	in := append(append(vector{}, e.params...), inputs, targets, tables[0], tables[1])
 	if backward {
 		factor, err := same(e.d, []float32{scale}, pjrt.F32)
 		if err != nil {
-			return engine.Loss{}, err
+			return nil, err
 		}
 		own = append(own, factor)
 		in = append(append(in, factor), e.grads...)
@@ -91,14 +105,14 @@ func (e *Engine) part(b engine.Batch, p plan, backward bool, scale float32) (eng
 		if backward {
 			e.lost(err)
 		}
-		return engine.Loss{}, err
+		return nil, err
 	}
 	own = append(own, out[0])
 	if backward {
 		old := e.grads
 		e.grads = out[1:]
 		if err := old.close(); err != nil {
-			return engine.Loss{}, e.lost(err)
+			return nil, e.lost(err)
 		}
 	}
 	if n := s.Rows * s.Cols; len(e.losses) < n {
@@ -108,10 +122,10 @@ func (e *Engine) part(b engine.Batch, p plan, backward bool, scale float32) (eng
 	for i, a := range out[0] {
 		n := len(losses) / len(out[0])
 		if err := pjrt.Read(a, losses[i*n:(i+1)*n]); err != nil {
-			return engine.Loss{}, e.lost(explain(err)) // an asynchronous failure
+			return nil, e.lost(explain(err)) // an asynchronous failure
 		}
 	}
-	return total(losses, b, s.Cols), nil
+	return losses, nil
 }
 
 // total sums the losses of counted targets, which are in rows of cols.
