@@ -21,9 +21,9 @@ var layers = [][]string{
 	{"state"},
 	{"codec", "internal/engine", "internal/peers", "internal/store", "internal/telemetry", "internal/wallet", "internal/model", "internal/admin"},
 	{"wire", "internal/chain", "internal/data", "internal/dashboard", "internal/config", "method"},
-	{"internal/copies", "internal/run", "internal/finality"},
+	{"internal/copies", "internal/run", "internal/finality", "internal/tasks"},
 	{"internal/directory", "internal/schedule", "internal/memory"},
-	{"internal/mailbox", "internal/bulletin", "internal/evaluation", "internal/report", "internal/harness"},
+	{"internal/mailbox", "internal/bulletin", "internal/evaluation", "internal/report", "internal/results", "internal/harness"},
 	{"internal/attest"},
 	{"internal/checkpoint", "internal/replica"},
 	{"internal/role", "internal/resume", "internal/audit", "internal/plan"},
@@ -39,7 +39,7 @@ var layers = [][]string{
 }
 
 // pure packages hold rules: values in, values out.
-var pure = []string{"protocol", "state", "codec", "wire", "internal/kernel", "internal/score", "internal/peers", "internal/copies", "internal/report", "internal/finality", "internal/chain/ledger"}
+var pure = []string{"protocol", "state", "codec", "wire", "internal/kernel", "internal/score", "internal/peers", "internal/copies", "internal/report", "internal/results", "internal/finality", "internal/chain/ledger"}
 
 // impure lists the packages that pure packages must not import.
 var impure = []string{"context", "log", "log/slog", "net", "net/http", "os", "os/signal", "sync", "math/rand"}
