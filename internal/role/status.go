@@ -31,6 +31,7 @@ type Status struct {
 	Scored      *ScoredStatus     `json:"scored,omitempty"`
 	Weights     *WeightsStatus    `json:"weights,omitempty"`
 	HeldOut     *HeldOutStatus    `json:"held_out,omitempty"`
+	Tasks       *TasksStatus      `json:"tasks,omitempty"`
 	Checkpoint  *CheckpointStatus `json:"checkpoint,omitempty"`
 	Sent        int64             `json:"bytes_sent"`     // of protocol objects, by this process
 	Received    int64             `json:"bytes_received"` // likewise
@@ -99,6 +100,20 @@ type HeldOutStatus struct {
 	Loss       score.Number    `json:"loss"` // nats a token
 	Perplexity score.Number    `json:"perplexity"`
 	Tokens     int             `json:"tokens"`
+}
+
+// TasksStatus is an evaluator's last measurement of multiple-choice tasks.
+type TasksStatus struct {
+	Window protocol.Window `json:"window"`
+	Tasks  []TaskStatus    `json:"tasks"` // ascending by name
+}
+
+// TaskStatus is the result of one task.
+type TaskStatus struct {
+	Task      string       `json:"task"`
+	Metric    string       `json:"metric"` // acc_norm where the task has it, else acc
+	Value     score.Number `json:"value"`
+	Documents int          `json:"documents"`
 }
 
 // CheckpointStatus is the last checkpoint that is complete in the node's bucket.
@@ -223,6 +238,15 @@ func (r recorder) Checkpointed(e telemetry.Event, c telemetry.Checkpointed) {
 
 func (r recorder) HeldOut(e telemetry.Event, h telemetry.HeldOut) {
 	r.Status.HeldOut = &HeldOutStatus{Window: e.Window, Loss: score.Number(h.Loss), Perplexity: score.Number(h.Perplexity()), Tokens: h.Tokens}
+}
+
+func (r recorder) Benchmarked(e telemetry.Event, b telemetry.Benchmarked) {
+	s := &TasksStatus{Window: e.Window}
+	for _, t := range b.Tasks {
+		metric, value := t.Main()
+		s.Tasks = append(s.Tasks, TaskStatus{Task: t.Task, Metric: metric, Value: score.Number(value), Documents: t.Documents})
+	}
+	r.Status.Tasks = s
 }
 
 // lateWindows is after how many windows without an Aggregate a node counts as behind.

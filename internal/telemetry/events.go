@@ -83,6 +83,7 @@ type Visitor interface {
 	WeightsSet(Event, WeightsSet)
 	Checkpointed(Event, Checkpointed)
 	HeldOut(Event, HeldOut)
+	Benchmarked(Event, Benchmarked)
 }
 
 // Visit calls the method of v for the event's body.
@@ -227,6 +228,8 @@ type HeldOut struct {
 	Loss   float64 // nats a token, mean
 	Tokens int     // whose prediction was measured
 	Bytes  int64   // of text that these tokens stand for
+	// Tasks: a Benchmarked of the same window follows.
+	Tasks bool
 }
 
 // Perplexity is e^Loss.
@@ -239,6 +242,33 @@ func (h HeldOut) BitsPerByte() float64 {
 		return math.NaN()
 	}
 	return h.Loss * float64(h.Tokens) / float64(h.Bytes) / math.Ln2
+}
+
+// Benchmarked: the model's results on multiple-choice tasks after the window's update.
+type Benchmarked struct {
+	Tasks    []TaskScore // ascending by name
+	Duration time.Duration
+}
+
+// TaskScore is the result of one task. NaN stands for what is not defined.
+type TaskScore struct {
+	Task      string
+	Shots     int // worked examples before each question
+	Documents int
+	Acc       float64 // share of the documents whose right answer was the most likely
+	AccErr    float64 // standard error
+	Norm      float64 // the same by the likelihood of a character
+	NormErr   float64
+	// LogLikelihood is that of the right answers, mean: nats.
+	LogLikelihood float64
+}
+
+// Main is the metric that tasks are compared by, as in the Python original: acc_norm where it is defined, else acc.
+func (t TaskScore) Main() (metric string, value float64) {
+	if math.IsNaN(t.Norm) {
+		return "acc", t.Acc
+	}
+	return "acc_norm", t.Norm
 }
 
 func (Phase) kind() string        { return "phase" }
@@ -256,6 +286,7 @@ func (Scored) kind() string       { return "scored" }
 func (WeightsSet) kind() string   { return "weights-set" }
 func (Checkpointed) kind() string { return "checkpointed" }
 func (HeldOut) kind() string      { return "held-out" }
+func (Benchmarked) kind() string  { return "benchmark" }
 
 func (b Phase) visit(e Event, v Visitor)        { v.Phase(e, b) }
 func (b Block) visit(e Event, v Visitor)        { v.Block(e, b) }
@@ -272,6 +303,7 @@ func (b Scored) visit(e Event, v Visitor)       { v.Scored(e, b) }
 func (b WeightsSet) visit(e Event, v Visitor)   { v.WeightsSet(e, b) }
 func (b Checkpointed) visit(e Event, v Visitor) { v.Checkpointed(e, b) }
 func (b HeldOut) visit(e Event, v Visitor)      { v.HeldOut(e, b) }
+func (b Benchmarked) visit(e Event, v Visitor)  { v.Benchmarked(e, b) }
 
 // Kind names the event's body in logs and metrics.
 func (e Event) Kind() string { return e.Body.kind() }

@@ -18,6 +18,7 @@ type books struct {
 	start       protocol.Window
 	parameters  int
 	heldOut     map[protocol.Window]Measure
+	tasks       map[protocol.Window]map[string]Measure
 	windows     map[protocol.Window]*windowBook
 	miners      map[protocol.UID]*minerBook
 	validators  map[string]*validatorBook
@@ -49,6 +50,7 @@ type validatorBook struct {
 func newBooks(nodes []Member) books {
 	b := books{
 		heldOut:    map[protocol.Window]Measure{},
+		tasks:      map[protocol.Window]map[string]Measure{},
 		windows:    map[protocol.Window]*windowBook{},
 		miners:     map[protocol.UID]*minerBook{},
 		validators: map[string]*validatorBook{},

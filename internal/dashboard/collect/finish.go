@@ -58,7 +58,7 @@ func (b *books) heldOutAt(w protocol.Window) Measure {
 
 func (b *books) finishWindow(book *windowBook) Window {
 	w := book.Window
-	w.HeldOutLoss = b.heldOutAt(w.Window)
+	w.HeldOutLoss, w.Tasks = b.heldOutAt(w.Window), b.tasks[w.Window]
 	w.StateHash, w.TrainingLoss = maps.Clone(w.StateHash), maps.Clone(w.TrainingLoss)
 	w.MinerUtilisation = overlay(w.MinerUtilisation, nil)
 	w.Gathered = slices.Sorted(slices.Values(w.Gathered))

@@ -87,3 +87,13 @@ func (r recorder) HeldOut(e telemetry.Event, h telemetry.HeldOut) {
 	r.node(e)
 	r.heldOut[e.Window] = Measure(h.Loss)
 }
+
+func (r recorder) Benchmarked(e telemetry.Event, b telemetry.Benchmarked) {
+	r.node(e)
+	scores := make(map[string]Measure, len(b.Tasks)) // never changed: summaries share it
+	for _, t := range b.Tasks {
+		_, value := t.Main()
+		scores[t.Task] = Measure(value)
+	}
+	r.tasks[e.Window] = scores
+}

@@ -59,6 +59,9 @@ type Window struct {
 	LearningRate   Measure                           `json:"learning_rate"`
 	TrainingLoss   map[string]Measure                `json:"training_loss"` // by node
 
+	// Tasks are an evaluator's results on multiple-choice tasks: acc_norm where the task has it, else acc.
+	Tasks map[string]Measure `json:"tasks,omitempty"`
+
 	Utilisation      Measure            `json:"utilisation"`       // of the cores
 	MinerUtilisation map[string]Measure `json:"miner_utilisation"` // by node
 }
@@ -152,6 +155,9 @@ func (w Window) merge(earlier Window) Window {
 	w.LearningRate = w.LearningRate.Or(earlier.LearningRate)
 	w.Utilisation = w.Utilisation.Or(earlier.Utilisation)
 	w.MinerUtilisation = overlay(earlier.MinerUtilisation, w.MinerUtilisation)
+	if earlier.Tasks != nil {
+		w.Tasks = overlay(earlier.Tasks, w.Tasks)
+	}
 	// A window that is only replayed saw no upload in this process.
 	w.GradientBytes = cmp.Or(w.GradientBytes, earlier.GradientBytes)
 	w.StateHash = overlay(earlier.StateHash, w.StateHash)

@@ -65,6 +65,7 @@ type chartView struct {
 	Utilisation []collect.Measure            `json:"utilisation"`
 	Seconds     []collect.Measure            `json:"seconds"`
 	Training    map[string][]collect.Measure `json:"training"` // by node
+	Tasks       map[string][]collect.Measure `json:"tasks"`    // by task
 	Skipped     []int                        `json:"skipped"`
 }
 
@@ -163,8 +164,8 @@ func live(s collect.State, r collect.Summary, now time.Time) liveView {
 	return l
 }
 
-// thin leaves at most maxRows of a run's windows: of each group, the one with the least and the one
-// with the greatest held-out loss, and always the first and the last.
+// thin leaves at most maxRows of a run's windows, and half as many with results of tasks: of each group, the one
+// with the least and the one with the greatest held-out loss, and the last with tasks, and always the first and the last.
 func thin(all []collect.Window) []collect.Window {
 	if len(all) <= maxRows {
 		return all
@@ -173,8 +174,11 @@ func thin(all []collect.Window) []collect.Window {
 	rest, groups := all[1:], maxRows/2
 	for g := range groups {
 		group := rest[g*len(rest)/groups : (g+1)*len(rest)/groups]
-		low, high := 0, 0
+		low, high, tasks := 0, 0, -1
 		for i, w := range group {
+			if w.Tasks != nil {
+				tasks = i
+			}
 			if w.HeldOutLoss < group[low].HeldOutLoss {
 				low = i
 			}
@@ -182,9 +186,13 @@ func thin(all []collect.Window) []collect.Window {
 				high = i
 			}
 		}
-		out = append(out, group[min(low, high)])
-		if low != high {
-			out = append(out, group[max(low, high)])
+		kept := []int{low, high}
+		if tasks >= 0 {
+			kept = append(kept, tasks)
+		}
+		slices.Sort(kept)
+		for _, i := range slices.Compact(kept) {
+			out = append(out, group[i])
 		}
 	}
 	if last := all[len(all)-1]; out[len(out)-1].Window != last.Window {
@@ -196,17 +204,21 @@ func thin(all []collect.Window) []collect.Window {
 func charts(all []collect.Window) chartView {
 	c := chartView{
 		Window: make([]protocol.Window, len(all)), HeldOut: make([]collect.Measure, len(all)), Utilisation: make([]collect.Measure, len(all)),
-		Seconds: make([]collect.Measure, len(all)), Skipped: make([]int, len(all)), Training: map[string][]collect.Measure{},
+		Seconds: make([]collect.Measure, len(all)), Skipped: make([]int, len(all)), Training: map[string][]collect.Measure{}, Tasks: map[string][]collect.Measure{},
+	}
+	set := func(columns map[string][]collect.Measure, name string, i int, value collect.Measure) {
+		if columns[name] == nil {
+			columns[name] = slices.Repeat([]collect.Measure{collect.Unknown()}, len(all))
+		}
+		columns[name][i] = digits(value)
 	}
 	for i, w := range all {
 		c.Window[i], c.HeldOut[i], c.Utilisation[i], c.Seconds[i], c.Skipped[i] = w.Window, digits(w.HeldOutLoss), digits(w.Utilisation), digits(w.Seconds), len(w.Skipped)
 		for node, loss := range w.TrainingLoss {
-			column := c.Training[node]
-			if column == nil {
-				column = slices.Repeat([]collect.Measure{collect.Unknown()}, len(all))
-				c.Training[node] = column
-			}
-			column[i] = digits(loss)
+			set(c.Training, node, i, loss)
+		}
+		for task, value := range w.Tasks {
+			set(c.Tasks, task, i, value)
 		}
 	}
 	return c

@@ -173,6 +173,18 @@ func (o *original) HeldOut(e telemetry.Event, h telemetry.HeldOut) {
 		number("bpb", h.BitsPerByte()).count("total_tokens", uint64(h.Tokens)).count("total_bytes", uint64(h.Bytes)))
 }
 
+func (o *original) Benchmarked(e telemetry.Event, b telemetry.Benchmarked) {
+	step := o.step(e.Window)
+	names := make([]string, len(b.Tasks))
+	for i, t := range b.Tasks {
+		metric, value := t.Main()
+		o.add(e, o.newPoint(e, "benchmark_task", step).tag("task", t.Task).tag("metric", metric+",none").number("score", value))
+		names[i] = t.Task
+	}
+	o.add(e, o.newPoint(e, "benchmark_metrics", step).tag("tasks", strings.Join(names, ",")).number("benchmark_runtime_s", b.Duration.Seconds()))
+	o.add(e, o.newPoint(e, "benchmark_summary", step).count("num_tasks", uint64(len(b.Tasks))))
+}
+
 // OriginalPoints writes the events of one node as the original's measurements.
 func OriginalPoints(events []telemetry.Event) (out [][]byte) {
 	o := &original{}

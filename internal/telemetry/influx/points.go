@@ -110,6 +110,13 @@ func (b *batch) HeldOut(e telemetry.Event, h telemetry.HeldOut) {
 	b.add(e, newPoint(e).number("loss", h.Loss).number("perplexity", h.Perplexity()).number("bits_per_byte", h.BitsPerByte()).count("tokens", uint64(h.Tokens)).usage(e.Usage))
 }
 
+func (b *batch) Benchmarked(e telemetry.Event, m telemetry.Benchmarked) {
+	for _, t := range m.Tasks {
+		b.add(e, newPoint(e).tag("task", t.Task).number("acc", t.Acc).number("acc_stderr", t.AccErr).number("acc_norm", t.Norm).number("acc_norm_stderr", t.NormErr).
+			number("log_likelihood", t.LogLikelihood).count("documents", uint64(t.Documents)).count("shots", uint64(t.Shots)).usage(e.Usage))
+	}
+}
+
 // point is a point under construction.
 type point struct{ tags, fields []byte }
 

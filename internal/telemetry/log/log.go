@@ -114,6 +114,13 @@ func (l line) HeldOut(_ telemetry.Event, b telemetry.HeldOut) {
 	log.Info("held-out", "loss", round(b.Loss), "perplexity", round(b.Perplexity()), "tokens", b.Tokens)
 }
 
+func (l line) Benchmarked(_ telemetry.Event, b telemetry.Benchmarked) {
+	for _, t := range b.Tasks {
+		metric, value := t.Main()
+		l.log.Info("task", "task", t.Task, "shots", t.Shots, "documents", t.Documents, metric, round(value), "log_likelihood", round(t.LogLikelihood))
+	}
+}
+
 func peerVerdicts(peers []telemetry.PeerVerdict) string {
 	words := make([]string, len(peers))
 	for i, p := range peers {

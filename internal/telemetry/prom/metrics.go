@@ -27,6 +27,8 @@ const (
 	labelUID     = "uid"
 	labelVerdict = "verdict"
 	labelPhase   = "phase"
+	labelTask    = "task"
+	labelMetric  = "metric"
 )
 
 const (
@@ -81,6 +83,11 @@ const (
 	metricHeldOutBits    = "templar_held_out_bpb"
 	metricHeldOutWindow  = "templar_held_out_window"
 	metricHeldOutPerplex = "templar_held_out_perplexity"
+	metricTaskAcc        = "templar_task_accuracy"
+	metricTaskErr        = "templar_task_accuracy_stderr"
+	metricTaskLikelihood = "templar_task_log_likelihood"
+	metricTaskDocuments  = "templar_task_documents"
+	metricTaskWindow     = "templar_task_window"
 )
 
 // All lists the metrics in the order of the documentation.
@@ -138,5 +145,10 @@ func All() []Metric {
 		{metricHeldOutPerplex, Gauge, "tokens", nil, "Perplexity on held-out text: e^loss."},
 		{metricHeldOutBits, Gauge, "bits", nil, "Loss on held-out text in bits for each byte of text."},
 		{metricHeldOutWindow, Gauge, "", nil, "Window after which held-out text was measured last."},
+		{metricTaskAcc, Gauge, "", []string{labelTask, labelMetric}, "Share of a multiple-choice task's documents that the model answered right after templar_task_window: acc, or acc_norm, by the likelihood of a character."},
+		{metricTaskErr, Gauge, "", []string{labelTask, labelMetric}, "Standard error of that share."},
+		{metricTaskLikelihood, Gauge, "nats", []string{labelTask}, "Mean log-likelihood of the task's right answers."},
+		{metricTaskDocuments, Gauge, "", []string{labelTask}, "Documents of the task that were measured."},
+		{metricTaskWindow, Gauge, "", nil, "Window after which tasks were measured last."},
 	}
 }

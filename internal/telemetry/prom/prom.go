@@ -264,3 +264,17 @@ func (v visitor) HeldOut(e telemetry.Event, h telemetry.HeldOut) {
 		v.set(e, metricHeldOutBits, h.BitsPerByte())
 	}
 }
+
+func (v visitor) Benchmarked(e telemetry.Event, b telemetry.Benchmarked) {
+	for _, t := range b.Tasks {
+		v.set(e, metricTaskAcc, t.Acc, t.Task, "acc")
+		v.set(e, metricTaskErr, t.AccErr, t.Task, "acc")
+		if metric, value := t.Main(); metric != "acc" {
+			v.set(e, metricTaskAcc, value, t.Task, metric)
+			v.set(e, metricTaskErr, t.NormErr, t.Task, metric)
+		}
+		v.set(e, metricTaskLikelihood, t.LogLikelihood, t.Task)
+		v.set(e, metricTaskDocuments, float64(t.Documents), t.Task)
+	}
+	v.set(e, metricTaskWindow, float64(e.Window))
+}

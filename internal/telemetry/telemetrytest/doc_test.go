@@ -163,6 +163,9 @@ func influxdb(t *testing.T) string {
 // glossary has the unit and the meaning of each field of our own measurements.
 func glossary() map[string][2]string {
 	return map[string][2]string{
+		"acc": {"", "share of the documents whose right answer was the most likely, 0 to 1"}, "acc_norm": {"", "likewise, by the likelihood of a character"},
+		"acc_stderr": {"", "standard error of acc"}, "acc_norm_stderr": {"", "standard error of acc_norm"}, "documents": {"", "of a task, measured"},
+		"log_likelihood": {"nats", "of the right answers, mean"}, "shots": {"", "worked examples before each question"},
 		"accepted": {"", "the chain accepted the weights"}, "aggregate_seconds": {"seconds", "to combine the gradients, as the Aggregate says"},
 		"batches": {"", "batches trained on"}, "binary_average": {"", "moving average of +1 and -1; -1 to 1"}, "bits_per_byte": {"bits", "loss for each byte of text"},
 		"block": {"", "block of the chain that has the weights"}, "bytes": {"bytes", "size of what was stored or fetched"},

@@ -2,6 +2,7 @@
 package telemetrytest
 
 import (
+	"math"
 	"time"
 
 	"templar/internal/score"
@@ -48,7 +49,11 @@ func Window(start, w protocol.Window, at time.Time) []telemetry.Event {
 		telemetry.Scored{Miners: Lines(w)},
 		telemetry.WeightsSet{Accepted: true, Block: uint64(w) * 7}, telemetry.WeightsSet{Reason: "too soon"},
 		telemetry.Audited{Honest: true, Gradients: 2}, applied, telemetry.Checkpointed{Prefix: "checkpoint/", Bytes: 2_000_000})
-	emit("evaluator-0", telemetry.Evaluator, 0, applied, telemetry.HeldOut{Loss: 2.4, Tokens: 1024, Bytes: 1024})
+	emit("evaluator-0", telemetry.Evaluator, 0, applied, telemetry.HeldOut{Loss: 2.4, Tokens: 1024, Bytes: 1024, Tasks: true},
+		telemetry.Benchmarked{Duration: 9 * time.Second, Tasks: []telemetry.TaskScore{
+			{Task: "hellaswag", Documents: 200, Acc: 0.26, AccErr: 0.031, Norm: 0.275, NormErr: 0.032, LogLikelihood: -61.5},
+			{Task: "mmlu", Shots: 5, Documents: 570, Acc: 0.245, AccErr: 0.018, Norm: math.NaN(), NormErr: math.NaN(), LogLikelihood: -1.41},
+		}})
 	return out
 }
 

@@ -204,9 +204,23 @@ func (r *recorder) HeldOut(e telemetry.Event, h telemetry.HeldOut) {
 		r.add("evaluator/custom_eval/bpb", h.BitsPerByte())
 		r.add("evaluator/custom_eval/total_bytes", h.Bytes)
 	}
-	// The number of updates that the measured model has had: 0 before the first window.
-	r.end(int64(e.Window) + 1 - int64(r.start))
+	if !h.Tasks {
+		r.endMeasured(e)
+	}
 }
+
+func (r *recorder) Benchmarked(e telemetry.Event, b telemetry.Benchmarked) {
+	r.add("evaluator/benchmark/num_tasks", len(b.Tasks))
+	for _, t := range b.Tasks {
+		metric, value := t.Main()
+		r.add("evaluator/benchmark/"+t.Task+"/"+metric+",none", value)
+	}
+	r.endMeasured(e)
+}
+
+// endMeasured ends the step of an evaluator: the number of updates that the measured model has had, 0 before the
+// first window.
+func (r *recorder) endMeasured(e telemetry.Event) { r.end(int64(e.Window) + 1 - int64(r.start)) }
 
 // Values are the values of one node's events, without the prefixes of their names.
 func Values(events []telemetry.Event) (out []Value) {

@@ -8,7 +8,7 @@ import type { Charts, Live, Node as NodeRow, Peer, View, Win } from "./types";
 let view: View | null = null;
 let received = 0; // when the view came, by this machine's clock
 
-const charts = new ChartSet({ loss: byId("loss"), load: byId("load"), time: byId("time") });
+const charts = new ChartSet({ loss: byId("loss"), load: byId("load"), time: byId("time"), tasks: byId("tasks") });
 
 function weightBar(w: number): HTMLElement {
   const bar = svg("svg", { viewBox: "0 0 60 8", width: 60, height: 8, "aria-hidden": "true" }, svg("rect", { width: 60, height: 8, rx: 3, class: "track" }),

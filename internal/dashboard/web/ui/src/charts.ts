@@ -59,14 +59,17 @@ export class ChartSet {
   private loss: Chart;
   private load: Chart;
   private time: Chart;
+  private tasks: Chart;
   private log = false;
   private nodes = "";
+  private measured = "";
   private charts: Charts | null = null;
 
-  constructor(hosts: { loss: HTMLElement; load: HTMLElement; time: HTMLElement }) {
+  constructor(private hosts: { loss: HTMLElement; load: HTMLElement; time: HTMLElement; tasks: HTMLElement }) {
     this.loss = new Chart(hosts.loss, 300);
     this.load = new Chart(hosts.load, 190);
     this.time = new Chart(hosts.time, 190);
+    this.tasks = new Chart(hosts.tasks, 260);
   }
 
   setLog(on: boolean): void {
@@ -76,7 +79,7 @@ export class ChartSet {
   }
 
   redraw(): void {
-    this.nodes = ""; // legends take their colours when they are made
+    this.nodes = this.measured = ""; // legends take their colours when they are made
     this.draw();
   }
 
@@ -94,6 +97,7 @@ export class ChartSet {
     const loss = [c.window, ...training, c.held_out] as uPlot.AlignedData;
     const load = [c.window, c.utilisation.map((v) => (v == null ? null : 100 * v))] as uPlot.AlignedData;
     const time = [c.window, c.seconds, c.skipped] as uPlot.AlignedData;
+    this.drawTasks(c);
     if (this.nodes !== names.join("\n") + "!") {
       this.nodes = names.join("\n") + "!";
       this.make(names, loss, load, time);
@@ -102,6 +106,23 @@ export class ChartSet {
     this.loss.set(loss);
     this.load.set(load);
     this.time.set(time);
+  }
+
+  // drawTasks draws the results of an evaluator, of which there are none in most runs: few points, joined by lines.
+  private drawTasks(c: Charts): void {
+    const names = Object.keys(c.tasks).sort();
+    (this.hosts.tasks.parentElement as HTMLElement).hidden = names.length === 0;
+    if (names.length === 0) return;
+    const data = [c.window, ...names.map((n) => c.tasks[n].map((v) => (v == null ? null : 100 * v)))] as uPlot.AlignedData;
+    if (this.measured === names.join("\n")) {
+      this.tasks.set(data);
+      return;
+    }
+    this.measured = names.join("\n");
+    this.tasks.make(names.map((label, i) => ({
+      label, stroke: colour(i), width: 1.6, dash: dashes[Math.floor(i / 7) % dashes.length], spanGaps: true,
+      value: (_u: uPlot, v: Maybe) => (v == null ? "–" : v.toFixed(1) + " %"), points: { show: true, size: 5 },
+    })), { y: { range: (_u, low, high) => (low == null ? [0, 100] : [Math.max(0, low - 2), Math.min(100, high + 2)]) } }, [axis(), axis((_u, s) => s.map((v) => v + " %"))], data);
   }
 
   private make(names: string[], loss: uPlot.AlignedData, load: uPlot.AlignedData, time: uPlot.AlignedData): void {
@@ -137,15 +158,17 @@ export function merge(all: Charts, update: Charts): Charts {
       if (at !== all.window.length - 1) return; // an old window that the view has left out
       at = all.window.length;
       all.window.push(w);
-      for (const n of Object.keys(all.training)) all.training[n].push(null);
+      for (const columns of [all.training, all.tasks]) for (const n of Object.keys(columns)) columns[n].push(null);
     }
     all.held_out[at] = update.held_out[i];
     all.utilisation[at] = update.utilisation[i];
     all.seconds[at] = update.seconds[i];
     all.skipped[at] = update.skipped[i];
-    for (const [n, column] of Object.entries(update.training)) {
-      if (!all.training[n]) all.training[n] = all.window.map(() => null);
-      all.training[n][at] = column[i];
+    for (const [into, from] of [[all.training, update.training], [all.tasks, update.tasks]]) {
+      for (const [n, column] of Object.entries(from)) {
+        if (!into[n]) into[n] = all.window.map(() => null);
+        into[n][at] = column[i];
+      }
     }
   });
   return all;

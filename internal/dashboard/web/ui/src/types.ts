@@ -14,7 +14,7 @@ export type Win = {
   window: number; held_out: Maybe; aggregate: string; state: string; nodes: number; apart: string[]; included: number[];
   skipped: Record<string, string>; seconds: Maybe; bytes: number;
 };
-export type Charts = { window: number[]; held_out: Maybe[]; utilisation: Maybe[]; seconds: Maybe[]; skipped: number[]; training: Record<string, Maybe[]> };
+export type Charts = { window: number[]; held_out: Maybe[]; utilisation: Maybe[]; seconds: Maybe[]; skipped: number[]; training: Record<string, Maybe[]>; tasks: Record<string, Maybe[]> };
 export type Note = { time: number; level: string; text: string };
 export type Run = {
   title: string; version: string; preset: string; seed: number; corpus: string; unit: string; parameters: number; start: number; windows: number;
