@@ -20,6 +20,7 @@ const (
 	KindReport     Kind = "report"
 	KindKey        Kind = "key"
 	KindClosing    Kind = "closing"
+	KindEvaluation Kind = "evaluation"
 )
 
 // Prefix returns the common prefix of all keys of a kind. Keys of other kinds may share it;
@@ -79,6 +80,9 @@ func RevealKey(w Window, uid UID) string {
 // evidence.
 func ClosingKey(w Window) string { return Key{Kind: KindClosing, Window: w}.String() }
 
+// EvaluationKey names an evaluator's results of the state after w, in its own bucket.
+func EvaluationKey(w Window) string { return Key{Kind: KindEvaluation, Window: w}.String() }
+
 // ArchiveKey names the aggregator's copy of a gradient that it included in w: with its key behind it.
 func ArchiveKey(w Window, uid UID) string {
 	return Key{Kind: KindArchive, Window: w, UID: uid}.String()
@@ -115,7 +119,7 @@ func ParseKey(key string) (k Key, ok bool) {
 	}
 	k.Kind = Kind(fields[0])
 	switch k.Kind {
-	case KindGradient, KindSample, KindArchive, KindAggregate, KindCheckpoint, KindPeers, KindReport, KindKey, KindClosing:
+	case KindGradient, KindSample, KindArchive, KindAggregate, KindCheckpoint, KindPeers, KindReport, KindKey, KindClosing, KindEvaluation:
 	default:
 		return Key{}, false
 	}

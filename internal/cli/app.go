@@ -125,7 +125,7 @@ Without arguments it says what can be done in this folder.`)
 		a.localnet(std), runGroup(std, b), initGroup(std, b), simCommand(std, b), a.lab(std), generate(b),
 		a.role(std, telemetry.Miner), a.role(std, telemetry.Validator), a.role(std, telemetry.Aggregator), a.role(std, telemetry.Evaluator),
 		chainGroup(std, b), storeGroup(std, b), walletGroup(), inspect(b), vectorsGroup(), a.version(),
-		statusCommand(), a.open(std), explainCommand(std, b), verifyCommand(std, b), evalCommand(b), modelGroup(), datasetGroup(std, b), withNode(withClocks(withDevices(doctor()), b), std, b), engineGroup(),
+		statusCommand(), a.open(std), explainCommand(std, b), verifyCommand(std, b), resultsCommand(std, b), evalCommand(std, b), modelGroup(), datasetGroup(std, b), withNode(withClocks(withDevices(doctor()), b), std, b), engineGroup(),
 	)
 	completeFlags(root, b)
 	return root
@@ -134,7 +134,7 @@ Without arguments it says what can be done in this folder.`)
 // pathFlags name files and folders.
 var pathFlags = []string{
 	"config", "corpus", "data-dir", "dir", "file", "genesis", "gradients", "home", "json", "model", "out", "params", "plot",
-	"read-secret-file", "run", "save", "secret-file", "text", "theta-0", "tokenizer", "wallet.path",
+	"read-secret-file", "run", "save", "secret-file", "tasks", "text", "theta-0", "tokenizer", "wallet.path",
 }
 
 // expandPaths reads a "~" in flags that name files, which shells leave alone in --flag=~/x.

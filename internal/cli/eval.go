@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"templar/internal/engine"
 	"templar/internal/model"
 	"templar/internal/node"
+	"templar/internal/tasks"
 	"templar/protocol"
 )
 
@@ -25,6 +27,8 @@ type loaded struct {
 
 type evalFlags struct {
 	dir, text, gradients string
+	tasks                string
+	chosen               tasks.Options
 	length, batch        int
 	json                 bool
 	engine               node.EngineOptions
@@ -40,14 +44,24 @@ type evaluation struct {
 	BLAS       string  `json:"blas"`
 }
 
-func evalCommand(b *node.Backends) *cobra.Command {
+func evalCommand(std Std, b *node.Backends) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "eval", Short: "Measure a model's loss, and its gradients, on a text",
-		Long: `Measure how well a model predicts a text: the mean loss in nats a token, perplexity and
-speed. The text is cut into sequences, each seen on its own. With --gradients, also write
-the gradient of the mean loss for every tensor, as safetensors.`,
+		Use: "eval", Short: "Measure a model on a text, or on multiple-choice tasks",
+		Long: `With --text, measure how well a model predicts a text: the mean loss in nats a token,
+perplexity and speed. The text is cut into sequences, each seen on its own. With
+--gradients, also write the gradient of the mean loss for every tensor, as safetensors.
+
+With --tasks, measure how often the model finds the right answer of a question the most
+likely one. Name the files of the tasks, which are JSON lines with the fields that the data
+sets have on Hugging Face: HellaSwag, PIQA, ARC, OpenBookQA, WinoGrande and MMLU, this one
+also as its authors' folder of CSV files. A folder stands for all TASK.jsonl in it. Prompts
+and rules are those of lm-evaluation-harness, and so are the numbers: acc, acc_norm (the
+likelihood of a character), and the standard error of each. Nothing is downloaded.
+Ctrl-C ends the measurement and prints the result of the documents that are done.`,
 		Example: `  templar eval --model templar-localnet/model --text book.txt
-  templar eval --model m --text book.txt --gradients grads.safetensors --json`,
+  templar eval --model m --text book.txt --gradients grads.safetensors --json
+  templar eval --model m --tasks hellaswag=hellaswag_val.jsonl,piqa=piqa_val.jsonl --limit 500
+  templar eval --model m --tasks tasks/ --mmlu-shots 5 --device cuda`,
 		Args: noArgs,
 	}
 	var o evalFlags
@@ -56,6 +70,9 @@ the gradient of the mean loss for every tensor, as safetensors.`,
 	f.StringVar(&o.dir, "model", "", "folder of the model")
 	f.StringVar(&o.text, "text", "", "file with the text; - reads standard input")
 	f.StringVar(&o.gradients, "gradients", "", "file to write gradients to")
+	f.StringVar(&o.tasks, "tasks", "", "NAME=FILE with commas between, or a folder; NAME is one of "+strings.Join(tasks.Names(), ", "))
+	f.IntVar(&o.chosen.Limit, "limit", 0, "documents of each task, and of each subject of mmlu: the first ones (default all)")
+	f.IntVar(&o.chosen.MMLUShots, "mmlu-shots", 0, "worked examples before each question of mmlu, from its dev split: 0 to 5")
 	f.IntVar(&o.length, "sequence-length", 0, "tokens of a sequence (default the model's most, up to 1024)")
 	f.IntVar(&o.batch, "batch", 8, "sequences at once")
 	f.BoolVar(&o.json, "json", false, "print JSON")
@@ -67,10 +84,17 @@ the gradient of the mean loss for every tensor, as safetensors.`,
 		switch {
 		case o.dir == "":
 			return usagef("--model: missing: name the folder of a model")
-		case o.text == "":
-			return usagef("--text: missing: name a file with text")
+		case (o.text == "") == (o.tasks == ""):
+			return usagef("name what to measure: either --text FILE or --tasks FILES")
+		case o.tasks != "" && o.gradients != "":
+			return usagef("--gradients: there are gradients of a text only: name one with --text")
+		case o.tasks == "" && o.chosen != (tasks.Options{}):
+			return usagef("--limit and --mmlu-shots are for --tasks")
 		case o.length < 0 || o.batch < 1 || o.engine.Threads < 0:
 			return usagef("--sequence-length, --batch and --threads must be positive")
+		}
+		if o.tasks != "" {
+			return evaluateTasks(cmd, std, b, o)
 		}
 		return evaluate(cmd, b, o)
 	}

@@ -14,6 +14,7 @@ import (
 	"templar/internal/checkpoint"
 	"templar/internal/node"
 	windowreport "templar/internal/report"
+	"templar/internal/results"
 	"templar/internal/run"
 	"templar/internal/store/fs"
 	"templar/method"
@@ -161,6 +162,7 @@ func inspectDocument(file string, b []byte) inspected {
 		{wire.DomainStartWindow, &wire.StartWindow{}},
 		{wire.DomainPeers, &wire.PeerList{}},
 		{windowreport.Domain, &windowreport.Report{}},
+		{results.Domain, &results.Record{}},
 	} {
 		hotkey, err := wire.Open(d.domain, b, d.into)
 		if err == nil {

@@ -27,13 +27,15 @@ bucket of its own, and applies the window's update.`
 			`A validator evaluates miners' gradients on data drawn by a verifiable random function, keeps
 their ratings, and sets weights on the chain.`
 	case telemetry.Evaluator:
-		return "Follow a run, and measure its model on held-out text",
+		return "Follow a run, and measure its model on held-out text and tasks",
 			`An evaluator follows a run from outside and measures the model after each window on the
 dataset's held-out text, on which no miner trains: loss (nats a token), perplexity and bits a
-byte. It needs the read keys of the aggregator bucket and of the dataset bucket, and a hotkey
-of any kind: it is not registered on the chain, uploads nothing and changes nothing. Results
-are logged, and sent to InfluxDB when that is set. After a stop it continues from the newest
-checkpoint.`
+byte; with --tasks, also multiple-choice tasks at each checkpoint, as "templar eval --tasks"
+does. It needs the read keys of the aggregator bucket and of the dataset bucket, and a hotkey
+of any kind: it is not registered on the chain and changes nothing. Results are signed, kept in
+the data directory, and published in a bucket of its own when buckets.results names one ("templar
+results" reads them); they are logged, and sent to the servers of telemetry. After a stop it
+measures nothing twice.`
 	}
 	return "Combine each window's gradients into one signed update",
 		`An aggregator gathers the selected peers' gradients after each window and publishes one

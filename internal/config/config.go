@@ -173,11 +173,13 @@ func (c Chain) Genesis() (h protocol.Hash, err error) {
 	return h, nil
 }
 
-// Buckets are the three kinds of bucket that a node works with.
+// Buckets are the kinds of bucket that a node works with.
 type Buckets struct {
 	// Gradients is the node's own: it writes with the write key, and commits the read
 	// key to the chain for everybody. An aggregator has none.
 	Gradients OwnBucket `koanf:"gradients"`
+	// Results is where an evaluator publishes its signed results; none: it keeps them in its data directory.
+	Results OwnBucket `koanf:"results"`
 	// Dataset holds the token shards; read only. An aggregator needs none.
 	Dataset Bucket `koanf:"dataset"`
 	// Mirrors hold the same shards: what Dataset lacks, or has damaged, is read there.
@@ -256,9 +258,17 @@ type Options struct {
 	// Batches that a miner trains on in a window at most; 0 means until its pages or the
 	// window end. Batches of held-out text that an evaluator measures each time; 0 means 8.
 	Batches int `koanf:"batches"`
-	// Tokenizer is the tokenizer.json of the dataset, by which an evaluator counts bytes. A
-	// dataset of bytes needs none.
+	// Tokenizer is the tokenizer.json of the dataset, by which an evaluator counts bytes and encodes
+	// tasks. A dataset of bytes needs none.
 	Tokenizer string `koanf:"tokenizer"`
+	// Tasks are an evaluator's multiple-choice tasks: NAME=FILE with commas between, or a folder.
+	Tasks string `koanf:"tasks"`
+	// TasksEvery is how many windows lie between two measurements of tasks; 0 means checkpoint_frequency.
+	TasksEvery uint64 `koanf:"tasks_every"`
+	// TaskLimit is how many documents of each task are measured, the first ones, of MMLU for each subject; 0 means all.
+	TaskLimit int `koanf:"task_limit"`
+	// MMLUShots is how many worked examples stand before each question of MMLU, 0 to 5.
+	MMLUShots int `koanf:"mmlu_shots"`
 }
 
 // DeviceName is the name in Options.Device, without what follows a colon. A number, as CUDA_DEVICE may

@@ -7,8 +7,8 @@ import (
 )
 
 // flagKeys returns the flags of a role, each with the key that it sets. An aggregator has
-// no model, no dataset and no bucket of its own, and so none of their flags; an evaluator has
-// no bucket of its own and gathers nothing.
+// no model, no dataset and no bucket of its own, and so none of their flags; an evaluator
+// gathers nothing, and only its own bucket is for results.
 func flagKeys(role telemetry.Role) map[string]string {
 	keys := map[string]string{
 		"name": "name", "data-dir": "data_dir", "run": "run",
@@ -25,6 +25,7 @@ func flagKeys(role telemetry.Role) map[string]string {
 			delete(keys, gathering)
 		}
 		keys["every"], keys["batches"], keys["tokenizer"] = "options.every", "options.batches", "options.tokenizer"
+		keys["tasks"], keys["tasks-every"], keys["limit"], keys["mmlu-shots"] = "options.tasks", "options.tasks_every", "options.task_limit", "options.mmlu_shots"
 	}
 	if role != telemetry.Aggregator {
 		keys["device"], keys["threads"], keys["blas"] = "options.device", "options.threads", "options.blas"
@@ -52,10 +53,11 @@ func bucketFlags(role telemetry.Role) (out []bucketFlag) {
 		keys       []bucketFlag
 	}{
 		{"gradients", "own bucket", []bucketFlag{{"read", "id of the key that peers read with"}, {"write", "id of the key that this node writes with"}}},
+		{"results", "bucket for results", []bucketFlag{{"read", "id of the key that others read with"}, {"write", "id of the key that this node writes with"}}},
 		{"dataset", "dataset bucket", []bucketFlag{{"key", "id of the key that reads"}}},
 		{"aggregator", "aggregator bucket", []bucketFlag{{"key", "id of the key; only an aggregator's writes"}}},
 	} {
-		if (role == telemetry.Aggregator && b.name != "aggregator") || (role == telemetry.Evaluator && b.name == "gradients") {
+		if (role == telemetry.Aggregator && b.name != "aggregator") || (role == telemetry.Evaluator && b.name == "gradients") || (role != telemetry.Evaluator && b.name == "results") {
 			continue
 		}
 		at := "buckets." + b.name + "."
@@ -112,7 +114,11 @@ func RoleFlags(f *pflag.FlagSet, role telemetry.Role) {
 	if role == telemetry.Evaluator {
 		f.Uint64("every", 0, "windows from one measurement to the next (default 1)")
 		f.Int("batches", 0, "batches of held-out text to measure each time (default 8)")
-		f.String("tokenizer", "", "tokenizer.json of the dataset, to count bytes (not needed for a dataset of bytes)")
+		f.String("tokenizer", "", "tokenizer.json of the dataset, to count bytes and encode tasks (not needed for a dataset of bytes)")
+		f.String("tasks", "", "multiple-choice tasks: NAME=FILE with commas between, or a folder (see \"templar eval --help\")")
+		f.Uint64("tasks-every", 0, "windows from one measurement of tasks to the next (default checkpoint_frequency)")
+		f.Int("limit", 0, "documents of each task, and of each subject of mmlu: the first ones (default all)")
+		f.Int("mmlu-shots", 0, "worked examples before each question of mmlu, 0 to 5")
 	} else {
 		f.String("peers", "", "gather from these uids only: 1,2,3")
 		f.Bool("test", false, "use all peers, without the lead validator's selection")

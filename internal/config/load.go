@@ -178,7 +178,7 @@ const r2Endpoint = "https://%s.r2.cloudflarestorage.com"
 // resolve replaces a source's names for endpoints by the endpoints, so that a network
 // or account from the environment overrides an endpoint from the file.
 func resolve(given map[string]any) {
-	for _, bucket := range []string{"buckets.gradients.", "buckets.dataset.", "buckets.aggregator."} {
+	for _, bucket := range []string{"buckets.gradients.", "buckets.results.", "buckets.dataset.", "buckets.aggregator."} {
 		account, ok := given[bucket+"account_id"].(string)
 		if _, explicit := given[bucket+"endpoint"]; ok && account != "" && !explicit {
 			given[bucket+"endpoint"] = fmt.Sprintf(r2Endpoint, account)

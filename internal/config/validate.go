@@ -40,6 +40,8 @@ func (n *Node) Validate(role telemetry.Role, b Build) error {
 		}
 		if role != telemetry.Evaluator {
 			v.ownBucket("buckets.gradients", n.Buckets.Gradients)
+		} else if n.Buckets.Results != (OwnBucket{}) {
+			v.ownBucket("buckets.results", n.Buckets.Results)
 		}
 	}
 	return errors.Join(v.faults...)
@@ -169,6 +171,12 @@ func (v *validator) engine(o Options) {
 	}
 	if _, err := userfile.Size(o.Memory); err != nil {
 		v.fault("options.memory", "%v", err)
+	}
+	if o.TaskLimit < 0 {
+		v.fault("options.task_limit", "must not be negative")
+	}
+	if o.MMLUShots < 0 || o.MMLUShots > 5 {
+		v.fault("options.mmlu_shots", "want 0 to 5")
 	}
 	if o.Batches < 0 {
 		v.fault("options.batches", "must not be negative")

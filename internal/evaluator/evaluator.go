@@ -1,7 +1,8 @@
 // Package evaluator is the role that measures the model: it follows a run with the read keys of
 // the dataset and aggregator buckets, and measures the loss on the dataset's held-out text, on
-// which no miner trains. It has no slot on the chain and no bucket, and does not influence the
-// run.
+// which no miner trains, and multiple-choice tasks. It signs its results, and publishes them in a
+// bucket of its own if it has one (docs/spec/results.md). It has no slot on the chain, and does not
+// influence the run.
 package evaluator
 
 import (
@@ -21,6 +22,8 @@ import (
 	"templar/internal/role"
 	"templar/internal/run"
 	"templar/internal/schedule"
+	"templar/internal/store"
+	"templar/internal/tasks"
 	"templar/internal/telemetry"
 	"templar/protocol"
 )
@@ -41,6 +44,10 @@ type Config struct {
 	// Batches to measure each time, of run.BatchSize sequences; 0 means 8. Those of the state
 	// before the first window and of that after the last are up to 128.
 	Batches int
+	// Tasks are measured too, after every TasksEvery windows, 0: every checkpoint_frequency, which is
+	// how often validators keep a checkpoint, and before the first and after the last.
+	Tasks      []*tasks.Set
+	TasksEvery uint64
 }
 
 // Deps are the parts that an evaluator works with.
@@ -53,8 +60,11 @@ type Deps struct {
 	Finder    checkpoint.Finder
 	Engine    engine.Engine
 	Data      *data.Dataset
-	// Tokenizer is the dataset's, by which bytes are counted; nil: not known.
+	// Tokenizer is the dataset's, by which bytes are counted and tasks are encoded; nil: not known.
 	Tokenizer data.Tokenizer
+	Signer    protocol.Signer
+	Local     store.Bucket // its own directory, where it keeps its results
+	Own       store.Bucket // where it publishes them; nil: nowhere
 	Log       *slog.Logger
 	Events    telemetry.Reporter
 }
@@ -69,6 +79,8 @@ type Evaluator struct {
 	model        *replica.Replica
 	stop         protocol.Window // the first window that is not followed
 	full, sample []engine.Batch
+	tooFar       bool                     // behind to continue from the last result
+	published    map[protocol.Window]bool // nil: not known
 }
 
 // New returns an evaluator that Run starts.
@@ -76,6 +88,9 @@ func New(cfg Config, d Deps) *Evaluator {
 	cfg.Every = max(cfg.Every, 1)
 	if cfg.Batches == 0 {
 		cfg.Batches = defaultBatches
+	}
+	if cfg.TasksEvery == 0 {
+		cfg.TasksEvery = d.Params.CheckpointFrequency
 	}
 	e := &Evaluator{Deps: d, cfg: cfg}
 	e.Events, e.progress = role.Watch(d.Events)
@@ -102,17 +117,22 @@ func (e *Evaluator) Run(ctx context.Context) error {
 			return fmt.Errorf("evaluator: %w", err)
 		}
 		if err := loop.Repeat(ctx, func() bool { return e.model.Next() < e.stop }, e.window); err != nil {
+			e.tooFar = errors.Is(err, replica.ErrPruned)
 			return err
 		}
-		return e.measure(ctx, e.model.Next()-1, e.full)
+		return e.measure(ctx, e.full, e.cfg.Tasks)
 	})
+	if err == nil {
+		err = e.publish(ctx)
+	}
 	if err == nil {
 		e.Events.Phase(e.model.Next()-1, "done")
 	}
 	return err
 }
 
-// join restores the newest state, and measures it if it is theta_0.
+// join restores a state: the newest one that is not after the last result, so that no state in
+// between is left out, or else the newest. It measures it if it is due and was not.
 func (e *Evaluator) join(ctx context.Context) error {
 	e.Events.Phase(0, "starting")
 	tokens, err := e.Data.HeldOut(ctx)
@@ -123,20 +143,60 @@ func (e *Evaluator) join(ctx context.Context) error {
 	if len(all) == 0 {
 		return errors.New("the dataset has no held-out text to measure: build it with one")
 	}
+	if len(e.cfg.Tasks) > 0 && e.Tokenizer == nil {
+		return errors.New("tasks are encoded with the tokenizer of the dataset: name its tokenizer.json with --tokenizer")
+	}
 	e.full, e.sample = Spread(all, FullBatches), Spread(all, e.cfg.Batches)
 	start, err := role.AwaitStart(ctx, e.Board, e.Log, e.Events)
 	if err != nil {
 		return err
 	}
-	model, s, err := resume.Restore(ctx, e.Finder, e.Events, start, resume.Any)
+	last, err := e.lastResult(ctx)
+	if err != nil {
+		return err
+	}
+	next := resume.Any
+	if last != nil && !e.tooFar {
+		next = last.Window + 1
+	}
+	model, s, err := resume.Restore(ctx, e.Finder, e.Events, start, next)
 	if err != nil {
 		return err
 	}
 	e.model, e.stop = model, schedule.StopAfter(start.StartWindow, e.cfg.Windows)
-	if s.Next > s.Start {
-		return nil
+	if last != nil {
+		e.reportGap(last.Window+1, s.Next-1)
 	}
-	return e.measure(ctx, s.Start-1, e.full)
+	return e.due(ctx)
+}
+
+// reportGap logs that states after the windows from on, before another, were due and are not measured.
+func (e *Evaluator) reportGap(from, before protocol.Window) {
+	left := 0
+	for w := from; w < before; w++ {
+		if (uint64(w)+1-uint64(e.model.Start()))%e.cfg.Every == 0 {
+			left++
+		}
+	}
+	if left > 0 {
+		e.Log.Warn("states are left out: there is no checkpoint before them any more", "states", left, "from", from, "to", before-1)
+	}
+}
+
+// due measures the state if that is due. That of theta_0, which all others are compared with, is measured at length.
+func (e *Evaluator) due(ctx context.Context) error {
+	step := e.model.Step()
+	sets := e.cfg.Tasks
+	if step%e.cfg.TasksEvery != 0 {
+		sets = nil
+	}
+	switch {
+	case step == 0:
+		return e.measure(ctx, e.full, sets)
+	case step%e.cfg.Every == 0 || sets != nil:
+		return e.measure(ctx, e.sample, sets)
+	}
+	return nil
 }
 
 // Spread picks n batches at equal distances, or all when there are fewer.
@@ -172,37 +232,7 @@ func (e *Evaluator) window(ctx context.Context) error {
 	}
 	_, err = e.model.Follow(ctx, e.Source, target, e.Schedule.AggregateDeadline(end), func(a *run.Aggregate, hash protocol.Hash, size int64) error {
 		e.Events.Emit(a.Window, e.model.Applied(a, hash, size))
-		if e.model.Step()%e.cfg.Every != 0 {
-			return nil
-		}
-		return e.measure(ctx, a.Window, e.sample)
+		return e.due(ctx)
 	})
 	return err
-}
-
-// measure reports the loss on held-out text after window w.
-func (e *Evaluator) measure(ctx context.Context, w protocol.Window, batches []engine.Batch) error {
-	e.Events.Phase(w, "measuring")
-	if err := e.Engine.Load(ctx, e.model.Params()); err != nil {
-		return err
-	}
-	sum, err := engine.Losses(ctx, e.Engine, batches)
-	if err != nil {
-		return fmt.Errorf("measure held-out text: %w", err)
-	}
-	h := telemetry.HeldOut{Loss: sum.Mean(), Tokens: sum.Tokens, Bytes: e.size(batches)}
-	e.Events.Emit(w, h)
-	return nil
-}
-
-// size is the number of bytes of text in the measured tokens; 0 when unknown.
-func (e *Evaluator) size(batches []engine.Batch) (n int64) {
-	if e.Tokenizer == nil {
-		return 0
-	}
-	for _, b := range batches {
-		counted := slices.DeleteFunc(slices.Clone(b.Targets), func(t int32) bool { return t == engine.Ignore })
-		n += int64(len(e.Tokenizer.Decode(counted)))
-	}
-	return n
 }

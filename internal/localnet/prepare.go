@@ -228,7 +228,7 @@ func (b *builder) createKeys(objects, file string) error {
 	b.keys = make(map[string]config.Key)
 	b.store = config.StoreServer{Dir: objects, Buckets: []string{datasetBucket, aggregatorBucket}}
 	for _, m := range b.network.names() {
-		if m.role == telemetry.Miner || m.role == telemetry.Validator {
+		if m.role != telemetry.Aggregator {
 			b.store.Buckets = append(b.store.Buckets, m.name)
 		}
 	}
@@ -376,11 +376,16 @@ func (b *builder) buckets(m member) config.Buckets {
 	case telemetry.Aggregator:
 		c.Aggregator = bucket(aggregatorBucket, "write")
 	case telemetry.Miner, telemetry.Validator:
-		c.Gradients = config.OwnBucket{
-			Endpoint: b.endpoint(), Name: m.name, Read: b.keys[m.name+"/read"], Write: b.keys[m.name+"/write"],
-		}
+		c.Gradients = b.own(m)
+	case telemetry.Evaluator:
+		c.Results = b.own(m)
 	}
 	return c
+}
+
+// own is a member's bucket.
+func (b *builder) own(m member) config.OwnBucket {
+	return config.OwnBucket{Endpoint: b.endpoint(), Name: m.name, Read: b.keys[m.name+"/read"], Write: b.keys[m.name+"/write"]}
 }
 
 // chain is how a node finds the network's chain.

@@ -20,6 +20,7 @@ import (
 	"templar/internal/parts"
 	"templar/internal/role"
 	"templar/internal/store"
+	"templar/internal/tasks"
 	"templar/internal/telemetry"
 	"templar/internal/tokenizer"
 	"templar/internal/userfile"
@@ -121,6 +122,9 @@ func (n *Node) place(s *parts.Spec, c config.Node, d *Buckets, env Env) (err err
 	s.Buckets = parts.Buckets{
 		Dialer: d, Owned: owned{d, &n.closers}, Dataset: datasets(c.Buckets),
 		Aggregator: c.Buckets.Aggregator.Location(), Own: c.Buckets.Gradients.Writing(), AsPeer: c.Buckets.Gradients.Reading(),
+	}
+	if s.Role == telemetry.Evaluator {
+		s.Buckets.Own, s.Buckets.AsPeer = c.Buckets.Results.Writing(), store.Location{}
 	}
 	if env.Disturb != nil {
 		s.Buckets.Disturb = func(_ store.Location, b store.Bucket) store.Bucket { return env.Disturb(b) }
@@ -259,7 +263,11 @@ func work(ctx context.Context, c config.Node, r telemetry.Role, env Env, console
 	if err != nil {
 		return err
 	}
-	node, err := n.Work(r, chosen(c.Options))
+	var node parts.Worker
+	options, err := chosen(c.Options)
+	if err == nil {
+		node, err = n.Work(r, options)
+	}
 	if err == nil {
 		defer console.announce(c.DataDir, env)()
 		err = n.run(ctx, node, env.Monitor)
@@ -277,6 +285,15 @@ func (n *Node) run(ctx context.Context, w parts.Worker, m *Monitor) error {
 }
 
 // chosen returns the operator's options for a role.
-func chosen(o config.Options) role.Config {
-	return role.Config{Windows: o.Windows, Theta0: o.Theta0, Every: o.Every, Batches: o.Batches, HeldOutBatches: o.Batches, AllPeers: o.Test, Peers: o.Peers, StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers)}
+func chosen(o config.Options) (role.Config, error) {
+	c := role.Config{
+		Windows: o.Windows, Theta0: o.Theta0, Every: o.Every, Batches: o.Batches, HeldOutBatches: o.Batches, AllPeers: o.Test, Peers: o.Peers,
+		StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers), TasksEvery: o.TasksEvery,
+	}
+	if o.Tasks == "" {
+		return c, nil
+	}
+	var err error
+	c.Tasks, err = tasks.OpenAll(o.Tasks, tasks.Options{Limit: o.TaskLimit, MMLUShots: o.MMLUShots})
+	return c, err
 }

@@ -76,7 +76,7 @@ type Buckets struct {
 	Requests int
 
 	Aggregator  store.Location
-	Own, AsPeer store.Location   // with the key that writes, and the key that is committed
+	Own, AsPeer store.Location   // with the key that writes, and the key that is committed; an evaluator may have the former
 	Dataset     []store.Location // the dataset's bucket and its mirrors
 }
 
@@ -128,6 +128,11 @@ func Build(ctx context.Context, s Spec) (_ Parts, err error) {
 			return p, err
 		}
 		if p.OwnAsPeer, err = open("own", read, b.AsPeer); err != nil {
+			return p, err
+		}
+	}
+	if !s.Needs.Member && b.Own != (store.Location{}) { // an evaluator's, which no peer reads
+		if p.Own, err = open("own", write, b.Own); err != nil {
 			return p, err
 		}
 	}

@@ -142,7 +142,7 @@ func (p Parts) ForAggregator() aggregator.Deps {
 func (p Parts) ForEvaluator() evaluator.Deps {
 	return evaluator.Deps{
 		Run: p.Run, Schedule: p.Schedule(), Directory: p.Directory, Board: p.Board(), Source: p.Source(), Finder: p.Finder(),
-		Engine: p.Engine, Data: p.Data, Tokenizer: p.Tokenizer, Log: p.Log, Events: p.Events,
+		Engine: p.Engine, Data: p.Data, Tokenizer: p.Tokenizer, Signer: p.Signer, Local: p.Local, Own: p.Own, Log: p.Log, Events: p.Events,
 	}
 }
 
@@ -162,7 +162,7 @@ func (p Parts) Work(r telemetry.Role, c role.Config) (Worker, error) {
 	case telemetry.Aggregator:
 		return aggregator.New(c, p.ForAggregator()), nil
 	case telemetry.Evaluator:
-		return evaluator.New(evaluator.Config{Windows: c.Windows, Every: c.Every, Batches: c.HeldOutBatches}, p.ForEvaluator()), nil
+		return evaluator.New(evaluator.Config{Windows: c.Windows, Every: c.Every, Batches: c.HeldOutBatches, Tasks: c.Tasks, TasksEvery: c.TasksEvery}, p.ForEvaluator()), nil
 	}
 	return nil, fmt.Errorf("no role %q", r)
 }

@@ -16,6 +16,7 @@ import (
 	"templar/internal/mailbox"
 	"templar/internal/schedule"
 	"templar/internal/store"
+	"templar/internal/tasks"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -42,6 +43,9 @@ type Config struct {
 	// so many batches; 0 means its own choice.
 	Every          uint64
 	HeldOutBatches int
+	// Tasks and TasksEvery are an evaluator's too: what it measures after each so many windows.
+	Tasks      []*tasks.Set
+	TasksEvery uint64
 }
 
 // Gathers is where gathered payloads are kept: in local, or, as nil, nowhere.
