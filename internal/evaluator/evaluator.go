@@ -123,9 +123,6 @@ func (e *Evaluator) Run(ctx context.Context) error {
 		return e.measure(ctx, e.full, e.cfg.Tasks)
 	})
 	if err == nil {
-		err = e.publish(ctx)
-	}
-	if err == nil {
 		e.Events.Phase(e.model.Next()-1, "done")
 	}
 	return err

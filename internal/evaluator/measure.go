@@ -238,6 +238,9 @@ func (e *Evaluator) publish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(all) == 0 {
+		return nil
+	}
 	if e.published == nil {
 		there, err := evaluations(ctx, e.Own)
 		if err != nil {

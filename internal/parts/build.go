@@ -131,7 +131,7 @@ func Build(ctx context.Context, s Spec) (_ Parts, err error) {
 			return p, err
 		}
 	}
-	if !s.Needs.Member && b.Own != (store.Location{}) { // an evaluator's, which no peer reads
+	if s.Role == telemetry.Evaluator && b.Own != (store.Location{}) { // no peer reads it
 		if p.Own, err = open("own", write, b.Own); err != nil {
 			return p, err
 		}

@@ -38,6 +38,10 @@ const manyRequests = 1 << 12
 // parts are those of a process.
 func (n *Node) parts(p *process) (parts.Parts, error) {
 	net := n.net
+	var own store.Location // an evaluator publishes nothing here
+	if parts.Of(n.Role).Member {
+		own = location(n.Name, true)
+	}
 	d, err := parts.Build(detached(p.ctx), parts.Spec{
 		Name: n.Name, Role: n.Role, Needs: parts.Of(n.Role), Run: net.run, Signer: n.signer, UID: n.UID,
 		Clock: nodeClock{p, &n.ahead}, Chain: chainView{n, p}, Engine: n.engine(p), Local: n.disk(p),
@@ -46,7 +50,7 @@ func (n *Node) parts(p *process) (parts.Parts, error) {
 		Buckets: parts.Buckets{
 			Dialer: net.store, Disturb: n.remote(p), Retry: store.RetryPolicy{Rand: n.rand.Float64}, Requests: manyRequests,
 			Aggregator: location(harness.AggregatorBucket, n.Role == telemetry.Aggregator),
-			Own:        location(n.Name, true), AsPeer: location(n.Name, false), Dataset: []store.Location{location(harness.DatasetBucket, false)},
+			Own:        own, AsPeer: location(n.Name, false), Dataset: []store.Location{location(harness.DatasetBucket, false)},
 		},
 	})
 	if err != nil {
