@@ -17,7 +17,7 @@ func TestKeysSayWhatTheyName(t *testing.T) {
 		ArchiveKey(w, uid):                        {"archive-1234-56-v2", Key{Kind: KindArchive, Window: w, UID: uid}},
 		AggregateKey(w, 3):                        {"aggregator-1234-t3-v2", Key{Kind: KindAggregate, Window: w, Term: 3}},
 		AggregateKey(w, 0):                        {"aggregator-1234-v2", Key{Kind: KindAggregate, Window: w}},
-		EvaluationKey(w):                         {"evaluation-1234-v2", Key{Kind: KindEvaluation, Window: w}},
+		EvaluationKey(w):                          {"evaluation-1234-v2", Key{Kind: KindEvaluation, Window: w}},
 		PeersKey(w):                               {"peers_1234_v2.json", Key{Kind: KindPeers, Window: w}},
 		CheckpointPrefix(w) + "model.safetensors": {"checkpoint-1234-v2/model.safetensors", Key{Kind: KindCheckpoint, Window: w}},
 		GradientKey(math.MaxUint64, math.MaxUint16): {"gradient-18446744073709551615-65535-v2",
