@@ -111,6 +111,11 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 			return nil, err
 		}
 	}
+	if o := c.Options; r == telemetry.Evaluator && o.Tasks != "" {
+		if n.Tasks, err = tasks.OpenAll(o.Tasks, tasks.Options{Limit: o.TaskLimit, MMLUShots: o.MMLUShots}); err != nil {
+			return nil, err
+		}
+	}
 	if env.Alter != nil {
 		n.Parts = env.Alter(n.Parts)
 	}
@@ -263,11 +268,7 @@ func work(ctx context.Context, c config.Node, r telemetry.Role, env Env, console
 	if err != nil {
 		return err
 	}
-	var node parts.Worker
-	options, err := chosen(c.Options)
-	if err == nil {
-		node, err = n.Work(r, options)
-	}
+	node, err := n.Work(r, chosen(c.Options))
 	if err == nil {
 		defer console.announce(c.DataDir, env)()
 		err = n.run(ctx, node, env.Monitor)
@@ -285,15 +286,9 @@ func (n *Node) run(ctx context.Context, w parts.Worker, m *Monitor) error {
 }
 
 // chosen returns the operator's options for a role.
-func chosen(o config.Options) (role.Config, error) {
-	c := role.Config{
+func chosen(o config.Options) role.Config {
+	return role.Config{
 		Windows: o.Windows, Theta0: o.Theta0, Every: o.Every, Batches: o.Batches, HeldOutBatches: o.Batches, AllPeers: o.Test, Peers: o.Peers,
 		StoreGathers: o.StoreGathers, KeepGathers: protocol.Window(o.KeepGathers), TasksEvery: o.TasksEvery,
 	}
-	if o.Tasks == "" {
-		return c, nil
-	}
-	var err error
-	c.Tasks, err = tasks.OpenAll(o.Tasks, tasks.Options{Limit: o.TaskLimit, MMLUShots: o.MMLUShots})
-	return c, err
 }

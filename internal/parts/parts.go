@@ -26,6 +26,7 @@ import (
 	"templar/internal/run"
 	"templar/internal/schedule"
 	"templar/internal/store"
+	"templar/internal/tasks"
 	"templar/internal/telemetry"
 	"templar/internal/validator"
 	"templar/protocol"
@@ -50,6 +51,7 @@ type Parts struct {
 	Data   *data.Dataset
 	// Tokenizer is the dataset's, for an evaluator that counts bytes; nil: not known.
 	Tokenizer data.Tokenizer
+	Tasks     []*tasks.Set // of an evaluator
 	Local     store.Bucket // durable private state
 	Random    io.Reader    // of keys
 	Scratch   string       // folder for downloads that outlive a crash; empty: none
@@ -162,7 +164,7 @@ func (p Parts) Work(r telemetry.Role, c role.Config) (Worker, error) {
 	case telemetry.Aggregator:
 		return aggregator.New(c, p.ForAggregator()), nil
 	case telemetry.Evaluator:
-		return evaluator.New(evaluator.Config{Windows: c.Windows, Every: c.Every, Batches: c.HeldOutBatches, Tasks: c.Tasks, TasksEvery: c.TasksEvery}, p.ForEvaluator()), nil
+		return evaluator.New(evaluator.Config{Windows: c.Windows, Every: c.Every, Batches: c.HeldOutBatches, Tasks: p.Tasks, TasksEvery: c.TasksEvery}, p.ForEvaluator()), nil
 	}
 	return nil, fmt.Errorf("no role %q", r)
 }

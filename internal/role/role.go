@@ -16,7 +16,6 @@ import (
 	"templar/internal/mailbox"
 	"templar/internal/schedule"
 	"templar/internal/store"
-	"templar/internal/tasks"
 	"templar/internal/telemetry"
 	"templar/protocol"
 	"templar/wire"
@@ -43,8 +42,7 @@ type Config struct {
 	// so many batches; 0 means its own choice.
 	Every          uint64
 	HeldOutBatches int
-	// Tasks and TasksEvery are an evaluator's too: what it measures after each so many windows.
-	Tasks      []*tasks.Set
+	// TasksEvery is an evaluator's too: it measures tasks after each so many windows.
 	TasksEvery uint64
 }
 
