@@ -16,7 +16,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 4s
 
 # The stages of .ci/run, cheapest first.
-STAGES := format vet staticcheck cross test noasm generated arch vectors s3 race fuzz vuln sim localnet xla deploy
+STAGES := format vet staticcheck cross test noasm generated arch vectors s3 race fuzz vuln sim localnet tutorial xla deploy
 
 .PHONY: help check stages lint release reproducible bench $(STAGES)
 
@@ -83,6 +83,9 @@ localnet: ## a short localnet, and a text from the model that it trains
 	trap 'rm -rf "$$work"' EXIT
 	go run ./cmd/templar localnet --windows 6 --no-live --data-dir "$$work/net" --json "$$work/report.json"
 	go run ./cmd/templar generate --model "$$work/net/model" --prompt "Light is" --tokens 40
+
+tutorial: ## the commands of docs/tutorial.md, on one machine and on two network namespaces
+	go test -count=1 ./docs -run Tutorial -tutorial
 
 xla: ## the engine of devices, on a CPU plug-in that pip downloads
 	.ci/xla

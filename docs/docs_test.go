@@ -305,7 +305,7 @@ func TestCommandsAreRun(t *testing.T) {
 				break
 			}
 			if before, rest, is := strings.Cut(line, "templar "); is && !strings.HasPrefix(before, "exits 2") && !strings.HasPrefix(before, "#") && !strings.HasPrefix(before, "std") {
-				run(shellWords(rest))
+				run(shellWords(strings.TrimSpace(rest)))
 			}
 		}
 	}

@@ -7,17 +7,17 @@ import (
 
 // Model is a LLaMA configuration in the terms of Hugging Face's LlamaConfig.
 type Model struct {
-	VocabSize        int     `json:"vocab_size"`
-	HiddenSize       int     `json:"hidden_size"`
-	Layers           int     `json:"num_hidden_layers"`
-	Heads            int     `json:"num_attention_heads"`
-	KVHeads          int     `json:"num_key_value_heads"`
-	IntermediateSize int     `json:"intermediate_size"`
-	MaxPositions     int     `json:"max_position_embeddings"`
-	RopeTheta        float64 `json:"rope_theta"`
-	NormEps          float64 `json:"rms_norm_eps"`
-	TieEmbeddings    bool    `json:"tie_word_embeddings"`
-	InitStd          float64 `json:"initializer_range"` // standard deviation of the initial weights
+	VocabSize        int     `json:"vocab_size"`              // tokens: 1 to 4194304
+	HiddenSize       int     `json:"hidden_size"`             // width of a token's vector: a multiple of twice the heads
+	Layers           int     `json:"num_hidden_layers"`       // 1 or more
+	Heads            int     `json:"num_attention_heads"`     // of each layer: a multiple of the key and value heads
+	KVHeads          int     `json:"num_key_value_heads"`     // heads of keys and values, which groups of heads share: 1 or more
+	IntermediateSize int     `json:"intermediate_size"`       // width of the MLP: 1 or more
+	MaxPositions     int     `json:"max_position_embeddings"` // longest sequence, in tokens: 1 or more
+	RopeTheta        float64 `json:"rope_theta"`              // base of the rotary position embedding: above 0
+	NormEps          float64 `json:"rms_norm_eps"`            // added to the mean square in RMSNorm: above 0
+	TieEmbeddings    bool    `json:"tie_word_embeddings"`     // whether input and output embedding are one tensor
+	InitStd          float64 `json:"initializer_range"`       // standard deviation of the initial weights: above 0
 }
 
 // HeadDim is the width of one attention head.

@@ -126,12 +126,14 @@ type Params struct {
 	// UnprovenPerWindow is how many miners without weight a validator measures in a window beside
 	// UIDsPerWindow of those with weight: 0 or more.
 	UnprovenPerWindow int `json:"unproven_per_window"`
-	// EvaluationDraw is the rule by which the miners to measure are drawn.
+	// EvaluationDraw is the rule by which the miners to measure are drawn: "uniform", with equal chances, or
+	// "waiting", as in Templar v0.2.82.
 	EvaluationDraw EvaluationDraw `json:"evaluation_draw"`
-	// ScoreRule is the rule by which measurements become pay.
+	// ScoreRule is the rule by which measurements become pay: "work", for proven work on one's own pages, or
+	// "ordinal", as in Templar v0.2.82 (docs/spec/score.md).
 	ScoreRule ScoreRule `json:"score_rule"`
 	// ScoreEvidence is how many standard deviations the share of own batches that a miner's
-	// gradients fit must be above chance before the miner is paid, with ScoreWork: 0 or more.
+	// gradients fit must be above chance before the miner is paid, with the score rule "work": 0 or more.
 	ScoreEvidence float64 `json:"score_evidence"`
 	// ValidatorSampleRate is the share of a page's batches on which losses are measured: [0, 1].
 	ValidatorSampleRate float64 `json:"validator_sample_rate"`
@@ -169,7 +171,7 @@ type Params struct {
 	// CheckpointFrequency is the time between two checkpoints in windows: 1 or more.
 	CheckpointFrequency uint64 `json:"checkpoint_frequency"`
 	// PayloadWindows is R, the number of windows for which gradients, their keys and the aggregator's archive of them
-	// are kept: from LeastPayloadWindows to 4 times CheckpointFrequency, for which Aggregates are kept. 0 means as long as
+	// are kept: from ValidatorOffset and six to 4 times CheckpointFrequency, for which Aggregates are kept. 0 means as long as
 	// those.
 	PayloadWindows uint64 `json:"payload_windows,omitempty"`
 }

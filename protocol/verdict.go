@@ -9,26 +9,26 @@ type Verdict uint8
 
 const (
 	// VerdictNone is the zero value: not judged. It is never published.
-	VerdictNone Verdict = iota
-	VerdictOK
-	VerdictMissing      // the store answered: no such object
-	VerdictUnreachable  // the store did not answer, or not in time
-	VerdictDenied       // the committed read key lacks the right
-	VerdictNoBucket     // no commitment, or one that names no usable bucket
-	VerdictEarly        // stored before T - slack
-	VerdictLate         // stored after T + D
-	VerdictTooLarge     // larger than the run allows; not downloaded
-	VerdictMalformed    // not the format: magic, lengths, checksum, trailing bytes
-	VerdictBadIndex     // a coefficient outside its chunk
-	VerdictBadShape     // not this run's tensor table
-	VerdictNonFinite    // NaN or infinity
-	VerdictWrongVersion // another protocol version
-	VerdictWrongContext // another run, window, uid or hotkey
-	VerdictBadSignature
-	VerdictUnauthenticated // the store does not know the committed read key, or refuses its signature
-	VerdictUndated         // sent in parts: some stores date such an object before its contents are fixed
-	VerdictWithheld        // listed by the closing statement, and its key was not revealed in time
-	VerdictUnlisted        // in time, and not listed by the closing statement: it counts for nothing, and costs nothing
+	VerdictNone            Verdict = iota
+	VerdictOK                      // may be used
+	VerdictMissing                 // the store answered: no such object
+	VerdictUnreachable             // the store did not answer, or not in time
+	VerdictDenied                  // the committed read key lacks the right
+	VerdictNoBucket                // no commitment, or one that names no usable bucket
+	VerdictEarly                   // stored before T - slack
+	VerdictLate                    // stored after T + D
+	VerdictTooLarge                // larger than the run allows; not downloaded
+	VerdictMalformed               // not the format: magic, lengths, checksum, trailing bytes
+	VerdictBadIndex                // a coefficient outside its chunk
+	VerdictBadShape                // not this run's tensor table
+	VerdictNonFinite               // NaN or infinity
+	VerdictWrongVersion            // another protocol version
+	VerdictWrongContext            // another run, window, uid or hotkey
+	VerdictBadSignature            // not signed by the hotkey that it names
+	VerdictUnauthenticated         // the store does not know the committed read key, or refuses its signature
+	VerdictUndated                 // sent in parts: some stores date such an object before its contents are fixed
+	VerdictWithheld                // listed by the closing statement, and its key was not revealed in time
+	VerdictUnlisted                // in time, and not listed by the closing statement: it counts for nothing, and costs nothing
 	verdictEnd
 )
 

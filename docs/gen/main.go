@@ -1,7 +1,7 @@
-// Command gen writes the pages that follow from the code: the reference of commands, and man
-// pages.
+// Command gen writes the pages that follow from the code: the reference of commands, configuration,
+// run parameters, verdicts and exit codes, and man pages. It runs in the root of the repository.
 //
-//	go run ./docs/gen                  # docs/reference/commands.md
+//	go run ./docs/gen                  # docs/reference
 //	go run ./docs/gen -man DIR         # man pages, one a command
 package main
 
@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 )
 
 func main() {
-	out := flag.String("out", "docs/reference/commands.md", "file to write the reference to")
+	dir := flag.String("dir", "docs/reference", "folder to write the reference to")
 	man := flag.String("man", "", "write man pages into this folder instead")
 	version := flag.String("version", "", "version in the man pages")
 	date := flag.String("date", "1970-01-01", "date in the man pages, YYYY-MM-DD")
@@ -31,12 +32,28 @@ func main() {
 	if *man != "" {
 		err = manPages(root, *man, *version, *date)
 	} else {
-		err = os.WriteFile(*out, reference(root), 0o666)
+		err = writePages(*dir, root)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
+}
+
+func writePages(dir string, root *cobra.Command) error {
+	for name, page := range map[string]func() ([]byte, error){
+		"commands": func() ([]byte, error) { return reference(root), nil }, "configuration": configuration, "parameters": parameters,
+		"verdicts": verdicts, "exit-codes": exitCodes,
+	} {
+		b, err := page()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".md"), b, 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func manPages(root *cobra.Command, dir, version, date string) error {

@@ -66,14 +66,14 @@ type WandB struct {
 	// Mode is online (record and upload), offline (record only, for "wandb sync") or off.
 	// Default: online when there is a key, else off.
 	Mode    string       `koanf:"mode"`
-	Key     store.Secret `koanf:"key" json:"-"`
-	URL     string       `koanf:"url"`      // https://api.wandb.ai, also when empty
-	Entity  string       `koanf:"entity"`   // the key's own, also when empty
-	Project string       `koanf:"project"`  // templar, also when empty
-	Group   string       `koanf:"group"`    // by role, when empty
-	JobType string       `koanf:"job_type"` // likewise
-	Name    string       `koanf:"name"`     // M, V, A or E and the uid, when empty
-	RunID   string       `koanf:"run_id"`   // one that is kept in the data directory, when empty
+	Key     store.Secret `koanf:"key" json:"-"` // API key
+	URL     string       `koanf:"url"`          // https://api.wandb.ai, also when empty
+	Entity  string       `koanf:"entity"`       // the key's own, also when empty
+	Project string       `koanf:"project"`      // templar, also when empty
+	Group   string       `koanf:"group"`        // by role, when empty
+	JobType string       `koanf:"job_type"`     // likewise
+	Name    string       `koanf:"name"`         // M, V, A or E and the uid, when empty
+	RunID   string       `koanf:"run_id"`       // one that is kept in the data directory, when empty
 }
 
 // Modes of WandB.
@@ -104,12 +104,12 @@ type InfluxDB struct {
 	// is then a series of its own.
 	Original   bool         `koanf:"original"`
 	CompatTags bool         `koanf:"compat_tags"`
-	Host       string       `koanf:"host"`     // host[:port], reached by https, or http(s)://host[:port]; empty: none
-	Port       uint16       `koanf:"port"`     // of a host without one; 8086, also when 0
-	Database   string       `koanf:"database"` // tplr, also when empty
-	Org        string       `koanf:"org"`      // tplr, also when empty
-	User       string       `koanf:"user"`     // of v1 with authentication
-	Token      store.Secret `koanf:"token" json:"-"`
+	Host       string       `koanf:"host"`           // host[:port], reached by https, or http(s)://host[:port]; empty: none
+	Port       uint16       `koanf:"port"`           // of a host without one; 8086, also when 0
+	Database   string       `koanf:"database"`       // tplr, also when empty
+	Org        string       `koanf:"org"`            // tplr, also when empty
+	User       string       `koanf:"user"`           // of v1 with authentication
+	Token      store.Secret `koanf:"token" json:"-"` // that may write
 }
 
 // Server is where metrics go; its token opens it.
@@ -214,8 +214,8 @@ type OwnBucket struct {
 // Key is an S3 credential. It prints, logs and marshals without its secret; Save is
 // the one way to write the secret down.
 type Key struct {
-	ID     string       `koanf:"id"`
-	Secret store.Secret `koanf:"secret"`
+	ID     string       `koanf:"id"`     // public name of the key
+	Secret store.Secret `koanf:"secret"` // what signs requests; it has no flag
 }
 
 // MarshalJSON masks the secret: log handlers marshal whatever they are given.
