@@ -107,7 +107,17 @@ const PeersPrefix = "peers_"
 func ChargesKey() string { return fmt.Sprintf("charges_v%d.json", Version) }
 
 // StartWindowKey names a validator's announcement of the run.
-func StartWindowKey() string { return fmt.Sprintf("start_window_v%d.json", Version) }
+func StartWindowKey() string { return fmt.Sprintf("%s%d.json", StartWindowPrefix, Version) }
+
+// StartWindowPrefix is common to the announcements of all protocol versions.
+const StartWindowPrefix = "start_window_v"
+
+// StartWindowVersion is the protocol version of an announcement's key.
+func StartWindowVersion(key string) (version int, ok bool) {
+	digits := strings.TrimSuffix(strings.TrimPrefix(key, StartWindowPrefix), ".json")
+	version, err := strconv.Atoi(digits)
+	return version, err == nil && version > 0 && key == fmt.Sprintf("%s%d.json", StartWindowPrefix, version)
+}
 
 // ParseKey reads an object key, or that of a file in a checkpoint's folder. ok is false
 // for a key of another kind or version, and for any key that this version would not write

@@ -16,6 +16,18 @@ import (
 // parameters.
 var ErrOtherRun = errors.New("the validators announced other run parameters")
 
+// OtherVersionError says that validators with more than half of the stake announced the run in another protocol
+// version, whose objects this program does not read. It is an ErrOtherRun.
+type OtherVersionError struct{ Version int }
+
+func (e *OtherVersionError) Error() string {
+	return fmt.Sprintf("the validators announced the run in protocol version %d, and this program has version %d: run a release of version %[1]d (\"templar version\" prints it), or the parameters of a run of version %[2]d",
+		e.Version, protocol.Version)
+}
+
+// Is makes it an ErrOtherRun: waiting cannot help.
+func (e *OtherVersionError) Is(target error) bool { return target == ErrOtherRun }
+
 // ErrNotAnnounced is wrapped when no announcement has more than half of the stake.
 var ErrNotAnnounced = errors.New("no run announced yet: waiting for validators with more than half of the stake")
 
@@ -125,11 +137,14 @@ func (b *Board) Proposals(all []Announced, now protocol.Window, theta0 protocol.
 // Majority returns the announcement of a run that more than half of the stake has made.
 func Majority(all []Announced, run protocol.Hash) (wire.StartWindow, error) {
 	var total, others uint64
-	stake := make(map[wire.StartWindow]uint64)
+	stake, versions := make(map[wire.StartWindow]uint64), make(map[int]uint64)
 	why := ErrNotAnnounced
 	for _, a := range all {
 		total += a.By.Stake
+		var version *OtherVersionError
 		switch {
+		case errors.As(a.Err, &version):
+			versions[version.Version] += a.By.Stake
 		case errors.Is(a.Err, store.ErrNotFound):
 		case a.Err != nil:
 			why = fmt.Errorf("%w; %w", ErrNotAnnounced, a.Err)
@@ -144,6 +159,11 @@ func Majority(all []Announced, run protocol.Hash) (wire.StartWindow, error) {
 			return s, nil
 		}
 	}
+	for version, has := range versions {
+		if has > total/2 {
+			return wire.StartWindow{}, &OtherVersionError{version}
+		}
+	}
 	if others > total/2 {
 		return wire.StartWindow{}, fmt.Errorf("%w than ours %s: take them from the run's owner", ErrOtherRun, run.Short())
 	}
@@ -153,8 +173,32 @@ func Majority(all []Announced, run protocol.Hash) (wire.StartWindow, error) {
 func (b *Board) startOf(ctx context.Context, p directory.Peer) (s wire.StartWindow, err error) {
 	ctx, cancel := b.Schedule.WithPatience(ctx)
 	defer cancel()
-	if err := document(ctx, p, protocol.StartWindowKey(), wire.DomainStartWindow, &s); err != nil {
+	err = document(ctx, p, protocol.StartWindowKey(), wire.DomainStartWindow, &s)
+	if errors.Is(err, store.ErrNotFound) {
+		err = otherVersion(ctx, p, err)
+	}
+	if err != nil {
 		return s, fmt.Errorf("start window of %s: %w", p.Hotkey, err)
 	}
 	return s, nil
+}
+
+// otherVersion looks for an announcement in another protocol version, the newest one. Its content, which
+// this version cannot read, does not count; that only its owner can write to the bucket suffices to refuse.
+func otherVersion(ctx context.Context, p directory.Peer, missing error) error {
+	const most = 64 // keys: there is one for each version
+	listed, err := p.Bucket.List(ctx, protocol.StartWindowPrefix, "", most)
+	if err != nil {
+		return missing
+	}
+	newest := 0
+	for _, o := range listed {
+		if v, ok := protocol.StartWindowVersion(o.Key); ok {
+			newest = max(newest, v)
+		}
+	}
+	if newest == 0 || newest == protocol.Version {
+		return missing
+	}
+	return &OtherVersionError{newest}
 }

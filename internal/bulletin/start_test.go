@@ -102,6 +102,35 @@ func TestMajorityStarts(t *testing.T) {
 	}
 }
 
+// A run that most of the stake announced in another protocol version is refused, and the message names both
+// versions; a minority of validators, and odd keys, refuse nothing.
+func TestOtherVersionIsRefused(t *testing.T) {
+	old := fmt.Sprintf("start_window_v%d.json", protocol.Version+1)
+	for name, c := range map[string]struct {
+		uploads map[string]string // by validator
+		err     error
+		version int
+	}{
+		"most":        {map[string]string{"validator-0": old, "validator-1": old}, bulletin.ErrOtherRun, protocol.Version + 1},
+		"the lead":    {map[string]string{"validator-0": old}, bulletin.ErrNotAnnounced, 0},
+		"no versions": {map[string]string{"validator-0": "start_window_v07.json", "validator-1": "start_window_v-1.json"}, bulletin.ErrNotAnnounced, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testnet.Test(t, testnet.Config{Miners: 1, Validators: 4}, func(net *testnet.Network) {
+				net.CommitAll()
+				for node, key := range c.uploads {
+					net.Upload(node, key, []byte("of another version"))
+				}
+				_, err := net.Refreshed("miner-0").Board().Start(net.Context())
+				var other *bulletin.OtherVersionError
+				if !errors.Is(err, c.err) || errors.As(err, &other) != (c.version != 0) || (other != nil && other.Version != c.version) {
+					t.Errorf("%v; want %v", err, c.err)
+				}
+			})
+		})
+	}
+}
+
 // What a node has accepted stands, even if every validator announces something else later; a run that
 // the parameters start needs no announcement.
 func TestStartIsPinned(t *testing.T) {
