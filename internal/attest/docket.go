@@ -76,19 +76,8 @@ func (d *Docket) Refresh(ctx context.Context, skip []protocol.Hotkey) (silent []
 // a term that is not void there; nil for none. It is as known since the last Refresh.
 func (d *Docket) Proven() *wire.Charge { return d.proven }
 
-// Charged returns the charges of a window and term as known since the last Refresh, by the validator that
-// published each. One of an earlier window is against those after it too.
-func (d *Docket) Charged(w protocol.Window, term protocol.Term) map[protocol.Hotkey]wire.Charge {
-	out := make(map[protocol.Hotkey]wire.Charge)
-	for by, doc := range d.read {
-		for _, c := range doc.charges {
-			if c.Term == term && c.Window <= w {
-				out[by] = c
-			}
-		}
-	}
-	return out
-}
+// Of returns a validator's charges as known since the last Refresh. The caller must not change them.
+func (d *Docket) Of(validator protocol.Hotkey) []wire.Charge { return d.read[validator].charges }
 
 // Terms returns the rule by which Aggregates follow each other, as known since the last Refresh.
 func (d *Docket) Terms() *finality.Terms {

@@ -37,9 +37,9 @@ type Result struct {
 	Window protocol.Window `json:"window"`
 	Step   uint64          `json:"global_step"`
 	State  protocol.Hash   `json:"state_hash,omitzero"` // after the window, recomputed
-	// Final reports that more than half of the stake has signed the recomputed state; otherwise the window
-	// is committed only.
-	Final  bool    `json:"final"`
+	// Standing is what the validators say of the Aggregate. Its Final is of the recomputed state; without one, or with
+	// less than half of the stake behind it, the window is committed only.
+	Standing
 	Checks []Check `json:"checks"`
 }
 
@@ -109,8 +109,9 @@ func Verify(ctx context.Context, r *Records, o Options) (Result, error) {
 		return a.Result, fmt.Errorf("window %d: the run starts at window %d", o.Window, a.start.StartWindow)
 	}
 	a.Step = r.Run.Params.Step(a.start.StartWindow, o.Window)
-	a.docket = &attest.Docket{Samples: r.attested(), Directory: r.Electorate()}
-	a.docket.Refresh(ctx, nil)
+	a.docket = r.Docket(ctx)
+	a.Standing = r.StandingOf(ctx, a.docket, o.Window)
+	a.Final = false // until it is recomputed
 	if err := a.fetch(ctx); err != nil {
 		return a.Result, err
 	}

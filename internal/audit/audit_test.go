@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -373,4 +374,60 @@ func put(t *testing.T, net *testnet.Network, bucket, key string, body []byte) {
 	if _, err := net.Bucket(bucket).Put(net.Context(), key, bytes.NewReader(body), int64(len(body)), store.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// What is final, charged and void is read from what validators have signed.
+func TestStanding(t *testing.T) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2, Aggregators: 2}, func(net *testnet.Network) {
+		net.Start()
+		net.RunWindows(windows)
+		w, r := net.Window(3), records(net, "validator-0", "validator-1") // with stakes of 2 and 1
+		if s := r.StandingOf(net.Context(), r.Docket(net.Context()), w); !s.Final || s.Term != 0 || len(s.Charges) > 0 || s.String() != "final: 100 % of all stake signed the state after it" {
+			t.Errorf("%+v: %v", s, s)
+		}
+		liar := net.Node("aggregator-0").Signer
+		charge := func(node string) {
+			v := net.Node(node)
+			raw, err := wire.Seal(wire.DomainCharges, wire.Charges{Run: net.Run.Hash, Charges: []wire.Charge{{Window: w, Reason: wire.ReasonUpdate, Accused: liar.Hotkey()}}}, v.Signer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, net, node, protocol.ChargesKey(), raw)
+		}
+		charge("validator-1")
+		s := r.StandingOf(net.Context(), r.Docket(net.Context()), w)
+		if !s.Final || len(s.Void) > 0 || len(s.Charges) != 1 || !strings.HasSuffix(s.String(), "; validator uid 1 charges window "+fmt.Sprint(w)+" of term 0: update") {
+			t.Errorf("charged by a third of the stake: %v", s)
+		}
+		if before := r.StandingOf(net.Context(), r.Docket(net.Context()), w-1); len(before.Charges) > 0 {
+			t.Errorf("the window before: %v", before)
+		}
+		charge("validator-0")
+		s = r.StandingOf(net.Context(), r.Docket(net.Context()), w)
+		if s.Final || s.Most != 0 || len(s.Charges) != 2 || len(s.Void) != 1 || s.Void[0].Accused != liar.Hotkey() || s.Term == 0 {
+			t.Errorf("charged by all: %v", s)
+		}
+		if text := s.String(); !strings.HasPrefix(text, "not final: at most 0 %") || !strings.Contains(text, "term 0 is void from window "+fmt.Sprint(w)+" on, by the fault of aggregator "+liar.Hotkey().String()) {
+			t.Errorf("charged by all: %s", text)
+		}
+	})
+}
+
+// A statement that a miner keeps and that is not the one that counts is named, with the proof that the two are.
+func TestVerifyFindsTwoStatements(t *testing.T) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
+		net.Start()
+		net.RunWindows(windows)
+		w, r := net.Window(5), records(net, "validator-0", "validator-1")
+		signed := net.Node("aggregator-0").Signer
+		b, err := wire.EncodeClosing(&wire.Closing{Run: net.Run.Hash, Window: w, Aggregator: signed.Hotkey()}, signed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, net, "miner-1", protocol.ClosingKey(w), b)
+		got := faults(verify(t, net, r, w))
+		if len(got) != 1 || !strings.HasPrefix(got[0], "closing statement: uid 3 was shown "+wire.ClosingHash(b).Short()) || !strings.HasSuffix(got[0], "the signatures of both prove it") {
+			t.Errorf("found %q", got)
+		}
+	})
 }

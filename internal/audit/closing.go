@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"templar/internal/mailbox"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // closing checks that the Aggregate includes what the window's closing statement lists, and nothing else.
@@ -44,6 +46,35 @@ func (a *auditor) closing(ctx context.Context) error {
 			}
 		}
 	}
+	faults = append(faults, a.otherStatements(ctx, c)...)
 	a.judge(name, faults, "%s, signed by aggregator %s: %d gradients listed", c.Hash.Short(), c.Aggregator, len(c.Listed))
 	return nil
+}
+
+// otherStatements looks in the miners' buckets for statements of the window that are not the one that counts.
+func (a *auditor) otherStatements(ctx context.Context, c *mailbox.Closed) (faults []string) {
+	const atOnce = 32
+	kept := make([]*mailbox.Closed, len(a.Miners))
+	a.Clock.Each(len(kept), atOnce, func(i int) {
+		if a.Miners[i].Bucket == nil {
+			return
+		}
+		look, cancel := a.schedule().WithPatience(ctx)
+		defer cancel()
+		from := a.aggregates()
+		from.Bucket = a.Miners[i].Bucket
+		kept[i], _ = from.ClosingNow(look, a.Options.Window)
+	})
+	for i, other := range kept {
+		if other == nil || other.Hash == c.Hash {
+			continue
+		}
+		proof := "the signatures of both prove it"
+		if a.attested().Statements(a.aggregate.Term, wire.IssueOf(c.Raw), wire.IssueOf(other.Raw)) == nil {
+			proof = "they count against no aggregator in this term"
+		}
+		faults = append(faults, fmt.Sprintf("uid %d was shown %s, signed by aggregator %s: two statements of one window; %s",
+			a.Miners[i].UID, other.Hash.Short(), other.Aggregator, proof))
+	}
+	return faults
 }

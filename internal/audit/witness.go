@@ -108,15 +108,11 @@ func (w *witnesses) report() {
 	}
 }
 
-// finality adds whether the state after the window is final, and which Aggregates of it were replaced.
+// finality adds whether the state after the window is final, by whom it is charged, and which Aggregates of it were
+// replaced.
 func (a *auditor) finality(ctx context.Context) {
 	said := a.attest(ctx, protocol.Hotkey{})
-	text := fmt.Sprintf("%s of all stake signed the state after window %d", share(said.Agree, said.Total), a.Options.Window)
-	for _, v := range a.docket.Terms().Voids() {
-		if v.Window <= a.Options.Window && v.Term < a.aggregate.Term {
-			text += fmt.Sprintf("; term %d is void from window %d on", v.Term, v.Window)
-		}
-	}
+	text := fmt.Sprintf("%s of all stake signed the state after window %d", share(said.Agree, said.Total), a.Options.Window) + a.trouble()
 	if said.Backed() {
 		a.Final = true
 		a.add("final", OK, "%s", text)

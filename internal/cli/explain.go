@@ -34,7 +34,8 @@ func explainCommand(std Std, b *node.Backends) *cobra.Command {
 every window; this command reads the newest ones of one validator and says, for each window:
 whether the gradient was found and what was wrong with it, whether it was evaluated and what
 it did to the loss, the rank among the others, how far the model is from the validator's,
-penalties, and the resulting score and weight. Below that it lists what would raise them.
+penalties, and the resulting score and weight; and whether the window is final, charged by
+validators, or replaced. Below that it lists what would raise them.
 
 Reports are read over the network with the configuration of any node, or from the directory
 of a localnet, which need not be running. To check a report, see "templar verify".`,
@@ -91,6 +92,11 @@ func (o *explainFlags) run(cmd *cobra.Command, std Std, b *node.Backends) error 
 	if !ok {
 		return fmt.Errorf("validator uid %d looked at no miner with uid %d in window %d; it looked at %s",
 			reports[0].UID, o.uid, reports[0].Window, uidList(reports[0]))
+	}
+	docket := records.Docket(ctx)
+	for i := range e.Windows {
+		s := &e.Windows[i]
+		s.Lines = append(s.Lines, windowreport.Line{About: "aggregate", Says: records.StandingOf(ctx, docket, s.Window).String()})
 	}
 	if o.json {
 		return printJSON(cmd.OutOrStdout(), e)

@@ -24,7 +24,7 @@ import (
 type simulation struct {
 	config sim.Config
 	seeds  uint64
-	faults string // random, none, or a file
+	faults string // random, byzantine, none, or a file
 	engine string
 	trace  bool
 	json   bool
@@ -49,10 +49,14 @@ looks for a smaller run in which it fails too, saves that run's faults, and prin
 command that repeats it; the exit code is 1.
 
 Faults are drawn from the seed (random), left out (none), or read from a file with one
-statement a line: docs/sim.md describes the language.`,
+statement a line: docs/sim.md describes the language. With byzantine, nothing else goes
+wrong: in one of eight windows an aggregator lies or equivocates, and validators with less
+than half of the stake help it, sign and charge falsely, and forge checkpoints. That needs
+three validators and two aggregators.`,
 		Example: `  templar sim --faults random
   templar sim --seeds 200 --windows 40 --miners 5 --faults random
   templar sim --windows 1000 --miners 64 --engine cheap --faults random
+  templar sim --faults byzantine --validators 4 --aggregators 2
   templar sim --faults outage.txt --trace
   templar sim --faults random --print-faults > faults.txt`,
 		Args: noArgs,
@@ -66,7 +70,7 @@ statement a line: docs/sim.md describes the language.`,
 	f.IntVar(&o.config.Validators, "validators", 3, "validators")
 	f.IntVar(&o.config.Aggregators, "aggregators", 1, "aggregators; all but the first stand by")
 	f.StringVar(&o.engine, "engine", string(sim.Cheap), "engine: cheap (a stand-in, for large networks) or real (the LLaMA)")
-	f.StringVar(&o.faults, "faults", "random", "random, none, or a file with a script")
+	f.StringVar(&o.faults, "faults", "random", "random, byzantine, none, or a file with a script")
 	f.BoolVar(&o.trace, "trace", false, "print the events, one a line")
 	f.BoolVar(&o.json, "json", false, "print the results as JSON")
 	f.BoolVar(&o.show, "print-faults", false, "print the faults as a script and run nothing")
@@ -94,10 +98,14 @@ func (o *simulation) check() error {
 	case o.seeds > 1 && o.trace:
 		return usagef("--trace prints the events of one run: leave out --seeds")
 	}
-	if o.faults != "random" && o.faults != "none" {
+	drawn := o.faults == "random" || o.faults == "none" || o.faults == "byzantine"
+	if o.faults == "byzantine" && (o.config.Validators < 3 || o.config.Aggregators < 2) {
+		return usagef("--faults byzantine: %d validators and %d aggregators are too few for hostile ones among them: want --validators 3 and --aggregators 2, or more", o.config.Validators, o.config.Aggregators)
+	}
+	if !drawn {
 		text, err := os.ReadFile(o.faults)
 		if err != nil {
-			return usagef("--faults: %w: want random, none, or a file with a script", err)
+			return usagef("--faults: %w: want random, byzantine, none, or a file with a script", err)
 		}
 		if o.config.Faults, err = sim.Parse(string(text)); err != nil {
 			return usagef("--faults: %s: %w", o.faults, err)
@@ -121,8 +129,11 @@ func (o *simulation) run(ctx context.Context, std Std) error {
 	for i := uint64(0); i < o.seeds && failed == nil; i++ {
 		c := o.config
 		c.Seed += i
-		if o.faults == "random" {
+		switch o.faults {
+		case "random":
 			c.Faults = sim.Random(c)
+		case "byzantine":
+			c.Faults = sim.Byzantine(c)
 		}
 		if o.show {
 			fmt.Fprint(std.Out, c.Faults)
@@ -164,8 +175,8 @@ func (o *simulation) one(ctx context.Context, std Std, c sim.Config) (sim.Result
 		fmt.Fprint(std.Err, "\r\033[K")
 	}
 	if err == nil && !o.json {
-		fmt.Fprintf(std.Out, "seed %-6d %4d windows  state %s  applied %d, mismatches %d, provisional %d, crashes %d, failures %d\n",
-			r.Seed, r.Windows, r.State.Short(), r.Applied, r.Mismatches, r.Provisional, r.Crashes, r.Failures)
+		fmt.Fprintf(std.Out, "seed %-6d %4d windows  state %s  applied %d, mismatches %d, provisional %d, final %d, undone %d, crashes %d, failures %d\n",
+			r.Seed, r.Windows, r.State.Short(), r.Applied, r.Mismatches, r.Provisional, r.Final, r.Undone, r.Crashes, r.Failures)
 	}
 	return r, err
 }

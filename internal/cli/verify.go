@@ -37,6 +37,10 @@ checkpoint whose state hash validators with most of the stake have signed; or a 
 that only its owner has signed. A checkpoint that more of the stake contradicts than confirms
 is reported and skipped, and "replay" compares the state after each window with the signatures.
 
+The check "final" says whether more than half of the validators' stake has signed the state after
+the window, which validators charge its aggregate and why, and which terms of it are void
+(docs/spec/finality.md). "closing statement" looks for others in the buckets of the miners.
+
 A check is "unknown" when its input was deleted or cannot be reached. With a directory
 (--data-dir) no chain is queried: block hashes come from the reports, stakes from the genesis.
 Exit code 1 when anything differs; a minority that contradicts a checkpoint or a state is not

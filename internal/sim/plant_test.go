@@ -71,10 +71,20 @@ func payloads(n *Node, a *run.Aggregate) (all []method.Payload) {
 
 // peers wraps the buckets of the others as an aggregator sees them.
 func peers(wrap func(*Node, store.Bucket) store.Bucket) plant {
-	return only(telemetry.Aggregator, func(n *Node, p *process, d *parts.Parts) {
-		d.Directory = directory.New(d.Run.Params, d.Chain, wrapping{n.net.store, func(l store.Location, b store.Bucket) store.Bucket { return wrap(n, n.remote(p)(l, b)) }})
-	})
+	return only(telemetry.Aggregator, others(wrap))
 }
+
+// others is peers for every role.
+func others(wrap func(*Node, store.Bucket) store.Bucket) plant {
+	return func(n *Node, p *process, d *parts.Parts) {
+		d.Directory = directory.New(d.Run.Params, d.Chain, wrapping{n.net.store, func(l store.Location, b store.Bucket) store.Bucket { return wrap(n, n.remote(p)(l, b)) }})
+	}
+}
+
+// agreeing finds that all updates are the same.
+type agreeing struct{ method.Comparer }
+
+func (agreeing) Differ(_, _ method.Update) (count, first int) { return 0, -1 }
 
 // gathered changes the gradients that an aggregator reads.
 func gathered(change func(n *Node, key string, raw []byte, info store.Info) ([]byte, store.Info)) plant {

@@ -105,6 +105,20 @@ var bugs = []planted{
 			d.Local = hooked{Bucket: d.Local, blind: "checkpoint-"}
 		}
 	})},
+	{name: "validators sign what they have not recomputed", catch: Final, script: "window 5: aggregator-0 lies about sum", plant: only(telemetry.Validator, func(_ *Node, _ *process, d *parts.Parts) {
+		m := *d.Run.Method
+		m.Comparer = agreeing{m.Comparer}
+		d.Run.Method = &m
+	})},
+	{name: "neither charges nor signatures are read", catch: Undone, change: func(c *Config) { c.Validators = 3 }, script: "window 5: aggregator-0 lies about sum",
+		plant: named("miner-1", others(func(_ *Node, b store.Bucket) store.Bucket {
+			return hooked{Bucket: b, rename: func(key string) string {
+				if key == protocol.ChargesKey() || strings.HasPrefix(key, "debug-") {
+					return "none"
+				}
+				return key
+			}}
+		}))},
 	{name: "scores are kept by position, not by hotkey", catch: Scores, plant: only(telemetry.Validator, shiftedScores)},
 	{name: "scores are written after the weights are set, if at all", catch: Scores, plant: only(telemetry.Validator, lateScores())},
 }

@@ -8,14 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"templar/internal/store"
 )
 
-// TestOnlyRegularFiles: in a directory that another process writes, a FIFO holds up nobody, and
-// no link leads to another bucket's objects.
+// Row 12: in a directory that another process writes, no FIFO or device holds up a reader, and no link leads to
+// another bucket's objects or out of the store.
 func TestOnlyRegularFiles(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir, Options{})
@@ -39,8 +40,13 @@ func TestOnlyRegularFiles(t *testing.T) {
 		"link":   func(path string) error { return os.Symlink(filepath.Join(theirs, "real="), path) },
 		"device": func(path string) error { return os.Symlink("/dev/zero", path) },
 		"folder": func(path string) error { return os.Mkdir(path, 0o700) },
+		"broken": func(path string) error { return os.Symlink("nothing", path) },
+		"zero":   func(path string) error { return unix.Mknod(path, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 5))) },
 	} {
-		if err := make(filepath.Join(mine, name+"=")); err != nil {
+		err := make(filepath.Join(mine, name+"="))
+		if name == "zero" && errors.Is(err, unix.EPERM) {
+			t.Log("a device file needs root: not tried")
+		} else if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,14 +66,20 @@ func TestOnlyRegularFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct{ bucket, key string }{{"mine", "fifo"}, {"mine", "link"}, {"mine", "device"}, {"mine", "folder"}, {"mine", long}, {"linked", "real"}} {
+	for _, c := range []struct{ bucket, key string }{{"mine", "fifo"}, {"mine", "link"}, {"mine", "device"}, {"mine", "folder"}, {"mine", "broken"}, {"mine", "zero"}, {"mine", long}, {"linked", "real"}} {
 		b := shared.Bucket(c.bucket)
+		watchdog := time.AfterFunc(10*time.Second, func() { panic("waits for " + c.key) }) // an open of a FIFO has no end
 		if _, _, err := b.Get(t.Context(), c.key, -1); err == nil {
 			t.Errorf("%s/%.10s was read", c.bucket, c.key)
 		}
 		if _, err := b.Head(t.Context(), c.key); err == nil {
 			t.Errorf("%s/%.10s has a head", c.bucket, c.key)
 		}
+		if body, err := b.GetRange(t.Context(), c.key, 0, 1, ""); err == nil {
+			body.Close()
+			t.Errorf("a part of %s/%.10s was read", c.bucket, c.key)
+		}
+		watchdog.Stop()
 	}
 	infos, err := shared.Bucket("mine").List(t.Context(), "", "", 100)
 	if err != nil || len(infos) != 1 || infos[0].Key != "real" {
