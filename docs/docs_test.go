@@ -276,9 +276,10 @@ func TestCommandsExist(t *testing.T) {
 
 // notRun are commands of the tutorial and of the guides that no test runs, each with the reason.
 var notRun = map[string]string{
-	"templar run top":                "draws on a terminal",
-	"templar run top --config":       "draws on a terminal",
-	"templar run init --server-link": "is read by the code of run plan, which a script runs with it",
+	"templar localnet folders --aggregators": "a network of several hosts, which make deploy runs",
+	"templar run top":                        "draws on a terminal",
+	"templar run top --config":               "draws on a terminal",
+	"templar run init --server-link":         "is read by the code of run plan, which a script runs with it",
 }
 
 // Each command of the tutorial and of the guides is run by a test, with its flags: by the test of the tutorial,
