@@ -22,6 +22,7 @@ import (
 	"templar/internal/node"
 	"templar/internal/store"
 	"templar/internal/store/fs"
+	"templar/internal/strictjson"
 	"templar/internal/telemetry"
 	"templar/internal/wallet"
 	"templar/protocol"
@@ -150,7 +151,7 @@ func localStakes(file string) (map[protocol.Hotkey]uint64, error) {
 	var doc struct {
 		AppState json.RawMessage `json:"app_state"`
 	}
-	if err := json.Unmarshal(raw, &doc); err != nil {
+	if err := strictjson.Unmarshal(raw, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	g, err := ledger.DecodeGenesis(doc.AppState)

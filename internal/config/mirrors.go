@@ -1,12 +1,12 @@
 package config
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	"templar/internal/store"
+	"templar/internal/strictjson"
 	"templar/internal/userfile"
 )
 
@@ -55,9 +55,7 @@ func (l *loader) bucketList(environ []string) {
 // parseBucketList reads the list. Its error quotes nothing: there are secrets in it.
 func parseBucketList(text string) ([]Bucket, error) {
 	var list []listedBucket
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.DisallowUnknownFields()
-	if dec.Decode(&list) != nil || len(list) == 0 || dec.More() {
+	if strictjson.Config([]byte(text), &list) != nil || len(list) == 0 {
 		return nil, errors.New(`want [{"account_id": ..., "name": ..., "credentials": {"read": {"access_key_id": ..., "secret_access_key": ...}}}, ...]`)
 	}
 	out := make([]Bucket, len(list))

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"templar/internal/dashboard/collect"
+	"templar/internal/strictjson"
 )
 
 // Study trains several Variants, each with several seeds.
@@ -132,7 +133,7 @@ func readResult(path, key string) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	if err := json.Unmarshal(b, &r); err != nil {
+	if err := strictjson.Unmarshal(b, &r); err != nil {
 		return r, fmt.Errorf("%s: %w: remove it, and its run is computed again", path, err)
 	}
 	if r.Key != key || len(r.Points) == 0 {

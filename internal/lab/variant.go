@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -19,6 +18,7 @@ import (
 	"templar/internal/adversary"
 	"templar/internal/data"
 	"templar/internal/sim"
+	"templar/internal/strictjson"
 	"templar/internal/userfile"
 	"templar/protocol"
 )
@@ -257,7 +257,7 @@ func parse(path string) (map[string]any, error) {
 	top := make(map[string]any)
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".json":
-		err = json.Unmarshal(b, &top)
+		err = strictjson.Config(b, &top)
 	case ".yaml", ".yml":
 		top, err = yamlparser.Parser().Unmarshal(b)
 	default:
@@ -276,9 +276,7 @@ func decode(from map[string]any, dir string) (Variant, error) {
 	if err != nil {
 		return v, err
 	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&v); err != nil {
+	if err := strictjson.Config(b, &v); err != nil {
 		return v, err
 	}
 	if v.Corpus != "" && !filepath.IsAbs(v.Corpus) {

@@ -2,13 +2,13 @@ package mailbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 
 	"templar/internal/clock"
 	"templar/internal/schedule"
 	"templar/internal/store"
+	"templar/internal/strictjson"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -173,10 +173,12 @@ func origin(b []byte, kind protocol.Kind) (protocol.Hash, protocol.Hotkey) {
 		return h.Run, h.Hotkey
 	}
 	var doc struct {
-		Payload struct{ Run protocol.Hash }
-		Hotkey  protocol.Hotkey
+		Payload struct {
+			Run protocol.Hash `json:"run"`
+		} `json:"payload"`
+		Hotkey protocol.Hotkey `json:"hotkey"`
 	}
-	if json.Unmarshal(b, &doc) != nil {
+	if strictjson.Unmarshal(b, &doc) != nil {
 		return protocol.Hash{}, protocol.Hotkey{}
 	}
 	return doc.Payload.Run, doc.Hotkey

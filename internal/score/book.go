@@ -1,15 +1,14 @@
 package score
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
+	"templar/internal/strictjson"
 	"templar/protocol"
 )
 
@@ -113,14 +112,9 @@ func (f bookFile) sum() (protocol.Hash, error) {
 // DecodeBook reads a book that this release or an earlier one encoded. It refuses other schemas,
 // unknown keys, records that no Close could have written, and books whose checksum does not match.
 func DecodeBook(raw []byte) (Book, error) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
 	var f bookFile
-	if err := dec.Decode(&f); err != nil {
+	if err := strictjson.Config(raw, &f); err != nil {
 		return Book{}, fmt.Errorf("scores: %w", err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return Book{}, errors.New("scores: data after the end")
 	}
 	if f.Schema < 1 || f.Schema > Schema {
 		return Book{}, fmt.Errorf("scores: schema %d, this release reads 1 to %d", f.Schema, Schema)
