@@ -146,7 +146,7 @@ func TestReadFile(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"one.yaml":      {"miners: 4", ""},
 		"name.yaml":     {"variants: [{name: a, windows: 3}, {name: b}]\nminers: 5", ""},
-		"unknown.yaml":  {"minors: 4", `unknown field "minors"`},
+		"unknown.yaml":  {"minors: 4", `unknown name "minors"`},
 		"param.yaml":    {"params: {batches: 4}", `unknown name "batches"`},
 		"preset.yaml":   {"preset: huge", `unknown preset "huge"`},
 		"windows.yaml":  {"variants: [{name: a, windows: 0}, {name: b, miners: 0}]", "miners is 0"},

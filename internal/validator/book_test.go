@@ -50,7 +50,7 @@ func TestLoadBook(t *testing.T) {
 		"none":         {nil, ""},
 		"intact":       {good, ""},
 		"truncated":    {good[:len(good)/2], "unexpected EOF"},
-		"empty":        {[]byte{}, "EOF"},
+		"empty":        {[]byte{}, "unexpected end"},
 		"a digit":      {bytes.Replace(good, []byte(`"final":0.5`), []byte(`"final":9.5`), 1), "checksum"},
 		"a later form": {bytes.Replace(good, []byte(`"schema":4`), []byte(`"schema":9`), 1), "this release reads"},
 	} {
