@@ -33,7 +33,7 @@ func (n *Node) remote(p *process) func(store.Location, store.Bucket) store.Bucke
 			b = recorded{b, func(key string, raw []byte) { n.net.watch.stored(n, l.Bucket, key, raw) }}
 		}
 		b = copying{fault.Carry(b, nodeClock{p, &n.ahead}, n.carrier(p, l.Bucket))}
-		return n.linked(p, b)
+		return n.linked(p, l.Bucket, b)
 	}
 }
 

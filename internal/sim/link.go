@@ -8,27 +8,57 @@ import (
 	"templar/internal/store"
 )
 
-// link is one direction of a node's connection: a body is sent after those before it.
+// link is one direction of a connection. It passes slices of bodies in the order in which they come.
 type link struct{ free int64 } // when the last of them is through, in nanoseconds since epoch
 
-// pass waits until so many bytes are through, at so many bits a second.
-func (l *link) pass(ctx context.Context, p *process, size int64, rate float64) error {
-	if rate == 0 || size <= 0 {
-		return nil
+// take is when a slice that comes at an instant begins to pass, and when it is through; at no rate a link has no limit.
+func (l *link) take(at, size int64, rate float64) (begins, ends int64) {
+	if rate == 0 {
+		return at, at
 	}
-	return p.wait(ctx, func(t *task) {
-		l.free = max(l.free, p.s.now) + int64(8*float64(size)/rate*float64(time.Second))
-		p.s.after(time.Duration(l.free-p.s.now), p.s.waker(t))
-	})
+	begins = max(l.free, at)
+	l.free = begins + int64(8*float64(size)/rate*float64(time.Second))
+	return begins, l.free
 }
 
-// linked makes a bucket's bodies take the time that the node's connection needs for them.
-func (n *Node) linked(p *process, b store.Bucket) store.Bucket {
-	m := n.machine()
-	if m.Up == 0 && m.Down == 0 {
+// connection is that of a node or of a store.
+type connection struct{ up, down link }
+
+const (
+	slicesOf   = 64      // that a large body has
+	leastSlice = 1 << 16 // bytes
+)
+
+// pass waits until so many bytes are through two links. A body asks for its next slice when one is through: those that
+// pass at the same time share a link, as connections do that adapt to each other.
+func (p *process) pass(ctx context.Context, size int64, near *link, nearRate float64, far *link, farRate float64) error {
+	if nearRate == 0 && farRate == 0 {
+		return nil
+	}
+	slice := max(size/slicesOf, leastSlice)
+	for left := size; left > 0; left -= slice {
+		err := p.wait(ctx, func(t *task) {
+			begins, through := far.take(p.s.now, min(slice, left), farRate)
+			_, here := near.take(begins, min(slice, left), nearRate)
+			p.s.after(time.Duration(max(through, here)-p.s.now), p.s.waker(t))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// linked makes a bucket's bodies take the time that the node's connection and the store's need for them.
+func (n *Node) linked(p *process, bucket string, b store.Bucket) store.Bucket {
+	l := &linked{Bucket: b, node: n, process: p, machine: n.machine(), at: &connection{}}
+	if c := n.net.config; c.Store != nil {
+		l.store, l.at = c.Store(bucket), n.net.stores[bucket]
+	}
+	if l.machine.Up == 0 && l.machine.Down == 0 && l.store == (Machine{}) {
 		return b
 	}
-	return &linked{b, n, p, m}
+	return l
 }
 
 type linked struct {
@@ -36,17 +66,31 @@ type linked struct {
 	node    *Node
 	process *process
 	machine Machine
+	store   Machine
+	at      *connection // of the store
+}
+
+// size is what a body counts for.
+func (l *linked) size(key string, size int64) int64 {
+	if of := l.node.net.config.Size; of != nil {
+		return of(key, size)
+	}
+	return size
+}
+
+func (l *linked) send(ctx context.Context, key string, size int64) error {
+	return l.process.pass(ctx, l.size(key, size), &l.node.connection.up, l.machine.Up, &l.at.down, l.store.Down)
 }
 
 func (l *linked) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (store.Info, error) {
-	if err := l.node.uplink.pass(ctx, l.process, size, l.machine.Up); err != nil {
+	if err := l.send(ctx, key, size); err != nil {
 		return store.Info{}, err
 	}
 	return l.Bucket.Put(ctx, key, body, size, o)
 }
 
 func (l *linked) PutPart(ctx context.Context, u store.Upload, number int, body io.ReaderAt, size int64) (store.Part, error) {
-	if err := l.node.uplink.pass(ctx, l.process, size, l.machine.Up); err != nil {
+	if err := l.send(ctx, u.Key, size); err != nil {
 		return store.Part{}, err
 	}
 	return l.Bucket.PutPart(ctx, u, number, body, size)
@@ -57,7 +101,7 @@ func (l *linked) Get(ctx context.Context, key string, limit int64) (io.ReadClose
 	if err != nil {
 		return nil, info, err
 	}
-	if err := l.receive(ctx, body, info.Size); err != nil {
+	if err := l.receive(ctx, key, body, info.Size); err != nil {
 		return nil, info, err
 	}
 	return body, info, nil
@@ -68,15 +112,15 @@ func (l *linked) GetRange(ctx context.Context, key string, offset, size int64, e
 	if err != nil {
 		return nil, err
 	}
-	if err := l.receive(ctx, body, size); err != nil {
+	if err := l.receive(ctx, key, body, size); err != nil {
 		return nil, err
 	}
 	return body, nil
 }
 
 // receive waits for a body, and closes it when that was in vain.
-func (l *linked) receive(ctx context.Context, body io.Closer, size int64) error {
-	err := l.node.down.pass(ctx, l.process, size, l.machine.Down)
+func (l *linked) receive(ctx context.Context, key string, body io.Closer, size int64) error {
+	err := l.process.pass(ctx, l.size(key, size), &l.node.connection.down, l.machine.Down, &l.at.up, l.store.Up)
 	if err != nil {
 		body.Close()
 	}

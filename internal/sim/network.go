@@ -26,6 +26,7 @@ type Network struct {
 	best   []float32 // of the cheap engine
 	owner  *signer   // of the chain: it may give stake
 	store  harness.Store
+	stores map[string]*connection // of the stores, by bucket
 	blocks *blocks
 	nodes  []*Node // validators, miners, aggregators
 
@@ -141,6 +142,10 @@ func (n *Network) createSite() (err error) {
 		return err
 	}
 	n.run, n.best = site.Run, newBest(site.Run.Params.Seed, site.Run.Space.Size())
+	n.stores = map[string]*connection{harness.AggregatorBucket: {}}
+	for _, node := range n.nodes {
+		n.stores[node.Name] = &connection{}
+	}
 	n.blocks = &blocks{net: n, chain: site.Chain}
 	n.blocks.graph, err = site.Chain.Metagraph(n.ctx)
 	return err

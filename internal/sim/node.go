@@ -23,17 +23,16 @@ type Node struct {
 	ahead  time.Duration // its clock, of true time
 	rand   *rand.Rand    // of its latencies
 
-	process *process // nil: not running
-	uplink  link
-	down    link
-	starts  int
-	held    int  // faults that keep it down
-	again   bool // start it when its process has ended
-	gone    bool // for good
-	done    bool // it has reached the end of the run
-	crashed map[crash]bool
-	forged  map[string][]byte                 // falsified objects that it has stored, by key
-	lied    map[protocol.Window]protocol.Term // windows about which it has lied, with the term
+	process    *process // nil: not running
+	connection connection
+	starts     int
+	held       int  // faults that keep it down
+	again      bool // start it when its process has ended
+	gone       bool // for good
+	done       bool // it has reached the end of the run
+	crashed    map[crash]bool
+	forged     map[string][]byte                 // falsified objects that it has stored, by key
+	lied       map[protocol.Window]protocol.Term // windows about which it has lied, with the term
 
 	next  protocol.Window // the first window that it has not committed
 	clean int             // the first window since when nothing was wrong with it

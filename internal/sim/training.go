@@ -22,6 +22,12 @@ type Training struct {
 	Members []Member
 	// Machine describes a node's machine and its connection; nil: the zero Machine.
 	Machine func(node string) Machine
+	// Store describes the connection of the store that has a bucket: Up and Down. nil: it has no limit.
+	Store func(bucket string) Machine
+	// Size is what a body of n bytes counts for on connections, so that a small model can stand for a large one; nil: n.
+	Size func(key string, n int64) int64
+	// Steps are how long the method's steps take a node.
+	Steps Steps
 	// Usage puts what an engine has computed, in virtual time, into its node's events.
 	Usage bool
 	// Sink takes the events of all nodes, one at a time, in an order that depends on the Config alone.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"templar/internal/bulletin"
@@ -56,6 +57,8 @@ type Site struct {
 	miners      []*wallet.Wallet
 	aggregators []*wallet.Wallet
 	payloads    []method.Payload
+	made        sync.Once
+	unmade      error
 	disks       []string // folders of the aggregators' own
 }
 
@@ -73,14 +76,9 @@ func bucketOf(miner int) string { return fmt.Sprintf("miner-%d", miner) }
 // Serve runs an S3 server with a site's buckets on a free port until ctx ends, and passes
 // its endpoint to ready before.
 func Serve(ctx context.Context, dir string, miners int, ready func(endpoint string)) error {
-	s, err := server.Open(server.Config{Dir: dir, Keys: []server.Key{access}})
+	s, err := Open(dir, miners)
 	if err != nil {
 		return err
-	}
-	for _, name := range Buckets(miners) {
-		if err := s.CreateBucket(name); err != nil {
-			return err
-		}
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -90,11 +88,25 @@ func Serve(ctx context.Context, dir string, miners int, ready func(endpoint stri
 	return s.Serve(ctx, l)
 }
 
+// Open opens an S3 server with a site's buckets, which keeps them in a folder.
+func Open(dir string, miners int) (*server.Server, error) {
+	s, err := server.Open(server.Config{Dir: dir, Keys: []server.Key{access}})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range Buckets(miners) {
+		if err := s.CreateBucket(name); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
 // New registers all members on a new chain and announces the run. The chain is in the window
 // before Start.
 func New(ctx context.Context, c Config) (*Site, error) {
 	s := &Site{config: c, dialer: s3.NewDialer(s3.Options{IdlePerHost: c.Miners})}
-	for _, f := range []func(context.Context) error{s.createRun, s.createPayloads, s.commit, s.announce} {
+	for _, f := range []func(context.Context) error{s.createRun, s.commit, s.announce} {
 		if err := f(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -154,16 +166,18 @@ func keys(kind uint64, n int) (all []*wallet.Wallet, err error) {
 	return all, nil
 }
 
-// createPayloads makes gradients for the miners to take turns with.
-func (s *Site) createPayloads(context.Context) error {
-	for i := range min(4, s.config.Miners) {
-		payload, err := s.Run.Method.Encode(model.Init(s.Run.Params.Model, uint64(i)))
-		if err != nil {
-			return err
+// createPayloads makes gradients for the miners to take turns with. A site that uploads none holds none.
+func (s *Site) createPayloads() error {
+	s.made.Do(func() {
+		for i := range min(4, s.config.Miners) {
+			var payload method.Payload
+			if payload, s.unmade = s.Run.Method.Encode(model.Init(s.Run.Params.Model, uint64(i))); s.unmade != nil {
+				return
+			}
+			s.payloads = append(s.payloads, payload)
 		}
-		s.payloads = append(s.payloads, payload)
-	}
-	return nil
+	})
+	return s.unmade
 }
 
 // commit puts the buckets of all members on the chain.
@@ -208,6 +222,13 @@ func (s *Site) announce(ctx context.Context) error {
 // Bucket opens a bucket as every member does.
 func (s *Site) Bucket(name string) (store.Bucket, error) { return s.dialer.Dial(s.location(name)) }
 
+// BucketAt opens a bucket through another endpoint of the server.
+func (s *Site) BucketAt(endpoint, name string) (store.Bucket, error) {
+	l := s.location(name)
+	l.Endpoint = endpoint
+	return s.dialer.Dial(l)
+}
+
 // Upload stores every miner's gradient of w, and returns the bytes of all.
 func (s *Site) Upload(ctx context.Context, w protocol.Window) (int64, error) {
 	sizes, errs := make([]int64, len(s.miners)), make([]error, len(s.miners))
@@ -245,6 +266,9 @@ func (s *Site) upload(ctx context.Context, w protocol.Window, miner int) (int64,
 
 // Gradient is a miner's opened gradient of w; variants differ.
 func (s *Site) Gradient(w protocol.Window, miner, variant int) ([]byte, error) {
+	if err := s.createPayloads(); err != nil {
+		return nil, err
+	}
 	return wire.EncodeGradient(&wire.Gradient{
 		Run: s.Run.Hash, Window: w, UID: s.UID(miner), Hotkey: s.miners[miner].Hotkey(), Pages: []uint64{1}, Tokens: 1,
 		Body: s.payloads[variant%len(s.payloads)].Bytes(),
