@@ -30,6 +30,15 @@ func (e *synthetic) Loss(_ context.Context, b engine.Batch) (engine.Loss, error)
 	return engine.Loss{Sum: float64(len(b.Targets)), Tokens: len(b.Targets)}, nil
 }
 
+// RowLosses is the same for each token.
+func (e *synthetic) RowLosses(_ context.Context, b engine.Batch) ([]engine.Loss, error) {
+	out := make([]engine.Loss, b.Rows)
+	for i := range out {
+		out[i] = engine.Loss{Sum: float64(b.Cols), Tokens: b.Cols}
+	}
+	return out, nil
+}
+
 // Accumulate adds noise.
 func (e *synthetic) Accumulate(ctx context.Context, b engine.Batch, scale float32) (engine.Loss, error) {
 	_, grads, err := e.Accumulator(ctx)
