@@ -33,6 +33,7 @@ const (
 	ReasonPayloads Reason = "payloads" // gradients that it names are not in the archive in time
 	ReasonChain    Reason = "chain"    // it does not follow the chain of Aggregates, or cannot be read
 	ReasonAbsent   Reason = "absent"   // the aggregator whose turn the term is has issued none in time
+	ReasonVoid     Reason = "void"     // more than half of the stake calls it false, and this validator stands by that
 
 	// The reasons that are proven by a Conflict.
 	ReasonConflict   Reason = "conflict"   // there are two of one window and term
@@ -81,7 +82,7 @@ func (c *Charges) Validate() error {
 			return errors.New("charges: terms do not ascend")
 		}
 		switch charge.Reason {
-		case ReasonUpdate, ReasonPayloads, ReasonChain, ReasonAbsent, ReasonConflict, ReasonStatements:
+		case ReasonUpdate, ReasonPayloads, ReasonChain, ReasonAbsent, ReasonVoid, ReasonConflict, ReasonStatements:
 		default:
 			return fmt.Errorf("charges: unknown reason %q", charge.Reason)
 		}

@@ -72,6 +72,17 @@ func (v *Validator) chargeConflict(ctx context.Context) {
 	}
 }
 
+// standBy charges what more than half of the stake has made void. Others may withdraw their charges, or change them: without
+// this, a node that reads them later knows another term of the same window, and waits for it for ever.
+func (v *Validator) standBy(ctx context.Context) {
+	for _, void := range v.Source.Docket.Terms().Voids() {
+		c := wire.Charge{Term: void.Term, Window: void.Window, Reason: wire.ReasonVoid, Accused: void.Accused}
+		if err := v.charge(ctx, c); err != nil {
+			v.Log.Info("what is void is not charged yet", "window", c.Window, "err", err)
+		}
+	}
+}
+
 // patience is for how many windows a validator waits for an Aggregate of a term after 0.
 const patience = 3
 

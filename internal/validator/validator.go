@@ -179,7 +179,9 @@ func (v *Validator) window(ctx context.Context) error {
 	if err := v.Directory.Refresh(ctx); err != nil {
 		return err
 	}
-	if err := v.model.Settle(ctx, v.Source, current); err != nil {
+	err = v.model.Settle(ctx, v.Source, current)
+	v.standBy(ctx)
+	if err != nil {
 		return err
 	}
 	v.chargeConflict(ctx)
