@@ -53,7 +53,7 @@ func TestValidatorsAgree(t *testing.T) {
 	const windows = 8
 	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
 		for i, name := range []string{"miner-0", "miner-1", "miner-2"} {
-			net.Break(name, uneven(time.Duration(i+1)*time.Second/2))
+			net.Break(name, uneven(time.Duration(i+1)*time.Second/4))
 		}
 		net.Start()
 		net.RunWindows(windows)
@@ -63,10 +63,6 @@ func TestValidatorsAgree(t *testing.T) {
 		for i := range a {
 			if a[i].State != b[i].State || a[i].Aggregate != b[i].Aggregate {
 				t.Errorf("window %d: measured from %s and %s", a[i].Window, a[i].State.Short(), b[i].State.Short())
-			}
-			w := a[i].Window
-			if named, _, _ := net.Run.Aggregate(net.Object("aggregator", protocol.AggregateKey(w, 0)), w, 0); named == nil || len(named.Included) < 3 {
-				continue // a gradient that the Aggregate leaves out has no archive: one validator may read it in time, and the other not
 			}
 			for k := range a[i].Miners {
 				x, y := &a[i].Miners[k], &b[i].Miners[k]
@@ -80,7 +76,7 @@ func TestValidatorsAgree(t *testing.T) {
 				}
 			}
 		}
-		if measured < windows {
+		if measured < 2*windows {
 			t.Errorf("only %d losses to compare", measured)
 		}
 	})
@@ -119,9 +115,9 @@ func TestNobodyIsJudgedWithoutStatement(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 3, Validators: 1}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(2)
-		net.Node("aggregator-0").Stop()
+		net.Break("aggregator", testnet.Unreachable)
 		net.Wait(4 * net.Run.Params.WindowTime())
-		net.Node("aggregator-0").Start()
+		net.Heal("aggregator")
 		net.RunWindows(7)
 		net.RequireSameState()
 		alone, unlisted := 0, 0
@@ -138,11 +134,8 @@ func TestNobodyIsJudgedWithoutStatement(t *testing.T) {
 				}
 			}
 		}
-		if alone == 0 {
-			t.Error("no window was judged without an Aggregate")
-		}
-		if unlisted == 0 { // in one run of fifteen, by the order of what happens at the same instant
-			t.Log("each statement came before its window was judged")
+		if alone == 0 || unlisted == 0 {
+			t.Errorf("%d windows were judged without an Aggregate, %d without a statement", alone, unlisted)
 		}
 	})
 }

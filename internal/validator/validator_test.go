@@ -87,6 +87,36 @@ func TestLyingAggregator(t *testing.T) {
 	}
 }
 
+// Validators with more than half of the stake charge a window and withdraw the charge later. The honest one charges what
+// it has learned to be void, so that a node that reads afterwards knows it too.
+func TestVoidsAreCharged(t *testing.T) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 3, Aggregators: 2}, func(net *testnet.Network) {
+		net.Start()
+		net.RunWindows(4)
+		hostile := []string{"validator-0", "validator-1"}
+		w := net.Window(5)
+		accused := net.Run.Params.Aggregators[0]
+		for _, name := range hostile {
+			net.Node(name).Stop()
+			raw, err := wire.Seal(wire.DomainCharges, wire.Charges{Run: net.Run.Hash, Charges: []wire.Charge{{Term: 0, Window: w, Reason: wire.ReasonUpdate, Accused: accused}}}, net.Node(name).Signer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			net.Upload(name, protocol.ChargesKey(), raw)
+		}
+		net.Wait(2 * net.Run.Params.WindowTime())
+		for _, name := range hostile {
+			if err := net.Bucket(name).Delete(net.Context(), protocol.ChargesKey()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		charges, err := attest.OpenCharges(net.Run, net.Object("validator-2", protocol.ChargesKey()), net.Node("validator-2").Signer.Hotkey())
+		if err != nil || len(charges) != 1 || charges[0].Term != 0 || charges[0].Window != w || charges[0].Reason != wire.ReasonVoid || charges[0].Accused != accused {
+			t.Errorf("charges %+v, %v", charges, err)
+		}
+	})
+}
+
 // corrupt changes the update.
 func corrupt(t *testing.T, net *testnet.Network, a *run.Aggregate) {
 	for i := range 8 * len(a.Body) { // to the first bit that gives another update
