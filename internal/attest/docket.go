@@ -72,7 +72,7 @@ func (d *Docket) Refresh(ctx context.Context, skip []protocol.Hotkey) (silent []
 	return silent
 }
 
-// Proven is the charge of the earliest window that its own proof shows to be true, whoever published it, against
+// Proven is the charge of the earliest window that its own proof shows to be true, of any validator, against
 // a term that is not void there; nil for none. It is as known since the last Refresh.
 func (d *Docket) Proven() *wire.Charge { return d.proven }
 
