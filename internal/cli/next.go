@@ -165,6 +165,7 @@ func runFileFound(path string) (finding, bool) {
 	}
 	return finding{fmt.Sprintf("%s has the parameters of the run %q.", path, p.Run), []localnet.Suggestion{
 		{Command: "templar run plan " + at, Purpose: "what it asks of machines and links"},
+		{Command: "templar run check " + at + " --config NODE", Purpose: "whether its stores and chain are ready; NODE is your configuration"},
 		{Command: "templar init miner --run " + at, Purpose: "take part; also: init validator, aggregator, evaluator"},
 	}}, true
 }
