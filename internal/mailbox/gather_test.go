@@ -35,14 +35,7 @@ func gradient(t *testing.T, net *testnet.Network, node string, change func(*wire
 
 // slow is a store that takes its time and then answers.
 func slow(d time.Duration) testnet.Fault {
-	return func(ctx context.Context) error {
-		select {
-		case <-time.After(d):
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return func(ctx context.Context) error { return clock.Wall{}.Sleep(ctx, d) }
 }
 
 // One odd miner between two honest ones: its verdict is exact, and theirs is ok.

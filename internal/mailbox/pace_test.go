@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"templar/internal/clock"
 	"templar/internal/directory"
 	"templar/internal/harness/testnet"
 	"templar/internal/store"
@@ -29,7 +30,7 @@ func (p *paced) Get(ctx context.Context, key string, limit int64) (io.ReadCloser
 		return nil, info, err
 	}
 	attempt := p.asked
-	if err := pass(ctx, p.pause(attempt, -1)); err != nil {
+	if err := (clock.Wall{}).Sleep(ctx, p.pause(attempt, -1)); err != nil {
 		return nil, info, err
 	}
 	return &pacedBody{ReadCloser: body, ctx: ctx, pause: func(at int) time.Duration { return p.pause(attempt, at) }}, info, nil
@@ -43,21 +44,12 @@ type pacedBody struct {
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
-	if err := pass(b.ctx, b.pause(b.at)); err != nil {
+	if err := (clock.Wall{}).Sleep(b.ctx, b.pause(b.at)); err != nil {
 		return 0, err
 	}
 	n, err := b.ReadCloser.Read(p[:min(len(p), 10)])
 	b.at += n
 	return n, err
-}
-
-func pass(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 const never = 24 * time.Hour
