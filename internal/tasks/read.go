@@ -144,11 +144,11 @@ func eachRecord(name string, in io.Reader, f func(place string, row []byte) erro
 		if err == io.EOF {
 			return nil
 		}
-		line, _ := records.FieldPos(0)
-		place := fmt.Sprintf("%s:%d", name, line)
-		if err != nil {
+		if err != nil { // it names the line; a record that is not there has no position to ask for
 			return fmt.Errorf("%s: %w: want question, four choices and the letter of the right one", name, err)
 		}
+		line, _ := records.FieldPos(0)
+		place := fmt.Sprintf("%s:%d", name, line)
 		row, err := json.Marshal(record)
 		if err == nil {
 			err = f(place, row)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -295,6 +296,7 @@ func FuzzOpen(f *testing.F) {
 	} {
 		f.Add(row, uint8(i), i == 6)
 	}
+	f.Add(`"`, uint8(slices.Index(tasks.Names(), tasks.MMLU)), true) // a record of no field
 	dir := f.TempDir()
 	encoder := tasks.NewEncoder(data.Bytes{}, 256, 32)
 	f.Fuzz(func(t *testing.T, text string, task uint8, csv bool) {
