@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"templar/internal/node"
 	"templar/internal/store"
 	storefs "templar/internal/store/fs"
+	"templar/internal/workers"
 )
 
 func datasetGroup(std Std, back *node.Backends) *cobra.Command {
@@ -103,7 +103,7 @@ func buildDataset(cmd *cobra.Command, std Std, back *node.Backends, o datasetFla
 	}
 	progress := &progressLine{w: std.Err, live: isTerminal(std.Err), begin: time.Now()}
 	m, hash, err := data.BuildFiles(cmd.Context(), bucket, inputs, t, data.FilesOptions{
-		Name: o.name, ShardTokens: o.shard, Separator: separator, Workers: runtime.GOMAXPROCS(0), Progress: progress.show,
+		Name: o.name, ShardTokens: o.shard, Separator: separator, Workers: workers.Cores(), Progress: progress.show,
 	})
 	progress.end()
 	if err != nil {

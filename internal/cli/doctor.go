@@ -11,6 +11,7 @@ import (
 
 	"templar/internal/kernel/gemm"
 	"templar/internal/kernel/openblas"
+	"templar/internal/workers"
 )
 
 func doctor() *cobra.Command {
@@ -24,7 +25,7 @@ GPUs with what their engine needs.`,
 features  %s
 builtin   %s kernel, %.0f GFLOP/s on one core
 openblas  %s
-`, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), features(), gemm.Kernel(), speed(), openBLAS())
+`, runtime.Version(), runtime.GOOS, runtime.GOARCH, workers.Cores(), features(), gemm.Kernel(), speed(), openBLAS())
 			return err
 		},
 	}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -24,6 +23,7 @@ import (
 	"templar/internal/engine"
 	"templar/internal/lab"
 	"templar/internal/node"
+	"templar/internal/workers"
 	"templar/protocol"
 )
 
@@ -76,7 +76,7 @@ several variants with several seeds and compares them. To test a network under f
 	f.Float64Var(&v.Machine.UpMbit, "up", 0, "megabits a second that each node sends (default without limit)")
 	f.Float64Var(&v.Machine.DownMbit, "down", 0, "megabits a second that each node fetches (default without limit)")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the initial parameters, the pages and all else that is drawn")
-	f.IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "cores to use; the result does not depend on it")
+	f.IntVar(&o.threads, "threads", workers.Cores(), "cores to use; the result does not depend on it")
 	f.StringVar(&o.dir, "out", "templar-lab", "folder for the results")
 	f.StringVar(&o.json, "json", "", "write the report to this file, too")
 	f.StringVar(&o.plot, "plot", "", "file of the loss plot (default loss.png in the folder)")
@@ -305,7 +305,7 @@ same command computes only what is missing.`,
 	f.BoolVar(&o.markdown, "markdown", false, "print the table in Markdown")
 	f.StringVar(&o.plot, "plot", "", "file of the plot (default compare.png in the folder)")
 	f.StringVar(&o.x, "x", string(lab.Tokens), "horizontal axis of the plot: "+strings.Join(lab.Axes(), ", "))
-	f.IntVar(&o.study.Threads, "threads", runtime.GOMAXPROCS(0), "cores to use; the results do not depend on it")
+	f.IntVar(&o.study.Threads, "threads", workers.Cores(), "cores to use; the results do not depend on it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := o.check(args); err != nil {
 			return err

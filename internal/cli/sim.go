@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"templar/internal/engine"
 	"templar/internal/node"
 	"templar/internal/sim"
+	"templar/internal/workers"
 	"templar/protocol"
 )
 
@@ -76,7 +76,7 @@ three validators and two aggregators.`,
 	f.BoolVar(&o.show, "print-faults", false, "print the faults as a script and run nothing")
 	f.StringVar(&o.save, "save", "sim-failure.txt", "file for the faults of a run that failed")
 	f.IntVar(&o.tries, "shrink", 100, "runs to spend on looking for a smaller failure")
-	f.IntVar(&o.config.Threads, "threads", runtime.GOMAXPROCS(0), "cores to use; the result does not depend on it")
+	f.IntVar(&o.config.Threads, "threads", workers.Cores(), "cores to use; the result does not depend on it")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		o.config.Engine = sim.Engine(o.engine)
 		o.config.NewEngine = func(m protocol.Model) (engine.Engine, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"time"
 
 	"templar/internal/dashboard/collect"
@@ -14,6 +13,7 @@ import (
 	"templar/internal/role"
 	"templar/internal/sim"
 	"templar/internal/telemetry"
+	"templar/internal/workers"
 	"templar/method"
 	"templar/protocol"
 )
@@ -46,7 +46,7 @@ type Trained struct {
 func (v *Variant) Train(ctx context.Context, env Env, o Options) (Trained, error) {
 	began := time.Now()
 	if o.Threads <= 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
+		o.Threads = workers.Cores()
 	}
 	train := v.trainNetwork
 	if v.Baseline != nil {

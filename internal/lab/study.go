@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 
 	"templar/internal/dashboard/collect"
 	"templar/internal/strictjson"
+	"templar/internal/workers"
 )
 
 // Study trains several Variants, each with several seeds.
@@ -57,7 +57,7 @@ func (s *Study) Run(ctx context.Context) (Comparison, error) {
 	work, ctx := errgroup.WithContext(ctx)
 	threads := s.Threads
 	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
+		threads = workers.Cores()
 	}
 	var missing []job
 	for i := range s.Variants {

@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"text/tabwriter"
 	"time"
 
@@ -26,6 +25,7 @@ import (
 	"templar/internal/node"
 	"templar/internal/telemetry"
 	eventlog "templar/internal/telemetry/log"
+	"templar/internal/workers"
 	"templar/protocol"
 )
 
@@ -116,7 +116,7 @@ func Run(ctx context.Context, o Options) error {
 func (o *Options) collector(n *network) (*collect.Collector, error) {
 	meta := collect.Meta{
 		Preset: n.Preset, Seed: n.Seed, Windows: int(o.Windows), Corpus: n.Corpus, TokenUnit: "byte",
-		UnigramEntropy: n.UnigramEntropy, BlocksPerWindow: n.params.BlocksPerWindow, BlockTime: n.params.BlockTime(), DataDir: o.DataDir, Cores: runtime.GOMAXPROCS(0),
+		UnigramEntropy: n.UnigramEntropy, BlocksPerWindow: n.params.BlocksPerWindow, BlockTime: n.params.BlockTime(), DataDir: o.DataDir, Cores: workers.Cores(),
 	}
 	for _, m := range n.members() {
 		meta.Nodes = append(meta.Nodes, collect.Member{Name: m.name, Role: m.role, UID: m.uid, Hotkey: m.hotkey})

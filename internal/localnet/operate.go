@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,6 +17,7 @@ import (
 	"templar/internal/store/server"
 	"templar/internal/telemetry"
 	"templar/internal/wallet"
+	"templar/internal/workers"
 )
 
 // operate runs the services until the roles are done. It returns the evaluator, which
@@ -157,9 +157,9 @@ func (o *Options) device(m member) string {
 // while they wait.
 func (o *Options) threads(r telemetry.Role) int {
 	if r == telemetry.Evaluator {
-		return runtime.GOMAXPROCS(0)
+		return workers.Cores()
 	}
-	return max(1, runtime.GOMAXPROCS(0)/o.Miners)
+	return max(1, workers.Cores()/o.Miners)
 }
 
 // register gives each miner its uid, in order.

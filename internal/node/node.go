@@ -25,6 +25,7 @@ import (
 	"templar/internal/tokenizer"
 	"templar/internal/userfile"
 	"templar/internal/wallet"
+	"templar/internal/workers"
 	"templar/protocol"
 )
 
@@ -59,6 +60,7 @@ const patience = 3 * time.Second
 
 // Open assembles a node. It reports all faults of the configuration.
 func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Needs, env Env) (_ *Node, err error) {
+	workers.LeaveRoom()
 	n := &Node{}
 	defer func() {
 		if err != nil {

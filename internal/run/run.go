@@ -4,7 +4,6 @@
 package run
 
 import (
-	"runtime"
 	"slices"
 
 	"templar/internal/clock"
@@ -26,7 +25,7 @@ type Run struct {
 // New checks the run parameters and sets up the method that they name, which must be one of
 // methods.
 func New(p protocol.Params, methods method.Factories) (Run, error) {
-	return NewWith(p, methods, workers.Pool{Workers: runtime.GOMAXPROCS(0), Each: atOnce})
+	return NewWith(p, methods, workers.Pool{Workers: workers.Cores(), Each: atOnce})
 }
 
 // NewWith is New with the workers that compute.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"templar/internal/chain/bittensor"
@@ -20,6 +19,7 @@ import (
 	"templar/internal/engine/device"
 	"templar/internal/node"
 	"templar/internal/store/s3"
+	"templar/internal/workers"
 	"templar/method"
 	"templar/method/dctsign"
 	"templar/method/sparseloco"
@@ -90,7 +90,7 @@ func cpuBuffers(m protocol.Model, o node.EngineOptions) (least, most int64) {
 	return small.Bytes, large.Bytes
 }
 
-func threads(o node.EngineOptions) int { return cmp.Or(o.Threads, runtime.GOMAXPROCS(0)) }
+func threads(o node.EngineOptions) int { return cmp.Or(o.Threads, workers.Cores()) }
 
 // newDevice starts the engine of a GPU, or of another device that a PJRT plug-in drives, in a process of
 // its own.

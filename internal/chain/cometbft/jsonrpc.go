@@ -11,11 +11,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime"
 	"strconv"
 	"time"
 
 	"templar/internal/admit"
+	"templar/internal/workers"
 )
 
 // The RPC server is public and its clients are not known, so each resource that a request can
@@ -70,7 +70,7 @@ func newFront(methods map[string]method, proxies admit.Proxies, health func() er
 		rates:       admit.NewRates(hostCostPerSecond, hostBurst),
 		waits:       admit.NewCounts(maxWaits),
 		refusals:    admit.NewThrottle(refusalsPerSecond, refusalsPerSecond),
-		line:        admit.NewLine(max(1, runtime.GOMAXPROCS(0)/2)),
+		line:        admit.NewLine(max(1, workers.Cores()/2)),
 	}
 }
 

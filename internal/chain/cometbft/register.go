@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"templar/internal/chain"
 	"templar/internal/chain/ledger"
+	"templar/internal/workers"
 	"templar/protocol"
 )
 
@@ -70,7 +70,7 @@ func solve(ctx context.Context, d ledger.Domain, h protocol.Hotkey, w ledger.Wor
 	from := rand.Uint64() | 1<<63 // never 0
 	var found, next atomic.Uint64
 	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
+	for range workers.Cores() {
 		wg.Go(func() {
 			for ctx.Err() == nil && found.Load() == 0 {
 				i := next.Add(1)

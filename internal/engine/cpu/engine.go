@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"sync/atomic"
 	"time"
 
 	"templar/internal/engine"
 	"templar/internal/engine/host"
+	"templar/internal/workers"
 	"templar/protocol"
 )
 
@@ -66,7 +66,7 @@ func New(model protocol.Model, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("cpu engine: %d threads", o.Threads)
 	}
 	if o.Threads == 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
+		o.Threads = workers.Cores()
 	}
 	layout := model.Layout()
 	e := &Engine{model: model, memory: o.Memory}
