@@ -15,6 +15,7 @@ import (
 	"templar/internal/config"
 	"templar/internal/dashboard/tui"
 	"templar/internal/localnet"
+	"templar/internal/tasks"
 	"templar/internal/userfile"
 	"templar/internal/wallet"
 	"templar/protocol"
@@ -42,6 +43,7 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
   templar localnet --miners 4 --adversaries lazy,noise=2,sybil=3
   templar localnet --windows 8 --json out.json
   templar localnet --serve              # and look at the page that it names
+  templar localnet --serve --tasks piqa=piqa_val.jsonl,hellaswag=hellaswag_val.jsonl
   templar localnet --corpus "$(go env GOROOT)/src" --include '*.go' --data-dir gosrc`,
 		Args: noArgs,
 	}
@@ -55,6 +57,7 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 	f.StringVar(&o.Admin, "admin", config.Default().Admin.Address, "address of the admin server (page, metrics, health, status), or off")
 	f.BoolVar(&o.Profile, "pprof", false, "serve profiles on the admin server")
 	f.BoolVar(&o.Serve, "serve", false, "keep the admin server after the last window, until Ctrl-C")
+	f.StringVar(&o.Tasks, "tasks", "", "multiple-choice tasks to measure too, before the first window, every checkpoint_frequency windows and after the last: NAME=FILE with commas between, or a folder")
 	f.BoolVar(&o.Chaos, "chaos", false, "one request to the object store in ten is slow, lost, interrupted or unanswered")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkLocalnet(&o, *cheaters); err != nil {
@@ -62,6 +65,11 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 		}
 		if o.Serve && o.Admin == config.AdminOff {
 			return usagef("--serve needs the admin server: leave out --admin off")
+		}
+		if o.Tasks != "" {
+			if _, err := tasks.OpenAll(o.Tasks, tasks.Options{}); err != nil { // better now than when the network runs
+				return usagef("--tasks: %w", err)
+			}
 		}
 		var err error
 		if o.Memory, err = userfile.Size(*size); err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -30,9 +31,10 @@ func statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status [URL|DIR]", Short: "Show what a running node or localnet is doing",
 		Long: `Status asks a node's admin server what each node of its process is doing: the phase of its
-loop, the last window that it has done and how long ago, the state of its parameters, and
-whether it keeps up. Name the server's URL, or the data directory of the node or localnet,
-which holds the URL while it runs.
+loop, the last window that it has done and how long ago, the state of its parameters,
+whether it keeps up, and what an evaluator has measured last: held-out loss, and tasks.
+Name the server's URL, or the data directory of the node or localnet, which holds the URL
+while it runs.
 
 The exit code is 1 when a node is not ready.`,
 		Example: `  templar status                      # the localnet in templar-localnet
@@ -142,6 +144,31 @@ func printStatus(w io.Writer, s node.ProcessStatus, now time.Time) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", collect.Printable(n.Node), collect.Printable(string(n.Role)), uid,
 			collect.Printable(n.Phase), n.Window, done, final, ago, state, human.Size(n.Store.BytesUp), human.Size(n.Store.BytesDown), collect.Printable(ready))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return printMeasurements(w, s.Nodes)
+}
+
+// printMeasurements writes what evaluators have measured last: a line for each value.
+func printMeasurements(w io.Writer, nodes []node.NodeStatus) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	head := sync.OnceFunc(func() { fmt.Fprintln(t, "\nmeasured by\twindow\twhat\tvalue\tof") })
+	for _, n := range nodes {
+		by := collect.Printable(n.Node)
+		if h := n.HeldOut; h != nil {
+			head()
+			fmt.Fprintf(t, "%s\t%d\theld-out loss\t%s\t%d tokens\n", by, h.Window, human.Fixed(h.Loss, 4), h.Tokens)
+			fmt.Fprintf(t, "%s\t%d\tperplexity\t%s\t%d tokens\n", by, h.Window, human.Fixed(h.Perplexity, 2), h.Tokens)
+		}
+		if n.Tasks == nil {
+			continue
+		}
+		for _, task := range n.Tasks.Tasks {
+			head()
+			fmt.Fprintf(t, "%s\t%d\t%s %s\t%s\t%d documents\n", by, n.Tasks.Window, collect.Printable(task.Task), collect.Printable(task.Metric), human.Percent(task.Value), task.Documents)
+		}
 	}
 	return t.Flush()
 }

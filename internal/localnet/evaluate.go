@@ -30,13 +30,13 @@ func (o *Options) evaluate(ctx context.Context, n *network, env node.Env, client
 	if err != nil {
 		return nil, err
 	}
-	cfg.Options.Memory, cfg.Options.Device = memory, o.device(member{})
+	cfg.Options.Memory, cfg.Options.Device, cfg.Options.Tasks = memory, o.device(member{}), o.Tasks
 	env.Sink = renewing(env.Sink, c, o.path(output.Report), env.Log, &progress{o: o})
 	nd, err := node.Open(ctx, cfg, telemetry.Evaluator, parts.Of(telemetry.Evaluator), env)
 	if err != nil {
 		return nil, fmt.Errorf("evaluator: %w", err)
 	}
-	return &evaluated{evaluator.New(evaluator.Config{Windows: o.Windows}, nd.ForEvaluator()), nd, client}, nil
+	return &evaluated{evaluator.New(evaluator.Config{Windows: o.Windows, Tasks: nd.Tasks}, nd.ForEvaluator()), nd, client}, nil
 }
 
 func (e *evaluated) close() error { return errors.Join(e.node.Close(), e.client.Close()) }

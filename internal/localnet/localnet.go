@@ -45,6 +45,7 @@ type Options struct {
 	Include     string   // glob on a directory's files
 	JSON        string   // file for the report; empty for none
 	Plot        string   // file for the loss plot; empty is loss.png in DataDir
+	Tasks       string   // multiple-choice tasks, which the evaluator measures too
 	Devices     []string // of validators and miners, in turn of their uids; the first one's is the evaluator's too
 	Memory      int64    // that the process may use, in bytes; 0: nine tenths of the machine's
 

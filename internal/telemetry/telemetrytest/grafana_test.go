@@ -2,6 +2,7 @@ package telemetrytest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,7 +20,7 @@ func TestDashboards(t *testing.T) {
 	if err != nil || len(files) < 4 {
 		t.Fatal(files, err)
 	}
-	uids := map[string]bool{}
+	uids, tasks := map[string]bool{}, map[string]bool{}
 	for _, file := range files {
 		b, err := os.ReadFile(file)
 		if err != nil {
@@ -46,6 +47,9 @@ func TestDashboards(t *testing.T) {
 			checkPrometheus(t, file, v.Definition, "")
 		}
 		for _, p := range d.Panels {
+			for _, m := range regexp.MustCompile(`templar_task_[a-z_]+|Ebenchmark_task`).FindAllString(fmt.Sprint(p.Targets), -1) {
+				tasks[m] = true
+			}
 			for _, q := range p.Targets {
 				for _, v := range regexp.MustCompile(`\$([a-zA-Z_]+)`).FindAllStringSubmatch(q.Expr+q.Query, -1) {
 					if !slices.Contains(variables, v[1]) {
@@ -69,6 +73,14 @@ func TestDashboards(t *testing.T) {
 				}
 			}
 		}
+	}
+	for _, m := range prom.All() {
+		if strings.HasPrefix(m.Name, "templar_task_") && !tasks[m.Name] {
+			t.Errorf("no panel shows %s", m.Name)
+		}
+	}
+	if !tasks["Ebenchmark_task"] {
+		t.Error("no panel shows Ebenchmark_task")
 	}
 }
 

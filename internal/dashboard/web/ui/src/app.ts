@@ -82,6 +82,12 @@ function lastKnown(column: (number | null)[]): number | null {
   return null;
 }
 
+// done is how many windows of the run have an Aggregate.
+function done(v: View): number {
+  const last = v.windows[v.windows.length - 1];
+  return last ? last.window - v.run.start + 1 : 0;
+}
+
 function tiles(v: View): void {
   const loss = lastKnown(v.charts.held_out);
   const last = v.windows[v.windows.length - 1];
@@ -89,8 +95,7 @@ function tiles(v: View): void {
   tile("perplexity", loss == null ? dash : Math.exp(loss).toPrecision(4), v.run.unit === "byte" && loss != null ? `${(loss / Math.LN2).toFixed(3)} bits a byte` : `a ${v.run.unit}`);
   tile("tokens a second", compact(v.live.speed), `${compact(v.live.tokens)} in all`);
   tile("utilisation", percent(v.live.utilisation), "of the cores");
-  const done = last ? last.window - v.run.start + 1 : 0;
-  tile("windows done", String(done), v.run.windows ? `of ${v.run.windows}, ${duration(v.live.seconds)}` : duration(v.live.seconds));
+  tile("windows done", String(done(v)), v.run.windows ? `of ${v.run.windows}, ${duration(v.live.seconds)}` : duration(v.live.seconds));
   tile("state", last ? short(last.state) : dash, !last ? "" : last.apart.length ? `${last.apart.length} of ${last.nodes} apart` : last.nodes === 1 ? "of this node" : `all ${last.nodes} nodes agree`);
   tile("parameters", compact(v.run.parameters), v.run.preset ? `preset ${v.run.preset}` : "");
 }
@@ -103,9 +108,10 @@ function clock(): void {
   text(byId("place"), l.index > 0 && view.run.windows ? `${Math.min(l.index, view.run.windows)} of ${view.run.windows}` : "");
   text(byId("block"), l.block ? String(l.block) : dash);
   const bar = byId("bar");
-  const ended = view.closed || (view.run.windows > 0 && l.index > view.run.windows);
-  if (ended || !l.block || !l.blocks) {
-    text(byId("left"), ended ? "the run has ended" : "");
+  const late = view.run.windows > 0 && l.index > view.run.windows; // the chain goes on
+  const ended = view.closed || (late && done(view) >= view.run.windows);
+  if (late || ended || !l.block || !l.blocks) {
+    text(byId("left"), ended ? "the run has ended" : late ? `${view.run.windows - done(view)} windows to finish` : "");
     bar.hidden = true;
     return;
   }
@@ -116,6 +122,12 @@ function clock(): void {
   bar.setAttribute("aria-valuenow", String(Math.round(100 * share)));
   (bar.firstElementChild as HTMLElement).style.width = 100 * share + "%";
   text(byId("left"), `${Math.max(0, Math.ceil((l.blocks * l.block_millis - elapsed) / 1000))} s left`);
+}
+
+// fate counts what became of the last gradients: the table shows a dozen miners at a time.
+function fate(all: Peer[]): string {
+  const selected = all.filter((p) => p.verdict), skipped = selected.filter((p) => p.verdict !== "ok").length;
+  return selected.length === 0 ? "" : skipped === 0 ? `all ${selected.length} in the last Aggregate` : `${selected.length - skipped} of ${selected.length} in the last Aggregate, ${skipped} skipped`;
 }
 
 function log(v: View): void {
@@ -141,13 +153,14 @@ function show(v: View): void {
   received = performance.now();
   document.title = `${v.run.title || "Templar"} · window ${v.live.window}`;
   text(byId("title"), [v.run.title, v.run.corpus, v.run.version].filter((x) => x).join(" · "));
-  text(byId("scorer"), v.run.scored_by ? `as ${v.run.scored_by} sees them; choose one for an explanation` : "not scored yet");
+  text(byId("scorer"), [fate(v.miners), v.run.scored_by ? `scores of ${v.run.scored_by}; choose one for an explanation` : "not scored yet"].filter((x) => x).join("; "));
   charts.show(v.charts);
   tiles(v);
   miners.set(v.miners);
   nodes.set(v.nodes);
   windows.set([...v.windows].reverse());
   log(v);
+  for (const [id, known] of [["nodes", !v.closed], ["log", !v.closed || v.notes.length > 0]] as const) byId(id).closest("article")!.hidden = !known; // a report has neither
   clock();
   document.body.dataset.ready = "1";
 }

@@ -18,6 +18,9 @@ function axis(values?: (u: uPlot, splits: number[]) => string[]): uPlot.Axis {
   };
 }
 
+// windows are whole numbers: a tick between two of them would name none.
+const whole = Array.from({ length: 9 }, (_, e) => [1, 2, 5].map((m) => m * 10 ** e)).flat();
+
 const number = (v: Maybe) => (v == null ? "–" : v.toFixed(3));
 
 // spread is the highest, the median and the lowest of many curves: more than a few cannot be told apart.
@@ -30,6 +33,19 @@ function spread(rows: number, columns: Maybe[][]): Maybe[][] {
     out[2].push(known.length ? known[0] : null);
   }
   return out;
+}
+
+// latest fills a legend with the last value of each curve while no window is pointed at.
+function latest(u: uPlot): void {
+  if ((u.cursor.left ?? -1) >= 0) return;
+  const last = (column: Maybe[]) => {
+    let i = column.length - 1;
+    while (i > 0 && column[i] == null) i--;
+    return i;
+  };
+  if (u.data[0].length === 0) return;
+  const at = u.data.slice(1).map((column) => last(column as Maybe[]));
+  u.setLegend({ idxs: [Math.max(...at), ...at] }, false);
 }
 
 class Chart {
@@ -45,13 +61,30 @@ class Chart {
   // make draws with other curves or scales than before.
   make(series: uPlot.Series[], scales: uPlot.Scales, axes: uPlot.Axis[], data: uPlot.AlignedData, bands: uPlot.Band[] = []): void {
     this.plot?.destroy();
+    const [first, ...others] = axes;
     this.plot = new uPlot(
-      { ...this.size(), series: [{ label: "window" }, ...series], scales: { x: { time: false }, ...scales }, axes, bands, legend: { live: true }, cursor: { points: { size: 6 } } },
+      {
+        ...this.size(), series: [{ label: "window" }, ...series], scales: { x: { time: false }, ...scales }, axes: [{ ...first, incrs: whole }, ...others], bands, legend: { live: true },
+        cursor: { points: { size: 6 } }, hooks: { setLegend: [latest] },
+      },
       data, this.host,
     );
+    this.idle();
   }
 
-  set(data: uPlot.AlignedData): void { this.plot?.setData(data); }
+  set(data: uPlot.AlignedData): void {
+    this.plot?.setData(data);
+    this.idle();
+  }
+
+  // idle marks a chart of curves without any value, so that its empty grid is not taken for zeros.
+  private idle(): void {
+    if (!this.plot) return;
+    latest(this.plot);
+    const known = this.plot.data.slice(1).some((column) => (column as Maybe[]).some((v) => v != null));
+    this.host.toggleAttribute("data-empty", !known);
+  }
+
   redraw(): void { this.plot?.redraw(false, true); }
 }
 
@@ -122,7 +155,8 @@ export class ChartSet {
     this.tasks.make(names.map((label, i) => ({
       label, stroke: colour(i), width: 1.6, dash: dashes[Math.floor(i / 7) % dashes.length], spanGaps: true,
       value: (_u: uPlot, v: Maybe) => (v == null ? "–" : v.toFixed(1) + " %"), points: { show: true, size: 5 },
-    })), { y: { range: (_u, low, high) => (low == null ? [0, 100] : [Math.max(0, low - 2), Math.min(100, high + 2)]) } }, [axis(), axis((_u, s) => s.map((v) => v + " %"))], data);
+    })), { y: { range: (_u, low, high) => (low == null ? [0, 100] : [Math.max(0, low - 5), Math.min(100, high + 5)]) } },
+      [axis(), { ...axis((_u, s) => s.map((v) => v + " %")), incrs: [1, 2, 5, 10, 20] }], data);
   }
 
   private make(names: string[], loss: uPlot.AlignedData, load: uPlot.AlignedData, time: uPlot.AlignedData): void {
