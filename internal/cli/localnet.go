@@ -16,6 +16,7 @@ import (
 	"templar/internal/dashboard/tui"
 	"templar/internal/localnet"
 	"templar/internal/tasks"
+	"templar/internal/telemetry/otlp"
 	"templar/internal/userfile"
 	"templar/internal/wallet"
 	"templar/protocol"
@@ -58,6 +59,7 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 	f.BoolVar(&o.Profile, "pprof", false, "serve profiles on the admin server")
 	f.BoolVar(&o.Serve, "serve", false, "keep the admin server after the last window, until Ctrl-C")
 	f.StringVar(&o.Tasks, "tasks", "", "multiple-choice tasks to measure too, before the first window, every checkpoint_frequency windows and after the last: NAME=FILE with commas between, or a folder")
+	f.StringVar(&o.OTLP, "otlp", "", "collector of OpenTelemetry to send traces of miners, validators and the aggregator to, like http://127.0.0.1:4318")
 	f.BoolVar(&o.Chaos, "chaos", false, "one request to the object store in ten is slow, lost, interrupted or unanswered")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkLocalnet(&o, *cheaters); err != nil {
@@ -65,6 +67,11 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 		}
 		if o.Serve && o.Admin == config.AdminOff {
 			return usagef("--serve needs the admin server: leave out --admin off")
+		}
+		if o.OTLP != "" {
+			if err := otlp.CheckURL(o.OTLP); err != nil {
+				return usagef("--otlp: %w", err)
+			}
 		}
 		if o.Tasks != "" {
 			if _, err := tasks.OpenAll(o.Tasks, tasks.Options{}); err != nil { // better now than when the network runs

@@ -50,8 +50,8 @@ func (a App) role(std Std, role telemetry.Role) *cobra.Command {
 		Long: long + `
 
 Settings come from the configuration file (JSON or YAML), then from the environment
-(R2_*, WALLET_NAME, WALLET_HOTKEY, NETWORK, NETUID, INFLUXDB_*, LOKI_URL, WANDB_*, TEMPLAR_*),
-then from flags; the last one counts. Ctrl-C stops cleanly, a second one at once; the same
+(R2_*, WALLET_NAME, WALLET_HOTKEY, NETWORK, NETUID, INFLUXDB_*, LOKI_URL, WANDB_*,
+OTEL_EXPORTER_OTLP_*, TEMPLAR_*), then from flags; the last one counts. Ctrl-C stops cleanly, a second one at once; the same
 command continues where it stopped.`,
 		Example: fmt.Sprintf(`  templar localnet prepare              # writes configurations to start from
   templar %[1]s --config %[1]s.yaml

@@ -16,6 +16,7 @@ import (
 
 	"templar/internal/store"
 	"templar/internal/telemetry/influx"
+	"templar/internal/telemetry/otlp"
 	"templar/protocol"
 )
 
@@ -59,6 +60,7 @@ type Telemetry struct {
 	WandB    WandB    `koanf:"wandb"`
 	InfluxDB InfluxDB `koanf:"influxdb"`
 	Loki     Loki     `koanf:"loki"`
+	OTLP     OTLP     `koanf:"otlp"`
 }
 
 // WandB is a run of Weights & Biases, which records the node.
@@ -133,6 +135,20 @@ type Loki struct {
 	URL store.Secret `koanf:"url" json:"-"`
 	// Metadata sends window, uid and verdict of a line as structured metadata, which Loki 3 takes.
 	Metadata bool `koanf:"structured_metadata"`
+}
+
+// OTLP is a collector of OpenTelemetry that takes traces.
+type OTLP struct {
+	// URL is http(s)://host[:port][/path], to which /v1/traces is added; empty: none.
+	URL string `koanf:"url"`
+	// Headers are sent with each request, for example to identify the node: name=value,name=value, values
+	// percent-encoded.
+	Headers store.Secret `koanf:"headers" json:"-"`
+}
+
+// Collector is where traces go.
+func (o OTLP) Collector() otlp.Collector {
+	return otlp.Collector{URL: o.URL, Headers: o.Headers.Reveal()}
 }
 
 // Wallet names a hotkey file in Bittensor's layout: <path>/<name>/hotkeys/<hotkey>.

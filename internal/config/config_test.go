@@ -154,7 +154,8 @@ func TestEnvironmentThatSetsNothing(t *testing.T) {
 // The original's variables say where metrics and the log go, and no form of a node shows
 // what opens these servers.
 func TestTelemetry(t *testing.T) {
-	environ := append(original(), "INFLUXDB_HOST=influx.example", "INFLUXDB_PORT=443", "INFLUXDB_TOKEN=hunter2", "LOKI_URL=https://u:hunter2@logs.example/push")
+	environ := append(original(), "INFLUXDB_HOST=influx.example", "INFLUXDB_PORT=443", "INFLUXDB_TOKEN=hunter2", "LOKI_URL=https://u:hunter2@logs.example/push",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318", "OTEL_EXPORTER_OTLP_HEADERS=key=hunter2")
 	n, warnings, err := Load(telemetry.Miner, Sources{Environ: environ})
 	if err != nil || len(warnings) > 0 || n.Validate(telemetry.Miner, build) != nil {
 		t.Fatal(err, warnings, n.Validate(telemetry.Miner, build))
@@ -162,6 +163,9 @@ func TestTelemetry(t *testing.T) {
 	server := influx.Server{API: influx.V2, URL: "https://influx.example:443", Org: "tplr", Bucket: "tplr", Token: "hunter2"}
 	if n.Telemetry.InfluxDB.Server() != server || n.Telemetry.Loki.URL.Reveal() != "https://u:hunter2@logs.example/push" {
 		t.Errorf("%+v", n.Telemetry)
+	}
+	if c := n.Telemetry.OTLP.Collector(); c.URL != "http://collector:4318" || c.Headers != "key=hunter2" {
+		t.Errorf("traces go to %+v", c)
 	}
 	asJSON, err := json.Marshal(n)
 	if err != nil {
@@ -172,10 +176,13 @@ func TestTelemetry(t *testing.T) {
 	}
 	n.Telemetry.InfluxDB = InfluxDB{Host: "http://u:hunter2@influx.example"}
 	n.Telemetry.Loki.URL = "hunter2@logs.example"
+	n.Telemetry.OTLP = OTLP{URL: "hunter2:4318", Headers: "hunter2"}
 	want := []string{
 		"telemetry.influxdb.host: want [http(s)://]host[:port]: set INFLUXDB_HOST, telemetry.influxdb.host in the configuration file",
 		"telemetry.influxdb.token: missing: set INFLUXDB_TOKEN, telemetry.influxdb.token in the configuration file",
 		"telemetry.loki.url: want http(s)://[user:password@]host[:port][/path]: set LOKI_URL, telemetry.loki.url in the configuration file",
+		"telemetry.otlp.url: want http(s)://host[:port][/path], like http://127.0.0.1:4318; a password belongs in the headers: set --otlp, OTEL_EXPORTER_OTLP_ENDPOINT, telemetry.otlp.url in the configuration file",
+		"telemetry.otlp.headers: want headers as name=value,name=value, values percent-encoded: set OTEL_EXPORTER_OTLP_HEADERS, telemetry.otlp.headers in the configuration file",
 	}
 	if diff := cmp.Diff(want, strings.Split(n.Validate(telemetry.Miner, build).Error(), "\n")); diff != "" {
 		t.Error(diff)

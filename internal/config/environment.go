@@ -8,8 +8,8 @@ import (
 )
 
 // variables returns the environment variables that a role reads, each with the key
-// that it sets. They are the Python original's, and a few of our own: the R2_*_ENDPOINT
-// of stores that are not R2, and TEMPLAR_*.
+// that it sets. They are the Python original's, those of OpenTelemetry for a collector, and a few
+// of our own: the R2_*_ENDPOINT of stores that are not R2, and TEMPLAR_*.
 //
 // The original knows two keys of each bucket. The dataset is read only; the aggregator
 // bucket is written by the aggregator and read by everybody else. A variable that the role
@@ -21,6 +21,7 @@ func variables(role telemetry.Role) map[string]string {
 		"TEMPLAR_CHAIN_ENDPOINT": "chain.endpoint", "TEMPLAR_CHAIN_VERIFY": "chain.verify", "TEMPLAR_CHAIN_BACKEND": "chain.backend", "TEMPLAR_DATA_DIR": "data_dir", "TEMPLAR_RUN": "run", "TEMPLAR_ADMIN": "admin.address",
 		"INFLUXDB_HOST": "telemetry.influxdb.host", "INFLUXDB_PORT": "telemetry.influxdb.port", "INFLUXDB_DATABASE": "telemetry.influxdb.database",
 		"INFLUXDB_ORG": "telemetry.influxdb.org", "INFLUXDB_TOKEN": "telemetry.influxdb.token", "LOKI_URL": "telemetry.loki.url", "INFLUXDB_API": "telemetry.influxdb.api", "INFLUXDB_USER": "telemetry.influxdb.user",
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "telemetry.otlp.url", "OTEL_EXPORTER_OTLP_HEADERS": "telemetry.otlp.headers",
 		"WANDB_API_KEY": "telemetry.wandb.key", "WANDB_MODE": "telemetry.wandb.mode", "WANDB_BASE_URL": "telemetry.wandb.url", "WANDB_ENTITY": "telemetry.wandb.entity",
 		"WANDB_PROJECT": "telemetry.wandb.project", "WANDB_RUN_GROUP": "telemetry.wandb.group", "WANDB_JOB_TYPE": "telemetry.wandb.job_type",
 		"WANDB_NAME": "telemetry.wandb.name", "WANDB_RUN_ID": "telemetry.wandb.run_id",

@@ -18,7 +18,7 @@ func flagKeys(role telemetry.Role) map[string]string {
 		"peers": "options.peers", "windows": "options.windows", "test": "options.test",
 		"store-gathers": "options.store_gathers", "keep-gathers": "options.keep_gathers",
 		"admin": "admin.address", "admin.hosts": "admin.hosts", "pprof": "admin.profile",
-		"wandb": "telemetry.wandb.mode", "project": "telemetry.wandb.project", "wandb.entity": "telemetry.wandb.entity", "wandb.group": "telemetry.wandb.group",
+		"wandb": "telemetry.wandb.mode", "project": "telemetry.wandb.project", "wandb.entity": "telemetry.wandb.entity", "wandb.group": "telemetry.wandb.group", "otlp": "telemetry.otlp.url",
 	}
 	if role == telemetry.Evaluator {
 		for _, gathering := range []string{"peers", "test", "store-gathers", "keep-gathers"} {
@@ -132,6 +132,7 @@ func RoleFlags(f *pflag.FlagSet, role telemetry.Role) {
 	f.String("project", "", "project there (default templar)")
 	f.String("wandb.entity", "", "entity there (default that of the key)")
 	f.String("wandb.group", "", "group of runs there (default by role)")
+	f.String("otlp", "", "collector of OpenTelemetry to send traces to, like http://127.0.0.1:4318")
 	for _, b := range bucketFlags(role) {
 		f.String(b.key, "", b.usage)
 	}

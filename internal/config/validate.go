@@ -14,6 +14,7 @@ import (
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/internal/telemetry/influx"
+	"templar/internal/telemetry/otlp"
 	"templar/internal/userfile"
 	"templar/protocol"
 )
@@ -220,6 +221,14 @@ func (v *validator) telemetry(t Telemetry) {
 		u, err := url.Parse(address)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			v.fault("telemetry.loki.url", "want http(s)://[user:password@]host[:port][/path]")
+		}
+	}
+	if o := t.OTLP; o.URL != "" {
+		if err := otlp.CheckURL(o.URL); err != nil {
+			v.fault("telemetry.otlp.url", "%v", err)
+		}
+		if err := otlp.CheckHeaders(o.Headers.Reveal()); err != nil {
+			v.fault("telemetry.otlp.headers", "%v", err)
 		}
 	}
 }

@@ -46,6 +46,7 @@ type Options struct {
 	JSON        string   // file for the report; empty for none
 	Plot        string   // file for the loss plot; empty is loss.png in DataDir
 	Tasks       string   // multiple-choice tasks, which the evaluator measures too
+	OTLP        string   // collector for the traces of miners, validators and the aggregator; empty: none
 	Devices     []string // of validators and miners, in turn of their uids; the first one's is the evaluator's too
 	Memory      int64    // that the process may use, in bytes; 0: nine tenths of the machine's
 

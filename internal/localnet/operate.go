@@ -133,6 +133,7 @@ func (o *Options) start(ctx context.Context, n *network, env node.Env, g *errgro
 		cfg.Options.Windows = o.Windows
 		cfg.Options.Threads, cfg.Options.Device = o.threads(m.role), o.device(m)
 		cfg.Options.Memory = setMemory(shares, m.name)
+		cfg.Telemetry.OTLP.URL = o.OTLP
 		env := env
 		env.Alter = m.corrupt
 		g.Go(func() error {

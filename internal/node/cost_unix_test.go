@@ -55,9 +55,10 @@ func TestCost(t *testing.T) {
 	c.Telemetry.WandB = config.WandB{Key: store.Secret(strings.Repeat("k", 40)), URL: silent.URL}
 	c.Telemetry.InfluxDB = config.InfluxDB{Host: silent.URL, Token: "token", Original: true}
 	c.Telemetry.Loki.URL = store.Secret(silent.URL)
+	c.Telemetry.OTLP.URL = silent.URL
 	log := slog.New(slog.DiscardHandler)
 	env, senders, err := exported(t.Context(), c, telemetry.Validator, Env{Log: log, Sink: eventlog.New(log), Clock: clock.Wall{}, Version: "v1"})
-	if err != nil || len(senders) != 3 {
+	if err != nil || len(senders) != 4 {
 		t.Fatal(len(senders), err)
 	}
 	console, err := openConsole(c, &env)

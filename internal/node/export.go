@@ -12,6 +12,7 @@ import (
 	"templar/internal/telemetry/influx"
 	eventlog "templar/internal/telemetry/log"
 	"templar/internal/telemetry/loki"
+	"templar/internal/telemetry/otlp"
 	"templar/internal/telemetry/wandb"
 	"templar/protocol"
 )
@@ -46,6 +47,18 @@ func exported(ctx context.Context, c config.Node, r telemetry.Role, env Env) (_ 
 		env.Log = slog.New(slog.NewMultiHandler(local.Handler(), h))
 		env.Sink = telemetry.Tee(env.Sink, eventlog.New(slog.New(h))) // the one there is writes here only
 		senders = append(senders, l.Run)
+	}
+	if c.Telemetry.OTLP.URL != "" {
+		params, err := LoadParams(c.Run)
+		if err != nil {
+			return env, nil, err
+		}
+		t, err := otlp.New(c.Telemetry.OTLP.Collector(), otlp.Resource{Node: c.Name, Role: r, Version: env.Version, Run: params.Hash()}, env.Clock, local)
+		if err != nil {
+			return env, nil, err
+		}
+		env.Sink = telemetry.Tee(env.Sink, t)
+		senders = append(senders, t.Run)
 	}
 	return env, senders, nil
 }
