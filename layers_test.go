@@ -15,7 +15,7 @@ import (
 // of lower layers and those under its own folder.
 var layers = [][]string{
 	{"internal/strictjson", "internal/userfile"},
-	{"protocol"},
+	{"protocol", "internal/versioned"},
 	{"internal/safetensors", "internal/tokenizer"},
 	{"internal/admit", "internal/clock", "internal/kernel", "internal/workers", "internal/score"},
 	{"state"},

@@ -85,6 +85,11 @@ func openSealed(limit int64, domain string, b []byte, payload any) (protocol.Hot
 
 // readPayload reads what was signed.
 func readPayload(b []byte, payload any) error {
+	if p, ok := payload.(interface{ CheckVersion(raw []byte) error }); ok { // before names that another version has
+		if err := p.CheckVersion(b); err != nil {
+			return err
+		}
+	}
 	if err := decodeExact(b, payload); err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -85,7 +84,7 @@ func (a *Aggregator) Run(ctx context.Context) error {
 	if !slices.Contains(a.Params.Aggregators, a.Signer.Hotkey()) {
 		return fmt.Errorf("aggregator: hotkey %s is not among the run's aggregators", a.Signer.Hotkey())
 	}
-	loop := role.Loop{Schedule: a.Schedule, Log: a.Log, Fatal: func(err error) bool { return errors.Is(err, bulletin.ErrOtherRun) }}
+	loop := role.Loop{Schedule: a.Schedule, Log: a.Log, Fatal: bulletin.Hopeless}
 	err := loop.Repeat(ctx, func() bool { return !a.joined || a.next < a.stop || !a.settled }, func(ctx context.Context) error {
 		switch {
 		case !a.joined:

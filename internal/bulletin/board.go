@@ -5,7 +5,6 @@ package bulletin
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"templar/internal/directory"
@@ -44,7 +43,7 @@ func (b *Board) AwaitStart(ctx context.Context, waiting func(why error)) (wire.S
 		if err == nil {
 			s, err = b.Start(ctx)
 		}
-		if err == nil || errors.Is(err, ErrOtherRun) {
+		if err == nil || Hopeless(err) {
 			return s, err
 		}
 		waiting(err)

@@ -2,12 +2,12 @@ package bulletin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"templar/internal/directory"
 	"templar/internal/store"
+	"templar/internal/versioned"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -28,11 +28,16 @@ func (e *OtherVersionError) Error() string {
 // Is makes it an ErrOtherRun: waiting cannot help.
 func (e *OtherVersionError) Is(target error) bool { return target == ErrOtherRun }
 
+// Hopeless reports whether waiting cannot change an error of Start.
+func Hopeless(err error) bool { return errors.Is(err, ErrOtherRun) || versioned.Is(err) }
+
 // ErrNotAnnounced is wrapped when no announcement has more than half of the stake.
 var ErrNotAnnounced = errors.New("no run announced yet: waiting for validators with more than half of the stake")
 
-// pinKey is the key of the accepted announcement in a node's own directory.
-const pinKey = "start.json"
+// pinFile is the accepted announcement in a node's own directory.
+var pinFile = versioned.File{
+	Name: "start.json", Version: 1, Remedy: "run the release that wrote it, or move it away: the announcement is then read from the validators again",
+}
 
 // PostStart announces the run, or repeats the announcement, in the node's own bucket.
 func (b *Board) PostStart(ctx context.Context, s wire.StartWindow) error {
@@ -46,14 +51,14 @@ func (b *Board) PostStart(ctx context.Context, s wire.StartWindow) error {
 // Start returns the run's announcement: the one that this node has accepted earlier; else the one
 // in the run parameters; else the one that validators with more than half of the stake have posted.
 // What it returns is pinned in the node's own directory: nothing that a validator posts later changes it.
-// The error wraps ErrNotAnnounced, ErrOtherRun, or says why the validators' buckets cannot be read.
+// The error wraps ErrNotAnnounced, ErrOtherRun or a versioned.Error, or says why the validators' buckets cannot be read.
 func (b *Board) Start(ctx context.Context) (wire.StartWindow, error) {
-	if s, ok := b.pinned(ctx); ok {
-		return s, nil
+	s, ok, err := b.pinned(ctx)
+	if ok || err != nil {
+		return s, err
 	}
 	s, fixed := b.fixed()
 	if !fixed {
-		var err error
 		if s, err = Majority(b.Announcements(ctx), b.Run.Hash); err != nil {
 			return s, err
 		}
@@ -67,23 +72,23 @@ func (b *Board) fixed() (wire.StartWindow, bool) {
 	return wire.StartWindow{Run: b.Run.Hash, StartWindow: p.StartWindow, StateHash: p.Theta0}, p.StartWindow > 0
 }
 
-func (b *Board) pinned(ctx context.Context) (s wire.StartWindow, ok bool) {
+// pinned is the announcement that this node has accepted. What is damaged or another run's does not count.
+func (b *Board) pinned(ctx context.Context) (s wire.StartWindow, ok bool, err error) {
 	if b.Local == nil {
-		return s, false
+		return s, false, nil
 	}
-	raw, _, err := store.ReadAll(ctx, b.Local, pinKey, wire.MaxSealedSize)
-	return s, err == nil && json.Unmarshal(raw, &s) == nil && s.Run == b.Run.Hash
+	err = store.LoadFile(ctx, b.Local, pinFile, wire.MaxSealedSize, &s)
+	if versioned.Is(err) {
+		return s, false, err
+	}
+	return s, err == nil && s.Run == b.Run.Hash, nil
 }
 
 func (b *Board) pin(ctx context.Context, s wire.StartWindow) error {
 	if b.Local == nil {
 		return nil
 	}
-	raw, err := json.Marshal(s)
-	if err == nil {
-		err = store.PutBytes(ctx, b.Local, pinKey, raw, store.PutOptions{})
-	}
-	if err != nil {
+	if err := store.SaveFile(ctx, b.Local, pinFile, s); err != nil {
 		return fmt.Errorf("keep the announcement: %w", err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package checkpoint_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"math"
@@ -501,11 +500,7 @@ func TestRestore(t *testing.T) {
 	known := func(next protocol.Window, seed uint64) setup { // final by the node's own record
 		return func(t *testing.T, net *testnet.Network) {
 			list := checkpoint.Finals{Run: net.Run.Hash, Finals: []attest.Mark{{Next: next, Hash: net.Run.Space.Hash(state(net, next, seed).Params)}}}
-			b, err := json.Marshal(list)
-			if err == nil {
-				err = store.PutBytes(net.Context(), net.Node("miner-0").Local, checkpoint.FinalsKey, b, store.PutOptions{})
-			}
-			if err != nil {
+			if err := store.SaveFile(net.Context(), net.Node("miner-0").Local, checkpoint.FinalsFile, list); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"templar/internal/run"
 	"templar/internal/schedule"
 	"templar/internal/store"
+	"templar/internal/versioned"
 	"templar/method"
 	"templar/protocol"
 	"templar/wire"
@@ -56,6 +56,10 @@ type Finder struct {
 // even when its parameters come from another node. A damaged or false checkpoint is logged, and
 // the next one is tried.
 func (f Finder) Restore(ctx context.Context, announced wire.StartWindow, w protocol.Window) (State, error) {
+	finals, err := f.finals(ctx)
+	if err != nil {
+		return State{}, err
+	}
 	places, err := f.find(ctx)
 	if err != nil {
 		return State{}, err
@@ -76,7 +80,7 @@ func (f Finder) Restore(ctx context.Context, announced wire.StartWindow, w proto
 		}()
 	}
 	for _, p := range places {
-		s, err := f.load(ctx, p, announced)
+		s, err := f.load(ctx, p, announced, finals)
 		if ctx.Err() != nil {
 			return State{}, ctx.Err()
 		}
@@ -114,7 +118,7 @@ func (f Finder) first(ctx context.Context, places []place, announced wire.StartW
 
 // load reads a checkpoint's parameters and verifies them. The time for the validators' samples
 // does not depend on the time of the download, which the owner controls.
-func (f Finder) load(ctx context.Context, p place, announced wire.StartWindow) (State, error) {
+func (f Finder) load(ctx context.Context, p place, announced wire.StartWindow, finals []attest.Mark) (State, error) {
 	c, err := f.manifest(ctx, p, announced)
 	if err != nil {
 		return State{}, err
@@ -126,7 +130,7 @@ func (f Finder) load(ctx context.Context, p place, announced wire.StartWindow) (
 	held := attest.State{
 		Window: m.Next - 1, Step: m.Step, Issue: wire.Issue{Window: m.Next - 1, Term: m.Term, Content: m.Previous}, Hash: m.StateHash,
 	}
-	known := p.owner == f.Hotkey && f.isFinal(ctx, attest.Mark{Next: m.Next, Hash: m.StateHash})
+	known := p.owner == f.Hotkey && slices.Contains(finals, attest.Mark{Next: m.Next, Hash: m.StateHash})
 	if !known {
 		if err := f.vote(ctx, held); err != nil { // before gigabytes are fetched
 			return State{}, err
@@ -197,14 +201,22 @@ type Finals struct {
 	Finals []attest.Mark `json:"finals"` // ascending
 }
 
-// FinalsKey is the key of Finals.
-const FinalsKey = "final.json"
+// FinalsFile is Finals.
+var FinalsFile = versioned.File{
+	Name: "final.json", Version: 1, Remedy: "run the release that wrote it, or move it away: what is final is then read from the validators again",
+}
 
-// isFinal reports whether this node has found a state final before.
-func (f Finder) isFinal(ctx context.Context, m attest.Mark) bool {
-	raw, _, err := store.ReadAll(ctx, f.Local, FinalsKey, wire.MaxSealedSize)
+// finals are the states that this node has found final before. A list that is damaged or another run's is empty.
+func (f Finder) finals(ctx context.Context) ([]attest.Mark, error) {
 	var list Finals
-	return err == nil && json.Unmarshal(raw, &list) == nil && list.Run == f.Run.Hash && slices.Contains(list.Finals, m)
+	err := store.LoadFile(ctx, f.Local, FinalsFile, wire.MaxSealedSize, &list)
+	if versioned.Is(err) {
+		return nil, err
+	}
+	if err != nil || list.Run != f.Run.Hash {
+		return nil, nil
+	}
+	return list.Finals, nil
 }
 
 // find lists all available checkpoints, the newest first; on a tie the validators', by stake, then

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"templar/internal/versioned"
 	"templar/protocol"
 )
 
@@ -17,6 +18,10 @@ const (
 	maxBlockTokens  = 1 << 22
 	maxVocabulary   = 1 << 22
 )
+
+var manifestFile = versioned.File{
+	Name: "the manifest", Version: manifestVersion, Least: manifestVersion, Remedy: "build the dataset again, or run a release of its version",
+}
 
 // Shard is one object of tokens, in blocks that are read and verified one by one.
 type Shard struct {
@@ -50,6 +55,9 @@ func (m *Manifest) encode() ([]byte, protocol.Hash, error) {
 }
 
 func decodeManifest(raw []byte) (Manifest, error) {
+	if err := manifestFile.CheckJSON(raw); err != nil {
+		return Manifest{}, err
+	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	var m Manifest
@@ -63,8 +71,8 @@ func decodeManifest(raw []byte) (Manifest, error) {
 }
 
 func (m *Manifest) validate() error {
-	if m.Version != manifestVersion {
-		return fmt.Errorf("version %d: this release reads version %d: build the dataset again", m.Version, manifestVersion)
+	if err := manifestFile.Check(m.Version); err != nil {
+		return err
 	}
 	if m.VocabSize < 1 || m.VocabSize > maxVocabulary || m.TokenBytes != widthOf(m.VocabSize) {
 		return fmt.Errorf("vocab_size %d in tokens of %d bytes: want 1 to %d in 2 bytes up to 65536, else in 4", m.VocabSize, m.TokenBytes, maxVocabulary)

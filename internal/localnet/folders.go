@@ -122,6 +122,9 @@ func private(dir string) error {
 // matches compares the options with those of folders that exist.
 func (f *folders) matches(raw []byte, dir string) error {
 	var existing folders
+	if err := fileOf(filepath.Join(dir, foldersFile), foldersVersion).CheckJSON(raw); err != nil {
+		return err
+	}
 	if err := strictjson.Config(raw, &existing); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, foldersFile), err)
 	}

@@ -86,6 +86,7 @@ func TestTwoNetworksInOneProcess(t *testing.T) {
 			}
 			inTime(t, makeOptions, func(o Options) error {
 				checkLeftovers(t, o)
+				requireInventory(t, o.DataDir)
 				r := checkStates(t, o)
 				err := checkWindows(o, r)
 				if cheaters != "" {

@@ -11,6 +11,7 @@ import (
 	"templar/internal/parts"
 	"templar/internal/strictjson"
 	"templar/internal/telemetry"
+	"templar/internal/versioned"
 	"templar/internal/wallet"
 	"templar/protocol"
 )
@@ -22,6 +23,11 @@ import (
 const networkVersion = 2
 
 const networkFile = "network.json"
+
+// fileOf is a file with the options of a network.
+func fileOf(path string, version int) versioned.File {
+	return versioned.File{Name: path, Version: version, Least: version, Remedy: "run the release that wrote it, or choose another --data-dir"}
+}
 
 // network is network.json: the options with which a data directory was prepared. It is written
 // last, so that a directory without it is incomplete.
@@ -125,11 +131,11 @@ func read(dir string) (*network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
+	if err := fileOf(n.path(networkFile), networkVersion).CheckJSON(b); err != nil {
+		return nil, err
+	}
 	if err := strictjson.Config(b, n); err != nil {
 		return nil, fmt.Errorf("%s: %w", n.path(networkFile), err)
-	}
-	if n.Version != networkVersion {
-		return nil, fmt.Errorf("%s: its version is %d, this release's %d", n.path(networkFile), n.Version, networkVersion)
 	}
 	if n.adversaries, err = adversary.Parse(n.Adversaries); err != nil {
 		return nil, fmt.Errorf("%s: %w", n.path(networkFile), err)

@@ -1,10 +1,8 @@
 package miner
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +12,7 @@ import (
 
 	"templar/internal/mailbox"
 	"templar/internal/store"
+	"templar/internal/versioned"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -23,8 +22,10 @@ import (
 // beside the training of the windows that follow. A key is never revealed without a statement, and the statement is kept:
 // in the miner's bucket: together with another one of the same window it proves that the aggregator signed two.
 
-// keysKey is the key of the unrevealed keys in the miner's own directory.
-const keysKey = "keys.json"
+// keysFile is the unrevealed keys in the miner's own directory.
+var keysFile = versioned.File{
+	Name: "keys.json", Version: 1, Remedy: "run the release that wrote it, or move it away: the gradients whose keys it holds then do not count",
+}
 
 // mostSecrets bounds the windows whose keys are kept: after a longer outage the oldest count for nothing.
 const mostSecrets = 64
@@ -55,15 +56,14 @@ type secrets struct {
 
 // load reads the keys that an earlier process has left.
 func (s *secrets) load(ctx context.Context) error {
-	raw, _, err := store.ReadAll(ctx, s.Local, keysKey, 1<<20)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
 	var all []secret
-	if err == nil {
-		err = json.Unmarshal(raw, &all)
-	}
-	if err != nil {
+	err := store.LoadFile(ctx, s.Local, keysFile, 1<<20, &all)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case versioned.Is(err):
+		return err
+	case err != nil:
 		s.Log.Warn("the keys of earlier gradients cannot be read: those gradients will not count", "err", err)
 		return nil
 	}
@@ -86,12 +86,9 @@ func (s *secrets) draw(ctx context.Context, w protocol.Window) (wire.GradientKey
 	all := slices.DeleteFunc(s.mu.all, func(x secret) bool { return x.done })
 	all = append(all, secret{Window: w, Key: hex.EncodeToString(key[:])})
 	s.mu.all = all[max(0, len(all)-mostSecrets):]
-	raw, err := json.Marshal(s.mu.all)
+	kept := slices.Clone(s.mu.all)
 	s.mu.Unlock()
-	if err == nil {
-		_, err = s.Local.Put(ctx, keysKey, bytes.NewReader(raw), int64(len(raw)), store.PutOptions{})
-	}
-	if err != nil {
+	if err := store.SaveFile(ctx, s.Local, keysFile, kept); err != nil {
 		return key, fmt.Errorf("gradient key not saved: %w", err)
 	}
 	return key, nil

@@ -24,6 +24,7 @@ import (
 	"templar/internal/telemetry"
 	"templar/internal/tokenizer"
 	"templar/internal/userfile"
+	"templar/internal/versioned"
 	"templar/internal/wallet"
 	"templar/internal/workers"
 	"templar/protocol"
@@ -124,6 +125,11 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 	return n, nil
 }
 
+// dataFolder is a node's data directory. What the node has sent, and keeps there, is of one version of the protocol.
+var dataFolder = versioned.Folder{Protocol: protocol.Version, File: versioned.File{
+	Name: "node.json", Version: 1, Remedy: "run the release that wrote it, or choose another data_dir",
+}}
+
 // place adds what a configuration says of buckets and directories.
 func (n *Node) place(s *parts.Spec, c config.Node, d *Buckets, env Env) (err error) {
 	s.Buckets = parts.Buckets{
@@ -141,6 +147,9 @@ func (n *Node) place(s *parts.Spec, c config.Node, d *Buckets, env Env) (err err
 		return fmt.Errorf("data directory: %w", err)
 	}
 	n.closers.add(func() error { release(); return nil })
+	if err := dataFolder.Enter(c.DataDir); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
 	s.Local, s.Scratch = local, filepath.Join(c.DataDir, "downloads")
 	return nil
 }

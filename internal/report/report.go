@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"templar/internal/score"
+	"templar/internal/versioned"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -124,12 +125,18 @@ func Decode(b []byte, p *protocol.Params) (*Report, protocol.Hotkey, error) {
 	return r, by, nil
 }
 
+// file is a report; a validator's waiting ones and those in buckets have the same form.
+var file = versioned.File{Name: "the report", Version: Version, Least: Version, Remedy: "read it with the release that wrote it"}
+
+// CheckVersion refuses another version before its content is read.
+func (r *Report) CheckVersion(raw []byte) error { return file.CheckJSON(raw) }
+
 // Validate refuses reports that no validator could have written, and text with control
 // characters.
 func (r *Report) Validate() error {
 	switch {
 	case r.Version != Version:
-		return fmt.Errorf("report: version %d, this release reads %d", r.Version, Version)
+		return file.Check(r.Version)
 	case r.Window < r.Start:
 		return fmt.Errorf("report: window %d is before start window %d", r.Window, r.Start)
 	case !plain(r.Engine):

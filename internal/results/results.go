@@ -14,6 +14,7 @@ import (
 
 	"templar/internal/score"
 	"templar/internal/tasks"
+	"templar/internal/versioned"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -101,11 +102,16 @@ func Decode(b []byte) (*Record, protocol.Hotkey, error) {
 	return r, by, nil
 }
 
+var file = versioned.File{Name: "the record of results", Version: Version, Least: Version, Remedy: "read it with the release that wrote it, or measure again"}
+
+// CheckVersion refuses another version before its content is read.
+func (r *Record) CheckVersion(raw []byte) error { return file.CheckJSON(raw) }
+
 // Validate refuses records that no evaluator could have written, and names with control characters.
 func (r *Record) Validate() error {
 	switch {
 	case r.Version != Version:
-		return fmt.Errorf("results: version %d, this release reads %d", r.Version, Version)
+		return file.Check(r.Version)
 	case r.Window+1 < r.Start:
 		return fmt.Errorf("results: window %d is before theta_0's, %d", r.Window, r.Start-1)
 	case !plain(r.Engine) || !plain(r.Tokenizer):

@@ -2,7 +2,6 @@ package resume
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -41,11 +40,7 @@ func (f *Finals) Keep(ctx context.Context, r *replica.Replica) error {
 	if r.Final() == f.kept || len(r.Finals()) == 0 {
 		return nil
 	}
-	raw, err := json.Marshal(checkpoint.Finals{Run: f.Run, Finals: r.Finals()})
-	if err == nil {
-		err = store.PutBytes(ctx, f.Local, checkpoint.FinalsKey, raw, store.PutOptions{})
-	}
-	if err != nil {
+	if err := store.SaveFile(ctx, f.Local, checkpoint.FinalsFile, checkpoint.Finals{Run: f.Run, Finals: r.Finals()}); err != nil {
 		return fmt.Errorf("save final states: %w", err)
 	}
 	f.kept = r.Final()

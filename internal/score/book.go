@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"templar/internal/strictjson"
+	"templar/internal/versioned"
 	"templar/protocol"
 )
 
@@ -82,6 +83,11 @@ func (b *Book) Record(h protocol.Hotkey) (Record, bool) {
 	return b.Records[i], true
 }
 
+// BookFile is a Book on disk. Its version is the schema.
+var BookFile = versioned.File{
+	Name: "scores.json", Version: Schema, Least: 1, Remedy: "run the release that wrote it, restore a backup, or move it away to begin with empty scores",
+}
+
 // bookFile is a Book on disk.
 type bookFile struct {
 	Schema  int             `json:"schema"`
@@ -113,11 +119,14 @@ func (f bookFile) sum() (protocol.Hash, error) {
 // unknown keys, records that no Close could have written, and books whose checksum does not match.
 func DecodeBook(raw []byte) (Book, error) {
 	var f bookFile
+	if err := BookFile.CheckJSON(raw); err != nil {
+		return Book{}, err
+	}
 	if err := strictjson.Config(raw, &f); err != nil {
 		return Book{}, fmt.Errorf("scores: %w", err)
 	}
-	if f.Schema < 1 || f.Schema > Schema {
-		return Book{}, fmt.Errorf("scores: schema %d, this release reads 1 to %d", f.Schema, Schema)
+	if err := BookFile.Check(f.Schema); err != nil {
+		return Book{}, err
 	}
 	b := Book{f.Next, f.Weighed, f.Pending, f.Records}
 	if err := b.validate(); err != nil {

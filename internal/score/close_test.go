@@ -400,8 +400,8 @@ func TestDecodeBookRefuses(t *testing.T) {
 	b := rated(t)
 	valid := string(encode(t, b))
 	for name, c := range map[string]struct{ old, new, want string }{
-		"another schema":   {`"schema":4`, `"schema":5`, "schema 5"},
-		"no schema":        {`"schema":4`, `"schema":0`, "schema 0"},
+		"another schema":   {`"schema":4`, `"schema":5`, "version 5, and this release reads versions 1 to 4"},
+		"no schema":        {`"schema":4`, `"schema":0`, "version 0, and this release reads versions 1 to 4"},
 		"weights to come":  {`"weights_window":0`, `"weights_window":20`, "not closed"},
 		"a vain commit":    {`"weights_window":0`, `"weights_window":0,"pending_weights":{"window":3,"block":9,"effective_at":9}`, "not possible"},
 		"an unknown key":   {`"next_window"`, `"x":1,"next_window"`, "unknown name"},

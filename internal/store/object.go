@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 
+	"templar/internal/versioned"
 	"templar/protocol"
 )
 
@@ -17,6 +18,25 @@ func PutBytes(ctx context.Context, b Bucket, key string, body []byte, o PutOptio
 		return fmt.Errorf("upload %s: %w", key, err)
 	}
 	return nil
+}
+
+// SaveFile stores a versioned file in a node's own directory, under its name.
+func SaveFile(ctx context.Context, b Bucket, f versioned.File, v any) error {
+	raw, err := f.Encode(v)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Name, err)
+	}
+	return PutBytes(ctx, b, f.Name, raw, PutOptions{})
+}
+
+// LoadFile reads what SaveFile stored, of at most limit bytes. The error wraps ErrNotFound when there is none, and a
+// versioned.Error when another release wrote it that this one cannot follow.
+func LoadFile(ctx context.Context, r Reader, f versioned.File, limit int64, v any) error {
+	raw, _, err := ReadAll(ctx, r, f.Name, limit)
+	if err != nil {
+		return err
+	}
+	return f.Decode(raw, v)
 }
 
 // ReadAll fetches a whole object of at most limit bytes; a negative limit means no limit.

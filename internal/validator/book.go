@@ -9,15 +9,13 @@ import (
 
 	"templar/internal/score"
 	"templar/internal/store"
+	"templar/internal/versioned"
 )
-
-// bookKey is the key of the scores in the validator's own directory.
-const bookKey = "scores.json"
 
 // loadBook reads the scores of earlier runs of this validator. A damaged file is an error; it is
 // never ignored.
 func (v *Validator) loadBook(ctx context.Context) (score.Book, error) {
-	body, _, err := v.Local.Get(ctx, bookKey, -1)
+	body, _, err := v.Local.Get(ctx, score.BookFile.Name, -1)
 	if errors.Is(err, store.ErrNotFound) {
 		return score.Book{}, nil
 	}
@@ -30,8 +28,11 @@ func (v *Validator) loadBook(ctx context.Context) (score.Book, error) {
 		return score.Book{}, err
 	}
 	book, err := score.DecodeBook(b)
+	if versioned.Is(err) {
+		return score.Book{}, err
+	}
 	if err != nil {
-		return score.Book{}, fmt.Errorf("%s in the data directory cannot be read: %w; restore it from a backup, or move it away to begin with empty scores", bookKey, err)
+		return score.Book{}, fmt.Errorf("%s in the data directory cannot be read: %w; restore it from a backup, or move it away to begin with empty scores", score.BookFile.Name, err)
 	}
 	return book, nil
 }
@@ -41,7 +42,7 @@ func (v *Validator) saveBook(ctx context.Context, b score.Book) error {
 	if err != nil {
 		return err
 	}
-	if _, err := v.Local.Put(ctx, bookKey, bytes.NewReader(raw), int64(len(raw)), store.PutOptions{}); err != nil {
+	if _, err := v.Local.Put(ctx, score.BookFile.Name, bytes.NewReader(raw), int64(len(raw)), store.PutOptions{}); err != nil {
 		return fmt.Errorf("save scores: %w", err)
 	}
 	return nil

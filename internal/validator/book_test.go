@@ -27,7 +27,7 @@ func withBook(t *testing.T, raw []byte) *Validator {
 		t.Fatal(err)
 	}
 	if raw != nil {
-		if _, err := local.Put(t.Context(), bookKey, bytes.NewReader(raw), int64(len(raw)), store.PutOptions{}); err != nil {
+		if _, err := local.Put(t.Context(), score.BookFile.Name, bytes.NewReader(raw), int64(len(raw)), store.PutOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

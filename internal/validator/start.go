@@ -2,7 +2,6 @@ package validator
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"templar/internal/bulletin"
@@ -29,7 +28,7 @@ func (v *Validator) start(ctx context.Context) (wire.StartWindow, error) {
 		switch {
 		case err == nil:
 			return s, v.Board.PostStart(ctx, s)
-		case errors.Is(err, bulletin.ErrOtherRun):
+		case bulletin.Hopeless(err):
 			return s, err
 		}
 		if err := v.propose(ctx, began); err != nil {

@@ -3,7 +3,6 @@ package bittensor
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +14,7 @@ import (
 	"templar/internal/chain"
 	"templar/internal/chain/bittensor/rules"
 	"templar/internal/chain/bittensor/runtime"
+	"templar/internal/versioned"
 	"templar/protocol"
 )
 
@@ -69,6 +69,11 @@ func (r *reveals) undecided(l look, block uint64) {
 	r.mu.looked[l] = max(r.mu.looked[l], block)
 }
 
+// commitFile is an open on disk.
+var commitFile = versioned.File{
+	Version: 1, Remedy: "run the release that wrote it, or move it away: the weights of this commit are then not revealed",
+}
+
 const maxReveals = 1 << 20 // bytes of a file
 
 func openReveals(dir string) (*reveals, error) {
@@ -91,8 +96,10 @@ func openReveals(dir string) (*reveals, error) {
 			return nil, err
 		}
 		var o open
-		if err := json.Unmarshal(b, &o); err != nil {
-			return nil, fmt.Errorf("%s: %w (remove it, if it is not of a commit of weights)", f, err)
+		if err := commitFile.At(f).Decode(b, &o); versioned.Is(err) {
+			return nil, err
+		} else if err != nil {
+			return nil, fmt.Errorf("%w (remove it, if it is not of a commit of weights)", err)
 		}
 		r.mu.open[o.Hash] = o
 	}
@@ -108,40 +115,19 @@ func (r *reveals) add(o open) error {
 	if r.dir == "" {
 		return errors.New("no folder for it was given")
 	}
-	b, err := json.Marshal(o)
+	b, err := commitFile.Encode(o)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return err
 	}
-	if err := writeDurably(r.file(o.Hash), b); err != nil {
+	if err := versioned.Write(r.file(o.Hash), b); err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mu.open[o.Hash] = o
-	return nil
-}
-
-// writeDurably puts a file in its place when all of it is on the disk.
-func writeDurably(name string, b []byte) error {
-	part := name + ".part"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(part))
-	}
-	if err := os.Rename(part, name); err != nil {
-		return err
-	}
-	if d, err := os.Open(filepath.Dir(name)); err == nil { // Windows cannot sync a folder
-		_ = d.Sync()
-		d.Close()
-	}
 	return nil
 }
 

@@ -19,7 +19,13 @@ import (
 	"github.com/cometbft/cometbft/types"
 
 	"templar/internal/chain/ledger"
+	"templar/internal/versioned"
 )
+
+// homeFolder is a node's folder: what our own code and CometBFT's databases hold in it.
+var homeFolder = versioned.Folder{File: versioned.File{
+	Name: "chain.json", Version: 1, Remedy: "run the release that wrote it, or join the chain with another folder (templar chain join)",
+}}
 
 // ErrOtherGenesis is wrapped when a home folder belongs to another chain.
 var ErrOtherGenesis = errors.New("the folder holds another chain")
@@ -149,6 +155,9 @@ func ensureKeys(c *cfg.Config) (ed25519.PubKey, error) {
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			return nil, err
 		}
+	}
+	if err := homeFolder.Enter(c.RootDir); err != nil {
+		return nil, err
 	}
 	if _, err := p2p.LoadOrGenNodeKey(c.NodeKeyFile()); err != nil {
 		return nil, err

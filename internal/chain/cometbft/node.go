@@ -92,6 +92,9 @@ func New(c Config) (*Node, error) {
 	// A snapshot is of no use without the blocks that come after it.
 	c.SnapshotEvery = min(c.SnapshotEvery, max(c.RetainBlocks/4, 1))
 	network, err := readNetwork(c.Home)
+	if err == nil {
+		err = homeFolder.Check(c.Home)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("chain node: %w", err)
 	}
@@ -180,6 +183,9 @@ func (n *Node) build(ctx context.Context, dbs *databases, logger *cometLogger) (
 	doc, err := readGenesis(c)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("%s has no genesis: the folder was never initialised", n.config.Home)
+	}
+	if err == nil {
+		err = homeFolder.Enter(n.config.Home)
 	}
 	if err != nil {
 		return nil, nil, err

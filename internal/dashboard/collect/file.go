@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"templar/internal/versioned"
 )
 
 // Encode writes the report as indented JSON.
@@ -24,6 +26,8 @@ func (r Summary) WriteJSON(path string) error {
 	return WriteFile(path, r.Encode)
 }
 
+var file = versioned.File{Version: Version, Least: Version, Remedy: "run the release that wrote it, or move it away"}
+
 // ReadJSON reads a report that WriteJSON left. The error wraps fs.ErrNotExist when
 // there is none.
 func ReadJSON(path string) (Summary, error) {
@@ -32,11 +36,14 @@ func ReadJSON(path string) (Summary, error) {
 		return Summary{}, fmt.Errorf("read report: %w", err)
 	}
 	var r Summary
+	if err := file.At(path).CheckJSON(b); err != nil {
+		return Summary{}, fmt.Errorf("read report: %w", err)
+	}
 	if err := json.Unmarshal(b, &r); err != nil {
 		return Summary{}, fmt.Errorf("read report %s: %w", path, err)
 	}
-	if r.Version != Version {
-		return Summary{}, fmt.Errorf("read report %s: schema version %d, want %d (written by another release? move it away)", path, r.Version, Version)
+	if err := file.At(path).Check(r.Version); err != nil {
+		return Summary{}, fmt.Errorf("read report: %w", err)
 	}
 	return r, nil
 }

@@ -2,10 +2,10 @@ package testnet
 
 import (
 	"encoding/hex"
-	"encoding/json"
 
 	"templar/internal/run"
 	"templar/internal/store"
+	"templar/internal/versioned"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -23,13 +23,11 @@ func (n *Network) GradientKey(node string, w protocol.Window) (key wire.Gradient
 		}
 		return k.Key
 	}
-	raw, _, err := store.ReadAll(n.ctx, n.Node(node).Local, "keys.json", -1)
-	n.must(err)
 	var all []struct {
 		Window protocol.Window `json:"window"`
 		Key    string          `json:"key"`
 	}
-	n.must(json.Unmarshal(raw, &all))
+	n.must(store.LoadFile(n.ctx, n.Node(node).Local, versioned.File{Name: "keys.json", Version: 1}, -1, &all))
 	for _, k := range all {
 		if k.Window == w {
 			b, err := hex.DecodeString(k.Key)

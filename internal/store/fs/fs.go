@@ -10,6 +10,7 @@
 //	uploads/<id>/              an upload in parts: upload.json, data, slot-<number>,
 //	                           part-<number> (see slots.go)
 //	tmp/                       files being written; emptied by Open
+//	layout.json                the version of all this (see Layout)
 //	lock                       held by the process that serves the directory (see Lock)
 //
 // The keys of a bucket are in memory once it has been listed (see index.go).
@@ -29,6 +30,7 @@ import (
 	"time"
 
 	"templar/internal/store"
+	"templar/internal/versioned"
 )
 
 // Options of Open.
@@ -70,6 +72,11 @@ type Store struct {
 // staleUpload is the age at which Open drops an upload that nobody completed.
 const staleUpload = 7 * 24 * time.Hour
 
+// Layout is the file in a directory that has the version of the layout above and of the records of objects.
+var Layout = versioned.Folder{File: versioned.File{
+	Name: "layout.json", Version: 1, Remedy: "run the release that wrote it, or choose another folder",
+}}
+
 // Open opens the directory, making it if need be, and clears away what an earlier
 // process left unfinished.
 func Open(dir string, o Options) (*Store, error) {
@@ -79,7 +86,13 @@ func Open(dir string, o Options) (*Store, error) {
 	s := &Store{dir: dir, fsync: o.Fsync, shared: o.Shared, now: o.Now, readDir: os.ReadDir, seed: maphash.MakeSeed(), quota: quota{bytes: o.BucketBytes, uploads: o.BucketUploads, minFree: o.MinFree, free: freeSpace}}
 	s.buffers.New = func() any { return new([chunk]byte) }
 	if o.Shared {
-		return s, nil
+		return s, Layout.Check(dir)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open object store: %w", err)
+	}
+	if err := Layout.Enter(dir); err != nil {
+		return nil, fmt.Errorf("open object store: %w", err)
 	}
 	if err := os.RemoveAll(s.tmp()); err != nil {
 		return nil, fmt.Errorf("open object store: %w", err)
