@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,8 @@ const (
 	KindKey        Kind = "key"
 	KindClosing    Kind = "closing"
 	KindEvaluation Kind = "evaluation"
+	KindParts      Kind = "parts"
+	KindPart       Kind = "part"
 )
 
 // Prefix returns the common prefix of all keys of a kind. Keys of other kinds may share it;
@@ -34,20 +37,25 @@ func (k Kind) Prefix() string {
 
 // ofNode reports whether keys of the kind name a uid.
 func (k Kind) ofNode() bool {
-	return k == KindGradient || k == KindSample || k == KindArchive || k == KindReport || k == KindKey
+	return k == KindGradient || k == KindSample || k == KindArchive || k == KindReport || k == KindKey || k == KindPart
 }
+
+// ofTerm reports whether keys of the kind name a term other than 0.
+func (k Kind) ofTerm() bool { return k == KindAggregate || k == KindParts || k == KindPart }
 
 // Key is a parsed object key of this version.
 type Key struct {
 	Kind   Kind
 	Window Window
 	UID    UID  // zero where the kind names none
-	Term   Term // of an Aggregate
+	Term   Term // of an Aggregate, its list of parts and its parts
 }
 
 // String returns the key; for a checkpoint, that of its folder.
 func (k Key) String() string {
 	switch {
+	case k.Kind.ofNode() && k.Term != 0:
+		return fmt.Sprintf("%s-%d-t%d-%d-v%d", k.Kind, k.Window, k.Term, k.UID, Version)
 	case k.Kind.ofNode():
 		return fmt.Sprintf("%s-%d-%d-v%d", k.Kind, k.Window, k.UID, Version)
 	case k.Kind == KindCheckpoint:
@@ -93,6 +101,16 @@ func AggregateKey(w Window, t Term) string {
 	return Key{Kind: KindAggregate, Window: w, Term: t}.String()
 }
 
+// PartsKey names the list of an Aggregate's parts, and of the miners that relay them, in the aggregator bucket.
+func PartsKey(w Window, t Term) string {
+	return Key{Kind: KindParts, Window: w, Term: t}.String()
+}
+
+// PartKey names the part of the Aggregate of w and a term that a miner relays, in its own bucket.
+func PartKey(w Window, t Term, uid UID) string {
+	return Key{Kind: KindPart, Window: w, Term: t, UID: uid}.String()
+}
+
 // CheckpointPrefix is the folder of the checkpoint that holds the parameters that
 // stand before w is applied; checkpoint-<start_window> is theta_0.
 func CheckpointPrefix(w Window) string { return Key{Kind: KindCheckpoint, Window: w}.String() }
@@ -129,7 +147,7 @@ func ParseKey(key string) (k Key, ok bool) {
 	}
 	k.Kind = Kind(fields[0])
 	switch k.Kind {
-	case KindGradient, KindSample, KindArchive, KindAggregate, KindCheckpoint, KindPeers, KindReport, KindKey, KindClosing, KindEvaluation:
+	case KindGradient, KindSample, KindArchive, KindAggregate, KindCheckpoint, KindPeers, KindReport, KindKey, KindClosing, KindEvaluation, KindParts, KindPart:
 	default:
 		return Key{}, false
 	}
@@ -138,14 +156,17 @@ func ParseKey(key string) (k Key, ok bool) {
 		return Key{}, false
 	}
 	k.Window = Window(w)
-	if k.Kind == KindAggregate && len(fields) == 4 && strings.HasPrefix(fields[2], "t") {
+	if k.Kind.ofTerm() && strings.HasPrefix(fields[2], "t") {
 		t, err := strconv.ParseUint(fields[2][1:], 10, 64)
 		if err != nil {
 			return Key{}, false
 		}
-		k.Term = Term(t)
+		k.Term, fields = Term(t), slices.Delete(fields, 2, 3)
 	}
 	if k.Kind.ofNode() {
+		if len(fields) < 3 {
+			return Key{}, false
+		}
 		uid, err := strconv.ParseUint(fields[2], 10, 16)
 		if err != nil {
 			return Key{}, false

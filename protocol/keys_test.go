@@ -12,13 +12,17 @@ func TestKeysSayWhatTheyName(t *testing.T) {
 		text string
 		Key
 	}{
-		GradientKey(w, uid):                       {"gradient-1234-56-v2", Key{Kind: KindGradient, Window: w, UID: uid}},
-		SampleKey(w, uid):                         {"debug-1234-56-v2", Key{Kind: KindSample, Window: w, UID: uid}},
-		ArchiveKey(w, uid):                        {"archive-1234-56-v2", Key{Kind: KindArchive, Window: w, UID: uid}},
-		AggregateKey(w, 3):                        {"aggregator-1234-t3-v2", Key{Kind: KindAggregate, Window: w, Term: 3}},
-		AggregateKey(w, 0):                        {"aggregator-1234-v2", Key{Kind: KindAggregate, Window: w}},
-		EvaluationKey(w):                          {"evaluation-1234-v2", Key{Kind: KindEvaluation, Window: w}},
-		PeersKey(w):                               {"peers_1234_v2.json", Key{Kind: KindPeers, Window: w}},
+		GradientKey(w, uid): {"gradient-1234-56-v2", Key{Kind: KindGradient, Window: w, UID: uid}},
+		SampleKey(w, uid):   {"debug-1234-56-v2", Key{Kind: KindSample, Window: w, UID: uid}},
+		ArchiveKey(w, uid):  {"archive-1234-56-v2", Key{Kind: KindArchive, Window: w, UID: uid}},
+		AggregateKey(w, 3):  {"aggregator-1234-t3-v2", Key{Kind: KindAggregate, Window: w, Term: 3}},
+		AggregateKey(w, 0):  {"aggregator-1234-v2", Key{Kind: KindAggregate, Window: w}},
+		PartsKey(w, 0):      {"parts-1234-v2", Key{Kind: KindParts, Window: w}},
+		PartsKey(w, 3):      {"parts-1234-t3-v2", Key{Kind: KindParts, Window: w, Term: 3}},
+		PartKey(w, 0, uid):  {"part-1234-56-v2", Key{Kind: KindPart, Window: w, UID: uid}},
+		PartKey(w, 3, uid):  {"part-1234-t3-56-v2", Key{Kind: KindPart, Window: w, Term: 3, UID: uid}},
+		EvaluationKey(w):    {"evaluation-1234-v2", Key{Kind: KindEvaluation, Window: w}},
+		PeersKey(w):         {"peers_1234_v2.json", Key{Kind: KindPeers, Window: w}},
 		CheckpointPrefix(w) + "model.safetensors": {"checkpoint-1234-v2/model.safetensors", Key{Kind: KindCheckpoint, Window: w}},
 		GradientKey(math.MaxUint64, math.MaxUint16): {"gradient-18446744073709551615-65535-v2",
 			Key{Kind: KindGradient, Window: math.MaxUint64, UID: math.MaxUint16}},
@@ -40,7 +44,7 @@ var notKeys = []string{
 	"", "gradient", "gradient-", "gradient-1", "gradient-1-1", "gradient-1-1-v", "gradient-1-1-v1", "gradient-1-1-v02", "gradient-1-1-v2x",
 	"gradient-x-1-v2", "gradient-1-x-v2", "gradient--1-1-v2", "gradient-1--1-v2", "gradient-01-1-v2", "gradient-1-01-v2", "gradient-+1-1-v2",
 	"gradient-1-65536-v2", "gradient-18446744073709551616-1-v2", "gradient-1-1-1-v2", "gradient_1_1_v2", "gradient-1-1-v2.json",
-	"gradient-1-1-v2/x", "-gradient-1-1-v2", "Gradient-1-1-v2", "gradients-1-1-v2", "gradient-1-v2", "aggregator-1-1-v2", "aggregator-1-t0-v2", "aggregator-1-t01-v2", "aggregator-1-t-v2", "aggregator-1-t18446744073709551616-v2", "gradient-1-t1-v2", "aggregator-1-v2/x",
+	"gradient-1-1-v2/x", "-gradient-1-1-v2", "Gradient-1-1-v2", "gradients-1-1-v2", "gradient-1-v2", "aggregator-1-1-v2", "aggregator-1-t0-v2", "aggregator-1-t01-v2", "aggregator-1-t-v2", "aggregator-1-t18446744073709551616-v2", "gradient-1-t1-v2", "gradient-1-t1-1-v2", "part-1-t1-v2", "part-1-t0-1-v2", "part-1-1-t1-v2", "parts-1-1-v2", "parts-1-t1-1-v2", "part-t1", "aggregator-1-v2/x",
 	"peers-1-v2.json", "peers_1_v2", "peers_1_v2.json/x", "peers_1_1_v2.json", "checkpoint-1-v2", "checkpoint-1-v2x/a", "checkpoint-1-1-v2/a",
 	"start_window_v2.json", "model-1-1-v2", "readme.txt", "gradient-１-1-v2",
 }

@@ -174,6 +174,9 @@ type Params struct {
 	// are kept: from ValidatorOffset and six to 4 times CheckpointFrequency, for which Aggregates are kept. 0 means as long as
 	// those.
 	PayloadWindows uint64 `json:"payload_windows,omitempty"`
+	// RelayBytes is the least size of a part of an Aggregate that miners relay, in bytes. An Aggregate of twice the size or more
+	// is read in parts, from the buckets of the miners whose gradients it includes (docs/spec/relay.md). 0: it is read as a whole.
+	RelayBytes int64 `json:"relay_bytes,omitempty"`
 }
 
 // The values of Params.Randomness.
@@ -318,6 +321,7 @@ func (p *Params) Validate() error {
 	fault(p.PayloadWindows != 0 && (p.PayloadWindows < p.LeastPayloadWindows() || p.PayloadWindows > 4*p.CheckpointFrequency),
 		"payload_windows is %d: must be from %d, validator_offset and six, to %d, four times checkpoint_frequency; or 0 for the latter",
 		p.PayloadWindows, p.LeastPayloadWindows(), 4*p.CheckpointFrequency)
+	fault(p.RelayBytes < 0, "relay_bytes is %d: must not be negative; 0 means that Aggregates are read as a whole", p.RelayBytes)
 	fault(p.Delta()+p.Slack()+p.Gather()+p.Reveal()+p.Publication() > p.WindowTime(),
 		"D %v + slack %v + gather %v + key %v + publication %v do not fit in a window of %v", p.Delta(), p.Slack(), p.Gather(), p.Reveal(), p.Publication(), p.WindowTime())
 	return errors.Join(errs...)

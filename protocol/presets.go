@@ -42,11 +42,11 @@ var presets = []struct {
 }{
 	{"tiny", (*Params).tiny},
 	{"tiny-loco", (*Params).tinyLoco},
-	{"150m", func(p *Params) { p.model150m(); p.PayloadWindows = 100 }},
-	{"150m-loco", func(p *Params) { p.model150m(); p.PayloadWindows = 100; p.loco(30, 16, 2048, 25) }},
-	{"1b", func(p *Params) { p.PayloadWindows = 100 }},
-	{"1b-loco", func(p *Params) { p.PayloadWindows = 50; p.loco(30, 192, 2048, 125) }},
-	{"70b", func(p *Params) { p.PayloadWindows = 24; p.model70b(); p.loco(30, 192, 2048, 125) }},
+	{"150m", func(p *Params) { p.large(100); p.model150m() }},
+	{"150m-loco", func(p *Params) { p.large(100); p.model150m(); p.loco(30, 16, 2048, 25) }},
+	{"1b", func(p *Params) { p.large(100) }},
+	{"1b-loco", func(p *Params) { p.large(50); p.loco(30, 192, 2048, 125) }},
+	{"70b", func(p *Params) { p.large(24); p.model70b(); p.loco(30, 192, 2048, 125) }},
 }
 
 // Presets lists the names that Preset knows, smallest model first.
@@ -69,6 +69,9 @@ func Preset(name string) (Params, error) {
 	}
 	return Params{}, fmt.Errorf("unknown preset %q: have %s", name, strings.Join(Presets(), ", "))
 }
+
+// large is for models whose objects fill buckets and links: gradients are kept for so many windows, and Aggregates relayed.
+func (p *Params) large(payloads uint64) { p.PayloadWindows, p.RelayBytes = payloads, 4<<20 }
 
 func (p *Params) model150m() {
 	p.Model.HiddenSize, p.Model.Layers, p.Model.IntermediateSize = 768, 12, 2048
