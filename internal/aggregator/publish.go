@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"templar/internal/clock"
 	"templar/internal/mailbox"
 	"templar/internal/run"
 	"templar/internal/store"
@@ -25,6 +26,7 @@ func (a *Aggregator) publish(ctx context.Context, closed *mailbox.Closed, payloa
 		return err
 	}
 	a.copy(ctx, protocol.AggregateKey(agg.Window, agg.Term), b)
+	a.listParts(ctx, &agg.Aggregate, b)
 	if err := a.create(ctx, b); err != nil {
 		return err
 	}
@@ -32,6 +34,20 @@ func (a *Aggregator) publish(ctx context.Context, closed *mailbox.Closed, payloa
 	a.archive(ctx, agg.Window, payloads)
 	a.tidy(ctx)
 	return nil
+}
+
+// listParts publishes which miner relays which part of an Aggregate, before the Aggregate: nodes look for the list once. Without
+// it, and when another Aggregate comes to count, they read the Aggregate as a whole.
+func (a *Aggregator) listParts(ctx context.Context, agg *wire.Aggregate, b []byte) {
+	list := mailbox.ListParts(a.Params, agg.Window, agg.Included, b)
+	if list == nil {
+		return
+	}
+	ctx, cancel := clock.WithTimeout(ctx, a.Clock, a.Params.Publication()/3)
+	defer cancel()
+	if err := store.PutBytes(ctx, a.Shelf.Bucket, protocol.PartsKey(agg.Window, agg.Term), wire.EncodeParts(list), store.PutOptions{}); err != nil {
+		a.Log.Warn("parts of the aggregate not listed: nodes read it as a whole", "window", agg.Window, "err", err)
+	}
 }
 
 // create publishes an Aggregate of the next window. If one exists already, that one counts: a

@@ -24,6 +24,8 @@ type Aggregates struct {
 	Run      run.Run
 	Schedule schedule.Schedule
 	Bucket   store.Reader
+	Relays   *Relays      // nil: Aggregates are read as a whole
+	Own      store.Bucket // of a miner, which relays; nil: of a node that does not
 }
 
 // Archived returns the gradient that the Aggregate of w names, from the aggregator's
@@ -81,6 +83,15 @@ func Opened(ctx context.Context, r run.Run, b store.Reader, w protocol.Window, i
 // Fetch requests the Aggregate of w and a term until it exists or the deadline has passed; then the
 // verdict is VerdictMissing or VerdictUnreachable.
 func (a Aggregates) Fetch(ctx context.Context, w protocol.Window, t protocol.Term, deadline time.Time) (*run.Aggregate, protocol.Hash, int64, protocol.Verdict) {
+	if a.Relays != nil {
+		b, verdict := a.assembled(ctx, w, t, deadline)
+		if !verdict.OK() {
+			return nil, protocol.Hash{}, 0, verdict
+		}
+		if agg, hash, verdict := a.Run.Aggregate(b, w, t); verdict.OK() {
+			return agg, hash, int64(len(b)), verdict
+		} // the list of parts may be at fault
+	}
 	b, verdict := a.Raw(ctx, w, t, deadline)
 	if !verdict.OK() {
 		return nil, protocol.Hash{}, 0, verdict
@@ -89,20 +100,30 @@ func (a Aggregates) Fetch(ctx context.Context, w protocol.Window, t protocol.Ter
 	return agg, hash, int64(len(b)), verdict
 }
 
-// Raw is Fetch without decoding: it returns the object's bytes.
-func (a Aggregates) Raw(ctx context.Context, w protocol.Window, t protocol.Term, deadline time.Time) ([]byte, protocol.Verdict) {
+// Raw is Fetch of the whole object without decoding: it returns its bytes.
+func (a Aggregates) Raw(ctx context.Context, w protocol.Window, t protocol.Term, deadline time.Time) (b []byte, v protocol.Verdict) {
 	ctx, cancel := a.Schedule.Clock.WithDeadline(ctx, deadline)
 	defer cancel()
-	limit := wire.MaxAggregateSize(a.Run.Format(), maxPeers)
+	v = a.persist(ctx, func() (err error) {
+		b, _, err = store.ReadAll(ctx, a.Bucket, protocol.AggregateKey(w, t), a.limit())
+		return err
+	})
+	if !v.OK() {
+		return nil, v
+	}
+	return b, v
+}
+
+// limit bounds an Aggregate's object.
+func (a Aggregates) limit() int64 { return wire.MaxAggregateSize(a.Run.Format(), maxPeers) }
+
+// persist repeats a request until it has a result, good or bad, or ctx ends.
+func (a Aggregates) persist(ctx context.Context, request func() error) protocol.Verdict {
 	began := a.Schedule.Clock.Now()
 	for {
-		b, _, err := store.ReadAll(ctx, a.Bucket, protocol.AggregateKey(w, t), limit)
-		if err == nil {
-			return b, protocol.VerdictOK
-		}
-		verdict := store.VerdictOf(err)
-		if verdict.Final() || a.Schedule.Clock.Sleep(ctx, a.Schedule.Pause(a.Schedule.Clock.Now().Sub(began))) != nil {
-			return nil, verdict
+		v := store.VerdictOf(request())
+		if v.Final() || a.Schedule.Clock.Sleep(ctx, a.Schedule.Pause(a.Schedule.Clock.Now().Sub(began))) != nil {
+			return v
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 const deletesAtOnce = 8
 
 // Prune deletes what this node stored in its own bucket and is past its retention:
-// gradients, samples and reports, those too that it signed under another uid before it
+// gradients, samples, reports and relayed parts, those too that it signed under another uid before it
 // registered anew, and peer lists that were no longer in force then. next is the first window
 // that is not applied. It sweeps now and then and is free otherwise.
 func (o *Outbox) Prune(ctx context.Context, next protocol.Window) error {
@@ -28,7 +28,7 @@ func (o *Outbox) Prune(ctx context.Context, next protocol.Window) error {
 	ctx, cancel := o.Schedule.WithTimeout(ctx)
 	defer cancel()
 	var errs []error
-	for _, kind := range []protocol.Kind{protocol.KindGradient, protocol.KindKey, protocol.KindSample, protocol.KindReport} {
+	for _, kind := range []protocol.Kind{protocol.KindGradient, protocol.KindKey, protocol.KindSample, protocol.KindReport, protocol.KindPart} {
 		errs = append(errs, sweep(ctx, o.Schedule.Clock, o.Bucket, kind, past(o.Run.Params, next), o.deleteOwn))
 	}
 	// Statements kept as evidence are signed by an aggregator.
@@ -52,6 +52,8 @@ func past(p *protocol.Params, next protocol.Window) func(protocol.Key) bool {
 		switch k.Kind {
 		case protocol.KindGradient, protocol.KindKey, protocol.KindArchive:
 			kept = schedule.PayloadRetention(p)
+		case protocol.KindParts, protocol.KindPart:
+			kept = schedule.PartRetention(p)
 		}
 		return k.Window+kept < next
 	}
@@ -65,7 +67,7 @@ type Shelf struct {
 	sweeps sweeps
 }
 
-// Prune deletes the Aggregates, and the gradients archived with them, that are past their
+// Prune deletes the Aggregates, and the lists and archived gradients that go with them, that are past their
 // retention, now and then.
 func (s *Shelf) Prune(ctx context.Context, next protocol.Window) error {
 	p := s.Schedule.Params
@@ -75,7 +77,7 @@ func (s *Shelf) Prune(ctx context.Context, next protocol.Window) error {
 	ctx, cancel := s.Schedule.WithTimeout(ctx)
 	defer cancel()
 	var errs []error
-	for _, kind := range []protocol.Kind{protocol.KindAggregate, protocol.KindClosing, protocol.KindArchive} {
+	for _, kind := range []protocol.Kind{protocol.KindAggregate, protocol.KindClosing, protocol.KindArchive, protocol.KindParts} {
 		errs = append(errs, sweep(ctx, s.Schedule.Clock, s.Bucket, kind, past(p, next), s.Bucket.Delete))
 	}
 	return errors.Join(errs...)

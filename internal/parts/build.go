@@ -15,6 +15,7 @@ import (
 	"templar/internal/data"
 	"templar/internal/directory"
 	"templar/internal/engine"
+	"templar/internal/mailbox"
 	"templar/internal/run"
 	"templar/internal/store"
 	"templar/internal/telemetry"
@@ -104,6 +105,9 @@ func Build(ctx context.Context, s Spec) (_ Parts, err error) {
 		write.dialer = b.Owned
 	}
 	p.Directory = directory.New(s.Run.Params, s.Chain, read)
+	if s.Run.Params.RelayBytes > 0 && !s.Needs.Aggregates {
+		p.Relays = &mailbox.Relays{Directory: p.Directory, UID: s.UID, Hotkey: s.Signer.Hotkey(), Log: p.Log}
+	}
 	p.Docket = &attest.Docket{Samples: p.Samples(), Directory: p.Directory}
 	open := func(what string, d opener, l store.Location) (store.Bucket, error) {
 		bucket, err := d.Dial(l)

@@ -57,6 +57,7 @@ type Parts struct {
 	Scratch   string       // folder for downloads that outlive a crash; empty: none
 
 	Docket  *attest.Docket  // the validators' charges
+	Relays  *mailbox.Relays // nil: Aggregates are read as a whole
 	Traffic *store.Counters // with all buckets
 	Log     *slog.Logger
 	Events  telemetry.Reporter
@@ -79,7 +80,11 @@ func (p Parts) Gatherer() mailbox.Gatherer {
 
 // Aggregates reads the aggregator bucket.
 func (p Parts) Aggregates() mailbox.Aggregates {
-	return mailbox.Aggregates{Run: p.Run, Schedule: p.Schedule(), Bucket: p.Aggregator}
+	a := mailbox.Aggregates{Run: p.Run, Schedule: p.Schedule(), Bucket: p.Aggregator, Relays: p.Relays}
+	if p.Events.Role == telemetry.Miner {
+		a.Own = p.Own
+	}
+	return a
 }
 
 // Outbox is the own bucket.

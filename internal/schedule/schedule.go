@@ -166,5 +166,9 @@ func PayloadRetention(p *protocol.Params) protocol.Window {
 	return cmp.Or(protocol.Window(p.PayloadWindows), Retention(p))
 }
 
+// PartRetention is the number of windows for which the parts of an Aggregate are relayed: validators read it ValidatorOffset
+// windows later, and may be late.
+func PartRetention(p *protocol.Params) protocol.Window { return protocol.Window(p.ValidatorOffset + 2) }
+
 // Sweeps is the number of windows between two deletions of what is past its retention.
 func Sweeps(p *protocol.Params) protocol.Window { return max(1, PayloadRetention(p)/4) }
