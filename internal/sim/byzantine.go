@@ -54,6 +54,25 @@ func (b byzantine) Put(ctx context.Context, key string, body io.ReaderAt, size i
 	return info, err
 }
 
+// lying is the bucket of a miner whose script makes it relay other bytes than those of the Aggregate.
+type lying struct {
+	store.Bucket
+	node *Node
+}
+
+func (b lying) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (store.Info, error) {
+	k, ok := protocol.ParseKey(key)
+	if !ok || k.Kind != protocol.KindPart || b.node.net.faults.falsifies(b.node, b.node.net.index(k.Window)) != relayedParts {
+		return b.Bucket.Put(ctx, key, body, size, o)
+	}
+	raw, err := readBody(body, size)
+	if err != nil {
+		return store.Info{}, err
+	}
+	raw[len(raw)/2] ^= 1
+	return b.Bucket.Put(ctx, key, bytes.NewReader(raw), size, o)
+}
+
 // equivocate replaces an Aggregate that the node has published by another one, after a while.
 func (n *Node) equivocate(key string, raw []byte) {
 	k, _ := protocol.ParseKey(key)

@@ -60,6 +60,9 @@ func (n *Node) parts(p *process) (parts.Parts, error) {
 	if n.Role == telemetry.Aggregator {
 		d.Aggregator = byzantine{d.Aggregator, n}
 	}
+	if n.Role == telemetry.Miner {
+		d.Own = lying{d.Own, n}
+	}
 	if n.Role == telemetry.Miner && n.UID%2 == 1 {
 		d.Aggregator = shown{d.Aggregator, net}
 	}

@@ -138,6 +138,7 @@ func equivocates(n *Node, _ *process, d *parts.Parts) {
 	if n.Name != "miner-1" {
 		return
 	}
+	d.Relays = nil // no part of it is relayed
 	d.Aggregator = hooked{Bucket: d.Aggregator, got: func(key string, raw []byte, info store.Info) ([]byte, store.Info) {
 		w, ok := protocol.KeyWindow(key)
 		if !ok || n.net.index(w) < 3 || !strings.HasPrefix(key, "aggregator-") {

@@ -148,12 +148,15 @@ func (d drawer) roll(f *Fault) {
 
 func (d drawer) falsify(f *Fault) {
 	f.Who, f.What = fmt.Sprintf("aggregator-%d", d.IntN(d.config.Aggregators)), doFalsify
-	f.Topic = []string{"sum", "members"}[d.IntN(2)]
+	f.Topic = []string{"sum", "members", relayedParts}[d.IntN(3)]
+	if f.Topic == relayedParts {
+		f.Who, f.To = fmt.Sprintf("miner-%d", d.IntN(d.config.Miners)), f.From+d.IntN(3)
+	}
 }
 
 // Byzantine draws what aggregators falsify, and which validators help them: those of less than half of the
-// stake, the lead among them where it has less. Aggregators lie in one of eight windows, and validators
-// change every 50 windows.
+// stake, the lead among them where it has less. Aggregators lie in one of eight windows, validators
+// change every 50 windows, and a miner in four lies about what it relays.
 func Byzantine(c Config) Script {
 	d := drawer{Rand: rand.New(rand.NewPCG(c.Seed, 0x6279_7a61)), config: c}
 	var s Script
@@ -163,12 +166,14 @@ func Byzantine(c Config) Script {
 		for _, v := range d.minority() {
 			s = append(s, Fault{From: from, To: to, Who: fmt.Sprintf("validator-%d", v), What: doFalsify, Topic: anythingTrue})
 		}
+		for m := d.IntN(4); m < c.Miners; m += 4 {
+			s = append(s, Fault{From: from, To: to, Who: fmt.Sprintf("miner-%d", m), What: doFalsify, Topic: relayedParts})
+		}
 	}
-	topics := falsifiable[:len(falsifiable)-1]
 	for w := 2; w < last; w++ {
 		if d.IntN(8) == 0 {
 			who := fmt.Sprintf("aggregator-%d", d.IntN(c.Aggregators))
-			s = append(s, Fault{From: w, To: w, Who: who, What: doFalsify, Topic: topics[d.IntN(len(topics))]})
+			s = append(s, Fault{From: w, To: w, Who: who, What: doFalsify, Topic: falsifiable[d.IntN(len(falsifiable))]})
 		}
 	}
 	return s

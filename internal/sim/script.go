@@ -51,6 +51,7 @@ const (
 	anything = "all"
 
 	anythingTrue = "everything" // what a byzantine validator lies about
+	relayedParts = "parts"      // what a miner does
 
 	maxWindow = 1_000_000
 	maxTime   = time.Hour
@@ -60,10 +61,10 @@ var (
 	groups      = []string{"miners", "validators", "aggregators", "nodes"}
 	ops         = []string{"put", "get", "head", "list", "delete", anything}
 	topics      = []string{theStore, theChain, "everything"}
-	falsifiable = []string{"sum", "rate", "members", "history", "closing", "conflict", "statements", anythingTrue}
-	objects     = map[string]string{ // the beginnings of their keys
+	falsifiable = []string{"sum", "rate", "members", "history", "closing", "conflict", "statements"} // about which an aggregator lies
+	objects     = map[string]string{                                                                 // the beginnings of their keys
 		"gradient": "gradient-", "sample": "debug-", "aggregate": "aggregator-", "checkpoint": "checkpoint-",
-		"archive": "archive-", "closing": "closing-", "key": "key-", "peers": "peers_", "start": "start_window",
+		"archive": "archive-", "part": "part-", "closing": "closing-", "key": "key-", "peers": "peers_", "start": "start_window",
 	}
 )
 

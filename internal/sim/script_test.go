@@ -22,6 +22,8 @@ window 11: store rolls back miner-1
 window 12: chain stall
 window 13: chain reorganise 2
 window 14: aggregator-0 lies about sum
+window 14: miner-1 lies about parts
+window 14: store drop get part of miner-1
 window 15: chain promotes validator-1
 `
 

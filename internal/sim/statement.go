@@ -29,7 +29,7 @@ func (f *Fault) parse(w *words) (err error) {
 		}
 	case doFalsify:
 		if err = w.expect("about"); err == nil {
-			f.Topic, err = w.oneOf(falsifiable)
+			f.Topic, err = w.oneOf(slices.Concat(falsifiable, []string{anythingTrue, relayedParts}))
 		}
 	case doDrop, doFail, doSlow:
 		err = f.parseRequests(w)
@@ -104,8 +104,9 @@ func (f *Fault) check() error {
 	}
 	if f.What == doFalsify {
 		role, _, _ := strings.Cut(f.Who, "-")
-		if strings.TrimSuffix(role, "s") == "validator" != (f.Topic == anythingTrue) {
-			return fmt.Errorf("%q: aggregators lie about %s, validators about %s", f.Topic, strings.Join(falsifiable[:len(falsifiable)-1], ", "), anythingTrue)
+		role = strings.TrimSuffix(role, "s")
+		if (role == "validator") != (f.Topic == anythingTrue) || (role == "miner") != (f.Topic == relayedParts) {
+			return fmt.Errorf("%q: aggregators lie about %s, validators about %s, miners about %s", f.Topic, strings.Join(falsifiable, ", "), anythingTrue, relayedParts)
 		}
 	}
 	if (f.What == doSlow || f.What == doDisk) && f.Time <= 0 {
