@@ -15,7 +15,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"templar/internal/data"
@@ -39,7 +38,9 @@ type network struct {
 	machines plan.Machines
 	latency  time.Duration // one way
 	update   float64       // share of the preset's Aggregate that is sent
+	whole    bool          // Aggregates are not relayed in parts
 	dead     int           // miners that leave when measuring begins
+	lying    int           // miners that relay other bytes than the Aggregate's
 	windows  int           // that are measured
 	seed     uint64
 	batches  int // in a window
@@ -55,6 +56,7 @@ type outcome struct {
 	Update      int64         `json:"aggregate_bytes"`
 	Machines    plan.Machines `json:"assumes"`
 	Dead        int           `json:"dead"`
+	Lying       int           `json:"lying"`
 	Planned     float64       `json:"planned"`     // utilisation by templar run plan
 	Utilisation float64       `json:"utilisation"` // of the miners that live
 	Included    float64       `json:"included"`    // gradients in an Aggregate, mean
@@ -68,17 +70,24 @@ func (n *network) real() (run.Run, error) {
 		return run.Run{}, err
 	}
 	p.BlocksPerWindow = cmp.Or(n.blocks, p.BlocksPerWindow)
+	if n.whole {
+		p.RelayBytes = 0
+	}
 	return run.New(p, harness.Methods())
 }
 
 // small are the run parameters with a small model, and batches so short that a miner can train until the window ends.
 func (n *network) small(p protocol.Params) protocol.Params {
+	real := int64(p.Model.Layout().Size())
 	p.Model = protocol.Model{
 		VocabSize: 256, HiddenSize: 64, Layers: 1, Heads: 2, KVHeads: 2, IntermediateSize: 64, TieEmbeddings: true,
 		MaxPositions: 64, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.1,
 	}
 	p.SequenceLength, p.BatchSize, p.PageTokens, p.PagesPerWindow = 8, 4, 32, n.batches+n.batches/8
 	p.ValidatorSampleRate = min(p.ValidatorSampleRate, 4/float64(p.PagesPerWindow)) // the validators' engines are not what is measured
+	if p.RelayBytes > 0 {                                                           // as many parts as the real run's Aggregates have
+		p.RelayBytes = max(1, p.RelayBytes*int64(p.Model.Layout().Size())/real)
+	}
 	p.Run = "links"
 	return p
 }
@@ -124,15 +133,7 @@ func (n *network) simulate(ctx context.Context) (out outcome, err error) {
 				return sim.Machine{Speed: tokens, Up: link.Up, Down: link.Down, Latency: n.latency}
 			},
 			Store: func(string) sim.Machine { return sim.Machine{Up: m.Store.Up, Down: m.Store.Down} },
-			Size: func(key string, n int64) int64 {
-				switch {
-				case strings.HasPrefix(key, "gradient-") || strings.HasPrefix(key, "archive-"):
-					return stands(n, int64(wire.GradientHeaderSize)+1, payload)
-				case strings.HasPrefix(key, "aggregator-"):
-					return stands(n, wire.MaxAggregateSize(stand.Format(), p.MaxTopKPeers)/2, update)
-				}
-				return n
-			},
+			Size:  (&sizes{payload: payload, update: update, least: wire.MaxAggregateSize(stand.Format(), p.MaxTopKPeers) / 2}).of,
 			Steps: sim.Steps{Compress: times(m.Speeds.Compress), Reduce: times(m.Speeds.Reduce), Apply: times(m.Speeds.Apply)},
 		},
 	})
@@ -143,7 +144,7 @@ func (n *network) simulate(ctx context.Context) (out outcome, err error) {
 		return out, fmt.Errorf("%s: %d trained windows of %d miners were seen, want %d of each: give windows more blocks", n.preset, u.windows, m.Miners-n.dead, n.windows)
 	}
 	return outcome{
-		Preset: n.preset, Window: window.Seconds(), Payload: payload, Update: update, Machines: m, Dead: n.dead,
+		Preset: n.preset, Window: window.Seconds(), Payload: payload, Update: update, Machines: m, Dead: n.dead, Lying: n.lying,
 		Planned: max(0, planned.Window-waiting(planned)) / planned.Window, Utilisation: u.sum.Seconds() / (float64(u.windows) * window.Seconds()),
 		Included: float64(u.included) / float64(n.windows), Provisional: u.provisional,
 	}, nil
@@ -157,20 +158,49 @@ func waiting(p *plan.Plan) (sum float64) {
 	return sum
 }
 
-// stands is what a body of n bytes counts for when a whole one has at least so many, and one of the real run real. Headers,
-// and Aggregates without an update, are as small in the real run.
-func stands(n, least, real int64) int64 {
-	if n < least {
-		return n
-	}
-	return real
+// sizes are what bodies of the small run count for. Headers, and Aggregates without an update, are as small in the real run.
+type sizes struct {
+	payload, update int64              // of the real run
+	least           int64              // that an Aggregate with an update has in the small run
+	whole           map[string]float64 // what a byte of each window's Aggregate counts for
 }
 
-// script lets the last miners leave.
+// of is the size for which n bytes of an object count: a part of an Aggregate counts for its share.
+func (s *sizes) of(key string, n int64) int64 {
+	k, _ := protocol.ParseKey(key)
+	switch k.Kind {
+	case protocol.KindGradient, protocol.KindArchive:
+		if n > int64(wire.GradientHeaderSize) {
+			return s.payload
+		}
+	case protocol.KindAggregate, protocol.KindPart:
+		return s.share(protocol.AggregateKey(k.Window, k.Term), n)
+	}
+	return n
+}
+
+// share is of for an Aggregate, which is put as a whole before any part of it is read.
+func (s *sizes) share(key string, n int64) int64 {
+	if n >= s.least && s.whole[key] == 0 {
+		if s.whole == nil {
+			s.whole = make(map[string]float64)
+		}
+		s.whole[key] = float64(s.update) / float64(n)
+	}
+	if s.whole[key] == 0 {
+		return n
+	}
+	return int64(math.Round(float64(n) * s.whole[key]))
+}
+
+// script lets the last miners leave, and the first ones lie.
 func (n *network) script() string {
 	var b strings.Builder
 	for i := range n.dead {
 		fmt.Fprintf(&b, "window %d: miner-%d leaves\n", before, n.machines.Miners-1-i)
+	}
+	for i := range n.lying {
+		fmt.Fprintf(&b, "window %d..%d: miner-%d lies about parts\n", before, before+n.windows, i)
 	}
 	return b.String()
 }
@@ -229,6 +259,7 @@ func links(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	stores := f.String("stores", "1000", "links of the aggregator and of each bucket's store, in Mb/s")
 	blocks := f.String("blocks", "0", "blocks of 12 s in a window; 0: the preset's")
 	dead := f.String("dead", "0,3", "miners that die when measuring begins")
+	lying := f.Int("lying", 0, "miners that relay other bytes than the Aggregate's from then on")
 	updates := f.String("updates", "1", "sizes of the Aggregate, as shares of the preset's")
 	miners := f.Int("miners", 16, "miners")
 	validators := f.Int("validators", 3, "validators")
@@ -236,6 +267,7 @@ func links(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	cores := f.Float64("cores", 2, "cores of a node: the time of the method's steps is measured on one and divided by this")
 	latency := f.Duration("latency", 20*time.Millisecond, "one way, to a store")
 	seed := f.Uint64("seed", 1, "seed of the simulation")
+	whole := f.Bool("whole", false, "read Aggregates as a whole: no miner relays a part")
 	asJSON := f.Bool("json", false, "print JSON")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -243,7 +275,10 @@ func links(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if f.NArg() > 0 {
 		return fmt.Errorf("links: %q is not expected: flags only, see -help", f.Arg(0))
 	}
-	var all []outcome
+	all := []outcome{}
+	if !*asJSON {
+		heading(stdout)
+	}
 	err := errors.Join(
 		each(*presets, func(preset string) error {
 			p, err := protocol.Preset(preset)
@@ -262,7 +297,7 @@ func links(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 						return numbers("rates", *rates, func(rate float64) error {
 							return numbers("dead", *dead, func(dead float64) error {
 								n := network{
-									preset: preset, probe: probe, blocks: uint64(blocks), latency: *latency, update: update, dead: int(dead), windows: *windows, seed: *seed, batches: 100,
+									preset: preset, probe: probe, blocks: uint64(blocks), latency: *latency, update: update, whole: *whole, dead: int(dead), lying: *lying, windows: *windows, seed: *seed, batches: 100,
 									machines: plan.Machines{
 										Node: plan.Link{Up: 1e6 * rate, Down: 1e6 * rate}, Server: plan.Link{Up: 1e6 * store, Down: 1e6 * store},
 										Store: plan.Link{Up: 1e6 * store, Down: 1e6 * store}, Speeds: probe.times(*cores), Miners: *miners, Validators: *validators,
@@ -270,10 +305,13 @@ func links(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 								}
 								fmt.Fprintf(stderr, "%s, %g Mb/s, stores %g Mb/s, %d dead ...\n", preset, rate, store, n.dead)
 								out, err := n.simulate(ctx)
-								if err == nil {
-									all = append(all, out)
+								if err != nil {
+									return err
 								}
-								return err
+								if all = append(all, out); !*asJSON {
+									out.write(stdout)
+								}
+								return nil
 							})
 						})
 					})
@@ -284,12 +322,12 @@ func links(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if *asJSON {
-		e := json.NewEncoder(stdout)
-		e.SetIndent("", " ")
-		return e.Encode(all)
+	if !*asJSON {
+		return nil
 	}
-	return table(stdout, all)
+	e := json.NewEncoder(stdout)
+	e.SetIndent("", " ")
+	return e.Encode(all)
 }
 
 // probe is what a method's steps take and give with a model of a few million parameters.
@@ -370,12 +408,34 @@ func numbers(name, list string, do func(float64) error) error {
 	})
 }
 
-func table(out io.Writer, all []outcome) error {
-	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "preset\twindow s\tpayload MB\tAggregate MB\tnodes Mb/s\tstores Mb/s\tdead\tutilisation %\tplan %\tincluded\tprovisional\t")
-	for _, o := range all {
-		fmt.Fprintf(t, "%s\t%.0f\t%.1f\t%.0f\t%.0f\t%.0f\t%d\t%.1f\t%.1f\t%.1f\t%d\t\n", o.Preset, o.Window, float64(o.Payload)/1e6, float64(o.Update)/1e6,
-			o.Machines.Node.Up/1e6, o.Machines.Store.Up/1e6, o.Dead, 100*o.Utilisation, 100*o.Planned, o.Included, o.Provisional)
+// columns of the table, which is written a row at a time: a row may take minutes.
+var columns = []struct {
+	head  string
+	value func(outcome) string
+}{
+	{"preset   ", func(o outcome) string { return o.Preset }},
+	{"window s", func(o outcome) string { return fmt.Sprintf("%.0f", o.Window) }},
+	{"payload MB", func(o outcome) string { return fmt.Sprintf("%.1f", float64(o.Payload)/1e6) }},
+	{"Aggregate MB", func(o outcome) string { return fmt.Sprintf("%.0f", float64(o.Update)/1e6) }},
+	{"nodes Mb/s", func(o outcome) string { return fmt.Sprintf("%.0f", o.Machines.Node.Up/1e6) }},
+	{"stores Mb/s", func(o outcome) string { return fmt.Sprintf("%.0f", o.Machines.Store.Up/1e6) }},
+	{"dead", func(o outcome) string { return strconv.Itoa(o.Dead) }},
+	{"utilisation %", func(o outcome) string { return fmt.Sprintf("%.1f", 100*o.Utilisation) }},
+	{"plan %", func(o outcome) string { return fmt.Sprintf("%.1f", 100*o.Planned) }},
+	{"included", func(o outcome) string { return fmt.Sprintf("%.1f", o.Included) }},
+	{"provisional", func(o outcome) string { return strconv.Itoa(o.Provisional) }},
+}
+
+func heading(out io.Writer) {
+	for _, c := range columns {
+		fmt.Fprint(out, c.head, "  ")
 	}
-	return t.Flush()
+	fmt.Fprintln(out)
+}
+
+func (o outcome) write(out io.Writer) {
+	for _, c := range columns {
+		fmt.Fprintf(out, "%-*s  ", len(c.head), c.value(o))
+	}
+	fmt.Fprintln(out)
 }

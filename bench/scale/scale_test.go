@@ -6,10 +6,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"templar/internal/plan"
 )
 
 // TestMain runs the bench's own processes, which it starts by its own name.
@@ -62,4 +66,79 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want an error that says %q", args, err, says)
 		}
 	}
+}
+
+// overLinks is the described method at 1b over links, with speeds of the method's steps that were measured on one core.
+func overLinks() network {
+	steps := plan.Speeds{Compress: 1.29e9, Reduce: 1.05e10, Apply: 4e9, Hash: 4.4e8}
+	p := probe{speeds: steps, payload: 0.0175, update: 0.125}
+	return network{
+		preset: "1b", probe: p, latency: 20 * time.Millisecond, update: 1, windows: 2, seed: 1, batches: 100,
+		machines: plan.Machines{
+			Node: plan.Link{Up: 3e8, Down: 3e8}, Server: plan.Link{Up: 1e9, Down: 1e9}, Store: plan.Link{Up: 1e9, Down: 1e9},
+			Speeds: p.times(2), Miners: 16, Validators: 3,
+		},
+	}
+}
+
+// Sixteen miners at 300 Mb/s with stores at 1 Gb/s train four fifths of the time, 65 % with three of them dead, because they
+// relay the Aggregate: when all read it from one store it is less.
+func TestLinks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("simulates 18 windows of 19 nodes")
+	}
+	for name, c := range map[string]struct {
+		change      func(*network)
+		least, most float64
+		included    float64
+	}{
+		"relayed":    {func(*network) {}, 0.80, 0.90, 15},
+		"three dead": {func(n *network) { n.dead = 3 }, 0.65, 0.90, 12},
+		"whole":      {func(n *network) { n.whole = true }, 0.50, 0.75, 15},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := overLinks()
+			c.change(&n)
+			out, err := n.simulate(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out.Utilisation < c.least || out.Utilisation > c.most || out.Included < c.included || out.Provisional > 0 {
+				t.Errorf("%+v", out)
+			}
+		})
+	}
+}
+
+// Each row is printed when it is done: the second simulation ends at once, and the first row is there.
+func TestRowsArePrintedAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures, and simulates six windows of 4 nodes")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out rows
+	out.second = cancel
+	err := command(ctx, strings.Fields("links -presets 150m -rates 300,1000 -dead 0 -windows 2 -miners 2 -validators 1"), &out, io.Discard)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); len(lines) != 2 || !strings.HasPrefix(lines[1], "150m ") {
+		t.Errorf("%q", lines)
+	}
+}
+
+// rows calls a function when a second line is complete.
+type rows struct {
+	bytes.Buffer
+	second func()
+}
+
+func (r *rows) Write(b []byte) (int, error) {
+	n, err := r.Buffer.Write(b)
+	if bytes.Count(r.Bytes(), []byte("\n")) == 2 {
+		r.second()
+	}
+	return n, err
 }
