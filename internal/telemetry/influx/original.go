@@ -24,6 +24,7 @@ type original struct {
 	gathered telemetry.Gathered
 	measured telemetry.Evaluated
 	scored   []score.Line
+	phases   telemetry.Phases
 
 	start protocol.Window
 	out   [][]byte
@@ -57,8 +58,8 @@ func (o *original) add(e telemetry.Event, p *point) {
 	}
 }
 
-func (o *original) Phase(telemetry.Event, telemetry.Phase)               {} // no number
-func (o *original) Block(telemetry.Event, telemetry.Block)               {} // likewise
+func (o *original) Phase(e telemetry.Event, p telemetry.Phase)           { o.phases.Enter(e.Time, p.Name) }
+func (o *original) Block(telemetry.Event, telemetry.Block)               {} // no number
 func (o *original) Started(_ telemetry.Event, s telemetry.Started)       { o.start = s.StartWindow }
 func (o *original) Trained(_ telemetry.Event, t telemetry.Trained)       { o.trained = t }
 func (o *original) Gathered(_ telemetry.Event, g telemetry.Gathered)     { o.gathered = g }
@@ -110,6 +111,8 @@ func (o *original) Applied(e telemetry.Event, a telemetry.Applied) {
 func (o *original) training(e telemetry.Event, a telemetry.Applied, rate float64) {
 	p := o.newPoint(e, "training_step_v2", a.Step).count("n_gather_peers", uint64(len(a.Included))).number("gather_success_rate", rate).
 		text("gather_peers", uids(a.Included)).text("skipped_peers", skippedUIDs(a.Skipped))
+	spent, total := o.phases.Next(e.Time)
+	p.number("window_total_time", total.Seconds()).number("gather_time", spent["fetching"].Seconds())
 	if t := o.trained; t.Batches > 0 {
 		p.number("loss", t.Loss).number("put_time", o.put)
 		if s := t.Duration.Seconds(); s > 0 {
@@ -124,6 +127,8 @@ func (o *original) validated(e telemetry.Event, a telemetry.Applied, rate float6
 		number("gather_success_rate", rate).number("gather_time", o.gathered.Duration.Seconds()).number("evaluation_time", o.measured.Duration.Seconds()).
 		count("evaluated_uids_count", uint64(o.measured.Miners)).count("active_miners_count", uint64(score.Active(o.scored))).
 		count("total_peers", uint64(len(a.Included)+len(a.Skipped))).count("total_skipped", uint64(len(a.Skipped)))
+	spent, total := o.phases.Next(e.Time)
+	p.number("window_total_time", total.Seconds()).number("peer_update_time", spent["selecting"].Seconds()).number("model_update_time", spent["applying"].Seconds())
 	if m, ok := score.MeanLosses(o.scored); ok {
 		p.number("loss_own_before", float64(m.OwnBefore)).number("loss_own_after", float64(m.OwnAfter)).number("loss_own_improvement", float64(m.OwnBefore-m.OwnAfter)).
 			number("loss_random_before", float64(m.RandomBefore)).number("loss_random_after", float64(m.RandomAfter)).number("loss_random_improvement", float64(m.RandomBefore-m.RandomAfter))
@@ -160,7 +165,10 @@ func (o *original) Scored(e telemetry.Event, s telemetry.Scored) {
 		o.add(e, p)
 		o.add(e, o.newPoint(e, "validator_openskill", step).tag("eval_uid", uid).number("mu", a.Mu).number("sigma", a.Sigma).number("ordinal", a.Ordinal()))
 		for _, r := range l.Reasons {
-			if r.Factor != 1 {
+			switch {
+			case r.Kind == score.KindInactive || r.Kind == score.KindReset:
+				o.add(e, o.newPoint(e, "validator_inactivity", step).tag("eval_uid", uid).number("score_before", l.Before.Final).number("score_after", a.Final))
+			case r.Factor != 1:
 				o.add(e, o.newPoint(e, "validator_slash", step).tag("eval_uid", uid).tag("reason_code", string(r.Kind)).
 					number("score_before", l.Before.Final).number("score_after", a.Final).text("reason", r.String()))
 			}

@@ -13,7 +13,7 @@ import (
 func TestOriginal(t *testing.T) {
 	for role, want := range map[telemetry.Role][]string{
 		telemetry.Miner: {
-			`Mtraining_step_v2,role=miner,uid=1,version=1.2.3 window=12i,global_step=2i,n_gather_peers=2i,gather_success_rate=50,gather_peers="[1,3]",skipped_peers="[2,5]",loss=2.5,put_time=0.03,tokens_per_sec=1536 `,
+			`Mtraining_step_v2,role=miner,uid=1,version=1.2.3 window=12i,global_step=2i,n_gather_peers=2i,gather_success_rate=50,gather_peers="[1,3]",skipped_peers="[2,5]",window_total_time=0.007,gather_time=0.001,loss=2.5,put_time=0.03,tokens_per_sec=1536 `,
 		},
 		telemetry.Aggregator: {
 			`Aaggregation_step,role=aggregator,uid=0,version=1.2.3 window=12i,global_step=2i,success_rate=50,peers_selected=4i,successful_peers=2i,failed_peers=2i,gather_time=0.7,process_time=0.04,put_time=0.02,total_time=0.76,selected_uids="[1,2,3,5]",skipped_uids="[2,5]" `,
@@ -23,7 +23,8 @@ func TestOriginal(t *testing.T) {
 			`Vvalidator_scores,role=validator,uid=0,version=1.2.3,eval_uid=1 window=12i,global_step=2i,gradient_score=0.02,binary_moving_avg=0.6,sync_score=0.98,final_score=16,weight=0.6,binary_indicator=1 `,
 			`Vvalidator_openskill,role=validator,uid=0,version=1.2.3,eval_uid=3 window=12i,global_step=2i,mu=30,sigma=2,ordinal=24 `,
 			`Vvalidator_slash,role=validator,uid=0,version=1.2.3,eval_uid=2,reason_code=late window=12i,global_step=2i,score_before=0,score_after=9,reason="`,
-			`Vvalidator_window_v2,role=validator,uid=0,version=1.2.3 window=12i,global_step=2i,outer_lr=0.00039999998989515007,learning_rate=0.00039999998989515007,gather_success_rate=50,gather_time=0.7,evaluation_time=0.9,evaluated_uids_count=2i,active_miners_count=4i,total_peers=4i,total_skipped=2i,loss_own_before=2.6,`,
+			`Vvalidator_window_v2,role=validator,uid=0,version=1.2.3 window=12i,global_step=2i,outer_lr=0.00039999998989515007,learning_rate=0.00039999998989515007,gather_success_rate=50,gather_time=0.7,evaluation_time=0.9,evaluated_uids_count=2i,active_miners_count=4i,total_peers=4i,total_skipped=2i,window_total_time=0.011,peer_update_time=0.001,model_update_time=0.002,loss_own_before=2.6,`,
+			`Vvalidator_inactivity,role=validator,uid=0,version=1.2.3,eval_uid=5 window=12i,global_step=2i,score_before=0,score_after=0 `,
 		},
 		telemetry.Evaluator: {`Ecustom_evaluation,role=evaluator,uid=0,version=1.2.3 window=12i,global_step=`},
 	} {

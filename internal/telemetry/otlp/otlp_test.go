@@ -153,8 +153,8 @@ func TestTracesOfWindows(t *testing.T) {
 		}
 	}
 	want := []string{
-		"aggregator-0 aggregator window", "aggregator-0 gathering", "miner-0 miner window", "miner-0 starting", "miner-0 training", "miner-0 uploading",
-		"validator-0 evaluating", "validator-0 gathering", "validator-0 validator window",
+		"aggregator-0 aggregator window", "aggregator-0 gathering", "miner-0 fetching", "miner-0 miner window", "miner-0 starting", "miner-0 training", "miner-0 uploading",
+		"validator-0 applying", "validator-0 evaluating", "validator-0 gathering", "validator-0 selecting", "validator-0 validator window",
 	}
 	for w := range protocol.Window(3) {
 		id := Trace(theRun, 100+w)

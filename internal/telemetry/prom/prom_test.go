@@ -71,7 +71,7 @@ func TestValues(t *testing.T) {
 		`templar_trained_tokens_total{node="miner-0",role="miner"} 6145`,
 		`templar_training_loss{node="miner-0",role="miner"} NaN`,
 		`templar_provisional{node="miner-0",role="miner"} 1`,
-		`templar_phase{node="validator-0",phase="evaluating",role="validator"} 1`,
+		`templar_phase{node="validator-0",phase="applying",role="validator"} 1`,
 		`templar_phase{node="validator-0",phase="gathering",role="validator"} 0`,
 		`templar_miner_weight{node="validator-0",role="validator",uid="1"} 0.6`,
 		`templar_miner_penalties_total{node="validator-0",role="validator",uid="2"} 2`,

@@ -90,7 +90,7 @@ func measurements(of func([]telemetry.Event) [][]byte) map[string]*measurement {
 	all := map[string]*measurement{}
 	for _, role := range roles() {
 		for _, line := range of(at(role)) {
-			head, fields, _ := strings.Cut(string(line), " ")
+			head, fields, _ := strings.Cut(strings.ReplaceAll(string(line), `\,`, ";"), " ") // an escaped comma is part of a value
 			tags := strings.Split(head, ",")
 			m := all[tags[0]]
 			if m == nil {
@@ -213,4 +213,89 @@ func weights() string {
 		fmt.Fprintf(&b, "| %s | `%s` |\n", role, strings.Join(names, "`, `"))
 	}
 	return b.String()
+}
+
+// The names of the original, of both versions. <task>/<metric> stands for those of a task.
+var (
+	originalValues = `miner/{loss,tokens_per_sec,batch_duration,total_tokens,batch_tokens,global_step,gpu_memory_allocated,gpu_memory_cached,gather_peers,effective_batch_size,learning_rate}
+miner/{mean_grad_norm,max_grad_norm,min_grad_norm,grad_norm_std,mean_weight_norm,mean_momentum_norm,window_entry_loss,inner_lr}
+miner/timing/{window_total,peer_update,data_loading,training,compression,gather,put,model_update} miner/gather/success_rate
+validator/loss/own/{before,after,improvement} validator/loss/random/{before,after,improvement} validator/network/{block,window,step,evaluated_uids,active_miners}
+validator/optimizer/{learning_rate,outer_lr,inner_lr} validator/gather/success_rate validator/timing/{window_total,peer_update,gather,evaluation,model_update}
+validator/{gradient_scores,binary_indicators,binary_moving_averages,final_scores,sync_score,weights}/<uid> validator/openskill/{mu,sigma,ordinal}/<uid>
+validator/sync/{l2_norm,avg_l2_norm,avg_abs_diff,sync_max_diff,avg_steps_behind,max_steps_behind}/<uid>
+validator/slash/<uid>/{score_before,score_after,reason} validator/inactivity/<uid>/{score_before,score_after} validator/aggregator_gradient
+validator/negative_eval/{count,frequency,total_evals}/<uid> validator/overlap/{pairs_checked,pairs_over_<pct>,ratio_over_<pct>,mean,min,max}
+validator/gather/{intended_mean_final,actual_mean_final,reserve_used} gradient/{mean_grad_norm,max_grad_norm,min_grad_norm,median_grad_norm,grad_norm_std,mean_weight_norm,grad_to_weight_ratio}
+compress/{min_median_block_norm,max_median_block_norm} aggregator/network/{block,window,selected_uids} aggregator/gather/{success_rate,successful_uids,failed_uids}
+aggregator/timing/{window_total,gather,process,put} evaluator/benchmark/num_tasks evaluator/custom_eval/{perplexity,average_loss,bpb,runtime_s,total_tokens,total_bytes}
+analyzer/gradients/<uid>/norm analyzer/indices/<uid>/{reuse_ratio,unique_count,total_count} analyzer/metadata/<uid>/{window,timestamp}
+analyzer/similarity/<uid>/{avg_peer_similarity,max_peer_similarity,min_peer_similarity}`
+	originalFields = `Mtraining_step_v2.{loss,n_gather_peers,gather_success_rate,gather_peers,skipped_peers,window_total_time,peer_update_time,compression_time,gather_time,put_time,model_update_time,tokens_per_sec}
+Vvalidator_window_v2.{loss_own_before,loss_own_after,loss_own_improvement,loss_random_before,loss_random_after,loss_random_improvement,current_block,evaluated_uids_count,learning_rate,outer_lr,inner_lr}
+Vvalidator_window_v2.{active_miners_count,gather_success_rate,window_total_time,peer_update_time,gather_time,evaluation_time,model_update_time,total_peers,total_skipped}
+Vvalidator_scores.{gradient_score,binary_indicator,binary_moving_avg,sync_score,final_score,weight} Vvalidator_openskill.{mu,sigma,ordinal}
+Vvalidator_sync_score.{l2_norm,avg_l2_norm,avg_abs_diff,max_diff,avg_steps_behind,max_steps_behind} Vvalidator_slash.{score_before,score_after,reason}
+Vvalidator_inactivity.{score_before,score_after}
+Vvalidator_gradient_stats.{mean_grad_norm,max_grad_norm,min_grad_norm,median_grad_norm,grad_norm_std,mean_weight_norm,grad_to_weight_ratio}
+Aaggregation_step.{iteration,success_rate,peers_selected,successful_peers,failed_peers,gather_time,process_time,put_time,total_time,selected_uids,skipped_uids,block}
+Ebenchmark_metrics.{lm_eval_exit_code,benchmark_runtime_s,block} Ebenchmark_task.{score,block} Ebenchmark_summary.{num_tasks,global_step,block_number,block}
+Ecustom_evaluation.{perplexity,average_loss,bpb,runtime_s,world_size,total_tokens,total_bytes}
+*.{sys_cpu_usage,sys_mem_used,sys_mem_total,gpu_mem_segments,gpu_mem_allocated_mb,gpu_mem_cached_mb,gpu_mem_total_mb}`
+)
+
+// expand expands the braces of names.
+func expand(names string) (out []string) {
+	for _, n := range strings.Fields(names) {
+		before, rest, ok := strings.Cut(n, "{")
+		if !ok {
+			out = append(out, n)
+			continue
+		}
+		inner, after, _ := strings.Cut(rest, "}")
+		for _, word := range strings.Split(inner, ",") {
+			out = append(out, before+word+after)
+		}
+	}
+	return out
+}
+
+// TestOriginalNames: each value of the original is sent, or the table in docs/ops/metrics.md says why not. Never both.
+func TestOriginalNames(t *testing.T) {
+	var sent []string
+	for _, role := range roles() {
+		for _, v := range wandb.Values(at(role)) {
+			sent = append(sent, regexp.MustCompile(`/\d+`).ReplaceAllString(v.Name, "/<uid>"))
+		}
+	}
+	for name, m := range measurements(influx.OriginalPoints) {
+		for _, f := range m.fields {
+			sent = append(sent, name+"."+f)
+		}
+	}
+	b, err := os.ReadFile(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(b), "### What the original sends beside\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var excused []string
+	for _, row := range regexp.MustCompile(`(?m)^\|.*$`).FindAllString(section, -1) {
+		if cells := strings.Split(row, "|"); len(cells) == 5 {
+			for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1]+cells[2], -1) {
+				excused = append(excused, expand(name[1])...)
+			}
+		}
+	}
+	all := expand(originalValues + " " + originalFields)
+	for _, name := range all {
+		if in, out := slices.Contains(sent, name), slices.Contains(excused, name); in == out {
+			t.Errorf("%s: sent %v, excused %v", name, in, out)
+		}
+	}
+	for _, name := range excused {
+		if !slices.Contains(all, name) {
+			t.Errorf("%s is excused, and not of the original", name)
+		}
+	}
 }

@@ -37,18 +37,18 @@ func Window(start, w protocol.Window, at time.Time) []telemetry.Event {
 		telemetry.Phase{Name: "starting"}, started, telemetry.Phase{Name: "training"},
 		telemetry.Trained{Loss: 2.5, Tokens: 3072, Batches: 6, Pages: []uint64{4, 9}, Duration: 2 * time.Second},
 		telemetry.Phase{Name: "uploading"},
-		telemetry.Uploaded{Key: protocol.GradientKey(w, 1), Bytes: 13_000, Duration: 30 * time.Millisecond}, applied)
+		telemetry.Uploaded{Key: protocol.GradientKey(w, 1), Bytes: 13_000, Duration: 30 * time.Millisecond}, telemetry.Phase{Name: "fetching"}, applied)
 	emit("aggregator-0", telemetry.Aggregator, 0, telemetry.Phase{Name: "gathering"}, gathered, telemetry.Published{
 		Hash: aggregate, Step: step, Bytes: 56_000, Included: applied.Included, Skipped: skipped, Ours: true,
 		Gather: 700 * time.Millisecond, Aggregate: 40 * time.Millisecond, Publish: 20 * time.Millisecond,
 	})
 	emit("validator-0", telemetry.Validator, 0,
-		started, telemetry.Phase{Name: "gathering"}, gathered, telemetry.Phase{Name: "eval uid 1"},
+		started, telemetry.Phase{Name: "selecting"}, telemetry.Phase{Name: "gathering"}, gathered, telemetry.Phase{Name: "eval uid 1"},
 		telemetry.Evaluated{Miners: 2, Duration: 900 * time.Millisecond},
 		telemetry.Compared{Samples: []telemetry.Sample{{UID: 1, Sync: score.Sync{Verdict: protocol.VerdictOK, Distance: score.Distance{L2: 0.25, MeanAbs: 0.125, StepsBehind: 0.5}}}, {UID: 2}}},
 		telemetry.Scored{Miners: Lines(w)},
 		telemetry.WeightsSet{Accepted: true, Block: uint64(w) * 7}, telemetry.WeightsSet{Reason: "too soon"},
-		telemetry.Audited{Honest: true, Gradients: 2}, applied, telemetry.Checkpointed{Prefix: "checkpoint/", Bytes: 2_000_000})
+		telemetry.Phase{Name: "applying"}, telemetry.Audited{Honest: true, Gradients: 2}, applied, telemetry.Checkpointed{Prefix: "checkpoint/", Bytes: 2_000_000})
 	emit("evaluator-0", telemetry.Evaluator, 0, applied, telemetry.HeldOut{Loss: 2.4, Tokens: 1024, Bytes: 1024, Tasks: true},
 		telemetry.Benchmarked{Duration: 9 * time.Second, Tasks: []telemetry.TaskScore{
 			{Task: "hellaswag", Documents: 200, Acc: 0.26, AccErr: 0.031, Norm: 0.275, NormErr: 0.032, LogLikelihood: -61.5},
@@ -71,5 +71,6 @@ func Lines(w protocol.Window) []score.Line {
 	}
 	lines := []score.Line{line(1, 32, 16, 0.6), line(2, 25, 9, 0.1), line(3, 30, 14, 0.3), line(5, 20, 0, 0)}
 	lines[1].Reasons = []score.Reason{{Kind: "late", Factor: 0.25, Detail: "its gradient was late"}}
+	lines[3].Reasons = []score.Reason{{Kind: score.KindInactive, Factor: 0.75, Detail: "it uploads nothing"}}
 	return lines
 }

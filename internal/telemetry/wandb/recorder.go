@@ -20,6 +20,7 @@ type step struct {
 type recorder struct {
 	start   protocol.Window // of the run; zero while not known
 	tokens  int64           // trained on by this process
+	phases  telemetry.Phases
 	pending []Value
 	done    *step
 }
@@ -51,8 +52,8 @@ func (r *recorder) end(number int64) {
 	r.pending = r.pending[:0]
 }
 
-func (r *recorder) Phase(telemetry.Event, telemetry.Phase) {} // no number
-func (r *recorder) Block(telemetry.Event, telemetry.Block) {} // the same at each node
+func (r *recorder) Phase(e telemetry.Event, p telemetry.Phase) { r.phases.Enter(e.Time, p.Name) }
+func (r *recorder) Block(telemetry.Event, telemetry.Block)     {} // the same at each node
 
 func (r *recorder) Started(_ telemetry.Event, s telemetry.Started) { r.start = s.StartWindow }
 
@@ -97,11 +98,14 @@ func (r *recorder) Published(e telemetry.Event, p telemetry.Published) {
 
 func (r *recorder) Applied(e telemetry.Event, a telemetry.Applied) {
 	selected := len(a.Included) + len(a.Skipped)
+	spent, total := r.phases.Next(e.Time)
 	switch e.Role {
 	case telemetry.Miner:
 		r.add("miner/global_step", a.Step)
 		r.add("miner/gather_peers", len(a.Included))
 		r.add("miner/provisional", a.Provisional)
+		r.add("miner/timing/window_total", total.Seconds())
+		r.add("miner/timing/gather", spent["fetching"].Seconds())
 		if !a.Provisional {
 			r.add("miner/learning_rate", float64(a.LearningRate))
 			if selected > 0 {
@@ -115,6 +119,10 @@ func (r *recorder) Applied(e telemetry.Event, a telemetry.Applied) {
 		r.add("validator/network/window", uint64(e.Window))
 		r.add("validator/network/step", a.Step)
 		r.add("validator/optimizer/learning_rate", float64(a.LearningRate))
+		r.add("validator/optimizer/outer_lr", float64(a.LearningRate))
+		r.add("validator/timing/window_total", total.Seconds())
+		r.add("validator/timing/peer_update", spent["selecting"].Seconds())
+		r.add("validator/timing/model_update", spent["applying"].Seconds())
 	default: // an evaluator's step ends with its measurement
 		return
 	}
@@ -174,14 +182,19 @@ func (r *recorder) scored(l *score.Line) {
 	r.add("validator/openskill/mu"+uid, a.Mu)
 	r.add("validator/openskill/sigma"+uid, a.Sigma)
 	r.add("validator/openskill/ordinal"+uid, a.Ordinal())
-	if l.Penalties() > 0 {
-		r.add("validator/slash"+uid+"/score_before", l.Before.Final)
-		r.add("validator/slash"+uid+"/score_after", a.Final)
-		for _, reason := range l.Reasons {
-			if reason.Factor != 1 {
-				r.add("validator/slash"+uid+"/reason", reason.String())
-			}
+	for _, reason := range l.Reasons {
+		of := ""
+		switch {
+		case reason.Kind == score.KindInactive || reason.Kind == score.KindReset:
+			of = "validator/inactivity" + uid
+		case reason.Factor != 1:
+			of = "validator/slash" + uid
+			r.add(of+"/reason", reason.String())
+		default:
+			continue
 		}
+		r.add(of+"/score_before", l.Before.Final)
+		r.add(of+"/score_after", a.Final)
 	}
 }
 
