@@ -16,7 +16,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 4s
 
 # The stages of .ci/run, cheapest first.
-STAGES := format vet staticcheck cross test noasm generated arch vectors s3 race fuzz vuln sim localnet tutorial xla deploy
+STAGES := format vet staticcheck cross test noasm generated arch vectors s3 race fuzz vuln sim localnet tutorial upgrade xla deploy
 
 .PHONY: help check stages lint release reproducible bench $(STAGES)
 
@@ -86,6 +86,9 @@ localnet: ## a short localnet, and a text from the model that it trains
 
 tutorial: ## the commands of docs/tutorial.md, on one machine and on two network namespaces
 	go test -count=1 ./docs -run Tutorial -tutorial
+
+upgrade: ## commits before the last changes of state files and of the protocol, beside this one
+	go test -count=1 -v ./deploy -run Upgrade -upgrade -timeout 15m
 
 xla: ## the engine of devices, on a CPU plug-in that pip downloads
 	.ci/xla

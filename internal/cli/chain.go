@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -108,7 +109,11 @@ func chainCall(cmd *cobra.Command, b *node.Backends, work query) {
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), wait)
 		defer cancel()
+		slow := time.AfterFunc(2*time.Second, func() {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s does not answer yet: waiting for at most %v\n", c.Endpoint, wait)
+		})
 		conn, err := b.Chain(ctx, c, clock.Wall{}, slog.New(slog.DiscardHandler))
+		slow.Stop()
 		if err != nil {
 			return err
 		}

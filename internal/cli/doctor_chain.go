@@ -55,6 +55,9 @@ func chainSkew(ctx context.Context, b *node.Backends, url string) (time.Duration
 	if err != nil {
 		return 0, usagef("--chain: %w", err)
 	}
+	if err := node.Refused(ctx, named.Endpoint); err != nil {
+		return 0, fmt.Errorf("chain's clock: %w", err)
+	}
 	c, err := b.Chain(ctx, named, clock.Wall{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return 0, err

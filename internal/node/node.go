@@ -72,6 +72,9 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 	if s.Run, err = env.LoadRun(c.Run); err != nil {
 		return nil, err
 	}
+	if err := dataFolder.Check(c.DataDir); err != nil { // before a chain is waited for
+		return nil, err
+	}
 	hotkey, err := wallet.Load(c.Wallet.Path, c.Wallet.Name, c.Wallet.Hotkey)
 	if err != nil {
 		return nil, err

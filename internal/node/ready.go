@@ -186,7 +186,11 @@ func (r *readiness) chain(hotkey *wallet.Wallet) {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, answerTime)
 	defer cancel()
-	client, err := r.env.Chain(ctx, r.c.Chain, r.env.Clock, slog.New(slog.DiscardHandler))
+	err := Refused(ctx, r.c.Chain.Endpoint)
+	var client ChainConn
+	if err == nil {
+		client, err = r.env.Chain(ctx, r.c.Chain, r.env.Clock, slog.New(slog.DiscardHandler))
+	}
 	var head chain.Block
 	if err == nil {
 		defer client.Close()

@@ -106,7 +106,7 @@ func (f File) Decode(raw []byte, v any) error {
 	if err := f.Check(*e.Version); err != nil {
 		return err
 	}
-	if err := strictjson.Unmarshal(e.Content, v); err != nil {
+	if err := json.Unmarshal(e.Content, v); err != nil { // what json.Marshal wrote
 		return fmt.Errorf("%s: %w", f.Name, err)
 	}
 	return nil

@@ -156,9 +156,6 @@ func ensureKeys(c *cfg.Config) (ed25519.PubKey, error) {
 			return nil, err
 		}
 	}
-	if err := homeFolder.Enter(c.RootDir); err != nil {
-		return nil, err
-	}
 	if _, err := p2p.LoadOrGenNodeKey(c.NodeKeyFile()); err != nil {
 		return nil, err
 	}

@@ -3,17 +3,15 @@ package cometbft
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 
-	"github.com/cometbft/cometbft/libs/tempfile"
-
 	"templar/internal/chain"
 	"templar/internal/chain/ledger"
+	"templar/internal/versioned"
 	"templar/protocol"
 )
 
@@ -25,6 +23,11 @@ type committed struct {
 	Hash    protocol.Hash        `json:"hash"`
 	Block   uint64               `json:"block"` // of the commit; 0 while that is not known
 	Reveal  ledger.RevealWeights `json:"reveal"`
+}
+
+// commitFile is a committed on disk.
+var commitFile = versioned.File{
+	Version: 1, Remedy: "run the release that wrote it, or move it away: the weights of this commit are then not revealed",
 }
 
 // inBlock names a commit of a hotkey.
@@ -64,8 +67,10 @@ func openCommits(dir string, genesis protocol.Hash) (*commits, error) {
 			return nil, err
 		}
 		var one committed
-		if err := json.Unmarshal(b, &one); err != nil {
-			return nil, fmt.Errorf("%s: %w (remove it, if it is not of a commit of weights)", f, err)
+		if err := commitFile.At(f).Decode(b, &one); versioned.Is(err) {
+			return nil, err
+		} else if err != nil {
+			return nil, fmt.Errorf("%w (remove it, if it is not of a commit of weights)", err)
 		}
 		if one.Genesis == genesis { // chains may share a folder
 			c.mu.open[one.Hash] = one
@@ -81,14 +86,14 @@ func (c *commits) file(hash protocol.Hash) string {
 // keep makes a commit durable.
 func (c *commits) keep(one committed) error {
 	if c.dir != "" {
-		b, err := json.Marshal(one)
+		b, err := commitFile.Encode(one)
 		if err != nil {
 			return err
 		}
 		if err := os.MkdirAll(c.dir, 0o700); err != nil {
 			return err
 		}
-		if err := tempfile.WriteFileAtomic(c.file(one.Hash), b, 0o600); err != nil {
+		if err := versioned.Write(c.file(one.Hash), b); err != nil {
 			return err
 		}
 	}
