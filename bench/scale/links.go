@@ -106,6 +106,7 @@ func (n *network) simulate(ctx context.Context) (out outcome, err error) {
 	window := p.WindowTime()
 	m := n.machines
 	m.TokensPerSecond = float64(r.Params.PagesPerWindow*r.Params.PageTokens) / window.Seconds() // pages for a whole window
+	m.Speeds.PayloadBytes, m.Speeds.UpdateBytes = n.probe.payload, n.update*n.probe.update
 	planned, err := plan.Of(r, m, func(telemetry.Role) (int64, int64, error) { return 0, 0, nil })
 	if err != nil {
 		return out, err
@@ -116,9 +117,6 @@ func (n *network) simulate(ctx context.Context) (out outcome, err error) {
 	if err != nil {
 		return out, err
 	}
-	// A body in proportion, and what is around it.
-	payload := int64(n.probe.payload*size) + r.MaxGradient() - r.Method.MaxPayload
-	update := int64(n.update*n.probe.update*size) + planned.Update - r.Method.MaxUpdate
 	u := &used{trained: map[string]time.Duration{}, dead: n.dead, miners: m.Miners}
 	_, err = sim.Run(ctx, sim.Config{
 		Seed: n.seed, Windows: before + n.windows, Miners: m.Miners, Validators: m.Validators, Aggregators: 1, Engine: sim.Cheap,
@@ -133,7 +131,7 @@ func (n *network) simulate(ctx context.Context) (out outcome, err error) {
 				return sim.Machine{Speed: tokens, Up: link.Up, Down: link.Down, Latency: n.latency}
 			},
 			Store: func(string) sim.Machine { return sim.Machine{Up: m.Store.Up, Down: m.Store.Down} },
-			Size:  (&sizes{payload: payload, update: update, least: wire.MaxAggregateSize(stand.Format(), p.MaxTopKPeers) / 2}).of,
+			Size:  (&sizes{payload: planned.Payload, update: planned.Update, least: wire.MaxAggregateSize(stand.Format(), p.MaxTopKPeers) / 2}).of,
 			Steps: sim.Steps{Compress: times(m.Speeds.Compress), Reduce: times(m.Speeds.Reduce), Apply: times(m.Speeds.Apply)},
 		},
 	})
@@ -144,18 +142,10 @@ func (n *network) simulate(ctx context.Context) (out outcome, err error) {
 		return out, fmt.Errorf("%s: %d trained windows of %d miners were seen, want %d of each: give windows more blocks", n.preset, u.windows, m.Miners-n.dead, n.windows)
 	}
 	return outcome{
-		Preset: n.preset, Window: window.Seconds(), Payload: payload, Update: update, Machines: m, Dead: n.dead, Lying: n.lying,
-		Planned: max(0, planned.Window-waiting(planned)) / planned.Window, Utilisation: u.sum.Seconds() / (float64(u.windows) * window.Seconds()),
+		Preset: n.preset, Window: window.Seconds(), Payload: planned.Payload, Update: planned.Update, Machines: m, Dead: n.dead, Lying: n.lying,
+		Planned: max(0, planned.Window-planned.Waiting()) / planned.Window, Utilisation: u.sum.Seconds() / (float64(u.windows) * window.Seconds()),
 		Included: float64(u.included) / float64(n.windows), Provisional: u.provisional,
 	}, nil
-}
-
-// waiting is what a window's phases take in a plan.
-func waiting(p *plan.Plan) (sum float64) {
-	for _, ph := range p.Phases {
-		sum += ph.Seconds
-	}
-	return sum
 }
 
 // sizes are what bodies of the small run count for. Headers, and Aggregates without an update, are as small in the real run.

@@ -103,6 +103,7 @@ type result struct {
 	Kind   string `json:"role"`
 	Peak   int64  `json:"peak_bytes"`
 	Phases []line `json:"phases"`
+	Plan   int64  `json:"plan"` // that a role holds by package memory, beside its engine
 }
 
 // report is what -json prints.
@@ -279,7 +280,7 @@ func (b *bench) role(ctx context.Context, k kind, last string) (out result, err 
 	if err := b.child(ctx, s, func(line) {}); err != nil {
 		return out, err
 	}
-	s.What, out.Kind = "run", k.name
+	s.What, out.Kind, out.Plan = "run", k.name, memory.Of(k.role, b.run).Total()
 	err = b.child(ctx, s, func(l line) {
 		switch {
 		case l.Begins:
@@ -350,13 +351,13 @@ func (b *bench) child(ctx context.Context, s spec, each func(line)) error {
 func (r *report) write(out io.Writer, rates []string) error {
 	fmt.Fprintf(out, "%s: %d parameters, windows of %.0f s, %d cores, %s a role at most\n\n", r.Preset, r.Parameters, r.Window, r.Cores, memory.Format(r.Budget))
 	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "role\tphase\tseconds\tof the window\tCPU seconds\tMB\tpeak GiB\t")
+	fmt.Fprintln(t, "role\tphase\tseconds\tof the window\tCPU seconds\tMB\tpeak GiB\tplan GiB\t")
 	for _, role := range r.Roles {
 		for _, p := range role.Phases {
-			fmt.Fprintf(t, "%s\t%s\t%.2f\t%.1f %%\t%.2f\t%s\t%s\t\n", role.Kind, p.Phase, p.Seconds, 100*p.Seconds/r.Window, p.CPU,
+			fmt.Fprintf(t, "%s\t%s\t%.2f\t%.1f %%\t%.2f\t%s\t%s\t\t\n", role.Kind, p.Phase, p.Seconds, 100*p.Seconds/r.Window, p.CPU,
 				orNone(float64(p.Bytes)/1e6, 1), orNone(float64(p.Peak)/(1<<30), 2))
 		}
-		fmt.Fprintf(t, "%s\tall\t\t\t\t\t%.2f\t\n", role.Kind, float64(role.Peak)/(1<<30))
+		fmt.Fprintf(t, "%s\tall\t\t\t\t\t%.2f\t%.2f\t\n", role.Kind, float64(role.Peak)/(1<<30), float64(role.Plan)/(1<<30))
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -45,6 +45,19 @@ func TestPlanCountsVectors(t *testing.T) {
 	}
 }
 
+// An aggregator and a validator hold every gradient twice until a window is closed: sealed, for the archive, and opened.
+func TestPlanCountsSealedGradients(t *testing.T) {
+	r := preset(t, "1b")
+	gradients := 2 * int64(r.Params.MaxTopKPeers) * r.Method.MaxPayload
+	for role, beside := range map[telemetry.Role]int64{
+		telemetry.Aggregator: 0, telemetry.Validator: 4 * int64(r.Params.Model.Layout().Size()), telemetry.Miner: 16 * int64(r.Params.Model.Layout().Size()),
+	} {
+		if got := Of(role, r).Total(); got < beside+gradients {
+			t.Errorf("a %s holds %s, without room for gradients of %s", role, Format(got), Format(gradients))
+		}
+	}
+}
+
 func TestLeft(t *testing.T) {
 	p := Of(telemetry.Miner, preset(t, "1b"))
 	if left, err := p.Left(telemetry.Miner, 24<<30); err != nil || left != 24<<30-p.Total() {

@@ -39,12 +39,14 @@ func Of(role telemetry.Role, r run.Run) Plan {
 	case telemetry.Miner:
 		add(fmt.Sprintf("training (%d vectors)", m.Vectors), int64(m.Vectors)*vector)
 		add("provisional parameters", vector)
-		add("payloads", (peers+2)*m.MaxPayload)
+		add("own payload", 2*m.MaxPayload)
+		add("gradients, sealed and opened", 2*peers*m.MaxPayload) // when it gathers itself
 	case telemetry.Validator:
 		add("trial step", vector/16) // about a parameter in a hundred is kept aside
-		add("payloads", (peers+int64(r.Params.UIDsPerWindow))*m.MaxPayload)
+		add("gradients, sealed and opened", 2*(peers+int64(r.Params.UIDsPerWindow+r.Params.UnprovenPerWindow))*m.MaxPayload)
 	case telemetry.Aggregator:
-		add("payloads", peers*m.MaxPayload)
+		add("gradients, sealed and opened", 2*peers*m.MaxPayload)
+		add("archiving", m.MaxPayload) // a copy of one at a time
 		add("updates", 2*m.MaxUpdate)
 	}
 	return p

@@ -22,7 +22,8 @@ func FlopsPerToken(m protocol.Model, sequence int) float64 {
 	return 6*products + 6*float64(m.Layers)*float64(m.HiddenSize)*float64(sequence)
 }
 
-// Measure runs the method's steps on this machine with a small model of the same chunks, and returns their speeds.
+// Measure runs the method's steps on this machine with a small model of the same chunks, and returns their speeds and the sizes of
+// what they give, of random values.
 func Measure(p protocol.Params, methods method.Factories) (Speeds, error) {
 	p.Model = small(p.Model)
 	p.SequenceLength = min(p.SequenceLength, p.Model.MaxPositions)
@@ -36,17 +37,29 @@ func Measure(p protocol.Params, methods method.Factories) (Speeds, error) {
 	size := p.Model.Layout().Size()
 	x, params := make([]float32, size), make([]float32, size)
 	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range x {
-		x[i], params[i] = float32(rng.NormFloat64())*1e-3, float32(rng.NormFloat64())*0.02
+	for i := range params {
+		params[i] = float32(rng.NormFloat64()) * 0.02
 	}
-	var payload method.Payload
 	var s Speeds
-	if s.Compress, err = rate(size, func() error { payload, err = r.Method.Encode(x); return err }); err != nil {
-		return s, err
+	payloads := make([]method.Payload, p.MaxTopKPeers) // all different: an update of sparse ones is as large as what they cover
+	for i := range payloads {
+		for j := range x {
+			x[j] = float32(rng.NormFloat64()) * 1e-3
+		}
+		encode := func() error { payloads[i], err = r.Method.Encode(x); return err }
+		if i == 0 {
+			s.Compress, err = rate(size, encode)
+		} else {
+			err = encode()
+		}
+		if err != nil {
+			return s, err
+		}
 	}
-	payloads := []method.Payload{payload, payload, payload, payload}
+	s.PayloadBytes = float64(len(payloads[0].Bytes())) / float64(size)
 	var update method.Update
 	s.Reduce, _ = rate(size*len(payloads), func() error { update = r.Method.Reduce(payloads); return nil })
+	s.UpdateBytes = float64(len(update.Bytes())) / float64(size)
 	s.Apply, _ = rate(size, func() error { r.Method.Apply(params, update, r.Method.Rate(0)); return nil })
 	s.Hash, _ = rate(size, func() error { r.Space.Hash(params); return nil })
 	return s, nil

@@ -16,26 +16,29 @@ func (out *Plan) Write(w io.Writer) error {
 	m := out.Machines
 	fmt.Fprintf(w, "links (up/down): nodes %s, aggregator %s, its store %s; %d miners, %d validators\n\n", m.Node, m.Server, m.Store, m.Miners, m.Validators)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(t, "phase\tseconds\tbound\t\n")
-	fmt.Fprintf(t, "train\t%.2f\t\t\n", out.Training)
+	fmt.Fprintf(t, "phase\tseconds\tlargest\tbound\t\n")
+	fmt.Fprintf(t, "train\t%.2f\t\t\t\n", out.Training)
 	for _, ph := range out.Phases {
 		bound := ""
 		if ph.Bound > 0 {
 			bound = fmt.Sprintf("%.4g", ph.Bound)
 		}
-		fmt.Fprintf(t, "%s\t%.2f\t%s\t\n", ph.Name, ph.Seconds, bound)
+		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%s\t\n", ph.Name, ph.Seconds, ph.Largest, bound)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nutilisation of a miner's engine: %.0f %%\n\n", 100*out.Utilisation)
+	fmt.Fprintf(w, "\na gradient has %s, at most %s; an Aggregate %s, at most %s; seconds are for the former, bounds have to fit the largest\n",
+		human.Size(out.Payload), human.Size(out.Largest.Payload), human.Size(out.Update), human.Size(out.Largest.Update))
+	fmt.Fprintf(w, "the state's hash takes %.2f s while the next window trains\n", out.Hashing)
+	fmt.Fprintf(w, "utilisation of a miner's engine: %.0f %%\n\n", 100*out.Utilisation)
 	fmt.Fprintf(t, "role\tup a window\tdown a window\tmemory\tbucket\tholds\t\n")
 	for _, r := range out.Roles {
 		need := memory.Format(r.Memory)
 		if r.MemoryUsed > r.Memory {
 			need += " to " + memory.Format(r.MemoryUsed)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Role, human.Size(r.Up), human.Size(r.Down), need, human.Size(r.Bucket), r.BucketSays)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Role, upTo(r.Up, r.Largest.Up), upTo(r.Down, r.Largest.Down), need, upTo(r.Bucket, r.Largest.Bucket), r.BucketSays)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -47,6 +50,14 @@ func (out *Plan) Write(w io.Writer) error {
 		fmt.Fprintln(w)
 	}
 	return nil
+}
+
+// upTo writes an expected size, and the largest if that is another.
+func upTo(size, largest int64) string {
+	if s, l := human.Size(size), human.Size(largest); s != l {
+		return s + " to " + l
+	}
+	return human.Size(size)
 }
 
 // String writes a link as UP/DOWN.
