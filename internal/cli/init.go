@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,13 +25,17 @@ func initGroup(std Std, b *node.Backends) *cobra.Command {
 	cmd := group("init", "Write a node's configuration, and say what is missing",
 		`Write a configuration file with a comment for each key, filled from flags and environment
 variables, and check what the node needs: settings, hotkey, run parameters, memory, data directory,
-chain, registration, clock and buckets, in the order in which to mend it. The parameters of a run are
-made by "templar run init".`)
+chain, registration, clock and buckets, in the order in which to mend it. "run" writes the
+parameters of a run.`)
 	cmd.Example = `  templar init miner --run run.json --subtensor.network finney --wallet.name alice
   templar doctor --config miner.yaml                                         # the same checks later`
 	for _, role := range []telemetry.Role{telemetry.Miner, telemetry.Validator, telemetry.Aggregator, telemetry.Evaluator} {
 		cmd.AddCommand(initRole(std, b, role))
 	}
+	run := runInit(b)
+	run.Use, run.Short = "run", "Write the parameters of a new run, as \"templar run init\" does"
+	run.Example = strings.ReplaceAll(run.Example, "templar run init", "templar init run")
+	cmd.AddCommand(run)
 	return cmd
 }
 

@@ -206,7 +206,7 @@ func nodeFile(ctx context.Context, path string, role telemetry.Role, std Std, b 
 	if len(unset) > 0 {
 		f.what += fmt.Sprintf("\n  missing: %s", strings.Join(unset[:min(len(unset), 3)], ", "))
 		if more := len(unset) - 3; more > 0 {
-			f.what += fmt.Sprintf(" and %d other settings", more)
+			f.what += fmt.Sprintf(" and %d more", more)
 		}
 	}
 	if !ok {

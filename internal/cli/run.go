@@ -373,6 +373,9 @@ func (o *initFlags) change(p protocol.Params) (protocol.Params, error) {
 		return p, err
 	}
 	p, err = protocol.DecodeParams(raw)
+	if err != nil && len(o.set) == 0 { // what the preset, the model and other flags make together
+		return p, usagef("%w: change one of them with --set, or take another preset", err)
+	}
 	if err != nil {
 		return p, usagef("--set: %w", err)
 	}
