@@ -68,6 +68,9 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 		if o.Serve && o.Admin == config.AdminOff {
 			return usagef("--serve needs the admin server: leave out --admin off")
 		}
+		if err := checkAdmin(o.Admin); err != nil {
+			return err
+		}
 		if o.OTLP != "" {
 			if err := otlp.CheckURL(o.OTLP); err != nil {
 				return usagef("--otlp: %w", err)
@@ -75,7 +78,7 @@ With --adversaries, adversaries take part beside the honest miners, to show how 
 		}
 		if o.Tasks != "" {
 			if _, err := tasks.OpenAll(o.Tasks, tasks.Options{}); err != nil { // better now than when the network runs
-				return usagef("--tasks: %w", err)
+				return usagef("--tasks: %s", strings.TrimPrefix(err.Error(), "tasks: "))
 			}
 		}
 		var err error

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"path/filepath"
+	"strconv"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +51,12 @@ running process is named instead. A file of "templar localnet --json" can be ope
 				return err
 			}
 		}
+		if err := checkAdmin(*address); err != nil {
+			return err
+		}
+		if *address == config.AdminOff {
+			return usagef("--admin off: there would be no page: leave it out")
+		}
 		r, err := readRun(dir)
 		if err != nil {
 			return err
@@ -77,10 +86,22 @@ func readRun(at string) (collect.Summary, error) {
 	if file, err := collect.ReadJSON(at); err == nil {
 		return file, nil
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w: name the data directory of a localnet", err)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		err = fmt.Errorf("%w: name the data directory of a localnet, or a file of \"templar localnet --json\"", err)
 	}
 	return collect.Summary{}, err
+}
+
+// checkAdmin checks the address of an admin server, before anything is made.
+func checkAdmin(address string) error {
+	if address == config.AdminOff {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if _, no := strconv.ParseUint(port, 10, 16); err != nil || no != nil {
+		return usagef("--admin: %q is not an address: want host:port, like 127.0.0.1:9300, port 0 for a free one", address)
+	}
+	return nil
 }
 
 // ended is a collector that knows a run by its report only.

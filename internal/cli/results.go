@@ -180,7 +180,7 @@ const maxAddress = 64 << 10
 func readAddress(b *node.Backends, name string) (a resultsAddress, err error) {
 	info, err := os.Stat(name)
 	if err != nil {
-		return a, usageError{err}
+		return a, usageError{fmt.Errorf("%w: name an address file of \"templar results --share\", or the data directory of a localnet", err)}
 	}
 	if info.IsDir() {
 		run, err := b.LoadRun(filepath.Join(name, "run.json"))

@@ -58,7 +58,7 @@ func TestPage(t *testing.T) {
 	if !webtest.Ask[bool](b, `document.querySelector('#load').hasAttribute('data-empty') && !document.querySelector('#time').hasAttribute('data-empty')`) {
 		t.Error("a chart without values is not marked, or one with values is")
 	}
-	if got := webtest.Ask[string](b, `document.querySelector('#scorer').textContent`); !strings.HasPrefix(got, "56 of 64 in the last Aggregate, 8 skipped") {
+	if got := webtest.Ask[string](b, `document.querySelector('#scorer').textContent`); !strings.HasPrefix(got, "56 in the last Aggregate, 8 skipped; scores of") {
 		t.Errorf("miners: %s", got)
 	}
 	b.Shot("light")
@@ -84,6 +84,9 @@ func TestPage(t *testing.T) {
 	webtest.Ask[bool](b, `(document.querySelector('#miners tbody tr').focus(),true)`)
 	b.Do(chromedp.KeyEvent(kb.Enter))
 	b.Until(`document.querySelector('#miner').open && document.querySelector('#minerBody').textContent.includes('its gradient was')`)
+	if got := webtest.Ask[string](b, `document.querySelector('#minerBody').textContent`); !strings.Contains(got, "Final score 0.000: gain relative to other miners 0.500 × binary average -0.200, as far as it is above chance × sync 0.970") {
+		t.Errorf("explained by %s", got)
+	}
 	b.Shot("explain")
 	b.Do(chromedp.KeyEvent(kb.Escape))
 	b.Until(`!document.querySelector('#miner').open`)

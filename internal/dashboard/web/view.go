@@ -93,6 +93,8 @@ type peerView struct {
 	Tokens      int64             `json:"tokens"`
 	Bytes       int64             `json:"bytes"`
 	Standing    *collect.Standing `json:"standing"` // nil: not scored
+
+	RelativeGain collect.Measure `json:"relative_gain"` // of which the final score is made by the rule "work"
 }
 
 type nodeView struct {
@@ -250,7 +252,10 @@ func windows(all []collect.Window) []winView {
 func peer(m collect.Miner, last collect.Window) peerView {
 	p := peerView{
 		UID: m.UID, Node: m.Node, Hotkey: m.Hotkey, Loss: m.OwnLoss, Speed: m.TokensPerSecond, Utilisation: m.Utilisation,
-		Tokens: m.Tokens, Bytes: m.BytesUp, Standing: m.Standing,
+		Tokens: m.Tokens, Bytes: m.BytesUp, Standing: m.Standing, RelativeGain: collect.Unknown(),
+	}
+	if s := m.Standing; s != nil && s.Batches > 0 { // which only the rule "work" counts
+		p.RelativeGain = collect.Measure(s.RelativeGain())
 	}
 	if v, ok := last.Skipped[m.UID]; ok {
 		p.Verdict = v.String()

@@ -58,7 +58,7 @@ func (c crowd) window(w protocol.Window, at time.Time) {
 		uid := protocol.UID(i)
 		honest := !strings.HasPrefix(c.name(i), "cheat")
 		l := score.Line{Observation: score.Observation{UID: uid, Hotkey: protocol.Hotkey{byte(i + 1)}}, Evaluated: true, Own: 0.03, Random: 0.01,
-			After: score.Record{UID: uid, Hotkey: protocol.Hotkey{byte(i + 1)}, Rating: score.Rating{Mu: 27 + float64(i%7), Sigma: 1 + 6*math.Exp(-step/20)}, BinaryAverage: 0.7, SyncScore: 0.97, Final: 12 + float64(i%7), Evaluations: 4, LastEvaluated: w}, Weight: 1 / float64(c.miners)}
+			After: score.Record{UID: uid, Hotkey: protocol.Hotkey{byte(i + 1)}, Rating: score.Rating{Mu: 27 + float64(i%7), Sigma: 1 + 6*math.Exp(-step/20)}, BinaryAverage: 0.7, SyncScore: 0.97, Final: 12 + float64(i%7), Evaluations: 4, LastEvaluated: w, Batches: 12, Gain: 0.01, TypicalGain: 0.02}, Weight: 1 / float64(c.miners)}
 		switch {
 		case honest:
 			included = append(included, uid)

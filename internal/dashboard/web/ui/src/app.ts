@@ -127,7 +127,9 @@ function clock(): void {
 // fate counts what became of the last gradients: the table shows a dozen miners at a time.
 function fate(all: Peer[]): string {
   const selected = all.filter((p) => p.verdict), skipped = selected.filter((p) => p.verdict !== "ok").length;
-  return selected.length === 0 ? "" : skipped === 0 ? `all ${selected.length} in the last Aggregate` : `${selected.length - skipped} of ${selected.length} in the last Aggregate, ${skipped} skipped`;
+  if (selected.length === 0) return "";
+  const counts = [`${selected.length - skipped} in the last Aggregate`, skipped ? `${skipped} skipped` : "", selected.length < all.length ? `${all.length - selected.length} not selected` : ""];
+  return counts.filter((x) => x).join(", ");
 }
 
 function log(v: View): void {

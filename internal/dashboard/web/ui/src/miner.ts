@@ -43,6 +43,13 @@ function history(rows: Scored[]): HTMLElement {
   return el("div", { class: "scroll", tabindex: "0" }, el("table", {}, el("thead", {}, head), body));
 }
 
+// formula says what the final score is a product of: a relative gain by the rule "work", the ordinal by the original's.
+function formula(p: Peer, s: Standing): string {
+  const binary = `binary average ${fixed(s.binary_average, 3)}`;
+  const parts = p.relative_gain == null ? [`ordinal ${fixed(s.ordinal, 2)}`, `max(0, ${binary})`] : [`gain relative to other miners ${fixed(p.relative_gain, 3)}`, `${binary}, as far as it is above chance`];
+  return `Final score ${fixed(s.final, 3)}: ${parts.join(" × ")} × sync ${fixed(s.sync_score, 3)}, less penalties.`;
+}
+
 // explain opens the dialog of a miner.
 export async function explain(p: Peer, scoredBy: string): Promise<void> {
   const dialog = byId<HTMLDialogElement>("miner");
@@ -52,7 +59,7 @@ export async function explain(p: Peer, scoredBy: string): Promise<void> {
   const parts: Content[] = [el("p", { class: "dim mono" }, p.hotkey)];
   if (!s) parts.push(el("p", {}, "No validator has scored this miner yet."));
   else {
-    parts.push(el("p", {}, `Final score = ordinal ${fixed(s.ordinal, 2)} × max(0, binary average ${fixed(s.binary_average, 3)}) × sync ${fixed(s.sync_score, 3)}, after penalties: ${fixed(s.final, 3)}. Weight ${percent(s.weight)} at ${scoredBy}.`));
+    parts.push(el("p", {}, `${formula(p, s)} Weight ${percent(s.weight)} at ${scoredBy}.`));
     parts.push(facts([
       ["rating", `mu ${fixed(s.mu, 2)}, sigma ${fixed(s.sigma, 2)}: ordinal ${fixed(s.ordinal, 2)}`], ["gradient score", fixed(s.gradient_score, 4)],
       ["evaluations", `${s.evaluations}, last in window ${s.evaluations ? s.last_evaluated : dash}`], ["inactive windows", String(s.inactive_windows)],

@@ -7,7 +7,7 @@ export type Standing = {
 };
 export type Peer = {
   uid: number; node: string; hotkey: string; verdict: string; loss: Maybe; speed: Maybe; utilisation: Maybe; tokens: number; bytes: number;
-  standing: Standing | null;
+  relative_gain: Maybe; standing: Standing | null;
 };
 export type Node = { name: string; role: string; uid: number; phase: string; last: string; bad: boolean; up: number; down: number };
 export type Win = {
