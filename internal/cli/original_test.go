@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"templar/internal/config"
 	"templar/internal/node"
 	"templar/internal/telemetry"
+	"templar/protocol"
 )
 
 // Each row of the reference's table does what the table says.
@@ -21,6 +23,18 @@ func TestOriginalCommandLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := filepath.Join("testdata", "original.json")
+	tiny, err := protocol.Preset("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(tiny)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := filepath.Join(t.TempDir(), "run.json") // of a toy run, which --local expects
+	if err := os.WriteFile(run, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	rows := 0
 	for line := range strings.Lines(string(page)) {
 		cells := strings.Split(line, "|")
@@ -29,21 +43,21 @@ func TestOriginalCommandLines(t *testing.T) {
 		}
 		rows++
 		command, result := strings.Trim(cells[1], " `"), strings.Trim(cells[2], " `")
-		t.Run(command, func(t *testing.T) { originalCommandLine(t, command, result, config) })
+		t.Run(command, func(t *testing.T) { originalCommandLine(t, command, result, config, run) })
 	}
 	if rows < 20 {
 		t.Errorf("the page has %d rows", rows)
 	}
 }
 
-func originalCommandLine(t *testing.T, command, result, file string) {
+func originalCommandLine(t *testing.T, command, result, file, run string) {
 	app, started := stub(), false
 	app.Role = func(context.Context, node.Backends, telemetry.Role, config.Node, *slog.Logger) error {
 		started = true
 		return nil
 	}
 	var stdout, stderr bytes.Buffer
-	code := app.Run(t.Context(), append(strings.Fields(command), "--config", file), Std{Out: &stdout, Err: &stderr})
+	code := app.Run(t.Context(), append(strings.Fields(command), "--config", file, "--run", run), Std{Out: &stdout, Err: &stderr})
 	if result == "accepted" {
 		if code != exitOK || !started {
 			t.Errorf("exit code %d, started %v\n%s", code, started, &stderr)
