@@ -52,6 +52,17 @@ func (b *bucketFlags) addRead(f *pflag.FlagSet) {
 	f.StringVar(&b.readSecret, "read-secret-file", "", "file with the secret of --read-access-key")
 }
 
+// absent says of an object that is not there, or of a bucket when the key is empty, the same for every kind of store.
+func absent(err error, l store.Location, key string) error {
+	switch {
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	case key == "":
+		return fmt.Errorf("bucket %q: %w", l.Bucket, store.ErrNotFound)
+	}
+	return fmt.Errorf("object %q of bucket %q: %w", key, l.Bucket, store.ErrNotFound)
+}
+
 // views are one bucket seen with its two keys. A view without an access key is unknown.
 type views struct{ read, write store.Location }
 

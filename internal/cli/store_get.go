@@ -30,7 +30,7 @@ func storeCat(std Std, back *node.Backends) *cobra.Command {
 		return withBucket(back, v.reading(), func(bucket store.Bucket) error {
 			body, _, err := bucket.Get(cmd.Context(), args[0], -1)
 			if err != nil {
-				return err
+				return absent(err, v.reading(), args[0])
 			}
 			defer body.Close()
 			out := cmd.OutOrStdout()
@@ -96,7 +96,7 @@ is run again, from FILE.part and FILE.journal.
 			info, err := transfer.Download(cmd.Context(), bucket, args[0], file, options)
 			progress.end()
 			if err != nil {
-				return goesOn(cmd.Context(), std.Err, err)
+				return goesOn(cmd.Context(), std.Err, absent(err, v.reading(), args[0]))
 			}
 			return progress.done(cmd.OutOrStdout(), file, info.Size)
 		})

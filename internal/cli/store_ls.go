@@ -42,7 +42,7 @@ func storeLs(std Std, back *node.Backends) *cobra.Command {
 			}
 			return withBucket(back, l, func(bucket store.Bucket) error { return out.uploads(cmd, bucket, prefix) })
 		}
-		return withBucket(back, v.reading(), func(bucket store.Bucket) error { return out.objects(cmd, bucket, prefix) })
+		return absent(withBucket(back, v.reading(), func(bucket store.Bucket) error { return out.objects(cmd, bucket, prefix) }), v.reading(), "")
 	}
 	return cmd
 }
