@@ -121,6 +121,9 @@ func PeersKey(w Window) string { return Key{Kind: KindPeers, Window: w}.String()
 // PeersPrefix is common to all peer lists.
 const PeersPrefix = "peers_"
 
+// EvidenceKey names the object in which a validator keeps the charges of others that made an Aggregate void.
+func EvidenceKey() string { return fmt.Sprintf("evidence_v%d.json", Version) }
+
 // ChargesKey names the document in which a validator says which Aggregates it calls false.
 func ChargesKey() string { return fmt.Sprintf("charges_v%d.json", Version) }
 

@@ -3,6 +3,7 @@ package wire
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,7 +34,6 @@ const (
 	ReasonPayloads Reason = "payloads" // gradients that it names are not in the archive in time
 	ReasonChain    Reason = "chain"    // it does not follow the chain of Aggregates, or cannot be read
 	ReasonAbsent   Reason = "absent"   // the aggregator whose turn the term is has issued none in time
-	ReasonVoid     Reason = "void"     // more than half of the stake calls it false, and this validator stands by that
 
 	// The reasons that are proven by a Conflict.
 	ReasonConflict   Reason = "conflict"   // there are two of one window and term
@@ -62,27 +62,40 @@ type Charge struct {
 	Conflict *Conflict       `json:"conflict,omitempty"`
 }
 
-// Charges are those of a validator that stand, under DomainCharges.
-type Charges struct {
-	Run     protocol.Hash `json:"run"`
-	Charges []Charge      `json:"charges"` // ascending by term, one for each
+// Void states that the Aggregates of a term do not count from a window on.
+type Void struct {
+	Term    protocol.Term   `json:"term"`
+	Window  protocol.Window `json:"window"`
+	Accused protocol.Hotkey `json:"accused,omitzero"` // the aggregator that is passed over; zero: none is
 }
 
-// MaxCharges bounds the charges in one document.
+// Charges are those of a validator that stand, and what it knows to be void, under DomainCharges.
+type Charges struct {
+	Run     protocol.Hash `json:"run"`
+	Charges []Charge      `json:"charges"`         // ascending by term, one for each
+	Voids   []Void        `json:"voids,omitempty"` // likewise
+}
+
+// MaxCharges bounds the charges in one document, and the voids.
 const MaxCharges = 256
 
 // Validate checks that terms ascend, reasons are known, and those have a conflict that need one. It verifies no
 // conflict: see Charge.Verify.
 func (c *Charges) Validate() error {
-	if len(c.Charges) > MaxCharges {
-		return fmt.Errorf("charges: %d, at most %d", len(c.Charges), MaxCharges)
+	if len(c.Charges) > MaxCharges || len(c.Voids) > MaxCharges {
+		return fmt.Errorf("charges: %d and %d voids, at most %d each", len(c.Charges), len(c.Voids), MaxCharges)
+	}
+	for i, v := range c.Voids {
+		if i > 0 && v.Term <= c.Voids[i-1].Term {
+			return errors.New("charges: terms of voids do not ascend")
+		}
 	}
 	for i, charge := range c.Charges {
 		if i > 0 && charge.Term <= c.Charges[i-1].Term {
 			return errors.New("charges: terms do not ascend")
 		}
 		switch charge.Reason {
-		case ReasonUpdate, ReasonPayloads, ReasonChain, ReasonAbsent, ReasonVoid, ReasonConflict, ReasonStatements:
+		case ReasonUpdate, ReasonPayloads, ReasonChain, ReasonAbsent, ReasonConflict, ReasonStatements:
 		default:
 			return fmt.Errorf("charges: unknown reason %q", charge.Reason)
 		}
@@ -91,6 +104,48 @@ func (c *Charges) Validate() error {
 		}
 	}
 	return nil
+}
+
+// Evidence are the charges by which a validator knows what is void: for each void, the documents of the validators
+// whose charges made it so, as they signed them (DomainCharges). It is not signed itself.
+type Evidence struct {
+	Voids [][]json.RawMessage `json:"voids"`
+}
+
+// MaxEvidence bounds the documents of one void, in bytes, and MaxEvidenceVoids the voids in one object.
+const (
+	MaxEvidence      = 128 << 10
+	MaxEvidenceVoids = 8
+)
+
+// MaxEvidenceSize bounds an evidence object.
+const MaxEvidenceSize = MaxEvidenceVoids*(MaxEvidence+1024) + 1024
+
+// EncodeEvidence returns e as its object's bytes.
+func EncodeEvidence(e *Evidence) ([]byte, error) { return json.Marshal(e) }
+
+// DecodeEvidence reads what EncodeEvidence made. It verifies no document.
+func DecodeEvidence(b []byte) (*Evidence, error) {
+	var e Evidence
+	if int64(len(b)) > MaxEvidenceSize {
+		return nil, fmt.Errorf("evidence: %d bytes, at most %d", len(b), MaxEvidenceSize)
+	}
+	if err := decodeExact(b, &e); err != nil {
+		return nil, fmt.Errorf("evidence: %w", err)
+	}
+	if len(e.Voids) > MaxEvidenceVoids {
+		return nil, fmt.Errorf("evidence: of %d voids, at most %d", len(e.Voids), MaxEvidenceVoids)
+	}
+	for _, documents := range e.Voids {
+		size := 0
+		for _, d := range documents {
+			size += len(d)
+		}
+		if size > MaxEvidence {
+			return nil, fmt.Errorf("evidence: %d bytes of one void, at most %d", size, MaxEvidence)
+		}
+	}
+	return &e, nil
 }
 
 // PeerList is the set of peers whose gradients are gathered from a window on, under

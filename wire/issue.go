@@ -81,12 +81,13 @@ func Conflicting(reason Reason, term protocol.Term, one, other Issue) *Charge {
 	return &Charge{Term: term, Window: one.Window, Reason: reason, Accused: proof.accused(), Conflict: proof}
 }
 
-// Verify reports why a charge's proof proves nothing in a run; may is as in DecodeAggregate. A charge whose
-// reason needs none is its signer's word.
+// Verify reports why a charge's proof proves nothing in a run with these parameters. A charge whose reason needs
+// none is its signer's word.
 //
-// Two closing statements count only against a term that began before their window: one that began with it
-// replaces their Aggregate, and has to refer to one of them.
-func (c *Charge) Verify(run protocol.Hash, may func(protocol.Hotkey, protocol.Term) bool) error {
+// Two closing statements count against no term that began after their window. The only aggregator of a run is not
+// charged with two of the window with which a term began either: its Aggregate has to refer to one of them, and no
+// other aggregator could replace it.
+func (c *Charge) Verify(run protocol.Hash, p *protocol.Params) error {
 	kind := c.Reason.proof()
 	if kind == 0 {
 		return nil
@@ -99,9 +100,11 @@ func (c *Charge) Verify(run protocol.Hash, may func(protocol.Hotkey, protocol.Te
 		return errors.New("conflict: not two contents for one window and term")
 	case kind == KindAggregate && a.Term != c.Term:
 		return errors.New("conflict: of another term")
-	case kind == KindClosing && (a.Term != 0 || c.Term != 0 && c.Term.From() >= c.Window):
-		return errors.New("conflict: closing statements of a window in which the term began, or with a term")
-	case !may(a.Aggregator, c.Term) || !may(b.Aggregator, c.Term):
+	case kind == KindClosing && a.Term != 0:
+		return errors.New("conflict: closing statements with a term")
+	case kind == KindClosing && c.Term != 0 && (c.Term.From() > c.Window || c.Term.From() == c.Window && len(p.Aggregators) == 1):
+		return errors.New("conflict: closing statements of before the term")
+	case !p.MayIssue(a.Aggregator, c.Term) || !p.MayIssue(b.Aggregator, c.Term):
 		return errors.New("conflict: not signed by aggregators that may issue the term")
 	case c.Accused != c.Conflict.accused():
 		return errors.New("conflict: another is accused than signed both")

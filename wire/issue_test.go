@@ -32,6 +32,11 @@ func statements(t testing.TB, s protocol.Signer, term protocol.Term, change func
 	return *Conflicting(ReasonStatements, term, IssueOf(one), IssueOf(other))
 }
 
+// of are the parameters of a run with these aggregators.
+func of(aggregators ...protocol.Hotkey) *protocol.Params {
+	return &protocol.Params{Aggregators: aggregators}
+}
+
 // Two signatures prove an equivocation without the objects, and nothing else does.
 func TestConflict(t *testing.T) {
 	s, run := newSigner(1), protocol.Hash{1, 2}
@@ -40,7 +45,7 @@ func TestConflict(t *testing.T) {
 	for name, good := range map[string]Charge{
 		"Aggregates": conflict(t, s, later), "statements": statements(t, s, 0, fewer), "statements in a later term": statements(t, s, protocol.TermFrom(76), fewer),
 	} {
-		if err := good.Verify(run, only(s.Hotkey())); err != nil || good.Accused != s.Hotkey() {
+		if err := good.Verify(run, of(s.Hotkey())); err != nil || good.Accused != s.Hotkey() {
 			t.Errorf("%s: %v, accuses %v", name, err, good.Accused)
 		}
 		for what, c := range map[string]struct {
@@ -62,28 +67,41 @@ func TestConflict(t *testing.T) {
 			bad, proof := good, *good.Conflict
 			bad.Conflict = &proof
 			c.change(&bad)
-			if err := bad.Verify(run, only(s.Hotkey())); err == nil || !strings.Contains(err.Error(), c.says) {
+			if err := bad.Verify(run, of(s.Hotkey())); err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s, %s: %v, want an error that says %q", name, what, err, c.says)
 			}
 		}
-		if good.Verify(protocol.Hash{9}, only(s.Hotkey())) == nil {
+		if good.Verify(protocol.Hash{9}, of(s.Hotkey())) == nil {
 			t.Errorf("%s: it is a proof in another run", name)
 		}
 		other := good
 		other.Reason = map[Reason]Reason{ReasonConflict: ReasonStatements, ReasonStatements: ReasonConflict}[good.Reason]
-		if other.Verify(run, only(s.Hotkey())) == nil {
+		if other.Verify(run, of(s.Hotkey())) == nil {
 			t.Errorf("%s: it is a proof of %s", name, other.Reason)
 		}
 	}
-	two := conflict(t, s, later)
-	two = *Conflicting(ReasonConflict, two.Term, two.Conflict.One, conflict(t, newSigner(2), func(*Aggregate) {}).Conflict.One)
-	if err := two.Verify(run, only(s.Hotkey(), newSigner(2).Hotkey())); err != nil || !two.Accused.IsZero() {
+	anyone := func(a *Aggregate) { a.Term = 0 }
+	two := *Conflicting(ReasonConflict, 0, conflict(t, s, anyone).Conflict.Other, conflict(t, newSigner(2), anyone).Conflict.Other)
+	if err := two.Verify(run, of(s.Hotkey(), newSigner(2).Hotkey())); err != nil || !two.Accused.IsZero() {
 		t.Errorf("two aggregators: %v, accuses %v", err, two.Accused)
 	}
-	// The term that begins with the window replaces its Aggregate, and has to refer to one of the two statements.
+	// A term has one aggregator: what another one of the run has signed counts neither against it nor for the charge.
+	twoSigners := *Conflicting(ReasonStatements, protocol.TermFrom(76), statements(t, s, 0, fewer).Conflict.One, statements(t, newSigner(2), 0, fewer).Conflict.One)
+	if err := twoSigners.Verify(run, of(s.Hotkey(), newSigner(2).Hotkey())); err == nil {
+		t.Error("statements of two aggregators count against the turn of one")
+	}
+	// In the window with which its turn began, two statements of an aggregator count, unless it is the only one: its
+	// Aggregate has to refer to one of the two, and nothing could replace it.
 	first := statements(t, s, protocol.TermFrom(77), fewer)
-	if err := first.Verify(run, only(s.Hotkey())); err == nil {
-		t.Error("statements of the window with which the term began count")
+	if err := first.Verify(run, of(s.Hotkey(), newSigner(2).Hotkey())); err != nil {
+		t.Errorf("statements of the window with which the term began: %v", err)
+	}
+	if err := first.Verify(run, of(s.Hotkey())); err == nil {
+		t.Error("the only aggregator could replace nothing")
+	}
+	before := statements(t, s, protocol.TermFrom(78), fewer)
+	if err := before.Verify(run, of(s.Hotkey(), newSigner(2).Hotkey())); err == nil {
+		t.Error("statements of before the term count")
 	}
 }
 

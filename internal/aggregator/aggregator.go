@@ -56,20 +56,21 @@ type Aggregator struct {
 
 	joined   bool
 	start    protocol.Window
-	origin   protocol.Hash   // of the announcement
-	next     protocol.Window // the first window without an Aggregate
-	previous protocol.Hash   // of the Aggregate of next-1
-	absent   mailbox.Absent  // by the Aggregates before next
-	newest   named           // by the Aggregate of next-1
-	owed     protocol.Window // the first window whose gradients may not be in the archive
-	term     protocol.Term   // of that Aggregate
-	stop     protocol.Window // the first window that is not aggregated
-	settled  bool            // no Aggregate before stop will be called false
+	origin   protocol.Hash               // of the announcement
+	next     protocol.Window             // the first window without an Aggregate
+	previous protocol.Hash               // of the Aggregate of next-1
+	absent   mailbox.Absent              // by the Aggregates before next
+	newest   named                       // by the Aggregate of next-1
+	owed     protocol.Window             // the first window whose gradients may not be in the archive
+	term     protocol.Term               // of that Aggregate
+	closings map[protocol.Window]settled // the statements on which this process has settled
+	stop     protocol.Window             // the first window that is not aggregated
+	settled  bool                        // no Aggregate before stop will be called false
 }
 
 // New returns an aggregator that Run starts.
 func New(cfg role.Config, d Deps) *Aggregator {
-	a := &Aggregator{Deps: d, cfg: cfg}
+	a := &Aggregator{Deps: d, cfg: cfg, closings: make(map[protocol.Window]settled)}
 	a.Events, a.progress = role.Watch(d.Events)
 	return a
 }

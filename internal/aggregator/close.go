@@ -40,9 +40,16 @@ func (a *Aggregator) gatherer() mailbox.Gatherer {
 // close publishes the closing statement of the next window, which lists what is in of collected. If one exists
 // already, that one counts: a standby's, or our own from before a restart. Ours is on our own disk first, so that no
 // other one of this window is ever signed.
+//
+// The statement on which this process has settled counts for it from then on, whatever another that can write to the
+// bucket puts in its place: with the keys revealed, another list of gradients could be chosen by their content.
 func (a *Aggregator) close(ctx context.Context, end time.Time, line bulletin.Lineup) (*mailbox.Closed, []mailbox.Payload, error) {
+	if c := a.settledOn(ctx, a.next); c != nil {
+		return c, nil, nil
+	}
 	c, verdict := a.Aggregates.ClosingNow(ctx, a.next)
 	if verdict.OK() {
+		a.keepClosing(ctx, c)
 		return c, nil, nil
 	}
 	var collected []mailbox.Payload
@@ -77,24 +84,59 @@ func (a *Aggregator) valid(raw []byte) bool {
 // object in its place: what is no statement of this run is replaced.
 func (a *Aggregator) state(ctx context.Context, raw []byte, there protocol.Verdict) (*mailbox.Closed, error) {
 	key := protocol.ClosingKey(a.next)
+	ours := there.Invalid()
 	var err error
-	if there.Invalid() {
+	if ours {
 		a.Log.Warn("an object in the place of the closing statement is replaced", "window", a.next, "verdict", there)
 		err = store.PutBytes(ctx, a.Shelf.Bucket, key, raw, store.PutOptions{})
 	} else {
-		_, err = a.putAbsent(ctx, key, raw)
+		ours, err = a.putAbsent(ctx, key, raw)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("closing statement: %w", err)
 	}
+	stored := a.Clock.Now()
 	c, verdict := a.Aggregates.ClosingNow(ctx, a.next)
+	if hash := wire.ClosingHash(raw); ours && (!verdict.OK() || c.Hash != hash) { // another has replaced it
+		a.closings[a.next] = settled{hash, stored}
+		if c := a.settledOn(ctx, a.next); c != nil {
+			return c, nil
+		}
+	}
 	if !verdict.OK() {
 		return nil, fmt.Errorf("published closing statement of window %d: %s", a.next, verdict)
 	}
-	if !slices.Equal(c.Raw, raw) {
-		a.copy(ctx, key, c.Raw)
-	}
+	a.keepClosing(ctx, c)
 	return c, nil
+}
+
+// keepClosing makes the statement that the bucket has the one that counts for this process.
+func (a *Aggregator) keepClosing(ctx context.Context, c *mailbox.Closed) {
+	a.copy(ctx, protocol.ClosingKey(c.Window), c.Raw)
+	a.closings[c.Window] = settled{c.Hash, c.At}
+}
+
+// settled is a statement on which this process has settled, and when it was stored.
+type settled struct {
+	hash protocol.Hash
+	at   time.Time
+}
+
+// settledOn returns the statement of w on which this process has settled; nil for none.
+func (a *Aggregator) settledOn(ctx context.Context, w protocol.Window) *mailbox.Closed {
+	s, is := a.closings[w]
+	if !is {
+		return nil
+	}
+	raw, _, err := store.ReadAll(ctx, a.Local, protocol.ClosingKey(w), -1)
+	if err != nil {
+		return nil
+	}
+	c, hash, verdict := a.Closing(raw, w)
+	if !verdict.OK() || s.hash != hash {
+		return nil
+	}
+	return &mailbox.Closed{Closing: c, Hash: hash, Raw: raw, At: s.at}
 }
 
 // reveal opens the gradients of the selected peers, and of the reserves that take free places, with the keys that

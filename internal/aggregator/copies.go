@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"templar/internal/run"
 	"templar/internal/schedule"
@@ -91,6 +92,7 @@ func (a *Aggregator) again(ctx context.Context) (done bool, err error) {
 
 // forget deletes the copies that are past their retention.
 func (a *Aggregator) forget(ctx context.Context) {
+	maps.DeleteFunc(a.closings, func(w protocol.Window, _ settled) bool { return w+a.kept() < a.next })
 	var old []string
 	var errs []error
 	for _, kind := range []protocol.Kind{protocol.KindAggregate, protocol.KindClosing, protocol.KindArchive} {

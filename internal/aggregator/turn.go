@@ -6,9 +6,9 @@ import (
 	"slices"
 
 	"templar/internal/directory"
-	"templar/internal/finality"
 	"templar/internal/store"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // termOf is the term of the Aggregate of w, as far as the charges are known.
@@ -48,7 +48,7 @@ func (a *Aggregator) heed(ctx context.Context) (back bool, err error) {
 }
 
 // firstNew returns the void of the earliest window that was not known before.
-func firstNew(before, now []finality.Void) (first finality.Void, ok bool) {
+func firstNew(before, now []wire.Void) (first wire.Void, ok bool) {
 	for _, v := range now {
 		if !slices.Contains(before, v) && (!ok || v.Window < first.Window) {
 			first, ok = v, true

@@ -127,7 +127,7 @@ func (s Samples) Statements(term protocol.Term, one, other wire.Issue) *wire.Cha
 }
 
 func (s Samples) proven(c *wire.Charge) *wire.Charge {
-	if c.Verify(s.Run.Hash, s.Run.Params.MayIssue) != nil {
+	if c.Verify(s.Run.Hash, s.Run.Params) != nil {
 		return nil
 	}
 	return c

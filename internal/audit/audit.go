@@ -89,6 +89,7 @@ type auditor struct {
 	hash      protocol.Hash    // of the Aggregate
 	model     *replica.Replica // before the window, until checkState; nil: unknown
 	how       string           // it was computed
+	replayed  *witnesses       // the signatures of the windows on the way
 	docket    *attest.Docket   // the validators' charges
 	doubt     string           // the checkpoint that it rests on, if only its owner signed it
 	before    protocol.Hash    // state before the window

@@ -386,9 +386,9 @@ func TestStanding(t *testing.T) {
 			t.Errorf("%+v: %v", s, s)
 		}
 		liar := net.Node("aggregator-0").Signer
-		charge := func(node string) {
+		charge := func(node string, voids ...wire.Void) {
 			v := net.Node(node)
-			raw, err := wire.Seal(wire.DomainCharges, wire.Charges{Run: net.Run.Hash, Charges: []wire.Charge{{Window: w, Reason: wire.ReasonUpdate, Accused: liar.Hotkey()}}}, v.Signer)
+			raw, err := wire.Seal(wire.DomainCharges, wire.Charges{Run: net.Run.Hash, Charges: []wire.Charge{{Window: w, Reason: wire.ReasonUpdate, Accused: liar.Hotkey()}}, Voids: voids}, v.Signer)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -402,13 +402,59 @@ func TestStanding(t *testing.T) {
 		if before := r.StandingOf(net.Context(), r.Docket(net.Context()), w-1); len(before.Charges) > 0 {
 			t.Errorf("the window before: %v", before)
 		}
-		charge("validator-0")
+		charge("validator-0", wire.Void{Window: w, Accused: liar.Hotkey()})
 		s = r.StandingOf(net.Context(), r.Docket(net.Context()), w)
 		if s.Final || s.Most != 0 || len(s.Charges) != 2 || len(s.Void) != 1 || s.Void[0].Accused != liar.Hotkey() || s.Term == 0 {
 			t.Errorf("charged by all: %v", s)
 		}
-		if text := s.String(); !strings.HasPrefix(text, "not final: at most 0 %") || !strings.Contains(text, "term 0 is void from window "+fmt.Sprint(w)+" on, by the fault of aggregator "+liar.Hotkey().String()) {
+		if text := s.String(); !strings.HasPrefix(text, "not final: at most 0 %") || !strings.Contains(text, "term 0 is void from window "+fmt.Sprint(w)+" on, passing over aggregator "+liar.Hotkey().String()) {
 			t.Errorf("charged by all: %s", text)
+		}
+	})
+}
+
+// A window whose state is not signed is final when a later one is, which follows from it. What is not says what is missing.
+func TestUnsignedWindows(t *testing.T) {
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2}, func(net *testnet.Network) {
+		net.Start()
+		net.RunWindows(windows + 2)
+		r := records(net, "validator-0", "validator-1")
+		unsign := func(w protocol.Window) {
+			for i, name := range []string{"validator-0", "validator-1"} {
+				if err := net.Bucket(name).Delete(net.Context(), protocol.SampleKey(w, protocol.UID(i))); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		finality := func(w protocol.Window) (audit.Check, audit.Check, string) {
+			t.Helper()
+			result, err := audit.Verify(net.Context(), r, audit.Options{Window: w})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if final := check(result, "final"); result.Final != (final.Outcome == audit.OK) {
+				t.Errorf("window %d: final %v: %+v", w, result.Final, final)
+			}
+			return check(result, "final"), check(result, "replay"), r.StandingOf(net.Context(), r.Docket(net.Context()), w).String()
+		}
+		unsign(net.Window(1))
+		unsign(net.Window(2))
+		by := fmt.Sprintf("after window %d, which follows from it", net.Window(3))
+		if final, _, says := finality(net.Window(2)); final.Outcome != audit.OK || !strings.Contains(final.Detail, by) || !strings.Contains(says, by) {
+			t.Errorf("a later state is signed: %+v, %s", final, says)
+		}
+		if _, replay, _ := finality(net.Window(3)); replay.Outcome != audit.OK || !strings.Contains(replay.Detail, "1 of 3; the others lead to one that is signed") {
+			t.Errorf("two windows on the way are not signed: %+v", replay)
+		}
+		for i := 3; i < windows+2; i++ {
+			unsign(net.Window(i))
+		}
+		final, replay, says := finality(net.Window(3))
+		if final.Outcome != audit.Unknown || !strings.Contains(final.Detail, "more than half none of the") || !strings.HasPrefix(says, "not final") {
+			t.Errorf("no later state is signed: %+v, %s", final, says)
+		}
+		if replay.Outcome != audit.Unknown || !strings.Contains(replay.Detail, fmt.Sprintf("none after window %d", net.Window(0))) {
+			t.Errorf("no later state is signed: %+v", replay)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"templar/internal/directory"
 	"templar/internal/mailbox"
 	"templar/protocol"
 	"templar/wire"
@@ -27,7 +28,10 @@ func (a *auditor) closing(ctx context.Context) error {
 	}
 	var faults []string
 	if c.Hash != a.aggregate.Closing {
-		faults = append(faults, fmt.Sprintf("the aggregate names %s; in the bucket is %s: two statements of one window", a.aggregate.Closing.Short(), c.Hash.Short()))
+		faults = append(faults, fmt.Sprintf("the aggregate names %s; in the bucket is %s, signed by aggregator %s: two statements of one window", a.aggregate.Closing.Short(), c.Hash.Short(), c.Aggregator))
+		if kept := a.keptStatement(ctx); kept != nil {
+			c = kept // the named one counts
+		}
 	}
 	if !c.UploadFrom.Equal(a.aggregate.UploadFrom) {
 		faults = append(faults, fmt.Sprintf("it gives the window's end as %v, the aggregate as %v", c.UploadFrom, a.aggregate.UploadFrom))
@@ -49,6 +53,15 @@ func (a *auditor) closing(ctx context.Context) error {
 	faults = append(faults, a.otherStatements(ctx, c)...)
 	a.judge(name, faults, "%s, signed by aggregator %s: %d gradients listed", c.Hash.Short(), c.Aggregator, len(c.Listed))
 	return nil
+}
+
+// keptStatement returns the statement that the Aggregate names from a miner's bucket; nil for none.
+func (a *auditor) keptStatement(ctx context.Context) *mailbox.Closed {
+	miners := make([]directory.Peer, len(a.Miners))
+	for i, m := range a.Miners {
+		miners[i] = m.peer()
+	}
+	return a.aggregates().StatementKept(ctx, a.Options.Window, miners, a.aggregate.Closing)
 }
 
 // otherStatements looks in the miners' buckets for statements of the window that are not the one that counts.

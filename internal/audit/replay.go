@@ -35,7 +35,7 @@ func (a *auditor) replay(ctx context.Context) error {
 		}
 		w.count(ctx)
 	}
-	w.report()
+	a.replayed = w
 	a.before = a.model.StateHash()
 	a.how = fmt.Sprintf("replayed from %s", from)
 	if n := a.Options.Window + 1 - begun; n > 1 {
@@ -167,6 +167,7 @@ func (a *auditor) checkState(ctx context.Context) error {
 	}
 	agree, faults = agree+n, append(faults, bad...)
 	a.finality(ctx)
+	a.replayed.report()
 	slices.Sort(faults)
 	if len(faults) > 0 && a.doubt != "" {
 		faults = append(faults, fmt.Sprintf("or %s is false, on which this replay rests", a.doubt))

@@ -8,7 +8,6 @@ import (
 
 	"templar/internal/attest"
 	"templar/internal/directory"
-	"templar/internal/finality"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -16,10 +15,11 @@ import (
 // Standing is what the validators say of a window's Aggregate, as their buckets have it now.
 type Standing struct {
 	Term  protocol.Term   `json:"term"`           // of the Aggregate that counts
-	Final bool            `json:"final"`          // more than half of the stake has signed one state after it
+	Final bool            `json:"final"`          // more than half of the stake has signed one state after it, or after a later window
 	Most  uint64          `json:"signed"`         // the stake that has signed the same state after it, of the state with most
 	Total uint64          `json:"stake"`          // of all validators
-	Void  []finality.Void `json:"void,omitempty"` // the terms that are void for the window
+	By    protocol.Window `json:"final_by"`       // the window whose state that is
+	Void  []wire.Void     `json:"void,omitempty"` // the terms that are void for the window
 	// Charges are those against its Aggregates, of every term, by stake.
 	Charges []Charged `json:"charges,omitempty"`
 }
@@ -51,26 +51,40 @@ func (r *Records) StandingOf(ctx context.Context, d *attest.Docket, w protocol.W
 	validators := r.Electorate().Validators()
 	for _, v := range validators {
 		for _, c := range d.Of(v.Hotkey) {
-			if c.Window <= w && (c.Term == f.Term || slices.ContainsFunc(f.Void, func(o finality.Void) bool { return o.Term == c.Term })) {
+			if c.Window <= w && (c.Term == f.Term || slices.ContainsFunc(f.Void, func(o wire.Void) bool { return o.Term == c.Term })) {
 				f.Charges = append(f.Charges, Charged{v.UID, v.Hotkey, c})
 			}
 		}
 	}
-	signed := make(map[protocol.Hash]uint64)
-	for _, v := range validators {
-		if s, verdict := r.attested().Fetch(ctx, v, w); verdict.OK() && s.Issue.Term == f.Term {
-			signed[s.State] += v.Stake
-			f.Most = max(f.Most, signed[s.State])
+	f.Total = directory.Stake(validators)
+	f.Most = r.signed(ctx, w, f.Term)
+	f.By, f.Final = w, f.Most > f.Total/2
+	for by := w + 1; !f.Final && by <= w+looksOn && ctx.Err() == nil; by++ {
+		if r.signed(ctx, by, terms.Of(by)) > f.Total/2 {
+			f.By, f.Final = by, true
 		}
 	}
-	f.Total = directory.Stake(validators)
-	f.Final = f.Most > f.Total/2
 	return f
+}
+
+// signed is the most stake that has signed one state after a window, in a term.
+func (r *Records) signed(ctx context.Context, w protocol.Window, t protocol.Term) (most uint64) {
+	signed := make(map[protocol.Hash]uint64)
+	for _, v := range r.Electorate().Validators() {
+		if s, verdict := r.attested().Fetch(ctx, v, w); verdict.OK() && s.Issue.Term == t {
+			signed[s.State] += v.Stake
+			most = max(most, signed[s.State])
+		}
+	}
+	return most
 }
 
 // String says it in a line.
 func (s Standing) String() string {
 	signed := share(s.Most, s.Total)
+	if s.Final && s.Most <= s.Total/2 {
+		return fmt.Sprintf("final: %s of all stake signed the state after it, and more than half that after window %d, which follows from it%s", signed, s.By, s.trouble())
+	}
 	if s.Final {
 		return fmt.Sprintf("final: %s of all stake signed the state after it%s", signed, s.trouble())
 	}
@@ -83,7 +97,7 @@ func (s Standing) trouble() string {
 	for _, v := range s.Void {
 		fmt.Fprintf(&b, "; term %d is void from window %d on", v.Term, v.Window)
 		if !v.Accused.IsZero() {
-			fmt.Fprintf(&b, ", by the fault of aggregator %s", v.Accused)
+			fmt.Fprintf(&b, ", passing over aggregator %s", v.Accused)
 		}
 	}
 	if len(s.Void) > 0 {

@@ -79,6 +79,7 @@ func share(part, of uint64) string {
 type witnesses struct {
 	*auditor
 	windows, backed int // of them, by more than half of the stake
+	since           int // of them, after the last that is backed
 	faults          []string
 }
 
@@ -87,36 +88,53 @@ type witnesses struct {
 func (w *witnesses) count(ctx context.Context) {
 	said := w.attest(ctx, protocol.Hotkey{})
 	w.windows++
+	w.since++
 	switch {
 	case said.Outvoted():
 		w.faults = append(w.faults, contradiction(said, w.model.Next()-1))
 	case said.Agree > said.Total/2:
 		w.backed++
+		w.since = 0
 	}
 }
 
-// report adds the check, if anything was replayed.
+// report adds the check, if anything was replayed. A signed state confirms all from which it was computed: validators
+// that fall behind apply windows without a signature, until they have caught up.
 func (w *witnesses) report() {
 	const name = "replay"
 	text := fmt.Sprintf("states after replayed windows that more than half of the validators' stake has signed: %d of %d", w.backed, w.windows)
 	switch {
 	case w.windows == 0:
-	case len(w.faults) == 0 && w.backed < w.windows:
-		w.add(name, Unknown, "%s", text)
+	case len(w.faults) == 0 && w.since > 0 && !w.Final:
+		w.add(name, Unknown, "%s; none after window %d, and nothing later confirms those: validators sign nothing while they catch up",
+			text, int(w.Options.Window)-1-w.since)
+	case w.backed < w.windows:
+		w.judge(name, w.faults, "%s; the others lead to one that is signed", text)
 	default:
 		w.judge(name, w.faults, "%s", text)
 	}
 }
 
+// looksOn is for how many later windows a signed state is looked for that follows from one that is not signed.
+const looksOn = 16
+
 // finality adds whether the state after the window is final, by whom it is charged, and which Aggregates of it were
-// replaced.
+// replaced. It is final, too, when a later state is that follows from it. The model is then of a later window.
 func (a *auditor) finality(ctx context.Context) {
 	said := a.attest(ctx, protocol.Hotkey{})
-	text := fmt.Sprintf("%s of all stake signed the state after window %d", share(said.Agree, said.Total), a.Options.Window) + a.trouble()
-	if said.Backed() {
-		a.Final = true
-		a.add("final", OK, "%s", text)
+	text := fmt.Sprintf("%s of all stake signed the state after window %d", share(said.Agree, said.Total), a.Options.Window)
+	for on := 1; !said.Backed() && on <= looksOn && ctx.Err() == nil; on++ {
+		if a.commit(ctx) != nil {
+			break
+		}
+		if said = a.attest(ctx, protocol.Hotkey{}); said.Backed() {
+			text += fmt.Sprintf(", and %s the state after window %d, which follows from it", share(said.Agree, said.Total), a.model.Next()-1)
+		}
+	}
+	if a.Final = said.Backed(); a.Final {
+		a.add("final", OK, "%s%s", text, a.trouble())
 		return
 	}
-	a.add("final", Unknown, "committed, not final: %s", text)
+	a.add("final", Unknown, "committed, not final: %s, and more than half none of the %d windows after it that there are; validators sign two windows later, and nothing while they catch up%s",
+		text, a.model.Next()-1-a.Options.Window, a.trouble())
 }

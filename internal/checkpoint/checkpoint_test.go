@@ -586,7 +586,7 @@ func charged(w protocol.Window) func(*testing.T, *testnet.Network) {
 
 func chargedBy(name string, w protocol.Window) func(*testing.T, *testnet.Network) {
 	return func(t *testing.T, net *testnet.Network) {
-		b, err := wire.Seal(wire.DomainCharges, wire.Charges{Run: net.Run.Hash, Charges: []wire.Charge{{Window: w, Reason: wire.ReasonUpdate}}}, net.Node(name).Signer)
+		b, err := wire.Seal(wire.DomainCharges, wire.Charges{Run: net.Run.Hash, Charges: []wire.Charge{{Window: w, Reason: wire.ReasonUpdate}}, Voids: []wire.Void{{Window: w}}}, net.Node(name).Signer)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@
 package finality
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -16,19 +17,19 @@ type Ballot struct {
 	Charges []wire.Charge
 }
 
-// Void states that the Aggregates of a term are false from a window on, by more than half of the stake.
-type Void struct {
-	Term    protocol.Term   `json:"term"`
-	Window  protocol.Window `json:"window"`
-	Accused protocol.Hotkey `json:"accused,omitzero"` // by more than half of the stake; zero: none is
-}
-
-// Voids counts ballots. It returns what is void by more than half of total, ascending by term.
-func Voids(ballots []Ballot, total uint64) (out []Void) {
+// Voids counts ballots. It returns what is void by more than half of total, ascending by term. Of a ballot with
+// several charges of a term the earliest counts.
+func Voids(ballots []Ballot, total uint64) (out []wire.Void) {
 	terms := make(map[protocol.Term][]vote)
 	for _, b := range ballots {
+		own := make(map[protocol.Term]vote)
 		for _, c := range b.Charges {
-			terms[c.Term] = append(terms[c.Term], vote{c.Window, c.Accused, b.Stake})
+			if first, has := own[c.Term]; !has || c.Window < first.window {
+				own[c.Term] = vote{c.Window, c.Accused, b.Stake}
+			}
+		}
+		for term, one := range own {
+			terms[term] = append(terms[term], one)
 		}
 	}
 	for term, votes := range terms {
@@ -37,7 +38,7 @@ func Voids(ballots []Ballot, total uint64) (out []Void) {
 			out = append(out, v)
 		}
 	}
-	slices.SortFunc(out, func(a, b Void) int { return cmp.Compare(a.Term, b.Term) })
+	slices.SortFunc(out, func(a, b wire.Void) int { return cmp.Compare(a.Term, b.Term) })
 	return out
 }
 
@@ -48,7 +49,7 @@ type vote struct {
 }
 
 // count finds the earliest window that more than half of total calls false, or one before it.
-func count(votes []vote, total uint64) (v Void, ok bool) {
+func count(votes []vote, total uint64) (v wire.Void, ok bool) {
 	slices.SortStableFunc(votes, func(a, b vote) int { return cmp.Compare(a.window, b.window) })
 	var sum uint64
 	accused := make(map[protocol.Hotkey]uint64)
@@ -73,28 +74,36 @@ func count(votes []vote, total uint64) (v Void, ok bool) {
 // Terms says which term the Aggregate of a window has. The zero value has no voids.
 type Terms struct {
 	Aggregators []protocol.Hotkey
-	voids       []Void
+	voids       []wire.Void
 }
 
-// Add takes voids. Those that are known are never forgotten: one of an earlier window replaces one
-// of the same term. It reports whether any was new.
-func (t *Terms) Add(voids []Void) (changed bool) {
+// Add takes voids. Of a term counts the one of the earliest window; of those, one with an accused; of those, the
+// one whose accused is lowest. So nodes that know the same voids agree, in whatever order they learned of them, and
+// nothing is forgotten. It reports whether anything has changed.
+func (t *Terms) Add(voids []wire.Void) (changed bool) {
 	for _, v := range voids {
-		i := slices.IndexFunc(t.voids, func(o Void) bool { return o.Term == v.Term })
+		i := slices.IndexFunc(t.voids, func(o wire.Void) bool { return o.Term == v.Term })
 		switch {
 		case i < 0:
 			t.voids, changed = append(slices.Clone(t.voids), v), true
-		case v.Window < t.voids[i].Window || (t.voids[i].Accused.IsZero() && !v.Accused.IsZero()):
+		case prevails(v, t.voids[i]):
 			t.voids = slices.Clone(t.voids)
-			t.voids[i].Window = min(v.Window, t.voids[i].Window)
-			t.voids[i].Accused, changed = v.Accused, true
+			t.voids[i], changed = v, true
 		}
 	}
 	return changed
 }
 
+// prevails reports whether v counts rather than o, of the same term.
+func prevails(v, o wire.Void) bool {
+	if v.Window != o.Window || v.Accused.IsZero() || o.Accused.IsZero() {
+		return v.Window < o.Window || v.Window == o.Window && o.Accused.IsZero() && !v.Accused.IsZero()
+	}
+	return bytes.Compare(v.Accused[:], o.Accused[:]) < 0
+}
+
 // Voids returns what is void.
-func (t *Terms) Voids() []Void { return t.voids }
+func (t *Terms) Voids() []wire.Void { return t.voids }
 
 // Void reports whether the Aggregate of w and a term does not count.
 func (t *Terms) Void(w protocol.Window, term protocol.Term) bool { return t.Of(w) != term }
@@ -104,7 +113,7 @@ func (t *Terms) Void(w protocol.Window, term protocol.Term) bool { return t.Of(w
 // makes another term of its successor.
 func (t *Terms) Of(w protocol.Window) (term protocol.Term) {
 	for {
-		i := slices.IndexFunc(t.voids, func(v Void) bool { return v.Term == term && max(v.Window, term.From()) <= w })
+		i := slices.IndexFunc(t.voids, func(v wire.Void) bool { return v.Term == term && max(v.Window, term.From()) <= w })
 		if i < 0 {
 			return term
 		}
@@ -112,12 +121,14 @@ func (t *Terms) Of(w protocol.Window) (term protocol.Term) {
 	}
 }
 
-// successor is the lowest term after v's that begins with v's window and whose aggregator is not the accused.
-func (t *Terms) successor(v Void) protocol.Term {
+// successor is the lowest term after v's that begins with v's window and whose aggregator is neither the accused
+// nor the one whose turn v's term was. An aggregator loses its turn with its term, so that nothing needs to be
+// proven against one that is silent.
+func (t *Terms) successor(v wire.Void) protocol.Term {
 	first := max(v.Term+1, protocol.TermFrom(max(v.Window, v.Term.From())))
 	n := protocol.Term(len(t.Aggregators))
 	for s := first; s < first+n; s++ {
-		if t.Aggregators[s%n] != v.Accused {
+		if next := t.Aggregators[s%n]; next != v.Accused && (v.Term == 0 || next != t.Aggregators[v.Term%n]) {
 			return s
 		}
 	}

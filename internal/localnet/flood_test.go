@@ -24,6 +24,11 @@ import (
 // go test ./internal/localnet -run Flood -floods 1000 -v.
 var floods = flag.Int("floods", 200, "hostile connections to the RPC, and as many to the store")
 
+var floodWindows = flag.Uint("flood-windows", 0, "windows under the flood; 0: as few as show it")
+
+// floodPace is how long a window is under the flood, in windows of the preset.
+var floodPace = flag.Float64("flood-pace", 4, "time of a window under the flood, in times of the preset's")
+
 // flood is hostile connections of one machine. All come from the address of the honest nodes, so
 // that no limit by address helps.
 type flood struct {
@@ -161,10 +166,11 @@ func TestFloods(t *testing.T) {
 	makeOptions := func() Options {
 		o := options(t, 2)
 		o.Miners, o.JSON = 2, filepath.Join(t.TempDir(), "report.json")
+		o.Windows = max(o.Windows, uint64(*floodWindows))
 		return o
 	}
 	// The preset's windows are of 1.2 s, made for an idle machine. Flood and network share one here.
-	for pace := 4.0; ; pace *= 4 {
+	for pace := *floodPace; ; pace *= 4 {
 		o := makeOptions()
 		stretch(t, o, pace)
 		f := &flood{}

@@ -62,6 +62,29 @@ func (a Aggregates) closingIn(ctx context.Context, b store.Reader, w protocol.Wi
 	return &Closed{c, hash, raw, info.LastModified}, verdict
 }
 
+// StatementKept returns the closing statement of w that has a content hash, from the buckets of miners, which keep the
+// one against which they revealed their keys; nil for none. Its date is the earliest. The aggregator bucket may have
+// another one by now: all aggregators can write there.
+func (a Aggregates) StatementKept(ctx context.Context, w protocol.Window, miners []directory.Peer, content protocol.Hash) *Closed {
+	const atOnce = 32
+	kept := make([]*Closed, len(miners))
+	a.Schedule.Clock.Each(len(miners), atOnce, func(i int) {
+		if miners[i].Bucket == nil {
+			return
+		}
+		look, cancel := a.Schedule.WithPatience(ctx)
+		defer cancel()
+		kept[i], _ = a.closingIn(look, miners[i].Bucket, w)
+	})
+	var first *Closed
+	for _, c := range kept {
+		if c != nil && c.Hash == content && (first == nil || c.At.Before(first.At)) {
+			first = c
+		}
+	}
+	return first
+}
+
 // Reserves returns the reserves that take part in a window: of r places of selected peers that the closing statement
 // does not list, the first r reserves that it does list.
 func Reserves(c *wire.Closing, selected, reserves []directory.Peer) []directory.Peer {

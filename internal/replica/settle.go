@@ -54,7 +54,7 @@ func (r *Replica) Conflict() *wire.Charge { return r.conflict }
 // Report takes a proof that was found elsewhere. One of a final window has no effect.
 func (r *Replica) Report(c *wire.Charge) {
 	if c != nil && c.Window >= r.final.Next && (r.conflict == nil || c.Window < r.conflict.Window) {
-		r.conflict = c
+		r.conflict, r.doubted = c, 0
 	}
 }
 

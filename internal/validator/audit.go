@@ -26,7 +26,7 @@ func (v *Validator) examine(ctx context.Context, a *applicable, current protocol
 	if v.passed == a.hash {
 		return nil
 	}
-	reason := v.fault(ctx, a, current)
+	reason, accused := v.fault(ctx, a, current)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -49,7 +49,7 @@ func (v *Validator) examine(ctx context.Context, a *applicable, current protocol
 	}
 	v.Log.Error("the aggregate is false", "window", a.Window, "hotkey", a.Aggregator, "reason", string(reason))
 	v.Events.Emit(a.Window, telemetry.Audited{Gradients: len(a.Included)})
-	c := wire.Charge{Term: a.Term, Window: a.Window, Reason: reason, Accused: a.Aggregator, Content: a.hash}
+	c := wire.Charge{Term: a.Term, Window: a.Window, Reason: reason, Accused: accused, Content: a.hash}
 	if reason == wire.ReasonChain && a.Previous != v.model.Previous() {
 		proof, replaced := v.replaced(ctx, a)
 		switch {
@@ -82,17 +82,26 @@ const (
 	gone      wire.Reason = "gone"
 )
 
-// fault returns why an Aggregate is false; empty when it is not. Payloads may be missing until the end
+// fault returns why an Aggregate is false, empty when it is not, and its aggregator where what that has signed shows
+// it. Objects of a bucket in which others write show nothing against it. Payloads may be missing until the end
 // of the window after the one in which they are first asked for.
-func (v *Validator) fault(ctx context.Context, a *applicable, current protocol.Window) wire.Reason {
+func (v *Validator) fault(ctx context.Context, a *applicable, current protocol.Window) (reason wire.Reason, accused protocol.Hotkey) {
 	if err := v.model.Check(a.Aggregate); err != nil {
 		v.Log.Error("the aggregate does not follow the chain", "window", a.Window, "err", err)
-		return wire.ReasonChain
+		if before := v.model.State().Issue.Aggregator; a.Previous != v.model.Previous() && before != a.Aggregator {
+			return wire.ReasonChain, accused // the one before may have replaced its own
+		}
+		return wire.ReasonChain, a.Aggregator
 	}
 	if v.judged != nil && v.judged.plan.Window == a.Window {
+		v.settleClosing(ctx, v.judged, a.Aggregate)
+		if c := v.judged.closed; c != nil && c.Hash != a.Closing {
+			v.Log.Error("the aggregate names another closing statement than the bucket's, and none that a miner keeps", "window", a.Window, "hotkey", a.Aggregator)
+			return wire.ReasonChain, accused
+		}
 		if fault := v.unclosed(a.Aggregate); fault != "" {
 			v.Log.Error("the aggregate contradicts the closing statement: "+fault, "window", a.Window, "hotkey", a.Aggregator)
-			return wire.ReasonChain
+			return wire.ReasonChain, a.Aggregator
 		}
 	}
 	sum := v.Source.Aggregates.Sum(ctx, a.Aggregate, func(in wire.Included) *run.Gradient { return v.held(ctx, a.Window, in) })
@@ -102,18 +111,18 @@ func (v *Validator) fault(ctx context.Context, a *applicable, current protocol.W
 	if sum.Unread > 0 || len(sum.Hidden) > 0 {
 		switch {
 		case current <= v.payloadsDue(a.Window):
-			return undecided
+			return undecided, accused
 		case sum.Unread == 0 && v.Source.Aggregates.Gone(ctx, a.Window, v.term):
-			return gone
+			return gone, accused
 		}
-		return wire.ReasonPayloads
+		return wire.ReasonPayloads, accused
 	}
 	if count, _ := v.Method.Differ(sum.Update, a.Update); count > 0 {
 		v.Log.Error("the aggregate's update differs from that of the gradients that it names", "window", a.Window, "hotkey", a.Aggregator)
-		return wire.ReasonUpdate
+		return wire.ReasonUpdate, a.Aggregator
 	}
 	v.Events.Emit(a.Window, telemetry.Audited{Honest: true, Gradients: sum.Gradients, LeftOut: v.leftOut(a)})
-	return ""
+	return "", accused
 }
 
 // payloadsDue is the last window in which payloads of w may be missing.
@@ -151,15 +160,12 @@ func (v *Validator) held(ctx context.Context, w protocol.Window, in wire.Include
 	return g
 }
 
-// unclosed says what contradicts an Aggregate in the closing statement of its window; "" for nothing. A statement that
+// unclosed says what contradicts an Aggregate in the closing statement that it names; "" for nothing. A statement that
 // cannot be read contradicts nothing.
 func (v *Validator) unclosed(a *run.Aggregate) string {
 	c := v.judged.closed
 	if c == nil {
 		return ""
-	}
-	if c.Hash != a.Closing {
-		return "it names another closing statement than the bucket's"
 	}
 	for _, in := range a.Included {
 		if !c.Lists(in) {

@@ -28,17 +28,25 @@ func (v *Validator) charge(ctx context.Context, c wire.Charge) error {
 	default:
 		charges = slices.Insert(charges, i, c)
 	}
-	charges = charges[max(0, len(charges)-wire.MaxCharges):]
-	raw, err := wire.Seal(wire.DomainCharges, wire.Charges{Run: v.Hash, Charges: charges}, v.Outbox.Signer)
-	if err == nil {
-		ctx, cancel := v.Schedule.WithTimeout(ctx)
-		defer cancel()
-		err = errors.Join(store.PutBytes(ctx, v.Local, protocol.ChargesKey(), raw, store.PutOptions{}), v.Outbox.Put(ctx, protocol.ChargesKey(), raw))
-	}
-	if err != nil {
+	if err := v.sign(ctx, charges, v.stated); err != nil {
 		return fmt.Errorf("charge: %w", err)
 	}
-	v.charges = charges
+	return nil
+}
+
+// sign publishes the document of charges and of what is void: the newest of each where there are too many.
+func (v *Validator) sign(ctx context.Context, charges []wire.Charge, voids []wire.Void) error {
+	charges, voids = charges[max(0, len(charges)-wire.MaxCharges):], voids[max(0, len(voids)-wire.MaxCharges):]
+	raw, err := wire.Seal(wire.DomainCharges, wire.Charges{Run: v.Hash, Charges: charges, Voids: voids}, v.Outbox.Signer)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := v.Schedule.WithTimeout(ctx)
+	defer cancel()
+	if err := errors.Join(store.PutBytes(ctx, v.Local, protocol.ChargesKey(), raw, store.PutOptions{}), v.Outbox.Put(ctx, protocol.ChargesKey(), raw)); err != nil {
+		return err
+	}
+	v.charges, v.stated = charges, voids
 	return nil
 }
 
@@ -51,12 +59,12 @@ func (v *Validator) loadCharges(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	charges, err := attest.OpenCharges(v.Deps.Run, raw, v.Outbox.Signer.Hotkey())
+	doc, err := attest.OpenCharges(v.Deps.Run, raw, v.Outbox.Signer.Hotkey())
 	if err != nil {
 		v.Log.Warn("the charges in the data directory are not this run's", "err", err)
 		return nil
 	}
-	v.charges = charges
+	v.charges, v.stated = doc.Charges, doc.Voids
 	return v.Outbox.Put(ctx, protocol.ChargesKey(), raw) // an earlier instance may have ended before
 }
 
@@ -72,31 +80,53 @@ func (v *Validator) chargeConflict(ctx context.Context) {
 	}
 }
 
-// standBy charges what more than half of the stake has made void. Others may withdraw their charges, or change them: without
-// this, a node that reads them later knows another term of the same window, and waits for it for ever.
+// standBy states what is void, and first shows the charges that made it so. Others may show their charges to some nodes
+// only, withdraw them, or change them: without this, two nodes could know different terms of the same window, and each
+// wait for its own for ever.
 func (v *Validator) standBy(ctx context.Context) {
-	for _, void := range v.Source.Docket.Terms().Voids() {
-		c := wire.Charge{Term: void.Term, Window: void.Window, Reason: wire.ReasonVoid, Accused: void.Accused}
-		if err := v.charge(ctx, c); err != nil {
-			v.Log.Info("what is void is not charged yet", "window", c.Window, "err", err)
-		}
+	voids := slices.Clone(v.Source.Docket.Terms().Voids())
+	slices.SortFunc(voids, func(a, b wire.Void) int { return cmp.Compare(a.Term, b.Term) })
+	if voids = voids[max(0, len(voids)-wire.MaxCharges):]; slices.Equal(voids, v.stated) {
+		return
 	}
+	err := v.show(ctx)
+	if err == nil {
+		err = v.sign(ctx, v.charges, voids)
+	}
+	if err != nil {
+		v.Log.Info("what is void is not stated yet", "err", err)
+	}
+}
+
+// show publishes the charges by which this validator knows what is void.
+func (v *Validator) show(ctx context.Context) error {
+	e := v.Source.Docket.Evidence()
+	if len(e.Voids) == 0 {
+		return nil // it knows by the statements of others
+	}
+	raw, err := wire.EncodeEvidence(e)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := v.Schedule.WithTimeout(ctx)
+	defer cancel()
+	return v.Outbox.Put(ctx, protocol.EvidenceKey(), raw)
 }
 
 // patience is for how many windows a validator waits for an Aggregate of a term after 0.
 const patience = 3
 
-// chargeAbsence charges the aggregator whose turn the term is, when it has issued nothing for w in time.
+// chargeAbsence charges a term whose aggregator has issued nothing for w in time. It accuses none: another may have deleted it.
 // In term 0 every aggregator may issue, and the windows wait for one.
 func (v *Validator) chargeAbsence(ctx context.Context, w, current protocol.Window, t protocol.Term) error {
-	owner, ok := v.Params.Owner(t)
+	_, ok := v.Params.Owner(t)
 	if at := (awaited{t, w, v.awaited.since}); v.awaited != at {
 		v.awaited = awaited{t, w, current}
 	}
 	if !ok || current <= v.awaited.since+patience {
 		return nil
 	}
-	return v.charge(ctx, wire.Charge{Term: t, Window: w, Reason: wire.ReasonAbsent, Accused: owner})
+	return v.charge(ctx, wire.Charge{Term: t, Window: w, Reason: wire.ReasonAbsent})
 }
 
 // awaited is an Aggregate that does not exist yet, and the window since which a validator waits for it.

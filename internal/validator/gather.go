@@ -104,10 +104,32 @@ func (v *Validator) readClosing(ctx context.Context, s *session) error {
 			break
 		}
 	}
+	if s.aggregate != nil {
+		v.settleClosing(ctx, s, s.aggregate.Aggregate)
+	}
 	if s.closed == nil {
 		v.Log.Warn("no closing statement: no gradient of this window is judged", "window", s.plan.Window, "verdict", verdict)
 	}
 	return nil
+}
+
+// settleClosing takes the closing statement that the Aggregate names, where the bucket has another one or none and
+// miners have kept it: a holder of the key to the bucket could else make the Aggregate of another look false, or choose
+// afterwards which gradients are judged. Two statements that prove an equivocation are reported.
+func (v *Validator) settleClosing(ctx context.Context, s *session, a *run.Aggregate) {
+	if s.closed != nil && s.closed.Hash == a.Closing {
+		return
+	}
+	named := v.Source.Aggregates.StatementKept(ctx, a.Window, v.Directory.Candidates(), a.Closing)
+	if named == nil {
+		return
+	}
+	if s.closed != nil {
+		v.Log.Error("two closing statements of one window: the bucket has another than the aggregate names and miners keep", "window", a.Window,
+			"aggregator", named.Aggregator, "named", named.Hash.Short(), "other", s.closed.Aggregator)
+		v.model.Report(v.Samples.Statements(a.Term, wire.IssueOf(named.Raw), wire.IssueOf(s.closed.Raw)))
+	}
+	s.closed = named
 }
 
 // applicable is an Aggregate that follows the committed state.

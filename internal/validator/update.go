@@ -100,8 +100,7 @@ func (v *Validator) published(ctx context.Context, w protocol.Window, t protocol
 		return nil, nil
 	case !verdict.OK():
 		v.Log.Error("the aggregate cannot be used", "window", w, "verdict", verdict.String())
-		owner, _ := v.Params.Owner(t)
-		err := v.charge(ctx, wire.Charge{Term: t, Window: w, Reason: wire.ReasonChain, Accused: owner})
+		err := v.charge(ctx, wire.Charge{Term: t, Window: w, Reason: wire.ReasonChain})
 		return nil, errors.Join(err, fmt.Errorf("window %d: %w", w, errFalse))
 	}
 	return &applicable{a, hash, size}, nil

@@ -80,6 +80,7 @@ type Validator struct {
 
 	awaited awaited       // the Aggregate that is not there yet
 	charges []wire.Charge // that this validator has published
+	stated  []wire.Void   // likewise
 	finals  resume.Finals
 
 	book     score.Book
@@ -90,6 +91,7 @@ type Validator struct {
 func New(cfg role.Config, d Deps) *Validator {
 	v := &Validator{Deps: d, cfg: cfg, gathers: cfg.Gathers(d.Schedule, d.Local), finals: resume.Finals{Run: d.Run.Hash, Local: d.Local}}
 	v.Events, v.progress = role.Watch(d.Events)
+	v.Source.Docket.Judges = true
 	return v
 }
 

@@ -64,7 +64,8 @@ func TestLyingAggregator(t *testing.T) {
 				net.RunWindows(9)
 				net.RequireSameState()
 				w := net.Window(3)
-				charges, err := attest.OpenCharges(net.Run, net.Object("validator-0", protocol.ChargesKey()), net.Node("validator-0").Signer.Hotkey())
+				doc, err := attest.OpenCharges(net.Run, net.Object("validator-0", protocol.ChargesKey()), net.Node("validator-0").Signer.Hotkey())
+				charges := doc.Charges
 				if err != nil || len(charges) != 1 || charges[0].Window != w || charges[0].Reason != c.reason || charges[0].Accused != net.Node("aggregator-0").Signer.Hotkey() {
 					t.Errorf("charges %+v, %v", charges, err)
 				}
@@ -87,9 +88,9 @@ func TestLyingAggregator(t *testing.T) {
 	}
 }
 
-// Validators with more than half of the stake charge a window and withdraw the charge later. The honest one charges what
-// it has learned to be void, so that a node that reads afterwards knows it too.
-func TestVoidsAreCharged(t *testing.T) {
+// Validators with more than half of the stake charge a window and withdraw the charge later. The honest one states what
+// it has learned to be void, with the charges, so that validators that read afterwards know it too.
+func TestVoidsAreStated(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 2, Validators: 3, Aggregators: 2}, func(net *testnet.Network) {
 		net.Start()
 		net.RunWindows(4)
@@ -110,9 +111,82 @@ func TestVoidsAreCharged(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		charges, err := attest.OpenCharges(net.Run, net.Object("validator-2", protocol.ChargesKey()), net.Node("validator-2").Signer.Hotkey())
-		if err != nil || len(charges) != 1 || charges[0].Term != 0 || charges[0].Window != w || charges[0].Reason != wire.ReasonVoid || charges[0].Accused != accused {
-			t.Errorf("charges %+v, %v", charges, err)
+		doc, err := attest.OpenCharges(net.Run, net.Object("validator-2", protocol.ChargesKey()), net.Node("validator-2").Signer.Hotkey())
+		if err != nil || !slices.Equal(doc.Voids, []wire.Void{{Window: w, Accused: accused}}) {
+			t.Errorf("%+v, %v", doc, err)
+		}
+		// The charges that were withdrawn are shown to validators that read later, which alone count them.
+		docket := func(judges bool) *attest.Docket {
+			x := net.Node("validator-2").Parts()
+			if err := x.Directory.Refresh(net.Context()); err != nil {
+				t.Fatal(err)
+			}
+			d := &attest.Docket{Samples: x.Samples(), Directory: x.Directory, Judges: judges}
+			d.Refresh(net.Context(), nil)
+			return d
+		}
+		if got := docket(true).Terms().Of(w); got.From() != w {
+			t.Errorf("a validator that reads later has the term %d", got)
+		}
+		if got := docket(false).Terms().Of(w); got != 0 {
+			t.Errorf("by the word of a third of the stake other nodes have the term %d", got)
+		}
+	})
+}
+
+// An aggregator that can write to the bucket replaces the closing statement of another one's turn, after the keys were
+// revealed against it. Miners have kept the one that the Aggregate names: it counts, and nothing is charged or replaced.
+func TestReplacedStatementChargesNone(t *testing.T) {
+	testnet.Test(t, testnet.Config{Miners: 2, Validators: 2, Aggregators: 2}, func(net *testnet.Network) {
+		lies(t, net, "aggregator-0", func(a *run.Aggregate) { corrupt(t, net, a) })
+		net.Start("aggregator-1")
+		net.RunWindows(3)
+		net.Wait(net.Run.Params.WindowTime())
+		net.Node("aggregator-1").Start()
+		net.RunWindows(6)
+		x := net.Node("miner-0").Parts()
+		if err := x.Directory.Refresh(net.Context()); err != nil {
+			t.Fatal(err)
+		}
+		x.Docket.Refresh(net.Context(), nil)
+		rival, term := net.Node("aggregator-0").Signer, x.Docket.Terms().Of(net.Window(8))
+		if owner, ok := net.Run.Params.Owner(term); !ok || owner == rival.Hotkey() {
+			t.Fatalf("term %d is not the standby's", term)
+		}
+		for i := 8; i < 12; i++ {
+			w := net.Window(i)
+			for tries := 0; ; tries++ {
+				if _, err := net.Bucket("aggregator").Head(net.Context(), protocol.AggregateKey(w, term)); err == nil {
+					break
+				}
+				if tries == 1000 {
+					t.Fatalf("window %d has no aggregate of term %d", w, term)
+				}
+				net.Wait(net.Run.Params.BlockTime() / 4)
+			}
+			c, _, verdict := net.Run.Closing(net.Object("aggregator", protocol.ClosingKey(w)), w)
+			if !verdict.OK() {
+				t.Fatal(verdict)
+			}
+			c.Aggregator, c.Listed = rival.Hotkey(), c.Listed[1:]
+			raw, err := wire.EncodeClosing(c, rival)
+			if err != nil {
+				t.Fatal(err)
+			}
+			net.Upload("aggregator", protocol.ClosingKey(w), raw)
+		}
+		net.RunWindows(4)
+		net.RequireSameState()
+		for _, name := range []string{"validator-0", "validator-1"} {
+			doc, err := attest.OpenCharges(net.Run, net.Object(name, protocol.ChargesKey()), net.Node(name).Signer.Hotkey())
+			if err != nil || len(doc.Charges) != 1 || doc.Charges[0].Window != net.Window(3) {
+				t.Errorf("%s: charges %+v, %v", name, doc.Charges, err)
+			}
+		}
+		for _, m := range testnet.Of[telemetry.Scored](net, "validator-0")[net.Window(10)].Miners {
+			if notes := strings.Join(m.Notes(), " "); notes != "" {
+				t.Errorf("uid %d: %s", m.UID, notes)
+			}
 		}
 	})
 }
