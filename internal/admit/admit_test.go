@@ -180,6 +180,25 @@ func TestPace(t *testing.T) {
 	})
 }
 
+// Connections that only stay open have no share of the rate.
+func TestOpenConnectionsTakeNoShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewConnections(1000)
+		for i := range 900 {
+			c.Changed(&pipe{from: fmt.Sprintf("127.0.0.1:%d", i+1)}, http.StateNew)
+		}
+		p := &pipe{from: "127.0.0.1:1000"}
+		c.Changed(p, http.StateNew)
+		ctx, begun, n := c.Remember(t.Context(), p), time.Now(), 0
+		for time.Since(begun) < 10*time.Second && c.Pace(ctx, 100) == nil {
+			n++
+		}
+		if n < 900 {
+			t.Errorf("%d requests in 10 s beside connections that ask nothing, want some 1000", n)
+		}
+	})
+}
+
 func TestThrottle(t *testing.T) {
 	th := NewThrottle(100, 10)
 	now := time.Unix(1000, 0)

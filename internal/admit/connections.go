@@ -17,7 +17,9 @@ type Connections struct {
 	max int
 	mu  struct {
 		sync.Mutex
-		open map[net.Conn]*connection
+		open    map[net.Conn]*connection
+		askers  int // connections that have asked in askedWithin; counted at counted
+		counted time.Time
 	}
 }
 
@@ -27,8 +29,9 @@ type connection struct {
 	known bool
 	idle  bool
 
-	tokens float64 // requests that it may make at once
-	filled time.Time
+	tokens float64   // requests that it may make at once
+	filled time.Time // when it last asked, or was opened
+	asks   bool      // it has asked
 }
 
 // NewConnections returns a bound of n.
@@ -124,15 +127,36 @@ const (
 	firstTokens = 8  // requests of a new connection
 	maxTokens   = 32 // requests of one that was quiet
 	leastRate   = 2  // requests a second that each connection may always make
+
+	askedWithin = 3 * time.Second        // a connection that has asked has a share for so long
+	countEvery  = 100 * time.Millisecond // the shares are counted
 )
 
+// sharers counts the connections that have asked lately; at least one. The caller holds the lock.
+func (c *Connections) sharers(now time.Time) int {
+	if now.Sub(c.mu.counted) >= countEvery {
+		c.mu.askers, c.mu.counted = 0, now
+		for _, o := range c.mu.open {
+			if o.asks && now.Sub(o.filled) < askedWithin {
+				c.mu.askers++
+			}
+		}
+	}
+	return max(1, c.mu.askers)
+}
+
 // Pace waits until the connection may make another request, such that all together make about
-// total a second, in equal shares. Connections that ask for less than their share do not wait.
+// total a second, in equal shares. Connections that ask for less than their share do not wait, and those that
+// only stay open have none.
 func (c *Connections) Pace(ctx context.Context, total float64) error {
 	var wait time.Duration
 	c.with(ctx, func(o *connection) {
-		rate := max(leastRate, total/float64(len(c.mu.open)))
 		now := time.Now()
+		if !o.asks {
+			o.asks = true
+			c.mu.askers++ // until they are counted
+		}
+		rate := max(leastRate, total/float64(c.sharers(now)))
 		o.tokens = min(maxTokens, o.tokens+rate*now.Sub(o.filled).Seconds()) - 1
 		o.filled = now
 		if o.tokens < 0 {

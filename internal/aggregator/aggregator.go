@@ -28,6 +28,7 @@ import (
 	"templar/internal/store"
 	"templar/internal/telemetry"
 	"templar/protocol"
+	"templar/wire"
 )
 
 // Deps are the parts that an aggregator works with. It has no bucket of its own, no engine
@@ -181,8 +182,11 @@ func (a *Aggregator) link(w protocol.Window, raw []byte, verdict protocol.Verdic
 func (a *Aggregator) window(ctx context.Context) error {
 	w := a.next
 	a.phase("waiting")
-	end, line, err := a.meanwhile(ctx, w)
-	if err != nil {
+	end, line, void, err := a.meanwhile(ctx, w)
+	switch {
+	case void != nil:
+		return a.goBack(ctx, void.Window)
+	case err != nil:
 		return err
 	}
 	if done, err := a.turn(ctx); done || err != nil {
@@ -208,14 +212,15 @@ func (a *Aggregator) window(ctx context.Context) error {
 }
 
 // meanwhile returns T of window w as soon as it is known, and the window's peers. Until then it archives what was
-// published, and puts back what the store has lost.
-func (a *Aggregator) meanwhile(ctx context.Context, w protocol.Window) (end time.Time, line bulletin.Lineup, err error) {
+// published, puts back what the store has lost, and reads the validators' charges: when Aggregates become void it returns
+// at once, since all nodes wait for those that replace them.
+func (a *Aggregator) meanwhile(ctx context.Context, w protocol.Window) (end time.Time, line bulletin.Lineup, void *wire.Void, err error) {
 	waiting, over := context.WithCancel(ctx)
 	defer over()
 	var unknown error
 	clock.Both(a.Clock, func() {
 		defer over()
-		end, err = a.end(ctx, w)
+		end, err = a.end(waiting, w)
 	}, func() {
 		if line, unknown = a.lineup(ctx, w); unknown != nil {
 			return
@@ -224,8 +229,11 @@ func (a *Aggregator) meanwhile(ctx context.Context, w protocol.Window) (end time
 			a.Log.Warn("gradients not archived, trying again", "window", a.owed, "err", failed)
 		}
 		a.putBack(waiting)
+		if void = a.awaitVoid(waiting); void != nil {
+			over()
+		}
 	})
-	return end, line, cmp.Or(err, unknown)
+	return end, line, void, cmp.Or(err, unknown)
 }
 
 // lineup reads who takes part in a window.

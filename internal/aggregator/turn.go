@@ -47,6 +47,18 @@ func (a *Aggregator) heed(ctx context.Context) (back bool, err error) {
 	return false, nil
 }
 
+// awaitVoid reads the validators' charges once a block, and returns the first that makes Aggregates void; nil when ctx ends.
+func (a *Aggregator) awaitVoid(ctx context.Context) *wire.Void {
+	for a.Clock.Sleep(ctx, a.Params.BlockTime()) == nil {
+		before := a.Docket.Terms().Voids()
+		a.Docket.Refresh(ctx, nil)
+		if v, ok := firstNew(before, a.Docket.Terms().Voids()); ok && v.Window < a.next {
+			return &v
+		}
+	}
+	return nil
+}
+
 // firstNew returns the void of the earliest window that was not known before.
 func firstNew(before, now []wire.Void) (first wire.Void, ok bool) {
 	for _, v := range now {
