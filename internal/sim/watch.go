@@ -250,8 +250,10 @@ func (w *watch) undone(n *Node, now int) {
 	if lie := l.lie(); lie != nil {
 		since = lie.at
 	} else {
-		for ; l != nil && w.published[l.window] != l; l = l.before {
-			since = w.published[l.window].at
+		for ; l != nil && (l.window >= len(w.published) || w.published[l.window] != l); l = l.before {
+			if l.window < len(w.published) { // else it is replaced, and the window not published again yet
+				since = w.published[l.window].at
+			}
 		}
 	}
 	if since >= 0 && now-since > most {
