@@ -5,6 +5,7 @@ package scores
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"templar/internal/harness/testnet"
 	"templar/internal/parts"
 	"templar/internal/report"
+	"templar/internal/store"
 	"templar/protocol"
 )
 
@@ -191,6 +193,9 @@ func heldOut(t *testing.T, net *testnet.Network) float64 {
 	m := net.Node("miner-0")
 	m.Stop()
 	s, err := checkpoint.Load(net.Context(), m.Local, net.Run, w+1, m.Signer.Hotkey())
+	if errors.Is(err, store.ErrNotFound) { // stopped after it had applied the last window, and before it had saved that
+		s, err = checkpoint.Load(net.Context(), m.Local, net.Run, w, m.Signer.Hotkey())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
