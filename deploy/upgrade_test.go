@@ -338,5 +338,5 @@ func runNext(t *testing.T, today, next string) {
 	both := []string{fmt.Sprint("version ", protocol.Version), fmt.Sprint("version ", protocol.Version+1)}
 	refuses(t, next, p.command("miner ", "miner-1.json"), append(both, "the validators announced the run in protocol")...)
 	p.stop("miner-0")
-	refuses(t, next, p.command("miner ", "miner-0.json"), append(both, "node.json is of protocol")...)
+	refuses(t, next, p.command("miner ", "miner-0.json"), append(both, "data.json is of protocol")...)
 }

@@ -154,6 +154,9 @@ func TestInstall(t *testing.T) {
 				t.Errorf("%s: %s: %v, %v", folder, file, info, err)
 			}
 		}
+		if err := node.DataFolder.Check(to); err != nil { // of none of the files above does it read its version
+			t.Errorf("%s as a data directory: %v", folder, err)
+		}
 		state := filepath.Join(to, "state")
 		if err := os.WriteFile(state, []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)

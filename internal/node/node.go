@@ -72,7 +72,7 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 	if s.Run, err = env.LoadRun(c.Run); err != nil {
 		return nil, err
 	}
-	if err := dataFolder.Check(c.DataDir); err != nil { // before a chain is waited for
+	if err := DataFolder.Check(c.DataDir); err != nil { // before a chain is waited for
 		return nil, err
 	}
 	hotkey, err := wallet.Load(c.Wallet.Path, c.Wallet.Name, c.Wallet.Hotkey)
@@ -128,9 +128,9 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 	return n, nil
 }
 
-// dataFolder is a node's data directory. What the node has sent, and keeps there, is of one version of the protocol.
-var dataFolder = versioned.Folder{Protocol: protocol.Version, File: versioned.File{
-	Name: "node.json", Version: 1, Remedy: "run the release that wrote it, or choose another data_dir",
+// DataFolder is a node's data directory, which may be the folder of its configuration too: the names there differ. What the node has sent, and keeps there, is of one version of the protocol.
+var DataFolder = versioned.Folder{Protocol: protocol.Version, File: versioned.File{
+	Name: "data.json", Version: 1, Remedy: "run the release that wrote it, or choose another data_dir",
 }}
 
 // place adds what a configuration says of buckets and directories.
@@ -150,7 +150,7 @@ func (n *Node) place(s *parts.Spec, c config.Node, d *Buckets, env Env) (err err
 		return fmt.Errorf("data directory: %w", err)
 	}
 	n.closers.add(func() error { release(); return nil })
-	if err := dataFolder.Enter(c.DataDir); err != nil {
+	if err := DataFolder.Enter(c.DataDir); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	s.Local, s.Scratch = local, filepath.Join(c.DataDir, "downloads")

@@ -172,7 +172,7 @@ func (r *readiness) directory() {
 		r.result("data directory", check.Fail, "choose another with --data-dir, or change its owner", "%v", err)
 		return
 	}
-	if err = errors.Join(probe.Close(), os.Remove(probe.Name()), dataFolder.Check(r.c.DataDir)); err != nil {
+	if err = errors.Join(probe.Close(), os.Remove(probe.Name()), DataFolder.Check(r.c.DataDir)); err != nil {
 		r.result("data directory", check.Fail, "", "%v", err)
 		return
 	}

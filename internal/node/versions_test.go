@@ -120,7 +120,7 @@ func TestFoldersOfOtherVersionsAreRefused(t *testing.T) {
 		file string
 		open func() error
 	}{
-		{filepath.Join(data, "node.json"), open},
+		{filepath.Join(data, "data.json"), open},
 		{filepath.Join(data, "layout.json"), open},
 		{filepath.Join(objects, "layout.json"), files(false)},
 		{filepath.Join(objects, "layout.json"), files(true)},
