@@ -11,26 +11,23 @@ import (
 	"templar/wire"
 )
 
-// submit adds the window's training to the private state, and uploads the payload after T. It is made before, in
-// the time that a whole batch would not fit in. The trainer is notified when the store accepted it.
+// submit waits for T, adds the window's training to the private state, and uploads the payload.
+// The trainer is notified when the store accepted it.
 func (m *Miner) submit(ctx context.Context, w protocol.Window) error {
 	m.Events.Phase(w, "waiting")
-	var body []byte
-	if m.trained.batches > 0 {
-		var err error
-		if body, err = m.trainer.Payload(ctx); err != nil {
-			return err
-		}
-	}
 	if _, err := m.Schedule.EndOf(ctx, w); err != nil {
 		return err
 	}
-	if body == nil {
+	if m.trained.batches == 0 {
 		m.Log.Warn("no batch was trained: nothing to upload", "window", w)
 		return nil
 	}
 	m.Events.Phase(w, "uploading")
-	err := m.upload(ctx, w, &wire.Gradient{
+	body, err := m.trainer.Payload(ctx)
+	if err != nil {
+		return err
+	}
+	err = m.upload(ctx, w, &wire.Gradient{
 		Run: m.Hash, Window: w, UID: m.Outbox.UID, Hotkey: m.Outbox.Signer.Hotkey(), Pages: m.trained.pages,
 		Tokens: uint64(m.trained.loss.Tokens), GlobalStep: m.model.Step(), Body: body,
 	}, m.key)
