@@ -204,18 +204,18 @@ func (d *Docket) fetch(ctx context.Context, v directory.Peer, key string, limit 
 func OpenCharges(r run.Run, raw []byte, by protocol.Hotkey) (wire.Charges, error) {
 	signer, doc, err := openCharges(r, raw)
 	if err == nil && signer != by {
-		err = fmt.Errorf("charges: signed by %s", signer)
+		return wire.Charges{}, fmt.Errorf("charges: signed by %s", signer)
 	}
-	if err != nil {
-		return wire.Charges{}, err
-	}
-	return doc, nil
+	return doc, err
 }
 
 func openCharges(r run.Run, raw []byte) (signer protocol.Hotkey, doc wire.Charges, err error) {
 	signer, err = wire.Open(wire.DomainCharges, raw, &doc)
 	if err == nil && doc.Run != r.Hash {
 		err = fmt.Errorf("charges: of the run %s", doc.Run.Short())
+	}
+	if err != nil {
+		return signer, wire.Charges{}, err
 	}
 	doc.Charges = slices.DeleteFunc(doc.Charges, func(c wire.Charge) bool { return c.Verify(r.Hash, r.Params) != nil })
 	return signer, doc, err

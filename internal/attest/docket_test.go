@@ -45,7 +45,7 @@ func TestChargesShownToSome(t *testing.T) {
 	// The stake of the hostile validator is 4, that of the honest ones 3, 2 and 1.
 	honest := [][]wire.Charge{charge(8, first), charge(w, first), charge(w, second)}
 	for name, shown := range map[string]map[string][]wire.Charge{
-		"to nobody":               {},
+		"to no node":              {},
 		"to one validator":        {"validator-3": charge(8, none)},
 		"to the largest":          {"validator-1": charge(8, first)},
 		"to a miner":              {"miner-0": charge(8, first)},

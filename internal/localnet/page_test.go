@@ -23,7 +23,7 @@ var (
 
 // The page of a network that trains, in a browser: values move, curves are drawn, tables sort,
 // nothing is asked of another server; and when the process has ended and another one continues
-// the run at the same address, the page goes on by itself.
+// the run at the same address, the page reconnects without a reload.
 func TestPageOfALiveNetwork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some windows of wall time")

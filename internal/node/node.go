@@ -128,7 +128,8 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 	return n, nil
 }
 
-// DataFolder is a node's data directory, which may be the folder of its configuration too: the names there differ. What the node has sent, and keeps there, is of one version of the protocol.
+// DataFolder is a node's data directory, which may be the folder of its configuration too: the names there differ. What the
+// node has sent, and keeps there, is of one version of the protocol.
 var DataFolder = versioned.Folder{Protocol: protocol.Version, File: versioned.File{
 	Name: "data.json", Version: 1, Remedy: "run the release that wrote it, or choose another data_dir",
 }}
