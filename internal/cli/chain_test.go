@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +40,23 @@ func waitPermit(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("no permit: %+v", m)
+		}
+	}
+}
+
+// waitblock ENDPOINT NUMBER: waits until a chain has a block.
+func waitBlock(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.ParseUint(args[1], 10, 64)
+	ts.Check(err)
+	for deadline := time.Now().Add(2 * time.Minute); ; {
+		ts.Check(ts.Exec("templar", "chain", "head", "--json", "--endpoint", args[0]))
+		var head chain.Block
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &head))
+		if head.Number >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("no block %d: %+v", n, head)
 		}
 	}
 }

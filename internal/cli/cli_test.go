@@ -71,7 +71,7 @@ func TestScripts(t *testing.T) {
 		Dir:       "testdata/script",
 		Condition: func(cond string) (bool, error) { return cond == "root" && os.Geteuid() == 0, nil },
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "freeport": freePort, "busyport": busyPort, "waitport": waitPort, "mkmodel": makeModel, "mkrun": makeRun, "env-file": envFile, "field": field, "waitpermit": waitPermit,
+			"exits": exits, "freeport": freePort, "busyport": busyPort, "waitport": waitPort, "mkmodel": makeModel, "mkrun": makeRun, "env-file": envFile, "field": field, "waitpermit": waitPermit, "waitblock": waitBlock,
 		},
 	})
 }
