@@ -50,6 +50,7 @@ type Client struct {
 	domain  ledger.Domain
 	genesis chain.Block
 	seen    atomic.Int64 // the highest height that the server has reported
+	blocks  recentBlocks
 	log     *slog.Logger
 
 	commits *commits
@@ -198,11 +199,34 @@ func (c *Client) header(ctx context.Context, number uint64) (chain.Block, error)
 	if number == 0 {
 		return c.genesis, ctx.Err()
 	}
+	if b, ok := c.blocks.get(number); ok {
+		return b, ctx.Err()
+	}
 	b, err := c.signed(ctx, methodBlock, map[string]any{"height": int64(number)})
 	if err != nil {
 		return chain.Block{}, fmt.Errorf("block %d: %w", number, err)
 	}
 	return c.block(b)
+}
+
+// recentBlocks keeps blocks that the server has sent. A block of CometBFT is final, and roles ask for the
+// blocks of a window again and again: under a flood each request may wait for its connection's share.
+type recentBlocks struct {
+	mu   sync.Mutex
+	ring [256]chain.Block // by number, modulo its length; number 0 is none
+}
+
+func (r *recentBlocks) get(number uint64) (chain.Block, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.ring[number%uint64(len(r.ring))]
+	return b, b.Number == number && number > 0
+}
+
+func (r *recentBlocks) put(b chain.Block) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ring[b.Number%uint64(len(r.ring))] = b
 }
 
 // Metagraph returns the newest state of the neurons.

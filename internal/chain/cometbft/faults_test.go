@@ -162,6 +162,36 @@ func TestHostileServer(t *testing.T) {
 	}
 }
 
+// A block is asked for once: it is final, and each request of an honest node waits for its share of a flooded server.
+func TestBlocksAreAskedForOnce(t *testing.T) {
+	g, _ := ledgertest.Genesis(t)
+	n := start(t, initHome(t, g), "127.0.0.1:0")
+	var requests atomic.Int32
+	c := dial(t, proxy(t, n.Endpoint(), func(http.ResponseWriter, []byte, func()) bool {
+		requests.Add(1)
+		return false
+	}))
+	second, err := c.Wait(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := c.Block(t.Context(), 1)
+	if err != nil || second.Parent != first.Hash {
+		t.Fatal(first, err)
+	}
+	before := requests.Load()
+	for range 100 {
+		one, err1 := c.Block(t.Context(), 1)
+		two, err2 := c.Wait(t.Context(), 2)
+		if one != first || two != second || err1 != nil || err2 != nil {
+			t.Fatal(one, two, err1, err2)
+		}
+	}
+	if n := requests.Load() - before; n > 0 {
+		t.Errorf("%d requests for two blocks that were known", n)
+	}
+}
+
 // After Run has returned, no goroutine of this package is left.
 func TestRunLeavesNoGoroutine(t *testing.T) {
 	g, validator := ledgertest.Genesis(t)

@@ -198,6 +198,7 @@ func (c *Client) block(b *signedBlock) (chain.Block, error) {
 		}
 		out.Parent = protocol.Hash(h.LastBlockID.Hash)
 	}
+	c.blocks.put(out)
 	return out, nil
 }
 
