@@ -95,10 +95,13 @@ func (a Aggregates) assemble(ctx context.Context, w protocol.Window, t protocol.
 		Aggregates: a, window: w, term: t, etag: info.ETag, list: list, b: make([]byte, list.Size),
 		began: now, patience: patience, until: now.Add(patience), struck: make(map[protocol.Hotkey]string),
 	}
-	if !x.run(ctx) {
+	whole := x.run(ctx)
+	if !x.untrue { // else relays that have the right bytes fail
+		a.Relays.remember(w, x.struck)
+	}
+	if !whole {
 		return nil
 	}
-	a.Relays.remember(w, x.struck)
 	return x.b
 }
 
@@ -118,6 +121,7 @@ type assembly struct {
 	queue  []int // parts that no reader is at
 	misses int   // relays in turn that did not have their part
 	failed bool
+	untrue bool // the list: the aggregator bucket has other bytes
 	struck map[protocol.Hotkey]string // relays that have failed, and how
 }
 
@@ -267,7 +271,16 @@ func (x *assembly) fromAggregator(ctx context.Context, i int) (ok bool) {
 		}
 		return err
 	})
-	return verdict.OK() && sha256.Sum256(x.part(i)) == x.list.Of[i].Content
+	if !verdict.OK() {
+		return false
+	}
+	if sha256.Sum256(x.part(i)) == x.list.Of[i].Content {
+		return true
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.untrue = true
+	return false
 }
 
 // fill reads a body of exactly a buffer's size.

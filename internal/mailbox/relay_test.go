@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"templar/internal/clock"
 	"templar/internal/harness/testnet"
 	"templar/internal/mailbox"
 	"templar/internal/model"
@@ -154,6 +155,39 @@ func TestRelays(t *testing.T) {
 			})
 		})
 	}
+}
+
+// late is the aggregator bucket of a store whose link is busy: each part takes a while.
+type late struct {
+	store.Reader
+	clock clock.Clock
+	by    time.Duration
+}
+
+func (l late) GetRange(ctx context.Context, key string, offset, n int64, etag string) (io.ReadCloser, error) {
+	if err := l.clock.Sleep(ctx, l.by); err != nil {
+		return nil, err
+	}
+	return l.Reader.GetRange(ctx, key, offset, n, etag)
+}
+
+// Relays that hang cost a reader one window, even if it then has no time left for the Aggregate: it asks none of them in the next one.
+func TestRelaysThatHangCostOneWindow(t *testing.T) {
+	const patience, part = 2 * time.Second / 3, 300 * time.Millisecond
+	relayed(t, func(net *testnet.Network) {
+		from := net.Refreshed("miner-0").Aggregates()
+		from.Bucket = late{from.Bucket, from.Schedule.Clock, part}
+		for _, name := range []string{"miner-1", "miner-2", "miner-3"} {
+			net.Break(name, testnet.Hanging)
+		}
+		for w := window; w < window+2; w++ {
+			raw, _ := publishes(t, net, w)
+			_, hash, _, verdict := from.Fetch(net.Context(), w, 0, time.Now().Add(part+patience+part/2))
+			if got := hash == wire.AggregateHash(raw); got != (w > window) {
+				t.Errorf("window %d: %v", w, verdict)
+			}
+		}
+	})
 }
 
 // No miner relays: the Aggregate comes from the aggregator bucket in parts, after the patience with all relays at the same time.

@@ -8,11 +8,13 @@ import (
 
 var byzantineStudy = flag.Bool("byzantine", false, "1,000 windows of 64 miners with byzantine aggregators and validators: minutes")
 
+var byzantineSeed = flag.Uint64("byzantine-seed", 1, "the seed of that run, and of its script")
+
 // With a lying or equivocating aggregator and validators below half of the stake behind it, the lead among
 // them, no false state becomes final, what was not final is undone within five windows, and no honest node is
 // stranded: watch checks it all.
 func TestByzantine(t *testing.T) {
-	c := Config{Seed: 1, Windows: 60, Miners: 4, Validators: 4, Aggregators: 2, Engine: Cheap, Threads: 2}
+	c := Config{Seed: *byzantineSeed, Windows: 60, Miners: 4, Validators: 4, Aggregators: 2, Engine: Cheap, Threads: 2}
 	if *byzantineStudy {
 		c.Windows, c.Miners = 1000, 64
 	}
