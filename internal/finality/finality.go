@@ -5,6 +5,7 @@ package finality
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"slices"
 
 	"templar/protocol"
@@ -112,25 +113,39 @@ func (t *Terms) Void(w protocol.Window, term protocol.Term) bool { return t.Of(w
 // have read the same charges agree on it, whatever they knew before. A void that moves to an earlier window
 // makes another term of its successor.
 func (t *Terms) Of(w protocol.Window) (term protocol.Term) {
+	lost := make(map[protocol.Hotkey]int)
 	for {
 		i := slices.IndexFunc(t.voids, func(v wire.Void) bool { return v.Term == term && max(v.Window, term.From()) <= w })
 		if i < 0 {
 			return term
 		}
-		term = t.successor(t.voids[i])
+		v := t.voids[i]
+		lost[t.loser(v)]++
+		term = t.successor(v, lost)
 	}
 }
 
-// successor is the lowest term after v's that begins with v's window and whose aggregator is neither the accused
-// nor the one whose turn v's term was. An aggregator loses its turn with its term, so that nothing needs to be
-// proven against one that is silent.
-func (t *Terms) successor(v wire.Void) protocol.Term {
+// loser is the aggregator whose turn ends with v: that of its term, or, in term 0, which is no one's, the accused.
+func (t *Terms) loser(v wire.Void) protocol.Hotkey {
+	if n := protocol.Term(len(t.Aggregators)); v.Term > 0 && n > 0 {
+		return t.Aggregators[v.Term%n]
+	}
+	return v.Accused
+}
+
+// successor is the lowest term after v's that begins with v's window and whose aggregator has lost the fewest turns, of those that are neither
+// the accused nor the one whose turn v's term was. An aggregator loses its turn with its term, so that nothing needs to be
+// proven against one that is silent. The window of a void decides which number comes next: without the count, two that choose
+// where they lie could pass the turn to each other for good.
+func (t *Terms) successor(v wire.Void, lost map[protocol.Hotkey]int) protocol.Term {
 	first := max(v.Term+1, protocol.TermFrom(max(v.Window, v.Term.From())))
 	n := protocol.Term(len(t.Aggregators))
+	best, fewest := first, math.MaxInt
 	for s := first; s < first+n; s++ {
-		if next := t.Aggregators[s%n]; next != v.Accused && (v.Term == 0 || next != t.Aggregators[v.Term%n]) {
-			return s
+		next := t.Aggregators[s%n]
+		if next != v.Accused && next != t.loser(v) && lost[next] < fewest {
+			best, fewest = s, lost[next]
 		}
 	}
-	return first
+	return best
 }

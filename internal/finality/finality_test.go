@@ -69,7 +69,7 @@ func TestTerms(t *testing.T) {
 		"charged before it was":  {aggregators: two, voids: []wire.Void{void(0, 5, first), void(term(5, 1), 2, second)}, w: 5, want: term(5, 2)},
 		"another term's":         {aggregators: two, voids: []wire.Void{void(0, 5, first), void(term(6, 1), 6, second)}, w: 9, want: term(5, 1)},
 		"the void moves":         {aggregators: two, voids: []wire.Void{void(0, 4, first)}, w: 5, want: term(4, 1)},
-		"three":                  {aggregators: three, voids: []wire.Void{void(0, 5, first), void(term(5, 0), 6, three[term(5, 0)%3])}, w: 9, want: term(6, 0)},
+		"three":                  {aggregators: three, voids: []wire.Void{void(0, 5, first), void(term(5, 0), 6, three[term(5, 0)%3])}, w: 9, want: term(6, 1)},
 	} {
 		terms := finality.Terms{Aggregators: c.aggregators}
 		terms.Add(c.voids)
@@ -80,6 +80,36 @@ func TestTerms(t *testing.T) {
 		for _, v := range c.voids {
 			if v.Term != 0 && got == v.Term && v.Window <= c.w {
 				t.Errorf("%s: a void term counts", name)
+			}
+		}
+	}
+}
+
+// However colluding aggregators choose the windows that they make void, an honest one has the turn after each of them
+// had it once: it has lost fewer turns. By the order of the run parameters alone, two of three can pass the turn to each other for good, since
+// the window of a void decides whose number comes next.
+func TestColludersPassTheTurnOnce(t *testing.T) {
+	for n := 2; n <= 9; n++ {
+		var all []protocol.Hotkey
+		for i := range n {
+			all = append(all, protocol.Hotkey{byte(i + 1)})
+		}
+		for honest := range n {
+			for choice := range uint64(200) {
+				terms := finality.Terms{Aggregators: all}
+				turns, w := 0, protocol.Window(5)
+				terms.Add([]wire.Void{void(0, w, protocol.Hotkey{})})
+				for ; ; turns++ {
+					term := terms.Of(w)
+					if int(uint64(term)%uint64(n)) == honest {
+						break
+					}
+					w += protocol.Window(choice >> (2 * turns) & 3) // where its holder makes it void
+					terms.Add([]wire.Void{void(term, w, protocol.Hotkey{})})
+					if turns+1 >= n {
+						t.Fatalf("%d aggregators, number %d is honest: %d turns of others, %v", n, honest, turns, terms.Voids())
+					}
+				}
 			}
 		}
 	}

@@ -121,7 +121,7 @@ type assembly struct {
 	queue  []int // parts that no reader is at
 	misses int   // relays in turn that did not have their part
 	failed bool
-	untrue bool // the list: the aggregator bucket has other bytes
+	untrue bool                       // the list: the aggregator bucket has other bytes
 	struck map[protocol.Hotkey]string // relays that have failed, and how
 }
 
@@ -182,7 +182,9 @@ func (x *assembly) read(ctx context.Context) {
 				x.fail()
 			}
 		default:
-			x.strike(i, err)
+			if ctx.Err() == nil { // else this node has broken off
+				x.strike(i, err)
+			}
 			if !x.fromAggregator(ctx, i) {
 				x.fail()
 			}

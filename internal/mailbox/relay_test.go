@@ -171,23 +171,37 @@ func (l late) GetRange(ctx context.Context, key string, offset, n int64, etag st
 	return l.Reader.GetRange(ctx, key, offset, n, etag)
 }
 
-// Relays that hang cost a reader one window, even if it then has no time left for the Aggregate: it asks none of them in the next one.
+// Relays that hang cost a reader one window, even if it then has no time left for the Aggregate: it asks none of them in the next one. One that
+// the reader itself breaks off is asked again.
 func TestRelaysThatHangCostOneWindow(t *testing.T) {
 	const patience, part = 2 * time.Second / 3, 300 * time.Millisecond
-	relayed(t, func(net *testnet.Network) {
-		from := net.Refreshed("miner-0").Aggregates()
-		from.Bucket = late{from.Bucket, from.Schedule.Clock, part}
-		for _, name := range []string{"miner-1", "miner-2", "miner-3"} {
-			net.Break(name, testnet.Hanging)
-		}
-		for w := window; w < window+2; w++ {
-			raw, _ := publishes(t, net, w)
-			_, hash, _, verdict := from.Fetch(net.Context(), w, 0, time.Now().Add(part+patience+part/2))
-			if got := hash == wire.AggregateHash(raw); got != (w > window) {
-				t.Errorf("window %d: %v", w, verdict)
-			}
-		}
-	})
+	for name, c := range map[string]struct {
+		first time.Duration // that the reader has for the first window
+		again bool          // relays are asked again in the second
+	}{
+		"time is up after it":  {part + patience + part/2, false},
+		"time is up before it": {part + patience/2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			relayed(t, func(net *testnet.Network) {
+				from := net.Refreshed("miner-0").Aggregates()
+				from.Bucket = late{from.Bucket, from.Schedule.Clock, part}
+				for _, name := range []string{"miner-1", "miner-2", "miner-3"} {
+					net.Break(name, testnet.Hanging)
+				}
+				publishes(t, net, window)
+				if _, _, _, verdict := from.Fetch(net.Context(), window, 0, time.Now().Add(c.first)); verdict.OK() {
+					t.Error("there was time for the first")
+				}
+				raw, _ := publishes(t, net, window+1)
+				began := time.Now()
+				_, hash, _, verdict := from.Fetch(net.Context(), window+1, 0, began.Add(10*time.Second))
+				if took := time.Since(began); hash != wire.AggregateHash(raw) || took > patience+2*part+patience/2 || (took > patience) != c.again {
+					t.Errorf("%v after %v", verdict, took)
+				}
+			})
+		})
+	}
 }
 
 // No miner relays: the Aggregate comes from the aggregator bucket in parts, after the patience with all relays at the same time.
