@@ -63,14 +63,11 @@ type Server struct {
 // Listen opens a server at host:port; port 0 is a free one. An address that other machines can
 // reach is logged: the server asks for no password.
 func Listen(addr string, o Options) (*Server, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, fmt.Errorf("admin server: %w: want host:port, like 127.0.0.1:9300", err)
-	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("admin server: %w: choose another address, port 0 for a free one", err)
+		return nil, fmt.Errorf("admin server: %w", err)
 	}
+	host, _, _ := net.SplitHostPort(addr) // Listen has parsed it
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		o.Log.Warn("the admin server can be reached from other machines, and asks for no password", "address", l.Addr().String())
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"templar/cmd/templar/backends"
+	"templar/internal/admin"
 	"templar/internal/config"
 	"templar/internal/dashboard/tui"
 	"templar/internal/localnet"
@@ -177,12 +178,31 @@ func TestInterruption(t *testing.T) {
 
 func TestAdvice(t *testing.T) {
 	for err, want := range map[error]string{
-		syscall.ENOSPC:     "no space left on device: free some space",
-		syscall.EROFS:      "read-only file system: choose a writable data directory",
-		syscall.EADDRINUSE: "address already in use: stop the process that listens there",
-		syscall.EACCES:     "permission denied: change its mode",
+		syscall.ENOSPC: "no space left on device: free some space",
+		syscall.EROFS:  "read-only file system: choose a writable data directory",
+		syscall.EACCES: "permission denied: change its mode",
 	} {
 		if got := advise(fmt.Errorf("open: %w", err)).Error(); !strings.Contains(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// A server that cannot take its address says why, and what to do, once.
+func TestAdviceOfListeners(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for addr, want := range map[string]string{
+		taken.Addr().String(): "bind: address already in use: stop the process that listens there, or choose another address",
+		"192.0.2.1:9000":      "this machine does not have that address: choose one that it has, or 0.0.0.0 for all",
+		"9000":                "missing port in address: want host:port, like 127.0.0.1:9000, port 0 for a free one",
+		"127.0.0.1:99999":     "invalid port: want host:port, like 127.0.0.1:9000, port 0 for a free one",
+	} {
+		_, err := admin.Listen(addr, admin.Options{})
+		if got := advise(err).Error(); !strings.HasPrefix(got, "admin server: listen tcp") || !strings.HasSuffix(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"strings"
 	"syscall"
 
@@ -34,11 +35,13 @@ func report(w io.Writer, err error) {
 
 // advise adds a hint to errors of the operating system.
 func advise(err error) error {
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "listen" {
+		return fmt.Errorf("%w: %s", err, adviseListen(op))
+	}
 	for _, known := range []struct {
 		cause error
 		hint  string
 	}{
-		{syscall.EADDRINUSE, "stop the process that listens there, or choose another address"},
 		{syscall.ECONNREFUSED, "nothing listens there: start it, or correct the address"},
 		{context.DeadlineExceeded, "is the other side running, and is the address right?"},
 		{syscall.ENOSPC, "free some space, or choose another data directory"},
@@ -51,6 +54,20 @@ func advise(err error) error {
 		}
 	}
 	return err
+}
+
+// adviseListen is the hint for an address that a server cannot take: the same for every server.
+func adviseListen(err error) string {
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "stop the process that listens there, or choose another address"
+	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.As(err, &dns):
+		return "this machine does not have that address: choose one that it has, or 0.0.0.0 for all"
+	case errors.Is(err, fs.ErrPermission):
+		return "only root takes this port: choose one from 1024 on"
+	}
+	return "want host:port, like 127.0.0.1:9000, port 0 for a free one"
 }
 
 // flagError explains a command line that does not parse.

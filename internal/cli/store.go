@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"fmt"
 	"net"
 
 	"github.com/spf13/cobra"
@@ -78,7 +79,7 @@ func serveStore(cmd *cobra.Command, std Std, file, addr string) error {
 	}
 	l, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", addr) // before anything is written
 	if err != nil {
-		return err
+		return fmt.Errorf("store: %w", err)
 	}
 	defer l.Close()
 	// Opening the folder removes the unfinished files of a server that is still running.

@@ -106,7 +106,7 @@ func New(c Config) (*Node, error) {
 	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("chain node: RPC address %s: %w (is another node running?)", c.Listen, err)
+		return nil, fmt.Errorf("chain node: RPC: %w", err)
 	}
 	return &Node{config: c, network: network, listener: l, openDB: cfg.DefaultDBProvider}, nil
 }
