@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -149,5 +151,47 @@ func TestListenFaults(t *testing.T) {
 		if _, err := Listen(addr, options()); err == nil || !strings.HasPrefix(err.Error(), "admin server: ") {
 			t.Errorf("%s: %v", addr, err)
 		}
+	}
+}
+
+// A folder with one data directory, such as an image's volume, has that one's address.
+func TestFindNear(t *testing.T) {
+	dir := t.TempDir()
+	announce := func(name string) string {
+		s, err := Listen("127.0.0.1:0", options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.listener.Close() })
+		place := filepath.Join(dir, name)
+		if err := os.MkdirAll(place, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Announce(place); err != nil {
+			t.Fatal(err)
+		}
+		return s.URL()
+	}
+	for _, at := range []string{dir, filepath.Join(dir, "none")} {
+		if _, err := FindNear(at); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), at) {
+			t.Errorf("nothing runs in %s: %v", at, err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "run.json"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	net := announce("net")
+	for _, at := range []string{dir, filepath.Join(dir, "net")} {
+		if got, err := FindNear(at); got != net || err != nil {
+			t.Errorf("%s: %q, %v, want %s", at, got, err, net)
+		}
+	}
+	announce("other")
+	if _, err := FindNear(dir); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "other")) {
+		t.Errorf("two data directories: %v", err)
+	}
+	own := announce(".")
+	if got, err := FindNear(dir); got != own || err != nil {
+		t.Errorf("the folder's own comes first: %q, %v", got, err)
 	}
 }

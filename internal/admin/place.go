@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // placeFile is the file in a node's data directory that holds its server's address while it runs.
@@ -32,6 +33,29 @@ func (s *Server) Announce(dir string) (remove func(), err error) {
 
 // ErrNotRunning means that a data directory names no admin server.
 var ErrNotRunning = errors.New("no admin server is running there")
+
+// FindNear is Find for a data directory, or for a folder in which one data directory lies.
+func FindNear(dir string) (string, error) {
+	found, err := Find(dir)
+	if !errors.Is(err, ErrNotRunning) {
+		return found, err
+	}
+	entries, _ := os.ReadDir(dir) // without the folder, it has none
+	var inside []string
+	for _, e := range entries {
+		place := filepath.Join(dir, e.Name())
+		if _, err := os.Stat(filepath.Join(place, placeFile)); err == nil {
+			inside = append(inside, place)
+		}
+	}
+	switch len(inside) {
+	case 0:
+		return "", err
+	case 1:
+		return Find(inside[0])
+	}
+	return "", fmt.Errorf("%s has several data directories: name one of %s", dir, strings.Join(inside, ", "))
+}
 
 // Find returns the address of the server of a data directory: http://host:port.
 func Find(dir string) (string, error) {

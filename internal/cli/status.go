@@ -34,7 +34,7 @@ func statusCommand() *cobra.Command {
 loop, the last window that it has done and how long ago, the state of its parameters,
 whether it keeps up, and what an evaluator has measured last: held-out loss, and tasks.
 Name the server's URL, or the data directory of the node or localnet, which holds the URL
-while it runs.
+while it runs, or a folder in which only one such directory lies.
 
 The exit code is 1 when a node is not ready.`,
 		Example: `  templar status                      # the localnet in templar-localnet
@@ -91,7 +91,7 @@ func adminAddress(at string) (string, error) {
 	if err != nil {
 		return "", usageError{err}
 	}
-	address, err := admin.Find(dir)
+	address, err := admin.FindNear(dir)
 	if errors.Is(err, admin.ErrNotRunning) {
 		return "", fmt.Errorf("%w: start the node, or give the URL that its log names as \"admin server\"", err)
 	}
