@@ -137,12 +137,13 @@ var DataFolder = versioned.Folder{Protocol: protocol.Version, File: versioned.Fi
 // place adds what a configuration says of buckets and directories.
 func (n *Node) place(s *parts.Spec, c config.Node, d *Buckets, env Env) (err error) {
 	s.Buckets = parts.Buckets{
-		Dialer: d, Owned: owned{d, &n.closers}, Dataset: datasets(c.Buckets),
-		Aggregator: c.Buckets.Aggregator.Location(), Own: c.Buckets.Gradients.Writing(), AsPeer: c.Buckets.Gradients.Reading(),
+		Dataset: datasets(c.Buckets), Aggregator: c.Buckets.Aggregator.Location(), Own: c.Buckets.Gradients.Writing(), AsPeer: c.Buckets.Gradients.Reading(),
 	}
 	if s.Role == telemetry.Evaluator {
 		s.Buckets.Own, s.Buckets.AsPeer = c.Buckets.Results.Writing(), store.Location{}
 	}
+	stores := watchStores(d, append(datasets(c.Buckets), s.Buckets.Aggregator, s.Buckets.Own), s.Log, s.Name)
+	s.Buckets.Dialer, s.Buckets.Owned = stores, owned{stores, &n.closers}
 	if env.Disturb != nil {
 		s.Buckets.Disturb = func(_ store.Location, b store.Bucket) store.Bucket { return env.Disturb(b) }
 	}
@@ -167,7 +168,7 @@ func (n *Node) build(ctx context.Context, s parts.Spec) (err error) {
 
 // owned opens buckets to write to, which closers release.
 type owned struct {
-	buckets *Buckets
+	buckets watchedStores
 	closers *closers
 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -363,11 +364,19 @@ func (r *readiness) dataset() {
 		opened, err = parts.OpenData(ctx, *r.loaded, sources)
 	}
 	if err != nil {
-		r.result("dataset", check.Fail, "correct the bucket's address and key; it must hold the dataset that the run states as dataset_hash", "%v", err)
+		r.unread("dataset", "correct the bucket's address and key; it must hold the dataset that the run states as dataset_hash", err)
 		return
 	}
 	m := opened.Manifest()
 	r.result("dataset", check.OK, "", "%d tokens in %d shards, vocabulary %d of the model's %d", m.Tokens, len(m.Shards), m.VocabSize, r.loaded.Params.Model.VocabSize)
+}
+
+// unread reports a bucket of others that could not be read. The fix is for a store that answers.
+func (r *readiness) unread(name, fix string, err error) {
+	if store.Retryable(err) {
+		fix = cmp.Or(check.Remedy(err), fix)
+	}
+	r.result(name, check.Fail, fix, "%v", err)
 }
 
 // reads finds out whether a bucket can be listed with its key.
@@ -384,7 +393,7 @@ func (r *readiness) reads(name string, b config.Bucket) {
 		_, err = bucket.List(ctx, "", "", 1)
 	}
 	if err != nil {
-		r.result(name+" bucket", check.Fail, "correct its address and key; the run's owner publishes them", "%v", err)
+		r.unread(name+" bucket", "correct its address and key; the run's owner publishes them", err)
 		return
 	}
 	r.result(name+" bucket", check.OK, "", "%s can be read", b.Name)

@@ -8,7 +8,64 @@ import (
 
 	"templar/internal/chain"
 	"templar/internal/clock"
+	"templar/internal/store"
 )
+
+// How long the stores of the configuration may fail before a warning, and how long after it the next one comes. Roles bear
+// a store that fails, and in the meantime log only what comes of that.
+const (
+	storePatience = 10 * time.Second
+	storeReminder = time.Minute
+)
+
+// watchedStores opens buckets, and logs when no request to a store of the configuration succeeds. Other peers' stores may fail.
+type watchedStores struct {
+	*Buckets
+	watchers map[string]*store.Watcher // by endpoint
+}
+
+func watchStores(d *Buckets, configured []store.Location, log *slog.Logger, node string) watchedStores {
+	w := watchedStores{Buckets: d, watchers: make(map[string]*store.Watcher)}
+	for _, l := range configured {
+		if dir, err := bucketDir(l); l.Endpoint == "" || err != nil || dir != "" {
+			continue
+		}
+		w.watchers[l.Endpoint] = &store.Watcher{
+			Patience: storePatience, Every: storeReminder,
+			Failing: func(since time.Duration, why error) {
+				log.Warn("no request to the object store succeeds", "node", node, "store", l.Endpoint, "since", since.Round(time.Second), "err", why)
+			},
+			Back: func(after time.Duration) {
+				log.Info("the object store is back", "node", node, "store", l.Endpoint, "after", after.Round(time.Second))
+			},
+		}
+	}
+	return w
+}
+
+func (w watchedStores) watch(l store.Location, b store.Bucket) store.Bucket {
+	if watcher := w.watchers[l.Endpoint]; watcher != nil {
+		return store.Watch(b, watcher)
+	}
+	return b
+}
+
+// Dial is as that of Buckets.
+func (w watchedStores) Dial(l store.Location) (store.Bucket, error) {
+	b, err := w.Buckets.Dial(l)
+	if err != nil {
+		return nil, err
+	}
+	return w.watch(l, b), nil
+}
+
+// DialOwn is as that of Buckets.
+func (w watchedStores) DialOwn(l store.Location) (b store.Bucket, release func(), err error) {
+	if b, release, err = w.Buckets.DialOwn(l); err != nil {
+		return nil, nil, err
+	}
+	return w.watch(l, b), release, nil
+}
 
 // watched logs a warning when the chain stops making blocks. Its client waits for them without a
 // limit, and without the warning a waiting role would appear to hang.

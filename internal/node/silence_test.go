@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"templar/internal/chain"
+	"templar/internal/store"
 )
 
 // slowChain makes each block on request.
@@ -63,4 +65,47 @@ func messages(out io.Writer) slog.Handler {
 		}
 		return a
 	}})
+}
+
+// downStore fails every request.
+type downStore struct{ store.Bucket }
+
+func (downStore) Dial(store.Location) (store.Bucket, error) { return downStore{}, nil }
+func (downStore) Close() error                              { return nil }
+func (downStore) Head(context.Context, string) (store.Info, error) {
+	return store.Info{}, errors.New("connection refused")
+}
+
+// A store of the configuration that fails is named in the log; one of other peers is not.
+func TestStoresOfTheConfigurationAreWatched(t *testing.T) {
+	ours, theirs := store.Location{Endpoint: "http://ours:9000", Bucket: "b"}, store.Location{Endpoint: "http://theirs:9000", Bucket: "b"}
+	for l, want := range map[store.Location]string{ours: "msg=\"no request to the object store succeeds\" node=miner-0 store=http://ours:9000 since=10s err=\"connection refused\"\n", theirs: ""} {
+		synctest.Test(t, func(t *testing.T) {
+			var out bytes.Buffer
+			log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+				if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
+					return slog.Attr{}
+				}
+				return a
+			}}))
+			d := watchStores(&Buckets{stores: map[string]StoreConn{"http": downStore{}}}, []store.Location{ours, {}, {Endpoint: "file:///tmp"}}, log, "miner-0")
+			read, err := d.Dial(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			own, release, err := d.DialOwn(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer release()
+			for range 8 { // a store's patience covers all its buckets
+				read.Head(t.Context(), "key")
+				own.Head(t.Context(), "key")
+				time.Sleep(2 * time.Second)
+			}
+			if out.String() != want {
+				t.Errorf("%s: it said %q, want %q", l.Endpoint, out.String(), want)
+			}
+		})
+	}
 }

@@ -70,7 +70,7 @@ type retrying struct {
 	clock  clock.Clock
 }
 
-func (r *retrying) do(ctx context.Context, op, key string, attempt func() error) error {
+func (r *retrying) do(ctx context.Context, attempt func() error) error {
 	start := r.clock.Now()
 	for n := 1; ; n++ {
 		err := attempt()
@@ -79,7 +79,7 @@ func (r *retrying) do(ctx context.Context, op, key string, attempt func() error)
 		}
 		d := r.policy.delay(n)
 		if n >= r.policy.Attempts || r.clock.Now().Add(d).Sub(start) > r.policy.Budget {
-			return fmt.Errorf("%s %q: gave up after attempt %d: %w", op, key, n, err)
+			return fmt.Errorf("gave up after attempt %d: %w", n, err)
 		}
 		if stop := r.clock.Sleep(ctx, d); stop != nil {
 			return fmt.Errorf("%w before a retry: %w", stop, err)
@@ -88,7 +88,7 @@ func (r *retrying) do(ctx context.Context, op, key string, attempt func() error)
 }
 
 func (r *retrying) Head(ctx context.Context, key string) (info Info, err error) {
-	err = r.do(ctx, "head", key, func() error {
+	err = r.do(ctx, func() error {
 		info, err = r.bucket.Head(ctx, key)
 		return err
 	})
@@ -96,7 +96,7 @@ func (r *retrying) Head(ctx context.Context, key string) (info Info, err error) 
 }
 
 func (r *retrying) Get(ctx context.Context, key string, limit int64) (body io.ReadCloser, info Info, err error) {
-	err = r.do(ctx, "get", key, func() error {
+	err = r.do(ctx, func() error {
 		body, info, err = r.bucket.Get(ctx, key, limit)
 		return err
 	})
@@ -104,7 +104,7 @@ func (r *retrying) Get(ctx context.Context, key string, limit int64) (body io.Re
 }
 
 func (r *retrying) GetRange(ctx context.Context, key string, offset, n int64, etag string) (body io.ReadCloser, err error) {
-	err = r.do(ctx, "get range", key, func() error {
+	err = r.do(ctx, func() error {
 		body, err = r.bucket.GetRange(ctx, key, offset, n, etag)
 		return err
 	})
@@ -112,7 +112,7 @@ func (r *retrying) GetRange(ctx context.Context, key string, offset, n int64, et
 }
 
 func (r *retrying) List(ctx context.Context, prefix, after string, max int) (infos []Info, err error) {
-	err = r.do(ctx, "list", prefix, func() error {
+	err = r.do(ctx, func() error {
 		infos, err = r.bucket.List(ctx, prefix, after, max)
 		return err
 	})
@@ -121,7 +121,7 @@ func (r *retrying) List(ctx context.Context, prefix, after string, max int) (inf
 
 func (r *retrying) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o PutOptions) (info Info, err error) {
 	unknown := false // whether an attempt failed that may have been stored
-	err = r.do(ctx, "put", key, func() error {
+	err = r.do(ctx, func() error {
 		info, err = r.bucket.Put(ctx, key, body, size, o)
 		if unknown && errors.Is(err, ErrExists) {
 			info, err = r.ours(ctx, key, body, size, err)
@@ -156,7 +156,7 @@ func (r *retrying) ours(ctx context.Context, key string, body io.ReaderAt, size 
 }
 
 func (r *retrying) Delete(ctx context.Context, key string) error {
-	return r.do(ctx, "delete", key, func() error { return r.bucket.Delete(ctx, key) })
+	return r.do(ctx, func() error { return r.bucket.Delete(ctx, key) })
 }
 
 // equal compares the size bytes that both should have.

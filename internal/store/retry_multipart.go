@@ -10,7 +10,7 @@ import (
 // CreateUpload may leave an upload behind when an attempt failed that was stored all the
 // same: whoever completes the key drops what Uploads shows of it.
 func (r *retrying) CreateUpload(ctx context.Context, key string) (u Upload, err error) {
-	err = r.do(ctx, "create upload", key, func() error {
+	err = r.do(ctx, func() error {
 		u, err = r.bucket.CreateUpload(ctx, key)
 		return err
 	})
@@ -18,7 +18,7 @@ func (r *retrying) CreateUpload(ctx context.Context, key string) (u Upload, err 
 }
 
 func (r *retrying) Uploads(ctx context.Context, prefix string) (uploads []Upload, err error) {
-	err = r.do(ctx, "list uploads", prefix, func() error {
+	err = r.do(ctx, func() error {
 		uploads, err = r.bucket.Uploads(ctx, prefix)
 		return err
 	})
@@ -26,7 +26,7 @@ func (r *retrying) Uploads(ctx context.Context, prefix string) (uploads []Upload
 }
 
 func (r *retrying) PutPart(ctx context.Context, u Upload, number int, body io.ReaderAt, size int64) (p Part, err error) {
-	err = r.do(ctx, "put part", u.Key, func() error {
+	err = r.do(ctx, func() error {
 		p, err = r.bucket.PutPart(ctx, u, number, body, size)
 		return err
 	})
@@ -34,7 +34,7 @@ func (r *retrying) PutPart(ctx context.Context, u Upload, number int, body io.Re
 }
 
 func (r *retrying) Parts(ctx context.Context, u Upload) (parts []Part, err error) {
-	err = r.do(ctx, "list parts", u.Key, func() error {
+	err = r.do(ctx, func() error {
 		parts, err = r.bucket.Parts(ctx, u)
 		return err
 	})
@@ -46,7 +46,7 @@ func (r *retrying) Parts(ctx context.Context, u Upload) (parts []Part, err error
 // is what the parts make.
 func (r *retrying) CompleteUpload(ctx context.Context, u Upload, parts []Part, o PutOptions) (info Info, err error) {
 	unknown := false // whether an attempt failed that may have been carried out
-	err = r.do(ctx, "complete upload", u.Key, func() error {
+	err = r.do(ctx, func() error {
 		info, err = r.bucket.CompleteUpload(ctx, u, parts, o)
 		if unknown && (errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists)) {
 			info, err = r.oursJoined(ctx, u.Key, parts, err)
@@ -70,5 +70,5 @@ func (r *retrying) oursJoined(ctx context.Context, key string, parts []Part, ref
 }
 
 func (r *retrying) AbortUpload(ctx context.Context, u Upload) error {
-	return r.do(ctx, "abort upload", u.Key, func() error { return r.bucket.AbortUpload(ctx, u) })
+	return r.do(ctx, func() error { return r.bucket.AbortUpload(ctx, u) })
 }

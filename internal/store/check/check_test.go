@@ -3,6 +3,7 @@ package check_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"templar/internal/store"
 	"templar/internal/store/check"
 	"templar/internal/store/mem"
+	"templar/internal/store/s3"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -261,5 +263,17 @@ func TestInterruptedCheckClearsAway(t *testing.T) {
 			}
 			wantEmpty(t, write)
 		})
+	}
+}
+
+// An answer to HEAD has a status and no code. What is no store's fault has no remedy here.
+func TestRemedyByStatus(t *testing.T) {
+	for status, want := range map[int]string{429: "limits the rate", 503: "overloaded", 500: "out of order", 502: "out of order"} {
+		if got := check.Remedy(fmt.Errorf("head: %w", &s3.Refusal{Status: status})); !strings.Contains(got, want) {
+			t.Errorf("%d: %q, want %q", status, got, want)
+		}
+	}
+	if got := check.Remedy(errors.New("another hash")); got != "" {
+		t.Errorf("a fault of the contents: %q", got)
 	}
 }

@@ -1,10 +1,12 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/http"
 	"syscall"
 
 	"templar/internal/store"
@@ -18,15 +20,21 @@ func failed(err error) Result {
 	if errors.As(err, &r) { // where and what is plain from the step
 		detail = "refused: " + r.Error()
 	}
-	return Result{Status: Fail, Detail: detail, Fix: remedy(err)}
+	return Result{Status: Fail, Detail: detail, Fix: cmp.Or(Remedy(err), "try again; if it stays, ask the store's operator")}
 }
 
-// remedy says what an operator can do about an error.
-func remedy(err error) string {
+// Remedy says what the operator of a bucket can do about an error; empty when that is not known.
+func Remedy(err error) string {
 	var r *s3.Refusal
 	if errors.As(err, &r) {
 		if fix, ok := remedies[r.Code]; ok {
 			return fix
+		}
+		switch { // an answer to HEAD has no code
+		case r.Status == http.StatusServiceUnavailable, r.Status == http.StatusTooManyRequests:
+			return remedies["SlowDown"]
+		case r.Status >= http.StatusInternalServerError:
+			return "the store is out of order: wait, or ask its operator"
 		}
 	}
 	var name *net.DNSError
@@ -48,7 +56,7 @@ func remedy(err error) string {
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return "no answer in time: is the endpoint right, and is a firewall or proxy in the way?"
 	}
-	return "try again; if it stays, ask the store's operator"
+	return ""
 }
 
 func isTimeout(err error) bool {
@@ -66,5 +74,5 @@ var remedies = map[string]string{
 	"AuthorizationHeaderMalformed": "the region is wrong: set the one that the message names (R2: auto)",
 	"PermanentRedirect":            "the bucket is in another region: set its endpoint and region",
 	"TooManyRequests":              "the store limits the rate: wait, or ask for a higher limit",
-	"SlowDown":                     "the store limits the rate: wait, or ask for a higher limit",
+	"SlowDown":                     "the store is overloaded or limits the rate: wait, or ask for a higher limit",
 }

@@ -45,6 +45,7 @@ func TestDecoratedConformance(t *testing.T) {
 		"retry": func(b store.Bucket) store.Bucket { return store.Retry(b, store.RetryPolicy{}, clock.Wall{}) },
 		"limit": func(b store.Bucket) store.Bucket { return store.Limit(b, 2) },
 		"meter": func(b store.Bucket) store.Bucket { return store.Meter(b, new(store.Counters)) },
+		"watch": func(b store.Bucket) store.Bucket { return store.Watch(b, &store.Watcher{Patience: time.Hour}) },
 		"all": func(b store.Bucket) store.Bucket {
 			b = store.Meter(store.Limit(b, 1), new(store.Counters))
 			return store.Retry(b, store.RetryPolicy{}, clock.Wall{})

@@ -20,6 +20,7 @@ import (
 type bucket struct {
 	dialer *Dialer
 	name   string
+	place  string // endpoint and name, for errors
 	id     clientID
 	make   func() (*client, error)
 
@@ -72,11 +73,11 @@ func (b *bucket) Get(ctx context.Context, key string, limit int64) (io.ReadClose
 	// Without a length a body that is cut off looks whole.
 	if o.Size < 0 {
 		body.Close()
-		return nil, store.Info{}, fmt.Errorf("get %s/%s: %w: the server announces no length", b.name, key, store.ErrInvalid)
+		return nil, store.Info{}, fmt.Errorf("get %s/%s: %w: the server announces no length", b.place, key, store.ErrInvalid)
 	}
 	if limit >= 0 && o.Size > limit {
 		body.Close()
-		return nil, info(key, o), fmt.Errorf("get %s/%s: %d bytes, limit %d: %w", b.name, key, o.Size, limit, store.ErrTooLarge)
+		return nil, info(key, o), fmt.Errorf("get %s/%s: %d bytes, limit %d: %w", b.place, key, o.Size, limit, store.ErrTooLarge)
 	}
 	return body, info(key, o), nil
 }
@@ -105,7 +106,7 @@ func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64, etag
 		case http.StatusRequestedRangeNotSatisfiable:
 			return io.NopCloser(bytes.NewReader(nil)), nil // begins at or after the end
 		case http.StatusPreconditionFailed:
-			return nil, fmt.Errorf("get range %s/%s: %w", b.name, key, store.ErrChanged)
+			return nil, fmt.Errorf("get range %s/%s: %w", b.place, key, store.ErrChanged)
 		}
 		return nil, c.check(ctx, err)
 	}
@@ -113,11 +114,11 @@ func (b *bucket) GetRange(ctx context.Context, key string, offset, n int64, etag
 	// A server that ignores If-Match or Range would hand out the wrong bytes.
 	if err := store.CheckETag(key, info(key, got), etag); err != nil {
 		body.Close()
-		return nil, fmt.Errorf("get range %s/%s: %w", b.name, key, err)
+		return nil, fmt.Errorf("get range %s/%s: %w", b.place, key, err)
 	}
 	if got.Size < 0 || got.Size > n || !strings.HasPrefix(header.Get("Content-Range"), fmt.Sprintf("bytes %d-", offset)) {
 		body.Close()
-		return nil, fmt.Errorf("get range %s/%s: %w: the server does not honour ranges", b.name, key, store.ErrInvalid)
+		return nil, fmt.Errorf("get range %s/%s: %w: the server does not honour ranges", b.place, key, store.ErrInvalid)
 	}
 	return body, nil
 }
@@ -141,7 +142,7 @@ func (b *bucket) List(ctx context.Context, prefix, after string, max int) ([]sto
 		}
 		// The order is the caller's to rely on, whatever the server does.
 		if last := lastKey(out, after); o.Key <= last {
-			return nil, fmt.Errorf("list %s/%s: %w: key %.64q after %.64q", b.name, prefix, store.ErrInvalid, o.Key, last)
+			return nil, fmt.Errorf("list %s/%s: %w: key %.64q after %.64q", b.place, prefix, store.ErrInvalid, o.Key, last)
 		}
 		if out = append(out, info(o.Key, o)); len(out) == max {
 			return out, nil

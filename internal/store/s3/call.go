@@ -30,7 +30,7 @@ type call struct {
 // ends it.
 func (b *bucket) begin(ctx context.Context, op, key string, size int64) (context.Context, *call, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, nil, fmt.Errorf("%s %s/%s: %w", op, b.name, key, err)
+		return nil, nil, fmt.Errorf("%s %s/%s: %w", op, b.place, key, err)
 	}
 	c, err := b.dialer.client(b.id, b.make)
 	if err != nil {
@@ -80,14 +80,14 @@ func (c *call) check(ctx context.Context, err error) error {
 	if minio.ToErrorResponse(err).StatusCode == 0 && !errors.Is(err, context.Canceled) {
 		c.bucket.dialer.drop(c.bucket.id, c.client)
 	}
-	return wrap(c.op, c.bucket.name, c.key, err)
+	return wrap(c.op, c.bucket.place, c.key, err)
 }
 
 // checkETag takes an answer without an ETag for what it is: not that of a store, which may
 // not have got the body.
 func (c *call) checkETag(etag string) error {
 	if etag == "" {
-		return wrap(c.op, c.bucket.name, c.key, errNoStore)
+		return wrap(c.op, c.bucket.place, c.key, errNoStore)
 	}
 	return nil
 }

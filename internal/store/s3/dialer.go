@@ -106,7 +106,7 @@ func (d *Dialer) Dial(l store.Location) (store.Bucket, error) {
 	if _, err := d.client(id, make); err != nil {
 		return nil, err
 	}
-	b := &bucket{dialer: d, name: l.Bucket, id: id, make: make}
+	b := &bucket{dialer: d, name: l.Bucket, place: u.Host + "/" + l.Bucket, id: id, make: make}
 	if u.Scheme == "https" {
 		b.puts.state.Store(denied)
 		b.parts.state.Store(denied)

@@ -13,11 +13,11 @@ import (
 )
 
 // wrap names the operation and says which of the port's errors err is, if any.
-func wrap(op, bucket, key string, err error) error {
+func wrap(op, place, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	op = fmt.Sprintf("%s %s/%s", op, bucket, key)
+	op = fmt.Sprintf("%s %s/%s", op, place, key)
 	var resp minio.ErrorResponse
 	if !errors.As(err, &resp) || resp.StatusCode == 0 {
 		var ue *url.Error // repeats the address

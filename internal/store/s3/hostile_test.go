@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		hint   string
 	}{"RequestTimeTooSkewed": {403, "clock"}, "PermanentRedirect": {301, "endpoint and region"}} {
 		_, _, err := against(t, answer(c.status, errorBody(code))).Get(t.Context(), "key", 1)
-		if err == nil || !strings.Contains(err.Error(), c.hint) || !strings.Contains(err.Error(), "get bucket/key") {
+		if err == nil || !strings.Contains(err.Error(), c.hint) || !regexp.MustCompile(`^get 127\.0\.0\.1:\d+/bucket/key: `).MatchString(err.Error()) {
 			t.Errorf("%s: %v", code, err)
 		}
 	}

@@ -90,7 +90,7 @@ func (b *bucket) Parts(ctx context.Context, u store.Upload) ([]store.Part, error
 		}
 		for _, p := range page.ObjectParts {
 			if p.PartNumber <= lastNumber(out) || p.PartNumber > store.MaxParts {
-				return nil, fmt.Errorf("list parts %s/%s: %w: part %d after %d", b.name, u.Key, store.ErrInvalid, p.PartNumber, lastNumber(out))
+				return nil, fmt.Errorf("list parts %s/%s: %w: part %d after %d", b.place, u.Key, store.ErrInvalid, p.PartNumber, lastNumber(out))
 			}
 			out = append(out, store.Part{Number: p.PartNumber, Size: p.Size, ETag: strings.Trim(p.ETag, `"`)})
 		}

@@ -64,11 +64,11 @@ func (c *call) send(ctx context.Context, t *trust, body io.ReaderAt, size int64,
 	for {
 		d, err := checksum(ctx, body, size, t.hashes(size))
 		if err != nil {
-			return wrap(c.op, c.bucket.name, c.key, err)
+			return wrap(c.op, c.bucket.place, c.key, err)
 		}
 		echo, err := put(d)
 		if err == nil {
-			return wrap(c.op, c.bucket.name, c.key, t.learn(d, echo))
+			return wrap(c.op, c.bucket.place, c.key, t.learn(d, echo))
 		}
 		err = c.check(ctx, err)
 		if tried := d.crc32c != "" && d.sha256Hex != ""; !tried || !errors.Is(err, store.ErrInvalid) {
