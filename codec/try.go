@@ -1,6 +1,10 @@
 package codec
 
-import "slices"
+import (
+	"slices"
+
+	"templar/internal/kernel"
+)
 
 // Deltas describes the trial step p <- p - size*sign along an update, which an engine takes
 // and undoes: the function writes to dst the values to subtract from the parameters that
@@ -17,21 +21,11 @@ func (c *Codec) Deltas(u *Update, size float32) func(dst []float32, at int) {
 			t := &c.tensors[k]
 			n := min(len(dst), t.chunk.Cols-(at-t.Offset)%t.chunk.Cols) // to the end of the chunk's row
 			if !u.isEmpty(t.chunkAt(at - t.Offset)) {
-				for i := range n {
-					dst[i] = signed(u.signs, at+i, size)
-				}
+				kernel.Step(dst[:n], u.signs, at, 1, -size) // from zero, one step back
 			}
 			if dst, at = dst[n:], at+n; at == t.Offset+t.rows*t.cols {
 				k++
 			}
 		}
 	}
-}
-
-// signed is size with the sign of parameter i.
-func signed(signs []byte, i int, size float32) float32 {
-	if signs[i/8]>>(i%8)&1 == 0 {
-		return -size
-	}
-	return size
 }
