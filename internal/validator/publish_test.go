@@ -15,14 +15,14 @@ import (
 	"templar/internal/telemetry"
 )
 
-// slowLink takes its time for each file of a checkpoint.
+// slowLink takes its time for each file of a checkpoint, from some time on.
 type slowLink struct {
 	store.Bucket
-	perFile time.Duration
+	perFile, from time.Duration
 }
 
 func (s slowLink) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (store.Info, error) {
-	if strings.HasPrefix(key, "checkpoint-") && (clock.Wall{}).Now().After(start.Add(2*time.Minute)) {
+	if strings.HasPrefix(key, "checkpoint-") && (clock.Wall{}).Now().After(start.Add(s.from)) {
 		if err := (clock.Wall{}).Sleep(ctx, s.perFile); err != nil {
 			return store.Info{}, err
 		}
@@ -40,7 +40,7 @@ func TestUploadOfCheckpointDoesNotBlock(t *testing.T) {
 	testnet.Test(t, testnet.Config{Miners: 2, Validators: 1}, func(net *testnet.Network) {
 		v := net.Node("validator-0")
 		v.Alter = func(p parts.Parts) parts.Parts {
-			p.Own = slowLink{p.Own, 20 * time.Second} // three files: five windows
+			p.Own = slowLink{p.Own, 20 * time.Second, 2 * time.Minute} // three files: five windows
 			return p
 		}
 		net.Start()
