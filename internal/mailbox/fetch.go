@@ -100,12 +100,13 @@ func (a Aggregates) Fetch(ctx context.Context, w protocol.Window, t protocol.Ter
 	return agg, hash, int64(len(b)), verdict
 }
 
-// Raw is Fetch of the whole object without decoding: it returns its bytes.
+// Raw is Fetch of the whole object without decoding: it returns its bytes. A body that breaks off is fetched from there on.
 func (a Aggregates) Raw(ctx context.Context, w protocol.Window, t protocol.Term, deadline time.Time) (b []byte, v protocol.Verdict) {
 	ctx, cancel := a.Schedule.Clock.WithDeadline(ctx, deadline)
 	defer cancel()
+	var p store.Partial
 	v = a.persist(ctx, func() (err error) {
-		b, _, err = store.ReadAll(ctx, a.Bucket, protocol.AggregateKey(w, t), a.limit())
+		b, err = p.Fetch(ctx, a.Bucket, protocol.AggregateKey(w, t), a.limit())
 		return err
 	})
 	if !v.OK() {

@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"templar/internal/clock"
+	"templar/internal/harness"
 	"templar/internal/harness/testnet"
 	"templar/internal/mailbox"
 	"templar/internal/model"
 	"templar/internal/run"
 	"templar/internal/schedule"
 	"templar/internal/store"
+	"templar/internal/store/fault"
 	"templar/method"
 	"templar/protocol"
 	"templar/wire"
@@ -307,6 +309,25 @@ func TestPrunePartsEarly(t *testing.T) {
 		}
 		if got := slices.Concat(keys(t, net, "miner-0"), keys(t, net, "aggregator")); !slices.Equal(got, []string{protocol.PartKey(young, 2, x.UID), protocol.PartsKey(young, 2)}) {
 			t.Errorf("left are %v", got)
+		}
+	})
+}
+
+// An Aggregate that is read as a whole is fetched on from where its body breaks off: each byte comes once.
+func TestWholeGoesOn(t *testing.T) {
+	relayed(t, func(net *testnet.Network) {
+		raw, _ := publishes(t, net, window)
+		a, counters := net.Refreshed("validator-0").Aggregates(), new(store.Counters)
+		a.Relays = nil
+		a.Bucket = store.Meter(fault.Wrap(net.Bucket(harness.AggregatorBucket), clock.Wall{}, func(op fault.Op) fault.Fault {
+			if op.N > 3 {
+				return fault.Fault{}
+			}
+			return fault.Fault{Damage: fault.Truncate, At: int64(len(raw) / 5)}
+		}), counters)
+		_, hash, _, verdict := a.Fetch(net.Context(), window, 0, time.Now().Add(time.Minute))
+		if got := counters.Snapshot(); !verdict.OK() || hash != wire.AggregateHash(raw) || got.BytesDown != int64(len(raw)) {
+			t.Errorf("%s: %+v for %d bytes", verdict, got, len(raw))
 		}
 	})
 }

@@ -41,28 +41,51 @@ func LoadFile(ctx context.Context, r Reader, f versioned.File, limit int64, v an
 
 // ReadAll fetches a whole object of at most limit bytes; a negative limit means no limit.
 func ReadAll(ctx context.Context, r Reader, key string, limit int64) ([]byte, Info, error) {
-	body, info, err := r.Get(ctx, key, limit)
-	if err != nil {
-		return nil, info, err
-	}
-	defer body.Close()
-	b, err := readBody(body, limit, info.Size)
-	return b, info, err
+	var p Partial
+	b, err := p.Fetch(ctx, r, key, limit)
+	return b, p.info, err
 }
 
-// readBody does not believe the announced size: a body over limit is ErrTooLarge. Room for
-// what is announced, up to the limit, is made at once: an Aggregate may have 150 MB, and a
-// slice that grows holds it twice.
-func readBody(body io.Reader, limit, announced int64) ([]byte, error) {
+// Partial is what has come of one object.
+type Partial struct {
+	info Info
+	body []byte // nil: nothing has come
+}
+
+// Fetch is ReadAll. After a call that has failed it goes on from where that one was; a replacement meanwhile gives ErrChanged, and
+// the next call begins again.
+func (p *Partial) Fetch(ctx context.Context, r Reader, key string, limit int64) ([]byte, error) {
 	if limit < 0 {
 		limit = math.MaxInt64 - 1
 	}
-	b := bytes.NewBuffer(make([]byte, 0, max(0, min(announced, limit))+bytes.MinRead))
-	_, err := b.ReadFrom(io.LimitReader(body, limit+1))
-	if err == nil && int64(b.Len()) > limit {
+	body, err := p.open(ctx, r, key, limit)
+	if err != nil {
+		return p.body, err
+	}
+	defer body.Close()
+	b := bytes.NewBuffer(p.body)
+	_, err = b.ReadFrom(io.LimitReader(body, limit+1-int64(len(p.body))))
+	p.body = b.Bytes()
+	if err == nil && int64(len(p.body)) > limit {
 		err = ErrTooLarge
 	}
-	return b.Bytes(), err
+	return p.body, err
+}
+
+// open asks for the whole object, or for the rest of it. It does not believe the announced size: a body over limit is
+// ErrTooLarge. Room for what is announced, up to the limit, is made at once: an Aggregate may have 150 MB, and a slice that
+// grows holds it twice.
+func (p *Partial) open(ctx context.Context, r Reader, key string, limit int64) (body io.ReadCloser, err error) {
+	if have := int64(len(p.body)); have > 0 && have < p.info.Size && p.info.ETag != "" {
+		if body, err = r.GetRange(ctx, key, have, p.info.Size-have, p.info.ETag); errors.Is(err, ErrChanged) {
+			*p = Partial{}
+		}
+		return body, err
+	}
+	if body, p.info, err = r.Get(ctx, key, limit); err == nil {
+		p.body = make([]byte, 0, max(0, min(p.info.Size, limit))+bytes.MinRead)
+	}
+	return body, err
 }
 
 // VerdictOf is what a failed read means for the object's owner.
