@@ -67,6 +67,10 @@ type kind struct {
 }
 
 var kinds = []kind{
+	{"announce", telemetry.Validator, []string{"theta_0", "post"}, nil},
+	{"join", telemetry.Miner, []string{"accept", "theta_0"}, []string{"accept"}},
+	{"import", telemetry.Validator, []string{"store", "post"}, nil},
+	{"fetch", telemetry.Miner, []string{"accept", "half", "rest"}, []string{"accept", "half", "rest"}},
 	{"miner", telemetry.Miner, []string{"theta_0", "accumulate", "compress", "seal", "upload", "feedback", "fetch", "apply", "hash", "sample", "checkpoint"}, []string{"upload", "fetch"}},
 	{"restart", telemetry.Miner, []string{"restore", "catch-up"}, nil},
 	{"aggregator", telemetry.Aggregator, []string{"gather", "aggregate", "publish", "archive"}, nil},
@@ -245,8 +249,15 @@ func (b *bench) needs() (needs, disk int64) {
 		if k.name == "aggregator" { // its gradients are made before, from a vector and its transform
 			total = max(total, 3*vector)
 		}
+		if (&spec{Kind: k.name}).begins() { // no window begins: the state, and one that was drawn in vain
+			total = 2 * vector
+		}
 		needs = max(needs, total+(256<<20))
 		of := map[string]int64{
+			"announce":   0,
+			"join":       0,
+			"import":     2 * vector, // the folder and the store
+			"fetch":      3 * vector, // and the download
 			"miner":      int64(1+m.Vectors)*vector + int64(b.Windows)*m.MaxUpdate + int64(len(b.Rates))*m.MaxPayload,
 			"restart":    int64(1+m.Vectors)*vector + int64(b.Windows)*m.MaxUpdate,
 			"aggregator": 3*int64(b.Peers)*m.MaxPayload + 3*m.MaxUpdate,

@@ -117,8 +117,13 @@ func (s *spec) open(ctx context.Context, stdout io.Writer) (*node, error) {
 	// What others have uploaded before the role begins is in time. Only these two values differ from the preset.
 	p.SlackSeconds = patience.Seconds()
 	p.BlockSeconds += p.SlackSeconds/float64(p.BlocksPerWindow) + 1
+	if err := s.stateTheta0(&p); err != nil {
+		return nil, err
+	}
 	n := &node{spec: *s, out: json.NewEncoder(stdout)}
-	if n.site, err = s3site.New(ctx, s3site.Config{Endpoint: s.Endpoints[s.Server], Miners: s.Peers, Aggregators: 1, Params: p}); err != nil {
+	if n.site, err = s3site.New(ctx, s3site.Config{
+		Endpoint: s.Endpoints[s.Server], Miners: s.Peers, Aggregators: 1, Params: p, Unannounced: s.begins(),
+	}); err != nil {
 		return nil, err
 	}
 	if n.parts, err = n.site.Parts(ctx, 0, s3site.Aggregator{Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))}); err != nil {
@@ -138,6 +143,10 @@ func (s *spec) open(ctx context.Context, stdout io.Writer) (*node, error) {
 func (n *node) do(ctx context.Context) error {
 	type steps struct{ prepare, run func(context.Context) error }
 	s := map[string]steps{
+		"announce":   {nothing, n.announce},
+		"join":       {n.announce, n.join},
+		"import":     {nothing, n.announce},
+		"fetch":      {n.announce, n.join},
 		"miner":      {n.publish, n.miner},
 		"restart":    {n.leave, n.restart},
 		"aggregator": {n.upload, n.aggregator},
@@ -152,6 +161,8 @@ func (n *node) do(ctx context.Context) error {
 	return n.out.Encode(line{Peak: peak()})
 }
 
+func nothing(context.Context) error { return nil }
+
 // errLast ends a role after the last phase that is wanted.
 var errLast = errors.New("the last phase has ended")
 
@@ -162,6 +173,9 @@ func (n *node) phase(name string, bytes func() int64, do func() error) error {
 
 // over measures a phase over a link.
 func (n *node) over(name, rate string, bytes func() int64, do func() error) error {
+	if n.What == "prepare" {
+		return do()
+	}
 	l := line{Phase: name, Begins: true}
 	if rate != "" {
 		l.Phase += " " + rate
