@@ -13,6 +13,7 @@ import (
 	"templar/internal/parts"
 	"templar/internal/store"
 	"templar/internal/telemetry"
+	"templar/protocol"
 )
 
 // slowDisk takes its time for each file that is written.
@@ -71,6 +72,49 @@ func TestSavingDoesNotBlockTraining(t *testing.T) {
 		}
 		if strings.Contains(net.Logs(), "level=ERROR") {
 			t.Error(net.Logs())
+		}
+	})
+}
+
+// slowSample takes its time for a sync sample.
+type slowSample struct{ store.Bucket }
+
+func (s slowSample) Put(ctx context.Context, key string, body io.ReaderAt, size int64, o store.PutOptions) (store.Info, error) {
+	if strings.HasPrefix(key, protocol.KindSample.Prefix()) {
+		if err := (clock.Wall{}).Sleep(ctx, 4*time.Second); err != nil {
+			return store.Info{}, err
+		}
+	}
+	return s.Bucket.Put(ctx, key, body, size, o)
+}
+
+// A sync sample is uploaded while the next window trains.
+func TestSampleDoesNotBlockTraining(t *testing.T) {
+	const windows = 5
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
+		m := net.Node("miner-0")
+		m.Alter = func(p parts.Parts) parts.Parts {
+			p.Engine, p.Own = slow{p.Engine, 250 * time.Millisecond}, slowSample{p.Own}
+			return p
+		}
+		net.Start()
+		net.RunWindows(windows)
+		published, trains := map[protocol.Window]time.Time{}, map[protocol.Window]time.Time{}
+		for _, e := range append(net.Events("aggregator-0"), net.Events(m.Name)...) {
+			switch b := e.Body.(type) {
+			case telemetry.Published:
+				published[e.Window] = e.Time
+			case telemetry.Phase:
+				if _, again := trains[e.Window]; b.Name == "training" && !again {
+					trains[e.Window] = e.Time
+				}
+			}
+		}
+		for i := range windows - 1 {
+			w := net.Window(i)
+			if wait := trains[w+1].Sub(published[w]); published[w].IsZero() || trains[w+1].IsZero() || wait > 2*time.Second {
+				t.Errorf("window %d: training begins %v after the Aggregate of the window before", w+1, wait)
+			}
 		}
 	})
 }
