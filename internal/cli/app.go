@@ -127,6 +127,7 @@ Without arguments it says what can be done in this folder.`)
 		chainGroup(std, b), storeGroup(std, b), walletGroup(), inspect(b), vectorsGroup(), a.version(),
 		statusCommand(), a.open(std), explainCommand(std, b), verifyCommand(std, b), resultsCommand(std, b), evalCommand(std, b), modelGroup(), datasetGroup(std, b), withNode(withClocks(withDevices(doctor()), b), std, b), engineGroup(),
 	)
+	addCompletion(root)
 	completeFlags(root, b)
 	return root
 }
@@ -170,6 +171,16 @@ func group(use, short, long string) *cobra.Command {
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "help [command]", Short: "Explain a command",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+			if about, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
+				for _, c := range about.Commands() {
+					if c.IsAvailableCommand() {
+						names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {

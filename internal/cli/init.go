@@ -42,8 +42,8 @@ parameters of a run.`)
 func initRole(std Std, b *node.Backends, role telemetry.Role) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
-		Use: string(role), Short: fmt.Sprintf("Write the configuration of a %s", role), Args: noArgs,
-		Long: fmt.Sprintf(`Write the configuration of a %[1]s and check whether it could start. No file is replaced. Secrets
+		Use: string(role), Short: fmt.Sprintf("Write the configuration of one %s", role), Args: noArgs,
+		Long: fmt.Sprintf(`Write the configuration of one %[1]s and check whether it could start. No file is replaced. Secrets
 of the environment are written too; the file has mode 0600. The exit code is 1 while something is
 missing: mend it, and run "templar doctor --config FILE".`, role),
 		Example: fmt.Sprintf("  templar init %[1]s --out %[1]s.yaml --run run.json --data-dir /var/lib/templar", role),
