@@ -168,7 +168,8 @@ type Chain struct {
 	// endpoint.
 	Network string `koanf:"network"`
 	// Endpoint is a node's RPC: http://host:port of our own chain, or ws:// and wss:// URLs
-	// of Bittensor's, of which several stand with commas between them.
+	// of Bittensor's. Several of one chain stand with commas between them: one is asked, and
+	// the next when it fails.
 	Endpoint string `koanf:"endpoint"`
 	// NetUID is the subnet: default 1, on Bittensor's networks Templar's.
 	NetUID uint16 `koanf:"netuid"`

@@ -331,6 +331,23 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	}
 }
 
+// Several servers of a chain stand with commas between them. Each must be an address.
+func TestValidateChainEndpoints(t *testing.T) {
+	for endpoint, want := range map[string]string{
+		"http://a:26657": "", "http://a:26657, http://b:26657": "", "ws://a:9944,wss://b": "",
+		"http://a:26657,b": "want http(s)://host[:port]", "http://a:26657,": "want http(s)://host[:port]",
+		"http://a:26657,ws://b:9944": "want http(s)://host[:port]", "ws://a:9944,http://b": "want ws:// or wss:// URLs",
+	} {
+		n, _, err := Load(telemetry.Miner, Sources{Environ: append(original(), "TEMPLAR_CHAIN_ENDPOINT="+endpoint)})
+		if err == nil {
+			err = n.Validate(telemetry.Miner, build)
+		}
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", endpoint, err, want)
+		}
+	}
+}
+
 // build is the program that the tests' configurations are for.
 var build = Build{Chains: []string{"bittensor", "cometbft"}, Devices: []string{"cpu", "npu"}}
 

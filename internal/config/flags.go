@@ -83,7 +83,7 @@ func WalletFlags(f *pflag.FlagSet) {
 func ChainFlags(f *pflag.FlagSet) {
 	f.Uint16("netuid", Default().Chain.NetUID, "subnet")
 	f.String("subtensor.network", "", "network: finney, test, archive or local, or a URL")
-	f.String("subtensor.chain_endpoint", "", "URL of a chain node's RPC: http://host:port, or ws:// and wss:// ones of Bittensor's, with commas between them")
+	f.String("subtensor.chain_endpoint", "", "URL of a chain node's RPC: http://host:port, or ws:// and wss:// of Bittensor's, with commas between several")
 	f.String("chain.backend", "", "kind of the chain: cometbft or bittensor (default by the endpoint)")
 	f.String("chain.state", "", "folder for what the chain's client must not lose (default in the data directory)")
 	f.String("chain.verify", "", "hash of the chain's genesis: check all that the endpoint says (default believe it)")

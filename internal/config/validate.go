@@ -153,7 +153,9 @@ func (v *validator) chain(c Chain) {
 			}
 		}
 	default:
-		v.url("chain.endpoint", c.Endpoint)
+		for _, e := range c.Endpoints() {
+			v.url("chain.endpoint", e)
+		}
 	}
 	if _, err := c.Genesis(); err != nil {
 		v.fault("chain.verify", "%v", err)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"time"
 
 	"templar/internal/chain/ledger"
@@ -187,14 +188,15 @@ func (f *folders) createChain(b *builder) (string, error) {
 }
 
 func (f *folders) createNode(b *builder, i int, m member, genesis string) error {
+	// Nodes are spread over the authorities, and go on to the next one when theirs fails.
+	var servers []string
+	for k := range f.Hosts.Chain {
+		servers = append(servers, "http://"+net.JoinHostPort(f.Hosts.Chain[(i+k)%len(f.Hosts.Chain)], chainRPCPort))
+	}
 	c := config.Node{
 		Name: m.name, DataDir: "state", Run: "run.json",
-		Wallet: config.Wallet{Path: "wallets", Name: walletName, Hotkey: m.name},
-		// Nodes are spread over the authorities.
-		Chain: config.Chain{
-			Backend: b.o.Backends.Private.Backend, NetUID: netUID, Verify: genesis,
-			Endpoint: "http://" + net.JoinHostPort(f.Hosts.Chain[i%len(f.Hosts.Chain)], chainRPCPort),
-		},
+		Wallet:  config.Wallet{Path: "wallets", Name: walletName, Hotkey: m.name},
+		Chain:   config.Chain{Backend: b.o.Backends.Private.Backend, NetUID: netUID, Verify: genesis, Endpoint: strings.Join(servers, ",")},
 		Buckets: b.buckets(m),
 		Admin:   config.Admin{Address: f.Hosts.Admin, Hosts: []string{m.name}},
 	}

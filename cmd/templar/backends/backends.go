@@ -46,7 +46,8 @@ func dial(ctx context.Context, c config.Chain, clk clock.Clock, log *slog.Logger
 	if err != nil {
 		return nil, fmt.Errorf("chain.verify: %w", err)
 	}
-	return cometbft.Dial(ctx, cometbft.Opts{Endpoint: c.Endpoint, NetUID: c.NetUID, Verify: genesis, Clock: clk, Dir: c.State, Log: log})
+	servers := c.Endpoints()
+	return cometbft.Dial(ctx, cometbft.Opts{Endpoint: servers[0], Others: servers[1:], NetUID: c.NetUID, Verify: genesis, Clock: clk, Dir: c.State, Log: log})
 }
 
 // dialBittensor connects to Subtensor. It keeps the time of this machine: its deadlines are

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,8 @@ import (
 type Opts struct {
 	// Endpoint is the RPC server: http(s)://host:port, or host:port.
 	Endpoint string
+	// Others are servers of the same chain, which are asked in turn when one fails.
+	Others []string
 	// ChainID and NetUID must be the chain's; empty and 0 accept any.
 	ChainID string
 	NetUID  uint16
@@ -66,18 +69,18 @@ func Dial(ctx context.Context, o Opts) (*Client, error) {
 	if o.Clock == nil {
 		o.Clock = clock.Wall{}
 	}
-	rpc, err := newRPCClient(o.Endpoint, o.Clock)
-	if err != nil {
-		return nil, fmt.Errorf("dial chain: %w", err)
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	rpc, err := newRPCClient(append([]string{o.Endpoint}, o.Others...), o.Clock, o.Log)
+	if err != nil {
+		return nil, fmt.Errorf("dial chain: %w", err)
 	}
 	c := &Client{rpc: rpc, clock: o.Clock, log: o.Log}
 	c.running, c.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := c.open(ctx, o); err != nil {
 		c.Close()
-		return nil, fmt.Errorf("dial chain at %s: %w", o.Endpoint, err)
+		return nil, fmt.Errorf("dial chain at %s: %w", strings.Join(append([]string{o.Endpoint}, o.Others...), ", "), err)
 	}
 	return c, nil
 }
@@ -96,6 +99,9 @@ func (c *Client) open(ctx context.Context, o Opts) error {
 	}
 	c.domain, c.genesis.Time = g.Domain(), g.Time
 	if c.genesis.Hash, err = g.Hash(); err != nil {
+		return err
+	}
+	if err := c.rpc.agree(ctx, c.genesis.Hash); err != nil {
 		return err
 	}
 	c.commits, err = openCommits(o.Dir, c.genesis.Hash)
@@ -165,8 +171,30 @@ func (c *Client) Wait(ctx context.Context, number uint64) (chain.Block, error) {
 	return c.header(ctx, number)
 }
 
-// next returns the newest block, if it can one after the given height.
-func (c *Client) next(ctx context.Context, after int64) (chain.Block, error) {
+// next returns the newest block, if it can one after the given height. Of several servers, one that has fewer blocks than another
+// had is left, and so is one that has no new block in time: it may be cut off from the chain.
+func (c *Client) next(ctx context.Context, after int64) (b chain.Block, err error) {
+	if c.rpc.several() {
+		after = max(after, c.seen.Load()-1)
+	}
+	for range c.rpc.servers {
+		_, turn := c.rpc.current()
+		if b, err = c.nextOf(ctx, after); err == nil && int64(b.Number) > after || ctx.Err() != nil {
+			break
+		}
+		why := err
+		if err == nil && int64(b.Number) < c.seen.Load() {
+			why = fmt.Errorf("its newest block is %d, of %d", b.Number, c.seen.Load())
+		}
+		c.rpc.leave(turn, why)
+	}
+	if err == nil {
+		c.saw(int64(b.Number))
+	}
+	return b, err
+}
+
+func (c *Client) nextOf(ctx context.Context, after int64) (chain.Block, error) {
 	var r signedBlock
 	if err := c.rpc.persist(ctx, methodNext, map[string]any{"after": after}, &r); err != nil {
 		return chain.Block{}, err
@@ -179,11 +207,7 @@ func (c *Client) next(ctx context.Context, after int64) (chain.Block, error) {
 			return chain.Block{}, err
 		}
 	}
-	b, err := c.block(&r)
-	if err == nil {
-		c.saw(int64(b.Number))
-	}
-	return b, err
+	return c.block(&r)
 }
 
 func (c *Client) saw(height int64) {

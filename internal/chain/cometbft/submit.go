@@ -78,14 +78,16 @@ type pendingTx struct {
 	tx           []byte
 	from, expiry uint64 // the blocks that may include it
 
-	accepted bool // the server said that it has it
-	doubtful bool // the server may have it
+	accepted bool   // a server said that it has it
+	turn     uint64 // that server's: after it another one is asked too
+	doubtful bool   // the server may have it
 }
 
 // settle sends the transaction and checks each block until its outcome is known.
 func (p *pendingTx) settle(ctx context.Context) (code uint32, r chain.Receipt, err error) {
 	for block := p.from; block <= p.expiry; block++ {
-		if !p.accepted {
+		if _, turn := p.client.rpc.current(); !p.accepted || turn != p.turn {
+			p.doubtful = p.doubtful || p.accepted // another server may refuse what it has from the first
 			if code, reason := p.broadcast(ctx); code != 0 && !p.doubtful {
 				return code, chain.Receipt{Status: chain.StatusFailed, Reason: reason}, nil
 			}
@@ -111,6 +113,7 @@ func (p *pendingTx) unknown(err error) error {
 
 // broadcast returns a code other than 0 when the mempool refused the transaction.
 func (p *pendingTx) broadcast(ctx context.Context) (code uint32, reason string) {
+	_, p.turn = p.client.rpc.current()
 	var r ctypes.ResultBroadcastTx
 	err := p.client.rpc.call(ctx, "broadcast_tx_sync", map[string]any{"tx": p.tx}, &r)
 	switch {

@@ -4,14 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	cmtbytes "github.com/cometbft/cometbft/libs/bytes"
+	ctypes "github.com/cometbft/cometbft/rpc/core/types"
 	jsonrpc "github.com/cometbft/cometbft/rpc/jsonrpc/client"
 	rpctypes "github.com/cometbft/cometbft/rpc/jsonrpc/types"
 
+	"templar/internal/chain/ledger"
 	"templar/internal/clock"
+	"templar/protocol"
 )
 
 const (
@@ -24,14 +31,27 @@ const (
 
 func hexBytes(b []byte) cmtbytes.HexBytes { return b }
 
-// rpcClient calls a JSON-RPC server that may be away for a while.
+// rpcClient calls one of the JSON-RPC servers of a chain, which may be away for a while. It stays with a server until that fails.
 type rpcClient struct {
-	client *jsonrpc.Client
-	http   *http.Client
-	clock  clock.Clock
+	servers []*server
+	http    *http.Client
+	clock   clock.Clock
+	log     *slog.Logger
+	turn    atomic.Uint64 // the server that is asked: this, modulo their number
+
+	// chain is the hash of the genesis that every server must have, once it is known: with several
+	// servers each is asked for it before it is asked for anything else.
+	chain atomic.Pointer[protocol.Hash]
 }
 
-func newRPCClient(endpoint string, c clock.Clock) (*rpcClient, error) {
+type server struct {
+	client *jsonrpc.Client
+	host   string
+	ours   atomic.Bool // its genesis is the chain's
+	failed atomic.Bool // it did not answer when it was asked last
+}
+
+func newRPCClient(endpoints []string, c clock.Clock, log *slog.Logger) (*rpcClient, error) {
 	h := &http.Client{
 		Transport: limited{&http.Transport{
 			DisableCompression:     true, // a small answer must not unpack into a large one
@@ -42,14 +62,48 @@ func newRPCClient(endpoint string, c clock.Clock) (*rpcClient, error) {
 		// A server must not choose another one, which may be in this machine's own network.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("the server redirects") },
 	}
-	client, err := jsonrpc.NewWithHTTPClient(endpoint, h)
-	if err != nil {
-		return nil, err
+	r := &rpcClient{http: h, clock: c, log: log}
+	for _, e := range endpoints {
+		client, err := jsonrpc.NewWithHTTPClient(e, h)
+		if err != nil {
+			return nil, err
+		}
+		r.servers = append(r.servers, &server{client: client, host: hostOf(e)})
 	}
-	return &rpcClient{client: client, http: h, clock: c}, nil
+	if len(r.servers) == 0 {
+		return nil, errors.New("no endpoint")
+	}
+	return r, nil
+}
+
+// hostOf is the part of an endpoint that may stand in a log: what is before it may be a password.
+func hostOf(endpoint string) string {
+	if u, err := url.Parse(endpoint); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return endpoint[strings.LastIndex(endpoint, "@")+1:]
 }
 
 func (r *rpcClient) close() { r.http.CloseIdleConnections() }
+
+func (r *rpcClient) several() bool { return len(r.servers) > 1 }
+
+// current is the server that is asked, and its turn.
+func (r *rpcClient) current() (*server, uint64) {
+	turn := r.turn.Load()
+	return r.servers[turn%uint64(len(r.servers))], turn
+}
+
+// leave goes on to the next server, unless another call has done so since that turn. Without a reason it is not logged.
+func (r *rpcClient) leave(turn uint64, why error) {
+	if !r.several() || !r.turn.CompareAndSwap(turn, turn+1) {
+		return
+	}
+	if s := r.servers[turn%uint64(len(r.servers))]; why != nil && s.failed.CompareAndSwap(false, true) {
+		next, _ := r.current()
+		r.log.Warn("leaving a server of the chain for the next", "server", s.host, "next", next.host, "err", why)
+	}
+}
 
 // limited bounds the bodies of responses.
 type limited struct{ *http.Transport }
@@ -62,13 +116,82 @@ func (l limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// call makes one attempt. A *rpctypes.RPCError is the server's own word; any other
+// call makes one attempt at one server. A *rpctypes.RPCError is the server's own word; any other
 // error leaves open whether the server has acted.
 func (r *rpcClient) call(ctx context.Context, method string, params map[string]any, result any) error {
-	ctx, cancel := clock.WithTimeout(ctx, r.clock, requestTimeout)
-	defer cancel()
-	_, err := r.client.Call(ctx, method, params, result)
+	s, turn := r.current()
+	err := r.admit(ctx, s)
+	if err == nil {
+		err = r.ask(ctx, s, method, params, result)
+	}
+	switch {
+	case err == nil || refused(err):
+		s.failed.Store(false)
+	case !errors.Is(ctx.Err(), context.Canceled):
+		r.leave(turn, err)
+	}
 	return err
+}
+
+func (r *rpcClient) ask(ctx context.Context, s *server, method string, params map[string]any, result any) error {
+	ctx, cancel := clock.WithTimeout(ctx, r.clock, r.limit(method))
+	defer cancel()
+	_, err := s.client.Call(ctx, method, params, result)
+	return err
+}
+
+// limit is the time of an attempt. With several servers a silent one leaves time for the next within the patience of a call.
+func (r *rpcClient) limit(method string) time.Duration {
+	switch {
+	case !r.several():
+		return requestTimeout
+	case method == methodNext:
+		return nextPatience + 2*time.Second
+	}
+	return patience / 3
+}
+
+// errOtherChain means that a server has another genesis than the one before it.
+var errOtherChain = errors.New("the server is one of another chain")
+
+// admit finds out once whether a server is one of the chain.
+func (r *rpcClient) admit(ctx context.Context, s *server) error {
+	chain := r.chain.Load()
+	if !r.several() || chain == nil || s.ours.Load() {
+		return nil
+	}
+	var a ctypes.ResultABCIQuery
+	err := r.ask(ctx, s, "abci_query", map[string]any{"path": queryGenesis, "data": hexBytes(nil), "height": int64(0), "prove": false}, &a)
+	if err != nil {
+		if refused(err) { // it says nothing of the call that was to be made
+			err = errors.New(err.Error())
+		}
+		return err
+	}
+	g, err := ledger.DecodeGenesis(a.Response.Value)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errOtherChain, err)
+	}
+	got, err := g.Hash()
+	if err != nil || got != *chain {
+		return fmt.Errorf("%w, %q", errOtherChain, g.ChainID)
+	}
+	s.ours.Store(true)
+	return nil
+}
+
+// agree refuses servers of several chains, as far as they answer: which one is meant is not known.
+func (r *rpcClient) agree(ctx context.Context, chain protocol.Hash) error {
+	r.chain.Store(&chain)
+	if !r.several() {
+		return nil
+	}
+	for _, s := range r.servers {
+		if err := r.admit(ctx, s); errors.Is(err, errOtherChain) {
+			return fmt.Errorf("%s: %w", s.host, err)
+		}
+	}
+	return ctx.Err()
 }
 
 // persist repeats a call that only reads until the server has answered or ctx ends.
