@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -424,6 +426,25 @@ func TestRestoreGoesOn(t *testing.T) {
 		}
 		if _, err := restore(net.Context()); err != nil || requests-7 <= whole {
 			t.Errorf("a restore from nothing took %d requests, the one that went on %d: %v", requests-7, whole, err)
+		}
+	})
+}
+
+// A full disk is this node's own fault: no checkpoint is called refused for it, and none is looked for elsewhere.
+func TestRestoreOnAFullDisk(t *testing.T) {
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
+		save(t, net, net.Bucket("validator-0"), state(net, 9, 2), "validator-0")
+		net.CommitAll()
+		sample("validator-0", 8, 2)(t, net)
+		requests := 0
+		net.Break("validator-0", func(context.Context) error {
+			if requests++; requests > 6 { // the list, the charges, the manifest, a sample, and a shard's beginning
+				return fmt.Errorf("write downloads/shard: %w", syscall.ENOSPC)
+			}
+			return nil
+		})
+		if _, err := restore(t, net); !errors.Is(err, syscall.ENOSPC) || errors.Is(err, checkpoint.ErrNone) {
+			t.Errorf("%v, want the fault of the disk", err)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"templar/internal/attest"
@@ -88,6 +89,9 @@ func (f Finder) Restore(ctx context.Context, announced wire.StartWindow, w proto
 			f.Log.Info("checkpoint passed over", "from", p.name, "window", p.next, "err", err)
 			continue
 		}
+		if ownDisk(err) {
+			return State{}, fmt.Errorf("restore a checkpoint: %w", err)
+		}
 		if err != nil {
 			f.Log.Warn("checkpoint refused", "from", p.name, "window", p.next, "err", err)
 			continue
@@ -97,6 +101,11 @@ func (f Finder) Restore(ctx context.Context, announced wire.StartWindow, w proto
 		return s, nil
 	}
 	return f.first(ctx, places, announced)
+}
+
+// ownDisk reports a fault of the folder for downloads: no other checkpoint would fare better, and this one is not to blame.
+func ownDisk(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
 }
 
 // first is theta_0, unless the Aggregates that follow it are past their retention.
