@@ -102,7 +102,7 @@ type Params struct {
 	// PeerListWindowMargin is the number of windows from a list's publication until it is in force: 0 or more.
 	PeerListWindowMargin uint64 `json:"peer_list_window_margin"`
 	// UnpaidEvaluations is the number of evaluations after which a miner without weight, whose average of the binary
-	// indicator is not positive, is left out of peer lists; 0 keeps it while there are free places. Otherwise, with the rule
+	// indicator is lower than chance explains, is left out of peer lists; 0 keeps it while there are free places. Otherwise, with the rule
 	// "work", one whose gradients lower the loss too little, or raise it, is left out after three.
 	UnpaidEvaluations uint64 `json:"unpaid_evaluations"`
 	// ReservePeers is how many reserves a peer list names at most: miners that take the places of peers whose gradients

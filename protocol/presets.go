@@ -121,7 +121,7 @@ func (p *Params) tiny() {
 	p.DeltaSeconds, p.SlackSeconds, p.GatherSeconds, p.KeySeconds, p.PublicationSeconds, p.PeerGatherSeconds = 0.7, 0.1, 0.15, 0.2, 0.15, 1
 	p.MinimumPeers, p.PeerReplacementFrequency, p.ActiveCheckSeconds = 1, 5, 2
 	p.ValidatorSampleRate, p.WindowsPerWeights, p.CheckpointFrequency = 0.0625, 10, 20
-	p.ScoreEvidence = 1 // 3 of 48 batches show little of a miner's work: more would leave miners unpaid for too long
+	p.ScoreEvidence = 0.25 // 3 of 48 batches show little of a miner's work: more leaves honest miners unpaid, and takes nothing from others (docs/scores.md)
 }
 
 // preset is the Method of parameters that are all numbers.

@@ -13,11 +13,11 @@ import (
 )
 
 var (
-	study   = flag.String("study", "", "study to run: rank, adversaries, copied, harm or pay")
+	study   = flag.String("study", "", "study to run: rank, adversaries, copied, harm, pay or unpaid")
 	seeds   = flag.Int("seeds", 0, "seeds to run it with (0: as in docs/scores.md)")
 	windows = flag.Int("windows", 0, "windows of each run (0: as in docs/scores.md)")
 	picture = flag.String("plot", "", "file for a plot of how well the kinds are separated from honest work")
-	only    = flag.String("only", "", "the one mix to run (pay)")
+	only    = flag.String("only", "", "the one mix to run (pay, unpaid)")
 	present = flag.Bool("present", false, "take the results that are in -out, and run nothing (pay)")
 	out     = flag.String("out", "", "folder for the raw results; runs whose results exist are not repeated")
 )

@@ -141,7 +141,7 @@ func (s *synthetic) draw() []protocol.UID {
 		}
 		e := peers.Entrant{UID: protocol.UID(i), Waiting: uint64(s.book.Next)}
 		if r, ok := s.book.Record(key); ok {
-			e.Waiting, e.Standing = r.Waiting, peers.StandingOf(r)
+			e.Waiting, e.Standing = r.Waiting, peers.StandingOf(r, &s.params)
 		}
 		entrants = append(entrants, e)
 	}

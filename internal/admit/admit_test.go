@@ -180,6 +180,29 @@ func TestPace(t *testing.T) {
 	})
 }
 
+// A busy connection does not wait for others that ask little, however many they are: shares count when all together ask for too much.
+func TestPaceLeavesNothingUnused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewConnections(1000)
+		var contexts []context.Context
+		for i := range 501 {
+			p := &pipe{from: fmt.Sprintf("127.0.0.1:%d", i+1)}
+			c.Changed(p, http.StateNew)
+			contexts = append(contexts, c.Remember(t.Context(), p))
+		}
+		begun := time.Now()
+		for i := range 4000 { // 800 requests a second, half of them of one connection
+			if c.Pace(contexts[0], 1000) != nil || c.Pace(contexts[1+i%500], 1000) != nil {
+				t.Fatal("broken off")
+			}
+			time.Sleep(2500 * time.Microsecond)
+		}
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("it took %v, and 10 s without a wait", took)
+		}
+	})
+}
+
 // Connections that only stay open have no share of the rate.
 func TestOpenConnectionsTakeNoShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -20,6 +20,8 @@ type Connections struct {
 		open    map[net.Conn]*connection
 		askers  int // connections that have asked in askedWithin; counted at counted
 		counted time.Time
+		spare   float64 // requests that all together may make at once before shares count; at spared
+		spared  time.Time
 	}
 }
 
@@ -145,8 +147,19 @@ func (c *Connections) sharers(now time.Time) int {
 	return max(1, c.mu.askers)
 }
 
+// room takes a request from what all connections may make together, and reports whether they had any left. The caller
+// holds the lock.
+func (c *Connections) room(now time.Time, total float64) bool {
+	most := total / 2
+	c.mu.spare = min(most, c.mu.spare+total*now.Sub(c.mu.spared).Seconds())
+	c.mu.spared = now
+	has := c.mu.spare >= 1
+	c.mu.spare = max(c.mu.spare-1, -most)
+	return has
+}
+
 // Pace waits until the connection may make another request, such that all together make about
-// total a second, in equal shares. Connections that ask for less than their share do not wait, and those that
+// total a second. While they ask for less, none waits. Otherwise they have equal shares: those that ask for less than theirs do not wait, and those that
 // only stay open have none.
 func (c *Connections) Pace(ctx context.Context, total float64) error {
 	var wait time.Duration
@@ -159,7 +172,11 @@ func (c *Connections) Pace(ctx context.Context, total float64) error {
 		rate := max(leastRate, total/float64(c.sharers(now)))
 		o.tokens = min(maxTokens, o.tokens+rate*now.Sub(o.filled).Seconds()) - 1
 		o.filled = now
-		if o.tokens < 0 {
+		switch room := c.room(now, total); {
+		case o.tokens >= 0:
+		case room:
+			o.tokens = 0
+		default:
 			wait = time.Duration(-o.tokens / rate * float64(time.Second))
 		}
 	})

@@ -5,8 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,6 +19,8 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"templar/internal/config"
+	"templar/internal/store"
 	"templar/internal/telemetry"
 )
 
@@ -29,6 +33,9 @@ var floodWindows = flag.Uint("flood-windows", 0, "windows under the flood; 0: as
 // floodPace is how long a window is under the flood, in windows of the preset.
 var floodPace = flag.Float64("flood-pace", 1, "time of a window under the flood, in times of the preset's")
 
+// floodReads makes all hostile connections to the store read with its public keys, as fast as they are answered.
+var floodReads = flag.Bool("flood-reads", false, "all hostile connections to the store read with the public keys")
+
 // flood is hostile connections of one machine. All come from the address of the honest nodes, so
 // that no limit by address helps.
 type flood struct {
@@ -36,6 +43,7 @@ type flood struct {
 	wg     sync.WaitGroup
 	opened atomic.Int64 // connections, those opened again included
 	sent   atomic.Int64 // whole requests
+	failed atomic.Int64 // of them, answered by an error
 }
 
 // hold keeps n connections open that have sent so much and nothing else; one that the server
@@ -74,13 +82,15 @@ func (f *flood) once(address, begin string) {
 }
 
 // ask sends requests over n connections as fast as they are answered.
-func (f *flood) ask(url string, n int, body string) {
+func (f *flood) ask(url string, n int, body string) { f.request(http.MethodPost, url, n, body) }
+
+func (f *flood) request(method, url string, n int, body string) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: n}}
 	for range n {
 		f.opened.Add(1)
 		f.wg.Go(func() {
 			for f.ctx.Err() == nil {
-				req, err := http.NewRequestWithContext(f.ctx, http.MethodPost, url, strings.NewReader(body))
+				req, err := http.NewRequestWithContext(f.ctx, method, url, strings.NewReader(body))
 				if err != nil {
 					return
 				}
@@ -92,6 +102,9 @@ func (f *flood) ask(url string, n int, body string) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				r.Body.Close()
 				f.sent.Add(1)
+				if r.StatusCode >= http.StatusBadRequest {
+					f.failed.Add(1)
+				}
 			}
 		})
 	}
@@ -122,39 +135,78 @@ func (f *flood) chain(address string, n int) {
 	f.ask("http://"+address, n/5, "["+strings.Repeat(call("genesis", "{}")+",", 200)+call("genesis", "{}")+"]")
 }
 
-// store floods the S3 server; get is the head of a GET of a large object that the public key signed.
-func (f *flood) store(address string, n int, get string) {
-	f.hold(address, n/4, "")
-	f.hold(address, n/4, "PUT /bucket/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
-	f.hold(address, n/4, get)
-	f.ask("http://"+address+"/bucket/x", n/4, "unsigned")
+// store floods the S3 server, half of it with its public keys.
+func (f *flood) store(address string, n int, p public) {
+	if !*floodReads {
+		f.hold(address, n/8, "")
+		f.hold(address, n/8, "PUT /bucket/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+		f.hold(address, n/8, fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", p.large.RequestURI(), p.large.Host))
+		f.ask("http://"+address+"/bucket/x", n/8, "unsigned")
+		n /= 2
+	}
+	f.request(http.MethodGet, p.large.String(), n/5, "")
+	f.request(http.MethodGet, p.small.String(), n/5, "")
+	f.request(http.MethodGet, p.missing.String(), n/5, "")
+	f.request(http.MethodHead, p.head.String(), n/5, "")
+	f.request(http.MethodGet, p.list.String(), n/5, "")
 }
 
-// largest signs a GET of the largest object that a node may read in the dataset's bucket.
-func largest(t *testing.T, ctx context.Context, n *network) (get string) {
+// public are requests that the public keys of the buckets sign, which all nodes read with.
+type public struct{ large, small, missing, head, list *url.URL }
+
+// signs returns requests of the dataset's bucket, and of the aggregator's, with the keys that an evaluator has.
+func signs(t *testing.T, ctx context.Context, n *network) (p public) {
 	t.Helper()
 	c, err := n.config(member{name: "evaluator-0", role: telemetry.Evaluator})
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := c.Buckets.Dataset.Location()
+	sign := func(b config.Bucket, method, key string) *url.URL {
+		at := b.Location()
+		core, err := minio.NewCore(n.StoreAddr, &minio.Options{Creds: credentials.NewStaticV4(at.AccessKey, at.Secret.Reveal(), ""), Region: "us-east-1"})
+		if err != nil {
+			t.Error(err)
+			return &url.URL{}
+		}
+		query := url.Values{}
+		if key == "" {
+			query.Set("list-type", "2")
+		}
+		u, err := core.Presign(ctx, method, at.Bucket, key, time.Hour, query)
+		if err != nil {
+			t.Error(err)
+			return &url.URL{}
+		}
+		return u
+	}
+	dataset, aggregator := c.Buckets.Dataset, c.Buckets.Aggregator
+	small, large := extremes(t, ctx, n, dataset.Location())
+	return public{
+		large: sign(dataset, http.MethodGet, large), small: sign(dataset, http.MethodGet, small), head: sign(dataset, http.MethodHead, large),
+		missing: sign(aggregator, http.MethodGet, "aggregator-999999-v2"), list: sign(aggregator, http.MethodGet, ""),
+	}
+}
+
+// extremes are the smallest and the largest object of a bucket.
+func extremes(t *testing.T, ctx context.Context, n *network, at store.Location) (small, large string) {
+	t.Helper()
 	core, err := minio.NewCore(n.StoreAddr, &minio.Options{Creds: credentials.NewStaticV4(at.AccessKey, at.Secret.Reveal(), "")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var key string
-	var size int64
+	least, most := int64(math.MaxInt64), int64(0)
 	for o := range core.Client.ListObjects(ctx, at.Bucket, minio.ListObjectsOptions{Recursive: true}) {
-		if o.Err == nil && o.Size > size {
-			key, size = o.Key, o.Size
+		if o.Err == nil && o.Size > most {
+			large, most = o.Key, o.Size
+		}
+		if o.Err == nil && o.Size < least {
+			small, least = o.Key, o.Size
 		}
 	}
-	u, err := core.PresignedGetObject(ctx, at.Bucket, key, time.Hour, nil)
-	if err != nil || key == "" {
-		t.Errorf("no object in the dataset's bucket (%v)", err)
-		return ""
+	if large == "" {
+		t.Error("no object in the bucket")
 	}
-	return fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", u.RequestURI(), u.Host)
+	return small, large
 }
 
 // TestFloods: hostile connections to the RPC and the store cost an honest network of one machine
@@ -179,8 +231,8 @@ func TestFloods(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := checkWindows(o, checkStates(t, o))
-		t.Logf("%d windows in %v at %v times the preset's time, under %d connections to each server, %d opened in all, %d requests answered",
-			o.Windows, time.Since(began).Round(time.Second), pace, *floods, f.opened.Load(), f.sent.Load())
+		t.Logf("%d windows in %v at %v times the preset's time, under %d connections to each server, %d opened in all, %d requests answered, %d of them by an error",
+			o.Windows, time.Since(began).Round(time.Second), pace, *floods, f.opened.Load(), f.sent.Load(), f.failed.Load())
 		if err == nil {
 			if f.opened.Load() < int64(*floods) {
 				t.Error("the flood did not come")
@@ -218,9 +270,9 @@ func (f *flood) around(t *testing.T, o Options) error {
 				}
 			}
 		}
-		get := largest(t, ctx, n)
+		p := signs(t, ctx, n)
 		f.chain(n.ChainAddr, *floods)
-		f.store(n.StoreAddr, *floods, get)
+		f.store(n.StoreAddr, *floods, p)
 	})
 	return Run(t.Context(), o)
 }

@@ -23,6 +23,9 @@ type Standing struct {
 	// Doubtful reports that it was evaluated, and its gradients did not fit its own pages better
 	// than chance.
 	Doubtful bool
+	// Refuted reports that its gradients fit its own pages worse than chance explains: no work, and of no use to it. An average that is not
+	// positive is not enough to leave out a miner: one that trains on a part of its pages, as on a slow machine, has one a part of the time.
+	Refuted bool
 	// Useless reports that it was evaluated a few times, and its gradients do not lower the loss on random data, or less than
 	// a quarter as much as those of others.
 	Useless bool
@@ -33,9 +36,9 @@ type Standing struct {
 const fewEvaluations = 3
 
 // StandingOf is the standing of a miner with a record.
-func StandingOf(r score.Record) Standing {
+func StandingOf(r score.Record, p *protocol.Params) Standing {
 	return Standing{
-		Paid: r.Paid(), Refused: r.Refused, Doubtful: r.Evaluations > 0 && r.BinaryAverage <= 0,
+		Paid: r.Paid(), Refused: r.Refused, Doubtful: r.Evaluations > 0 && r.BinaryAverage <= 0, Refuted: r.Refuted(p),
 		Useless: r.Evaluations >= fewEvaluations && r.RelativeGain() == 0,
 	}
 }

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -139,7 +140,7 @@ func TestUnpaidAreLeftOut(t *testing.T) {
 	p := params()
 	p.UnpaidEvaluations = 3
 	c := miners("aaza")
-	c[2].Evaluations, c[2].Doubtful = 2, true
+	c[2].Evaluations, c[2].Refuted = 2, true
 	if s, err := Next([]protocol.UID{1, 2, 3}, c, seed(1), p); err != nil || !slices.Equal(s.UIDs, []protocol.UID{1, 2, 3, 4}) {
 		t.Errorf("before its time: %+v, %v", s, err)
 	}
@@ -176,8 +177,48 @@ func TestUselessMiners(t *testing.T) {
 		{3, -0.03, 0.03, true}, {2, -0.03, 0.03, false}, {3, 0.007, 0.03, true}, {3, 0.008, 0.03, false}, {30, 0.03, 0.03, false}, {3, -0.03, -0.01, false}, {3, 0, 0, false},
 	} {
 		r := score.Record{Evaluations: c.evaluations, Gain: c.gain, TypicalGain: c.typical}
-		if got := StandingOf(r).Useless; got != c.want {
+		if got := StandingOf(r, params()).Useless; got != c.want {
 			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+// A miner that trains on ten of 48 batches fits half of what is sampled, and a few more: it must not leave because of chance. One
+// whose gradients fit worse than a coin does leave.
+func TestChanceLeavesNoMinerOut(t *testing.T) {
+	p := protocol.Default()
+	p.MinimumPeers = 1
+	const sampled, windows, alpha = 3, 4000, 0.05
+	for name, c := range map[string]struct {
+		fits        float64 // of the sampled batches
+		least, most float64 // share of the lists without it
+	}{"honest, slow": {0.56, 0, 0.005}, "without work": {0.5, 0, 0.05}, "the opposite of its gradient": {0.2, 0.99, 1}} {
+		rng := rand.New(rand.NewPCG(1, 97))
+		r := score.Record{Gain: 0.03, TypicalGain: 0.03}
+		out := 0
+		for range windows {
+			kept := (1 - alpha) * r.Batches
+			sum := 0.0
+			for range sampled {
+				if rng.Float64() < c.fits {
+					sum++
+				} else {
+					sum--
+				}
+			}
+			r.BinaryAverage = (kept*r.BinaryAverage + sum) / (kept + sampled)
+			r.Batches = kept + sampled
+			r.Evaluations++
+			s, err := Next([]protocol.UID{1, 2}, []Candidate{{UID: 1, Active: true, Standing: Standing{Paid: true}}, {UID: 2, Active: true, Evaluations: r.Evaluations, Standing: StandingOf(r, &p)}}, seed(1), &p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Contains(s.UIDs, 2) {
+				out++
+			}
+		}
+		if share := float64(out) / windows; share < c.least || share > c.most {
+			t.Errorf("%s: out of %.3f of the lists, want %.3f to %.3f", name, share, c.least, c.most)
 		}
 	}
 }

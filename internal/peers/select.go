@@ -146,11 +146,11 @@ func active(candidates []Candidate) []Candidate {
 	return slices.CompactFunc(out, func(a, b Candidate) bool { return a.UID == b.UID })
 }
 
-// paid leaves out miners without weight that are useless, or whose gradients have not fitted their own pages better than chance after
+// paid leaves out miners without weight that are useless, or whose gradients have fitted their own pages worse than chance in
 // unpaid_evaluations evaluations: where there is room for all, no other miner would replace them.
 func paid(list []Candidate, p *protocol.Params) []Candidate {
 	return slices.DeleteFunc(slices.Clone(list), func(c Candidate) bool {
-		return p.UnpaidEvaluations > 0 && !c.Paid && (c.Useless || c.Evaluations >= p.UnpaidEvaluations && c.Doubtful)
+		return p.UnpaidEvaluations > 0 && !c.Paid && (c.Useless || c.Evaluations >= p.UnpaidEvaluations && c.Refuted)
 	})
 }
 

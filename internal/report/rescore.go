@@ -213,7 +213,7 @@ func (r *Report) Draw(p *protocol.Params) (out []Difference) {
 		if m.Verdict == protocol.VerdictNoBucket {
 			continue // no candidate
 		}
-		e := peers.Entrant{UID: m.UID, Waiting: m.Before.Waiting, Standing: peers.StandingOf(m.Before)}
+		e := peers.Entrant{UID: m.UID, Waiting: m.Before.Waiting, Standing: peers.StandingOf(m.Before, p)}
 		if m.newcomer() {
 			e.Waiting, e.Standing = p.Step(r.Start, r.Window), peers.Standing{}
 		}

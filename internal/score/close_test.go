@@ -206,6 +206,32 @@ func TestInactivity(t *testing.T) {
 	}
 }
 
+// A miner that was found useless, or to fit its pages no better than chance, does not get a clean record by idling.
+func TestIdlingClearsNoRecord(t *testing.T) {
+	poor := map[string]Record{
+		"useless":  {BinaryAverage: 0.3, Batches: 9, Gain: -0.03, TypicalGain: 0.03, Evaluations: 3, Final: 0.2},
+		"doubtful": {BinaryAverage: -0.1, Batches: 60, Gain: 0.03, TypicalGain: 0.03, Evaluations: 20},
+		"good":     {BinaryAverage: 0.3, Batches: 60, Gain: 0.03, TypicalGain: 0.03, Evaluations: 20, Final: 0.3},
+	}
+	for name, r := range poor {
+		p := protocol.Default()
+		r.Hotkey, r.UID, r.Rating = key(1), 1, Rating{InitialMu, InitialSigma}
+		b := Book{Records: []Record{r}}
+		away := seen(1, nil)
+		away.Active, away.Verdict, away.Sync = false, protocol.VerdictNone, nil
+		for range 2 * p.ResetInactivityWindows {
+			var err error
+			if b, _, err = b.Close(b.Next, []Observation{away}, &p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := b.Records[0]
+		if kept := got.Evaluations == r.Evaluations && got.Gain == r.Gain && got.Batches == r.Batches && got.TypicalGain == r.TypicalGain; kept == (name == "good") || got.Paid() {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func TestOneReturnEndsInactivity(t *testing.T) {
 	b := rated(t)
 	away := seen(1, nil)

@@ -37,8 +37,18 @@ func (l *Line) inactivity(p *protocol.Params) {
 	}
 	reset := newRecord(r.Hotkey, r.UID)
 	reset.Waiting, reset.InactiveWindows, reset.Refused = r.Waiting, r.InactiveWindows, r.Refused
+	if p.ScoreRule == protocol.ScoreWork && r.worse() {
+		reset.Evaluations, reset.LastEvaluated, reset.GradientScore = r.Evaluations, r.LastEvaluated, r.GradientScore
+		reset.BinaryAverage, reset.Batches, reset.Gain, reset.TypicalGain = r.BinaryAverage, r.Batches, r.Gain, r.TypicalGain
+	}
 	*r = reset
 	l.Reasons = append(l.Reasons, Reason{KindReset, 0, "inactive for too many windows: begins anew when it returns"})
+}
+
+// worse reports whether the measurements in a record speak against its miner, so that one who idles until it is forgotten would
+// be better off than before: first in line for evaluation, and in the peer list again.
+func (r *Record) worse() bool {
+	return r.Evaluations > 0 && (r.BinaryAverage <= 0 || r.RelativeGain() == 0)
 }
 
 func (l *Line) gradient(blackout bool, p *protocol.Params) {

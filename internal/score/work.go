@@ -88,9 +88,23 @@ func (r *Record) Chance(paid bool, p *protocol.Params) float64 {
 	if paid {
 		deviations /= 4
 	}
+	return deviations * r.deviation(p)
+}
+
+// deviation is the standard deviation of the binary average of fair coin tosses.
+func (r *Record) deviation(p *protocol.Params) float64 {
 	keep := 1 - p.BinaryScoreAlpha
 	independent := r.Batches * (1 + keep) / (1 + math.Pow(keep, float64(r.Evaluations)))
-	return deviations / math.Sqrt(independent)
+	return 1 / math.Sqrt(independent)
+}
+
+// Refuted reports whether a miner's gradients fit its own pages worse than chance explains: two standard deviations below that of a coin. By
+// the rule of Templar v0.2.82, which counts no batches, it is an average that is not positive.
+func (r *Record) Refuted(p *protocol.Params) bool {
+	if r.Batches <= 0 {
+		return r.Evaluations > 0 && r.BinaryAverage <= 0
+	}
+	return r.BinaryAverage < -2*r.deviation(p)
 }
 
 // RelativeGain is the gain of a miner's gradients on random data relative to the typical one, in

@@ -281,7 +281,7 @@ func (v *Validator) entrants(all []directory.Peer) []peers.Entrant {
 	for i, p := range all {
 		out[i] = peers.Entrant{UID: p.UID, Waiting: v.model.Step()}
 		if r, ok := v.book.Record(p.Hotkey); ok {
-			out[i].Waiting, out[i].Standing = r.Waiting, peers.StandingOf(r)
+			out[i].Waiting, out[i].Standing = r.Waiting, peers.StandingOf(r, v.Params)
 		}
 	}
 	return out

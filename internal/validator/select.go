@@ -61,7 +61,7 @@ func (v *Validator) candidates(ctx context.Context, current protocol.Window) []p
 	for i, p := range all {
 		out[i] = peers.Candidate{UID: p.UID, Active: active[p.UID], Incentive: p.Incentive}
 		if known, ok := v.book.Record(p.Hotkey); ok {
-			out[i].Evaluations, out[i].Standing = known.Evaluations, peers.StandingOf(known)
+			out[i].Evaluations, out[i].Standing = known.Evaluations, peers.StandingOf(known, v.Params)
 		}
 	}
 	return out

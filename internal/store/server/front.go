@@ -62,9 +62,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	client.known = true
 	// A key that cannot write is public: what it has open is as good as a stranger's.
-	s.connections.Know(r.Context(), !reads(c.auth.key))
+	public := reads(c.auth.key)
+	s.connections.Know(r.Context(), !public)
+	if public && s.connections.Pace(r.Context(), s.reads) != nil {
+		return // it did not wait
+	}
 	host, local := s.proxies.Client(r.RemoteAddr, r.Header)
-	leave, ok := s.slots.enter(r.Context(), &request{key: c.auth.key.AccessKey, reader: reads(c.auth.key), host: host, local: local, client: client})
+	leave, ok := s.slots.enter(r.Context(), &request{key: c.auth.key.AccessKey, reader: public, host: host, local: local, client: client})
 	if !ok {
 		s.refuse(client, r, errSlowDown)
 		return

@@ -25,6 +25,7 @@ import (
 	"templar/internal/admit"
 	"templar/internal/store"
 	"templar/internal/store/fs"
+	"templar/internal/workers"
 )
 
 // Key and Grant are the port's: a credential, and what it may do.
@@ -38,6 +39,9 @@ const DefaultMaxBody = 5 << 30
 
 // DefaultMaxRequests that run at once: a megabyte of buffers each, at most.
 const DefaultMaxRequests = 1024
+
+// DefaultMaxReads is 2000 for each core. A request takes one some 0.1 ms.
+func DefaultMaxReads() int { return 2000 * workers.Cores() }
 
 // DefaultMaxConnections that are open at once.
 const DefaultMaxConnections = 4096
@@ -66,6 +70,9 @@ type Config struct {
 	// MaxConnections is how many may be open at once. 0 is DefaultMaxConnections, and less
 	// where the process may not open so many files.
 	MaxConnections int
+	// MaxReads is how many requests a second the keys that cannot write have together; when they ask for more, each connection that
+	// asks has an equal share: such a key is public, and honest nodes read with it too. 0 is DefaultMaxReads.
+	MaxReads int
 	// BucketBytes and BucketUploads bound what each bucket may hold, and its unfinished
 	// uploads; 0 is no bound.
 	BucketBytes   int64
@@ -92,6 +99,7 @@ type Server struct {
 	patience    time.Duration
 	proxies     admit.Proxies
 	refusals    *admit.Throttle // of requests without a good signature
+	reads       float64         // requests a second with keys that cannot write
 	log         *slog.Logger
 }
 
@@ -105,6 +113,7 @@ func Open(c Config) (*Server, error) {
 	s := &Server{
 		files: files, operations: operations(), maxBody: cmp.Or(c.MaxBody, DefaultMaxBody), patience: cmp.Or(c.Patience, time.Minute), proxies: c.Proxies, log: c.Log,
 		refusals:    admit.NewThrottle(refusalsPerSecond, refusalsPerSecond),
+		reads:       float64(cmp.Or(c.MaxReads, DefaultMaxReads())),
 		slots:       newSlots(cmp.Or(c.MaxRequests, min(DefaultMaxRequests, admit.OpenFiles()/8)), cmp.Or(c.Patience, time.Minute)),
 		connections: admit.NewConnections(cmp.Or(c.MaxConnections, min(DefaultMaxConnections, admit.OpenFiles()/2))),
 	}

@@ -200,6 +200,28 @@ func TestReadersLeaveRoom(t *testing.T) {
 	putObject(t, c, "new", "data")
 }
 
+// TestPublicKeysShareTheRate: what the public keys read together is bounded, and those that can write do not wait for it.
+func TestPublicKeysShareTheRate(t *testing.T) {
+	const rate, requests = 20, 30
+	public := server.Key{AccessKey: "public", Secret: "p-secret", Grants: []server.Grant{{Bucket: "bucket"}}}
+	address := serve(t, server.Config{Keys: []server.Key{public}, MaxReads: rate})
+	reader, owner := plain(t, address, public), plain(t, address, admin)
+	putObject(t, owner, "small", "data")
+	asks := func(c *minio.Core) time.Duration {
+		begun := time.Now()
+		for range requests {
+			if _, err := c.StatObject(t.Context(), "bucket", "small", minio.StatObjectOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return time.Since(begun)
+	}
+	asks(owner)
+	if took, least := asks(reader), time.Duration(requests-15)*time.Second/rate; took < least {
+		t.Errorf("%d reads with a public key took %v, at least %v are its share", requests, took, least)
+	}
+}
+
 // TestWritersLeaveRoom: two miners whose uploads stand still do not keep the others out.
 func TestWritersLeaveRoom(t *testing.T) {
 	var hostile []server.Key
