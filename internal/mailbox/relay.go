@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -34,7 +35,9 @@ type Relays struct {
 const (
 	readsAtOnce = 3  // parts: enough to fill a link while a request is on its way
 	relayShare  = 3  // of the time for publication, a relay has this part for its part, and all relays together the whole
-	shunned     = 20 // windows for which a relay is not asked that has failed
+	slowShare   = 15 // of it, and slow is a relay that takes more than this part of it, and slowTimes as long as the fastest
+	slowTimes   = 3
+	shunned     = 20 // windows for which a relay is not asked that has failed, or is slow
 )
 
 // ListParts divides an Aggregate's object among the miners that it includes, another one first in each window. It returns nil for
@@ -93,9 +96,10 @@ func (a Aggregates) assemble(ctx context.Context, w protocol.Window, t protocol.
 	patience := p.Publication() / relayShare
 	x := &assembly{
 		Aggregates: a, window: w, term: t, etag: info.ETag, list: list, b: make([]byte, list.Size),
-		began: now, patience: patience, until: now.Add(patience), struck: make(map[protocol.Hotkey]string),
+		began: now, patience: patience, until: now.Add(patience), struck: make(map[protocol.Hotkey]string), came: make(map[int]arrival),
 	}
 	whole := x.run(ctx)
+	x.strikeSlow(a.Schedule.Clock.Now().Sub(now))
 	if !x.untrue { // else relays that have the right bytes fail
 		a.Relays.remember(w, x.struck)
 	}
@@ -123,6 +127,7 @@ type assembly struct {
 	failed bool
 	untrue bool                       // the list: the aggregator bucket has other bytes
 	struck map[protocol.Hotkey]string // relays that have failed, and how
+	came   map[int]arrival            // parts that came from their relays
 }
 
 // run reads all parts. The one that this node relays comes first, from the aggregator bucket, and is offered while
@@ -207,6 +212,7 @@ func (x *assembly) later(i int) (all bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.queue = append(x.queue, i)
+	x.came[i] = arrival{awaited: true}
 	if x.misses++; x.misses < len(x.queue) {
 		return false
 	}
@@ -244,7 +250,8 @@ func (x *assembly) fromRelay(ctx context.Context, i int) (here bool, err error) 
 	if !ok || x.Schedule.Clock.Now().After(x.began.Add(relayShare*x.patience)) || peer.Hotkey != of.Hotkey || peer.Bucket == nil || x.Relays.shuns(of.Hotkey, x.window) {
 		return false, errNotAsked
 	}
-	ctx, cancel := x.Schedule.Clock.WithDeadline(ctx, x.Schedule.Clock.Now().Add(x.patience))
+	asked := x.Schedule.Clock.Now()
+	ctx, cancel := x.Schedule.Clock.WithDeadline(ctx, asked.Add(x.patience))
 	defer cancel()
 	err = fill(x.part(i), func(n int64) (io.ReadCloser, error) {
 		body, _, err := peer.Bucket.Get(ctx, protocol.PartKey(x.window, x.term, of.UID), n)
@@ -257,8 +264,42 @@ func (x *assembly) fromRelay(ctx context.Context, i int) (here bool, err error) 
 		return false, errNever
 	case err == nil && sha256.Sum256(x.part(i)) != of.Content:
 		err = errOtherBytes
+	case err == nil:
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		now, a := x.Schedule.Clock.Now(), x.came[i]
+		a.took, a.after = now.Sub(asked), now.Sub(x.began)
+		x.came[i] = a
 	}
 	return err == nil, err
+}
+
+// arrival is of a part from its relay.
+type arrival struct {
+	awaited     bool          // the relay did not have it at first
+	took, after time.Duration // since the relay was asked, and since the Aggregate was seen; 0: it did not come
+}
+
+// strikeSlow notes the relays that were slow: parts that come just before the patience ends would cost every window as much as none, and
+// are no failure. One that was awaited is compared with the first part that came, another with that which came fastest; when all relays together took
+// most of their time, with nothing.
+func (x *assembly) strikeSlow(all time.Duration) {
+	publication := relayShare * x.patience
+	first, fastest := publication, publication
+	for _, a := range x.came {
+		if a.after > 0 || a.took > 0 || !a.awaited {
+			first, fastest = min(first, a.after), min(fastest, a.took)
+		}
+	}
+	for i, a := range x.came {
+		d, other := a.took, fastest
+		if a.awaited {
+			d, other = a.after, first
+		}
+		if d > publication/slowShare && (d > slowTimes*other || all > publication*2/3) {
+			x.struck[x.list.Of[i].Hotkey] = fmt.Sprintf("its part came after %v", d)
+		}
+	}
 }
 
 // fromAggregator reads a part from the aggregator bucket; ok is false when the list of parts is at fault, or the bucket.

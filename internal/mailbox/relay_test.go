@@ -92,6 +92,11 @@ func relay(net *testnet.Network, name string, w protocol.Window, raw []byte, lis
 	}
 }
 
+// slowly is the fault of a store that answers after a while.
+func slowly(by time.Duration) testnet.Fault {
+	return func(ctx context.Context) error { return clock.Wall{}.Sleep(ctx, by) }
+}
+
 // What one relay does, out of three that miner-0 asks: it gets the Aggregate in any case, after a bounded time, and asks a relay
 // that has failed for nothing in the next windows.
 func TestRelays(t *testing.T) {
@@ -102,6 +107,8 @@ func TestRelays(t *testing.T) {
 		broken testnet.Fault
 		takes  time.Duration
 		fails  bool
+		slow   bool          // and not asked again in the next window
+		late   time.Duration // it relays after that
 	}{
 		"relays":        {part: same},
 		"lies":          {part: func(b []byte) []byte { b[0] ^= 1; return b }, fails: true},
@@ -109,6 +116,8 @@ func TestRelays(t *testing.T) {
 		"cuts short":    {part: func(b []byte) []byte { return b[1:] }, fails: true},
 		"sends more":    {part: func(b []byte) []byte { return append(b, 0) }, fails: true},
 		"hangs":         {part: same, broken: testnet.Hanging, takes: patience, fails: true},
+		"is slow":       {part: same, broken: slowly(patience * 9 / 10), takes: patience * 9 / 10, slow: true},
+		"is late":       {late: patience / 2, takes: patience / 2, slow: true},
 		"denies":        {part: same, broken: testnet.Denied, fails: true},
 		"does not know": {part: same, broken: testnet.Unauthenticated, fails: true},
 	} {
@@ -124,6 +133,13 @@ func TestRelays(t *testing.T) {
 						relay(net, odd, w, raw, list, c.part)
 					}
 					net.Break(odd, c.broken)
+					if c.late > 0 {
+						go func() {
+							if (clock.Wall{}).Sleep(net.Context(), c.late) == nil {
+								relay(net, odd, w, raw, list, nil)
+							}
+						}()
+					}
 					bucket := &reads{Reader: x.Aggregator}
 					from.Bucket = bucket
 					began := time.Now()
@@ -140,7 +156,7 @@ func TestRelays(t *testing.T) {
 					}
 					_, part := list.At(0)
 					want := part
-					if c.fails {
+					if c.fails || c.slow && w > window {
 						want = 2 * part
 					}
 					if bucket.whole != 0 || bucket.parts > want || bucket.parts < want-4 {
@@ -153,6 +169,7 @@ func TestRelays(t *testing.T) {
 						}
 					}
 					net.Heal(odd)
+					net.Wait(c.late)
 				}
 			})
 		})
