@@ -118,16 +118,15 @@ func finite(v float32) bool { return math.Float32bits(v)>>23&255 != 255 }
 type chunkWriter struct {
 	body   []byte
 	scheme Scheme
-	value  []float32 // of the coefficients chosen
 	scale  float32
 	codes  []byte // of those that are sent
 	sent   []uint16
 }
 
-// write appends the record of a chunk whose chosen coefficients are coef[index[i]].
+// write appends the record of a chunk with the chosen coefficients at index, ascending.
 // What the scheme would round to zero is not sent.
-func (w *chunkWriter) write(keep int, index []uint16, coef []float32) {
-	w.choose(index, coef)
+func (w *chunkWriter) write(keep int, index []uint16, value []float32) {
+	w.choose(index, value)
 	var count [4]byte
 	binary.LittleEndian.PutUint32(count[:], uint32(len(w.sent)))
 	w.body = append(w.body, count[:countSize(keep)]...)
@@ -142,18 +141,17 @@ func (w *chunkWriter) write(keep int, index []uint16, coef []float32) {
 }
 
 // choose sets what is sent: the indices, and their codes.
-func (w *chunkWriter) choose(index []uint16, coef []float32) {
-	w.sent, w.codes, w.value = w.sent[:0], w.codes[:0], w.value[:0]
+func (w *chunkWriter) choose(index []uint16, value []float32) {
+	w.sent, w.codes = w.sent[:0], w.codes[:0]
 	largest := uint32(0) // of a value's magnitude, by its bits
-	for _, i := range index {
-		w.value = append(w.value, coef[i])
-		largest = max(largest, math.Float32bits(coef[i])&^(1<<31))
+	for _, v := range value {
+		largest = max(largest, math.Float32bits(v)&^(1<<31))
 	}
 	var ok bool
 	if w.scale, ok = w.scheme.scale(math.Float32frombits(largest)); !ok {
 		return
 	}
-	w.codes = w.scheme.quantise(w.codes, w.value, w.scale)
+	w.codes = w.scheme.quantise(w.codes, value, w.scale)
 	if w.scheme == SchemeI8 && bytes.IndexByte(w.codes, 0) < 0 {
 		w.sent = append(w.sent, index...)
 		return

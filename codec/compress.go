@@ -14,12 +14,14 @@ type tile struct {
 	keys    []uint32
 	found   []uint16
 	index   []uint16
+	value   []float32
 }
 
 func (c *Codec) newTile() *tile {
 	return &tile{
 		x: make([]float32, c.largest), scratch: kernel.NewScratch(c.largest),
 		keys: make([]uint32, c.largest), found: make([]uint16, c.largest), index: make([]uint16, 0, c.keep),
+		value: make([]float32, 0, c.keep),
 	}
 }
 
@@ -42,6 +44,24 @@ func (c *Codec) Compress(m []float32) (*Gradient, error) {
 	if len(m) != c.parameters() {
 		return nil, fmt.Errorf("compress: %d values, want %d", len(m), c.parameters())
 	}
+	return c.code(func(l *tile, i, n int) (index []uint16, value []float32, ok bool) {
+		t := &c.tensors[i]
+		x := l.forward(m, t, n)
+		index, ok = kernel.TopK(l.index[:0], x, t.keep, l.keys, l.found)
+		value = l.value[:0]
+		for _, at := range index {
+			value = append(value, x[at])
+		}
+		return index, value, ok
+	})
+}
+
+// choose returns what is sent of chunk n of tensor i: finite values that are not zero, at indices that ascend.
+// The slices are valid until the next call with the same tile.
+type choose func(l *tile, i, n int) (index []uint16, value []float32, ok bool)
+
+// code writes the records of what is chosen.
+func (c *Codec) code(next choose) (*Gradient, error) {
 	room := c.bodyRoom()
 	body, errs := make([]byte, room[len(c.pieces)]), make([]error, len(c.pieces))
 	parts := make([][]byte, len(c.pieces))
@@ -49,7 +69,7 @@ func (c *Codec) Compress(m []float32) (*Gradient, error) {
 		l, w := c.newTile(), chunkWriter{scheme: c.scheme}
 		for p := range items {
 			w.body = body[room[p]:room[p]:room[p+1]]
-			errs[p] = c.compressPiece(m, c.pieces[p], l, &w)
+			errs[p] = c.codePiece(next, c.pieces[p], l, &w)
 			parts[p] = w.body
 		}
 	})
@@ -74,15 +94,13 @@ func (c *Codec) bodyRoom() []int {
 	return room
 }
 
-func (c *Codec) compressPiece(m []float32, p piece, l *tile, w *chunkWriter) error {
+func (c *Codec) codePiece(next choose, p piece, l *tile, w *chunkWriter) error {
 	for i, n := range c.chunksOf(p) {
-		t := &c.tensors[i]
-		x := l.forward(m, t, n)
-		index, ok := kernel.TopK(l.index[:0], x, t.keep, l.keys, l.found)
+		index, value, ok := next(l, i, n)
 		if !ok {
-			return fmt.Errorf("tensor %s: values are not finite or too large", t.Name)
+			return fmt.Errorf("tensor %s: values are not finite or too large", c.tensors[i].Name)
 		}
-		w.write(t.keep, index, x)
+		w.write(c.tensors[i].keep, index, value)
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ func (c *Codec) Pack(chunks []Chunk) (*Gradient, error) {
 	if len(chunks) != c.chunks {
 		return nil, fmt.Errorf("pack: %d chunks, want %d", len(chunks), c.chunks)
 	}
-	w, coef := chunkWriter{scheme: c.scheme, body: []byte{byte(c.scheme)}}, make([]float32, c.largest)
+	w := chunkWriter{scheme: c.scheme, body: []byte{byte(c.scheme)}}
 	for _, p := range c.pieces {
 		for i, n := range c.chunksOf(p) {
 			t := &c.tensors[i]
@@ -123,10 +123,7 @@ func (c *Codec) Pack(chunks []Chunk) (*Gradient, error) {
 			if err := t.check(ch); err != nil {
 				return nil, fmt.Errorf("pack: tensor %s, chunk %d: %w", t.Name, n, err)
 			}
-			for k, at := range ch.Index {
-				coef[at] = ch.Value[k]
-			}
-			w.write(t.keep, ch.Index, coef)
+			w.write(t.keep, ch.Index, ch.Value)
 		}
 	}
 	g, v := c.ReadGradient(w.body)

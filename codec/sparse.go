@@ -141,18 +141,30 @@ func (c *Sparse) Compress(m []float32) (*SparseGradient, error) {
 	if len(m) != g.parameters() {
 		return nil, fmt.Errorf("compress: %d values, want %d", len(m), g.parameters())
 	}
+	return c.code(func(l *tile, i, n int) (index []uint16, value []float32, ok bool) {
+		t := &g.tensors[i]
+		x := l.rows(t, m, n)
+		index, ok = kernel.TopK(l.index[:0], x, t.keep, l.keys, l.found)
+		value = l.value[:0]
+		for _, at := range index {
+			value = append(value, x[at])
+		}
+		return index, value, ok
+	})
+}
+
+// code writes the records of what is chosen.
+func (c *Sparse) code(next choose) (*SparseGradient, error) {
+	g := c.grid
 	parts, errs := make([]sparsePart, len(g.pieces)), make([]error, len(g.pieces))
 	g.pool.Share(len(g.pieces), func(items iter.Seq[int]) {
-		l, w, value := g.newTile(), &sparseWriter{levels: c.spec.Levels}, make([]float32, 0, g.largest)
+		l, w := g.newTile(), &sparseWriter{levels: c.spec.Levels}
 		for p := range items {
 			for i, n := range g.chunksOf(g.pieces[p]) {
 				t := &g.tensors[i]
-				x := l.rows(t, m, n)
-				index, ok := kernel.TopK(l.index[:0], x, t.keep, l.keys, l.found)
-				value = value[:0]
-				for _, at := range index {
-					value = append(value, x[at])
-					ok = ok && abs(x[at]) < tooGreat
+				index, value, ok := next(l, i, n)
+				for _, v := range value {
+					ok = ok && abs(v) < tooGreat
 				}
 				if !ok {
 					errs[p] = fmt.Errorf("compress: tensor %s: values are not finite or too large", t.Name)

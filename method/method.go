@@ -26,6 +26,9 @@ type Method struct {
 	// Vectors is how many vectors of the parameters' size a Trainer and its engine hold, beside the
 	// parameters that it is given: what a miner's memory is planned with.
 	Vectors int
+	// Compression is how its trainers compress on an engine that has a Compressor, so that such an engine can
+	// prepare; no Chunks: they do not.
+	Compression engine.Compression
 
 	Reducer
 	Applier

@@ -11,6 +11,9 @@ import (
 	"templar/internal/engine/cpu"
 	"templar/internal/engine/device"
 	"templar/internal/model"
+	"templar/method/dctsign"
+	"templar/method/methodtest"
+	"templar/method/sparseloco"
 	"templar/protocol"
 )
 
@@ -111,4 +114,33 @@ func TestEngine(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// Both methods compress on the device what they compress on the host, with one device and with all.
+func TestCompression(t *testing.T) {
+	p, err := protocol.Preset("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Model = protocol.Model{
+		VocabSize: 64, HiddenSize: 32, Layers: 1, Heads: 4, KVHeads: 2, IntermediateSize: 64,
+		MaxPositions: 32, RopeTheta: 10000, NormEps: 1e-6, InitStd: 0.02,
+	}
+	signs, loco := p, p
+	signs.Method = p.Method.With("target_chunk", 16).With("topk_compression", 16).With("momentum_warmup", 2)
+	loco.Method = locoMethod(t).With("target_chunk", 16).With("topk", 16)
+	for _, devices := range []string{"plugin:", "plugin:all:"} {
+		spec := plugin(t, devices)
+		open := func(m protocol.Model) (engine.Engine, error) { return device.Start(spec, m, device.Options{}) }
+		t.Run(devices+"dctsign", methodtest.Suite{Factory: dctsign.New, Params: signs, Engine: open}.Device)
+		t.Run(devices+"sparseloco", methodtest.Suite{Factory: sparseloco.New, Params: loco, Engine: open}.Device)
+	}
+}
+
+func locoMethod(t *testing.T) protocol.Method {
+	p, err := protocol.Preset("tiny-loco")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Method
 }

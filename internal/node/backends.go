@@ -65,7 +65,8 @@ type EngineOptions struct {
 	// gradient is computed too; zero Rows mean that they are not known.
 	Rows, Cols int
 	Train      bool
-	Memory     int64 // bound on the buffers, in bytes; 0: none
+	Compress   engine.Compression // of the method's trainers; no Chunks: none is to come
+	Memory     int64              // bound on the buffers, in bytes; 0: none
 }
 
 // OpenStore makes a client of object stores. It opens no connection before it is used.

@@ -24,6 +24,9 @@ func engineOptions(c config.Options, r telemetry.Role, needs parts.Needs, run ru
 // batches says what a role's engine computes.
 func (o *EngineOptions) batches(r telemetry.Role, run run.Run) {
 	o.Rows, o.Cols, o.Train = run.Params.BatchSize, run.Params.SequenceLength, r == telemetry.Miner
+	if o.Train {
+		o.Compress = run.Method.Compression
+	}
 }
 
 // Memory is what a node of a run needs with an engine of so many threads: the least with which it can

@@ -17,6 +17,7 @@ const Name = "dctsign"
 type signs struct {
 	params Params
 	codec  *codec.Codec
+	how    engine.Compression // of momentum, on a device
 }
 
 // New is the method's Factory.
@@ -42,11 +43,15 @@ func of(layout protocol.Layout, p Params, scheme codec.Scheme, pool workers.Pool
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &signs{params: p, codec: c.Parallel(pool.Workers, pool.Each)}
+	s := &signs{params: p, codec: c.Parallel(pool.Workers, pool.Each), how: engine.Compression{Cosine: true}}
+	for _, t := range c.Cuts() {
+		s.how.Chunks = append(s.how.Chunks, engine.Chunking(t))
+	}
 	return &method.Method{
 		Name: Name, LayoutHash: c.LayoutHash(), MaxPayload: c.MaxBody(), MaxUpdate: int64(c.UpdateSize()),
-		Vectors: 2, // momentum and gradient
-		Reducer: s, Applier: s, Comparer: s, Coder: s,
+		Vectors:     2, // momentum and gradient
+		Compression: s.how,
+		Reducer:     s, Applier: s, Comparer: s, Coder: s,
 		NewTrainer: func(e engine.Engine) method.Trainer { return newTrainer(s, e) },
 	}, s.codec, nil
 }

@@ -39,6 +39,11 @@ func (s Suite) Run(t *testing.T) {
 		"rates":              s.rates,
 		"samples":            s.samples,
 		"payloads by chunks": s.chunks,
+
+		"private state on a device":  s.onDevice().private,
+		"refused states on a device": s.onDevice().refused,
+		"nothing sent on a device":   s.onDevice().nothing,
+		"device and host":            s.onDevice().Device,
 	} {
 		t.Run(name, f)
 	}

@@ -19,6 +19,7 @@ type loco struct {
 	steps  uint64 // local steps a window
 	size   int    // parameters
 	codec  *codec.Sparse
+	how    engine.Compression // of the error buffer, on a device
 }
 
 // New is the method's Factory.
@@ -35,11 +36,15 @@ func New(p *protocol.Params, pool workers.Pool) (*method.Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.codec, l.size = c.Parallel(pool.Workers, pool.Each), layout.Size()
+	l.codec, l.size, l.how = c.Parallel(pool.Workers, pool.Each), layout.Size(), engine.Compression{Steps: true}
+	for _, t := range c.Cuts() {
+		l.how.Chunks = append(l.how.Chunks, engine.Chunking(t))
+	}
 	return &method.Method{
 		Name: Name, LayoutHash: c.LayoutHash(), MaxPayload: c.MaxBody(), MaxUpdate: c.MaxUpdate(),
-		Vectors: 5, // error, local parameters, gradient and two moments
-		Reducer: l, Applier: l, Comparer: l, Coder: l,
+		Vectors:     5, // error, local parameters, gradient and two moments
+		Compression: l.how,
+		Reducer:     l, Applier: l, Comparer: l, Coder: l,
 		NewTrainer: func(e engine.Engine) method.Trainer { return newTrainer(l, e) },
 	}, nil
 }

@@ -21,26 +21,38 @@ const (
 type trainer struct {
 	*loco
 	engine engine.Engine
+	device engine.Compressor // has the error buffer, and compresses it; nil: the host does
 
-	error []float32
-	local []float32 // lent to the engine, which moves it
+	error []float32 // with a device: what Save read
+	local []float32 // lent to the engine, which moves it; with a device there is none
 
 	// Of the window.
-	start []float32 // lent by the miner
-	step  uint64    // local step of the run
-	taken int
-	sent  *codec.SparseGradient // nil: none
+	start  []float32 // lent by the miner
+	step   uint64    // local step of the run
+	taken  int
+	chosen engine.Chosen         // by the device
+	sent   *codec.SparseGradient // nil: none
 }
 
 func newTrainer(l *loco, e engine.Engine) *trainer {
-	return &trainer{loco: l, engine: e, error: make([]float32, l.size), local: make([]float32, l.size)}
+	t := &trainer{loco: l, engine: e, device: engine.CompressorOf(e)}
+	if t.device == nil {
+		t.error, t.local = make([]float32, l.size), make([]float32, l.size)
+	}
+	return t
 }
 
 // Begin loads a copy of the parameters.
 func (t *trainer) Begin(ctx context.Context, step uint64, params []float32) error {
 	t.start, t.step, t.taken, t.sent = params, step*t.steps, 0, nil
-	copy(t.local, params)
-	return t.engine.Load(ctx, t.local)
+	if t.device == nil {
+		copy(t.local, params)
+		return t.engine.Load(ctx, t.local)
+	}
+	if err := t.engine.Load(ctx, params); err != nil { // it copies them
+		return err
+	}
+	return t.device.Begin(ctx, t.how)
 }
 
 // Batch takes one local step along the gradient of the batch's mean loss.
@@ -73,15 +85,11 @@ func (t *trainer) Payload(ctx context.Context) ([]byte, error) {
 	if t.taken == 0 {
 		return nil, method.ErrNothingTrained
 	}
-	if err := t.engine.Params(ctx, t.local); err != nil {
-		return nil, err
+	compress := t.compress
+	if t.device != nil {
+		compress = t.compressThere
 	}
-	decay := float32(t.params.ErrorDecay)
-	for i, p := range t.start {
-		t.error[i] = decay*t.error[i] + (p - t.local[i])
-	}
-	t.start = nil
-	g, err := t.codec.Compress(t.error)
+	g, err := compress(ctx, float32(t.params.ErrorDecay))
 	if err != nil {
 		return nil, err
 	}
@@ -89,17 +97,52 @@ func (t *trainer) Payload(ctx context.Context) ([]byte, error) {
 	return g.Bytes(), nil
 }
 
-// Stored subtracts from the error buffer what was sent, as decoded.
-func (t *trainer) Stored(context.Context) error {
-	if t.sent != nil {
-		t.codec.Subtract(t.error, t.sent)
-		t.sent = nil
+// compress does it on the host.
+func (t *trainer) compress(ctx context.Context, decay float32) (*codec.SparseGradient, error) {
+	if err := t.engine.Params(ctx, t.local); err != nil {
+		return nil, err
 	}
-	return nil
+	for i, p := range t.start {
+		t.error[i] = decay*t.error[i] + (p - t.local[i])
+	}
+	t.start = nil
+	return t.codec.Compress(t.error)
+}
+
+// compressThere has the device choose the values, and codes them.
+func (t *trainer) compressThere(ctx context.Context, decay float32) (_ *codec.SparseGradient, err error) {
+	if t.chosen, err = t.device.Compress(ctx, decay, 1); err != nil {
+		return nil, err
+	}
+	return t.codec.Code(t.chosen.Index, t.chosen.Value)
+}
+
+// Stored subtracts from the error buffer what was sent, as decoded.
+func (t *trainer) Stored(ctx context.Context) error {
+	sent := t.sent
+	if t.sent = nil; sent == nil {
+		return nil
+	}
+	if t.device == nil {
+		t.codec.Subtract(t.error, sent)
+		return nil
+	}
+	if err := t.codec.Sent(sent, t.chosen.Index, t.chosen.Value); err != nil {
+		return err
+	}
+	return t.device.Subtract(ctx, t.chosen.Value)
 }
 
 // Save returns the error buffer, the moments and the number of AdamW steps.
 func (t *trainer) Save(ctx context.Context) ([]method.Tensor, error) {
+	if t.device != nil {
+		if t.error == nil {
+			t.error = make([]float32, t.size)
+		}
+		if err := t.device.Buffer(ctx, t.error); err != nil {
+			return nil, err
+		}
+	}
 	m, err := t.engine.Moments(ctx)
 	if err != nil {
 		return nil, err
@@ -133,6 +176,13 @@ func (t *trainer) Load(ctx context.Context, tensors []method.Tensor) error {
 	if err := t.engine.Restore(ctx, m); err != nil {
 		return err
 	}
-	t.error, t.sent = v[errorName], nil
+	saved := v[errorName]
+	if t.device != nil {
+		if err := t.device.SetBuffer(ctx, saved); err != nil {
+			return err
+		}
+		saved = nil
+	}
+	t.error, t.sent = saved, nil
 	return nil
 }

@@ -100,7 +100,9 @@ func newDevice(m protocol.Model, o node.EngineOptions) (engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := device.Start(spec, m, device.Options{Precision: o.Precision, Log: o.Log, Rows: o.Rows, Cols: o.Cols, Train: o.Train})
+	e, err := device.Start(spec, m, device.Options{
+		Precision: o.Precision, Log: o.Log, Rows: o.Rows, Cols: o.Cols, Train: o.Train, Compress: o.Compress,
+	})
 	if err != nil {
 		return nil, err // and no interface of a nil pointer
 	}

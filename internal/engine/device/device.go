@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"templar/internal/engine"
 	"templar/internal/engine/process"
 	"templar/protocol"
 )
@@ -75,6 +76,7 @@ type Settings struct {
 	// The batches to come, whose programs are compiled at once; no Rows: not known.
 	Rows, Cols int
 	Train      bool
+	Compress   engine.Compression // no Chunks: none is to come
 }
 
 // Info is what a device is, as templar-xla reports it.
@@ -123,6 +125,7 @@ type Options struct {
 	// are compiled at the start, and not in the first window. No Rows: not known.
 	Rows, Cols int
 	Train      bool
+	Compress   engine.Compression // no Chunks: none is to come
 }
 
 // Start starts the engine of a model on a device.
@@ -132,7 +135,7 @@ func Start(s Spec, m protocol.Model, o Options) (*process.Client, error) {
 		return nil, err
 	}
 	settings.Precision, settings.Plain = o.Precision, o.Plain
-	settings.Rows, settings.Cols, settings.Train = o.Rows, o.Cols, o.Train
+	settings.Rows, settings.Cols, settings.Train, settings.Compress = o.Rows, o.Cols, o.Train, o.Compress
 	text, err := json.Marshal(settings)
 	if err != nil {
 		return nil, err

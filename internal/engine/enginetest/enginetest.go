@@ -28,6 +28,7 @@ func Run(t *testing.T, open New) {
 			t.Run("adamw", func(t *testing.T) { optimizes(t, open, m) })
 			t.Run("trial steps", func(t *testing.T) { trials(t, open, m) })
 			t.Run("state", func(t *testing.T) { state(t, open, m) })
+			t.Run("compression", func(t *testing.T) { compresses(t, open, m) })
 		})
 	}
 	t.Run("refusals", func(t *testing.T) { refusals(t, open) })

@@ -216,3 +216,13 @@ func (e *toy) Try(ctx context.Context, step engine.Step) (func(context.Context) 
 		return nil
 	}, nil
 }
+
+// So does one with the plain Compressor.
+func TestCompressing(t *testing.T) {
+	enginetest.Run(t, func(m protocol.Model, _ int) (engine.Engine, error) {
+		if err := m.Validate(); err != nil {
+			return nil, err
+		}
+		return enginetest.Compressing(&toy{model: m, layout: m.Layout()}), nil
+	})
+}

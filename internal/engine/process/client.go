@@ -61,6 +61,8 @@ type Client struct {
 	stands   int // the trial step that stands; 0: none
 	gradient []float32
 	moments  [2][]float32
+	chosen   engine.Chosen
+	kept     int // values that were chosen and not subtracted
 
 	mu struct {
 		sync.Mutex
@@ -355,6 +357,81 @@ func (e *Client) Try(ctx context.Context, step engine.Step) (undo func(context.C
 		}
 		return err
 	}, nil
+}
+
+// Compressor is the child's.
+func (e *Client) Compressor() engine.Compressor { return e }
+
+// Begin has the child's engine prepare.
+func (e *Client) Begin(ctx context.Context, c engine.Compression) error {
+	if err := c.Check(e.layout); err != nil {
+		return err
+	}
+	if _, err := e.call(ctx, request{Op: opBegin, Compression: c}, nil, nil); err != nil {
+		return err
+	}
+	n := 0
+	for _, kept := range c.Kept(e.layout) {
+		n += kept
+	}
+	if len(e.chosen.Index) != n {
+		e.chosen = engine.Chosen{Index: make([]uint16, n), Value: make([]float32, n)}
+	}
+	e.kept = 0
+	return nil
+}
+
+// Compress copies what the child's engine chooses.
+func (e *Client) Compress(ctx context.Context, decay, scale float32) (engine.Chosen, error) {
+	_, err := e.call(ctx, request{Op: opCompress, Decay: decay, Scale: scale}, nil, func(which, at int, window []float32) {
+		if which == values {
+			copy(e.chosen.Value[at:], window)
+			return
+		}
+		for i, v := range window {
+			e.chosen.Index[at+i] = uint16(v)
+		}
+	})
+	if err != nil {
+		return engine.Chosen{}, err
+	}
+	e.kept = len(e.chosen.Value)
+	return e.chosen, nil
+}
+
+// Subtract copies values to the child's engine.
+func (e *Client) Subtract(ctx context.Context, values []float32) error {
+	if err := e.ready(ctx); err != nil {
+		return err
+	}
+	if e.kept == 0 {
+		return engine.ErrNothingChosen
+	}
+	if len(values) != e.kept {
+		return fmt.Errorf("subtract: %d values at %d places", len(values), e.kept)
+	}
+	e.kept = 0
+	_, err := e.call(ctx, request{Op: opSubtract}, func(_, at int, window []float32) { copy(window, values[at:]) }, nil)
+	return err
+}
+
+// Buffer copies the buffer from the child's engine.
+func (e *Client) Buffer(ctx context.Context, dst []float32) error {
+	if len(dst) != e.layout.Size() {
+		return fmt.Errorf("read the buffer: %d places for %d", len(dst), e.layout.Size())
+	}
+	_, err := e.call(ctx, request{Op: opBuffer}, nil, func(_, at int, window []float32) { copy(dst[at:], window) })
+	return err
+}
+
+// SetBuffer copies a buffer to the child's engine.
+func (e *Client) SetBuffer(ctx context.Context, src []float32) error {
+	if len(src) != e.layout.Size() {
+		return fmt.Errorf("set the buffer: %d values for %d", len(src), e.layout.Size())
+	}
+	e.kept = 0
+	_, err := e.call(ctx, request{Op: opSetBuffer}, func(_, at int, window []float32) { copy(window, src[at:]) }, nil)
+	return err
 }
 
 // Usage is the child's, as of its last answer.

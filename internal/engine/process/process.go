@@ -23,7 +23,10 @@ type Source = func(at, n int) ([]float32, error)
 // Sink takes the n values of a vector from at on: it calls write with the memory for them.
 type Sink = func(at, n int, write func(dst []float32) error) error
 
-// Engine is what a child serves: engine.Engine, with vectors that cross tensor by tensor, or in
+// Take takes n values that Compress has chosen, from number at on: it calls read with the memory for them.
+type Take = func(at, n int, read func(index []uint16, value []float32) error) error
+
+// Engine is what a child serves: engine.Engine and engine.Compressor, with vectors that cross tensor by tensor, or in
 // other parts that are no larger than the largest tensor.
 type Engine interface {
 	LoadFrom(ctx context.Context, params Source) error
@@ -38,6 +41,12 @@ type Engine interface {
 	// RestoreFrom gets moments that engine.Moments.Check has passed.
 	RestoreFrom(ctx context.Context, steps uint64, first, second Source) error
 	TryFrom(ctx context.Context, deltas Source) (undo func(context.Context) error, err error)
+	Begin(ctx context.Context, c engine.Compression) error
+	CompressTo(ctx context.Context, decay, scale float32, take Take) error
+	// SubtractFrom gets as many values as CompressTo has chosen, in the same parts.
+	SubtractFrom(ctx context.Context, values Source) error
+	BufferTo(ctx context.Context, dst Sink) error
+	SetBufferFrom(ctx context.Context, src Source) error
 	Usage() engine.Usage
 	Close() error
 }
@@ -71,6 +80,11 @@ const (
 	opRestore
 	opTry
 	opUndo
+	opBegin
+	opCompress
+	opSubtract
+	opBuffer
+	opSetBuffer
 	opClose
 
 	// Answers to the child within an operation.
@@ -92,6 +106,9 @@ type request struct {
 	AdamW    engine.AdamW
 	Steps    uint64
 	Trial    int
+
+	Compression engine.Compression
+	Decay       float32
 }
 
 // kinds of the child's messages.
@@ -103,6 +120,12 @@ const (
 	have             // the window holds N values of vector Which from At on
 	note             // a line for the log
 	slow             // a line for the log, before what may take minutes
+)
+
+// What a part of what Compress chose holds, as reply.Which.
+const (
+	values = 0
+	places = 1
 )
 
 // reply is the child's message.
@@ -123,6 +146,7 @@ type reply struct {
 // known are the errors of the port that keep their identity.
 var known = map[string]error{
 	"not loaded": engine.ErrNotLoaded, "trial": engine.ErrTrial, "closed": engine.ErrClosed, "not finite": engine.ErrNotFinite,
+	"not begun": engine.ErrNotBegun, "nothing chosen": engine.ErrNothingChosen,
 	"cancelled": context.Canceled, "deadline": context.DeadlineExceeded,
 }
 

@@ -55,13 +55,73 @@ func open(m protocol.Model, settings []byte, notes process.Notes) (process.Engin
 	if err != nil {
 		return nil, "", err
 	}
-	return &served{Engine: e, fault: fault}, "test float32", nil
+	both := enginetest.Compressing(e)
+	return &served{Engine: both, Compressor: engine.CompressorOf(both), fault: fault}, "test float32", nil
 }
 
 // served is an engine whose vectors cross in parts, and that has faults.
 type served struct {
 	engine.Engine
-	fault string
+	engine.Compressor
+	fault  string
+	chosen []int // how many values were, by tensor
+}
+
+func (s *served) Begin(ctx context.Context, c engine.Compression) error {
+	if err := s.Compressor.Begin(ctx, c); err != nil {
+		return err
+	}
+	s.chosen = c.Kept(s.Layout())
+	return nil
+}
+
+// CompressTo gives what is chosen in parts of a tensor each.
+func (s *served) CompressTo(ctx context.Context, decay, scale float32, take process.Take) error {
+	chosen, err := s.Compress(ctx, decay, scale)
+	if err != nil {
+		return err
+	}
+	at := 0
+	for _, n := range s.chosen {
+		err := take(at, n, func(index []uint16, value []float32) error {
+			copy(index, chosen.Index[at:])
+			copy(value, chosen.Value[at:])
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		at += n
+	}
+	return nil
+}
+
+func (s *served) SubtractFrom(ctx context.Context, from process.Source) error {
+	var values []float32
+	for _, n := range s.chosen {
+		part, err := from(len(values), n)
+		if err != nil {
+			return err
+		}
+		values = append(values, part...)
+	}
+	return s.Subtract(ctx, values)
+}
+
+func (s *served) BufferTo(ctx context.Context, dst process.Sink) error {
+	v := make([]float32, s.Layout().Size())
+	if err := s.Buffer(ctx, v); err != nil {
+		return err
+	}
+	return s.write(v, dst)
+}
+
+func (s *served) SetBufferFrom(ctx context.Context, from process.Source) error {
+	v, err := s.read(from)
+	if err != nil {
+		return err
+	}
+	return s.SetBuffer(ctx, v)
 }
 
 func (s *served) read(from process.Source) ([]float32, error) {

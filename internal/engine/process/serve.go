@@ -43,6 +43,7 @@ func Serve(open Open) error {
 type server struct {
 	engine  Engine
 	window  []float32
+	index   []uint16 // places on their way
 	trials  map[int]func(context.Context) error
 	work    chan request // operations
 	answers chan request // of the parent to need and have
@@ -142,6 +143,16 @@ func (s *server) do(open Open, r request) (out reply) {
 			err = undo(ctx)
 			delete(s.trials, r.Trial)
 		}
+	case opBegin:
+		err = s.engine.Begin(ctx, r.Compression)
+	case opCompress:
+		err = s.engine.CompressTo(ctx, r.Decay, r.Scale, s.take)
+	case opSubtract:
+		err = s.engine.SubtractFrom(ctx, s.source(0))
+	case opBuffer:
+		err = s.engine.BufferTo(ctx, s.sink(0))
+	case opSetBuffer:
+		err = s.engine.SetBufferFrom(ctx, s.source(0))
 	case opClose:
 		if s.engine != nil {
 			err = s.engine.Close()
@@ -177,4 +188,21 @@ func (s *server) sink(which int) Sink {
 		<-s.answers
 		return nil
 	}
+}
+
+// take has the parent read values, and then their places, which a float32 holds exactly.
+func (s *server) take(at, n int, read func([]uint16, []float32) error) error {
+	if len(s.index) < n {
+		s.index = make([]uint16, n)
+	}
+	err := s.sink(values)(at, n, func(value []float32) error { return read(s.index[:n], value) })
+	if err != nil {
+		return err
+	}
+	return s.sink(places)(at, n, func(dst []float32) error {
+		for i, at := range s.index[:n] {
+			dst[i] = float32(at)
+		}
+		return nil
+	})
 }

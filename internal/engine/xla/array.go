@@ -29,15 +29,20 @@ func (d *Device) upload(values []float32, t protocol.Tensor) (array, error) {
 	for i, n := range t.Shape {
 		dims[i] = int64(n)
 	}
+	return d.put(values, program.Split(t, len(d.devices)), dims...)
+}
+
+// put uploads values: to each device its part of the first dimension, or all of them.
+func (d *Device) put(values []float32, split bool, dims ...int64) (array, error) {
 	part := len(values)
-	if program.Split(t, len(d.devices)) {
+	if split {
 		part /= len(d.devices)
 		dims[0] /= int64(len(d.devices))
 	}
 	var a array
 	for i, to := range d.devices {
 		at := 0
-		if part < len(values) {
+		if split {
 			at = i * part
 		}
 		b, err := pjrt.Upload(d.client, to, values[at:at+part], pjrt.F32, dims...)
@@ -51,10 +56,15 @@ func (d *Device) upload(values []float32, t protocol.Tensor) (array, error) {
 
 // read copies an array of tensor t to dst.
 func (d *Device) read(a array, dst []float32, t protocol.Tensor) error {
-	if !program.Split(t, len(d.devices)) {
+	return get(a, dst, program.Split(t, len(d.devices)))
+}
+
+// get copies an array, of which each device has a part of the first dimension, or all.
+func get[T pjrt.Element](a array, dst []T, split bool) error {
+	if !split {
 		return explain(pjrt.Read(a[0], dst))
 	}
-	part := len(dst) / len(d.devices)
+	part := len(dst) / len(a)
 	for i, b := range a {
 		if err := pjrt.Read(b, dst[i*part:(i+1)*part]); err != nil {
 			return explain(err)

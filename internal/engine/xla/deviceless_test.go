@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"templar/internal/engine"
 	"templar/internal/engine/xla/hlo"
 	"templar/internal/engine/xla/program"
 	"templar/internal/kernel/pjrt"
@@ -78,31 +79,94 @@ func TestDeviceless(t *testing.T) {
 	}
 }
 
-// checkProgram compiles a gradient and reads the result.
-func checkProgram(t *testing.T, p *pjrt.Plugin, g target, m protocol.Model, s program.Shape) {
+// collective reports whether devices exchange something.
+func collective(opcode string) bool {
+	return strings.HasPrefix(opcode, "all-") || strings.HasPrefix(opcode, "reduce-scatter") || strings.HasPrefix(opcode, "collective-")
+}
+
+// compileFor compiles a program, and lists its instructions.
+func compileFor(t *testing.T, p *pjrt.Plugin, g target, devices int, text string) (*pjrt.Compiled, time.Duration, []instruction) {
 	t.Helper()
 	description, err := os.ReadFile(filepath.Join("testdata", g.name+".txtpb"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := pjrt.CompileOptions{Partitions: s.Devices, Flags: flags("cuda", false)}
+	o := pjrt.CompileOptions{Partitions: devices, Flags: flags("cuda", false)}
 	// Autotuning measures on the device.
 	o.Flags["xla_gpu_autotune_level"], o.Flags["xla_gpu_enable_triton_gemm"] = "0", "false"
 	began := time.Now()
-	x, err := p.CompileFor(string(description), s.Devices, []byte(program.Gradient(m, s)), o)
+	x, err := p.CompileFor(string(description), devices, []byte(text), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer x.Close()
 	took := time.Since(began)
-	text, format, err := x.Optimized()
+	optimized, format, err := x.Optimized()
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := instructions(text, format)
+	list, err := instructions(optimized, format)
 	if err != nil || len(list) == 0 {
-		t.Fatalf("%d instructions in %d bytes of %q, %v", len(list), len(text), format, err)
+		t.Fatalf("%d instructions in %d bytes of %q, %v", len(list), len(optimized), format, err)
 	}
+	return x, took, list
+}
+
+// The codec's programs are compiled for the largest tensors: products are cuBLASLt's, devices exchange nothing, and the memory beside
+// the tensor is a few times its own.
+func TestDevicelessCodec(t *testing.T) {
+	if *deviceless == "" {
+		t.Skip("-deviceless is not given")
+	}
+	p, err := pjrt.Open(*deviceless)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []program.Chunked{
+		{Shape: []int{32000, 2048}, Chunk: engine.Chunking{Rows: 64, Cols: 64, Keep: 64}, Devices: 1},
+		{Shape: []int{32000, 2048}, Chunk: engine.Chunking{Rows: 64, Cols: 64, Keep: 32}, Cosine: true, Devices: 1},
+		{Shape: []int{2048}, Chunk: engine.Chunking{Rows: 1, Cols: 64, Keep: 32}, Cosine: true, Devices: 1},
+		{Shape: []int{14336, 4096}, Chunk: engine.Chunking{Rows: 64, Cols: 64, Keep: 64}, Devices: 8},
+		{Shape: []int{14336, 4096}, Chunk: engine.Chunking{Rows: 64, Cols: 64, Keep: 32}, Cosine: true, Devices: 8},
+	} {
+		for name, text := range map[string]string{"compress": program.Compress(c, !c.Cosine), "remove": program.Remove(c)} {
+			for _, g := range targets {
+				t.Run(fmt.Sprintf("%s %v on %d of %s, cosine %t", name, c.Shape, c.Devices, g.name, c.Cosine), func(t *testing.T) {
+					x, took, list := compileFor(t, p, g, c.Devices, text)
+					defer x.Close()
+					count := map[string]int{}
+					for _, i := range list {
+						if slices.Contains([]string{"custom-call", "sort", "scatter", "gather", "while", "dot"}, i.opcode) || collective(i.opcode) {
+							count[i.opcode+" "+i.target]++
+						}
+					}
+					memory, err := x.Memory()
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Logf("compiled in %.1f s; %v; %d MB of arguments, %d MB temporary", took.Seconds(), count, memory.Arguments>>20, memory.Temporary>>20)
+					for _, n := range slices.Sorted(maps.Keys(count)) {
+						if collective(n) || strings.HasPrefix(n, "dot") || strings.HasPrefix(n, "while") {
+							t.Errorf("%d times %s", count[n], n)
+						}
+					}
+					size := int64(4)
+					for _, n := range c.Shape {
+						size *= int64(n)
+					}
+					if own := size / int64(c.Devices); memory.Temporary > 6*own+64<<20 {
+						t.Errorf("%d bytes beside a tensor of %d", memory.Temporary, own)
+					}
+				})
+			}
+		}
+	}
+}
+
+// checkProgram compiles a gradient and reads the result.
+func checkProgram(t *testing.T, p *pjrt.Plugin, g target, m protocol.Model, s program.Shape) {
+	t.Helper()
+	x, took, list := compileFor(t, p, g, s.Devices, program.Gradient(m, s))
+	defer x.Close()
 	count := map[string]int{}
 	inPlace := 0
 	for _, i := range list {
@@ -112,7 +176,7 @@ func checkProgram(t *testing.T, p *pjrt.Plugin, g target, m protocol.Model, s pr
 			if strings.Contains(i.config, `"beta":1`) {
 				inPlace++
 			}
-		case strings.HasPrefix(i.opcode, "all-") || strings.HasPrefix(i.opcode, "reduce-scatter") || i.opcode == "dot":
+		case collective(i.opcode) || i.opcode == "dot":
 			count[i.opcode]++
 		}
 	}

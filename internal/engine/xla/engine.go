@@ -51,6 +51,8 @@ type Engine struct {
 	kept                         vector // the parameters before the trial step that stands
 	trial                        int    // counts trial steps; which undo is of the one that stands
 
+	compressed
+
 	tables map[int][2]array // cos and sin, by columns
 	plans  map[planKey]plan
 
@@ -464,6 +466,7 @@ func (e *Engine) Close() error {
 	for _, v := range []vector{e.params, e.grads, e.first, e.second} {
 		err = errors.Join(err, v.close())
 	}
+	err = errors.Join(err, e.closeCompressed())
 	for _, t := range e.tables {
 		err = errors.Join(err, vector{t[0], t[1]}.close())
 	}

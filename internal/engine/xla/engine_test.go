@@ -208,6 +208,47 @@ func TestCachedPrograms(t *testing.T) {
 	}
 }
 
+// A batch of fewer rows than one before is padded: nothing is compiled for it, and it has the same loss and
+// gradient as with a program of its own.
+func TestFewerRows(t *testing.T) {
+	device(t)
+	d, said := logged(t, "")
+	m := small()
+	m.Layers = 1
+	full := batch(m, 1, 4, 16)
+	var losses []engine.Loss
+	var grads [][]float32
+	for _, rows := range []int{4, 1} {
+		e, err := d.New(m, xla.Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		if err := e.Prepare(rows, full.Cols, true); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Load(t.Context(), model.Init(m, 1)); err != nil {
+			t.Fatal(err)
+		}
+		said.Reset()
+		l, err := e.Accumulate(t.Context(), full.Part(2, 1), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(said.String(), "gradient") {
+			t.Errorf("prepared for %d rows, for one more is done: %s", rows, said)
+		}
+		g, err := e.Gradient(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		losses, grads = append(losses, l), append(grads, g)
+	}
+	if losses[0].Tokens != losses[1].Tokens || math.Abs(losses[0].Sum-losses[1].Sum) > 1e-5*losses[1].Sum || apart(grads[0], grads[1]) > 1e-5 {
+		t.Errorf("losses %v, gradients %g apart", losses, apart(grads[0], grads[1]))
+	}
+}
+
 // logged opens a device that says what it does.
 func logged(t *testing.T, cache string) (*xla.Device, *strings.Builder) {
 	t.Helper()

@@ -25,10 +25,10 @@ type plan struct {
 // that fits: it costs a third more work, while parts of fewer rows only use the device less well. What the compiler
 // plans is known after compilation; an estimate leaves out the candidates that cannot fit.
 func (e *Engine) plan(k planKey) (plan, error) {
-	if p, ok := e.plans[k]; ok {
+	if p, ok := e.planned(k); ok {
 		return p, nil
 	}
-	budget := e.budget()
+	budget := e.budget(k.backward)
 	var planned error
 	for _, s := range e.candidates(k) {
 		last := s.Rows == len(e.d.devices) && (s.Recompute || !k.backward)
@@ -60,6 +60,18 @@ func (e *Engine) plan(k planKey) (plan, error) {
 		return e.plans[k], nil
 	}
 	return plan{}, planned
+}
+
+// planned is the plan of the fewest rows that a batch can be padded to. The last batch of a window has
+// fewer rows than others: to pad it costs less than to compile.
+func (e *Engine) planned(k planKey) (best plan, ok bool) {
+	rows := 0
+	for have, p := range e.plans {
+		if have.cols == k.cols && have.backward == k.backward && have.rows >= k.rows && (!ok || have.rows < rows) {
+			best, ok, rows = p, true, have.rows
+		}
+	}
+	return best, ok
 }
 
 // Prepare compiles what batches of a size will need: the gradient and local steps, or without train the loss and
@@ -112,7 +124,7 @@ func (e *Engine) candidates(k planKey) (out []program.Shape) {
 }
 
 // budget is the bytes that a program may take on a device beside the state; 0: not known.
-func (e *Engine) budget() int64 {
+func (e *Engine) budget(backward bool) int64 {
 	if e.set.Memory > 0 {
 		return e.set.Memory
 	}
@@ -120,15 +132,17 @@ func (e *Engine) budget() int64 {
 	if err != nil || m.Limit == 0 {
 		return 0
 	}
-	// A gradient and two moments come, where they are not there yet, and a trial step's copy.
+	// What comes where it is not there yet: of a miner, a gradient, two moments, and what it compresses with
+	// the parameters that it began from; of a validator, a trial step's copy.
+	vectors := []vector{e.params, e.grads, e.first, e.second, e.kept}
+	if backward {
+		vectors = []vector{e.params, e.grads, e.first, e.second, e.buffer, e.start}
+	}
 	var missing int64
-	for _, v := range []vector{e.params, e.grads, e.first, e.second} {
+	for _, v := range vectors {
 		if v == nil {
 			missing++
 		}
-	}
-	if e.kept == nil {
-		missing++
 	}
 	size := int64(e.layout.Size()) * 4 / int64(len(e.d.devices))
 	free := m.Limit - m.Used - missing*size

@@ -43,6 +43,11 @@ func Serve() error {
 				return nil, "", errors.Join(err, e.Close(), d.Close())
 			}
 		}
+		if len(s.Compress.Chunks) > 0 {
+			if err := e.PrepareCompression(s.Compress); err != nil {
+				return nil, "", errors.Join(err, e.Close(), d.Close())
+			}
+		}
 		return owner{e, d}, e.Kind(), nil
 	})
 }

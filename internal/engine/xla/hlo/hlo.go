@@ -18,6 +18,7 @@ const (
 	I32  = "i32"
 	I8   = "i8"
 	U8   = "ui8"
+	U16  = "ui16"
 	Bool = "i1"
 )
 
@@ -362,4 +363,38 @@ func (w *Writer) TopK(a Value, k int) (values, indices Value) {
 	name, out := w.results([]Value{{Kind: a.Kind, Shape: shape}, {Kind: I32, Shape: shape}})
 	w.line("%s:2 = chlo.top_k(%s, k = %d) : %s -> (%s)", name, a.Name, k, a.Type(), Types(out))
 	return out[0], out[1]
+}
+
+// Finite holds where an element is neither NaN nor infinite.
+func (w *Writer) Finite(a Value) Value {
+	return w.emit(Bool, a.Shape, "stablehlo.is_finite %s : (%s) -> %s", a.Name, a.Type(), Type(Bool, a.Shape))
+}
+
+// Ascending sorts integers along the last dimension.
+func (w *Writer) Ascending(a Value) Value {
+	element := Type(a.Kind, nil)
+	return w.emit(a.Kind, a.Shape, `"stablehlo.sort"(%s) <{dimension = %d : i64, is_stable = false}> ({
+    ^bb0(%%p: %s, %%q: %s):
+      %%s = stablehlo.compare LT, %%p, %%q, SIGNED : (%s, %s) -> tensor<i1>
+      stablehlo.return %%s : tensor<i1>
+    }) : (%s) -> %s`, a.Name, len(a.Shape)-1, element, element, element, element, a.Type(), a.Type())
+}
+
+// Pick takes from each row of a [N, M] the elements at the indices at [N, K].
+func (w *Writer) Pick(a, at Value) Value {
+	index := w.Reshape(at, at.Shape[0], at.Shape[1], 1)
+	return w.emit(a.Kind, at.Shape, `"stablehlo.gather"(%s, %s) <{dimension_numbers = #stablehlo.gather<collapsed_slice_dims = [1], operand_batching_dims = [0], start_indices_batching_dims = [0], start_index_map = [1], index_vector_dim = 2>, indices_are_sorted = false, slice_sizes = array<i64: 1, 1>}> : (%s, %s) -> %s`,
+		a.Name, index.Name, a.Type(), index.Type(), Type(a.Kind, at.Shape))
+}
+
+// Put is rows of m elements, zero but for values [N, K] at the indices at [N, K], of which a row has none twice.
+func (w *Writer) Put(m int, at, values Value) Value {
+	n := at.Shape[0]
+	zeros := w.Float(0, n, m)
+	index := w.Reshape(at, n, at.Shape[1], 1)
+	element := Type(values.Kind, nil)
+	return w.emit(values.Kind, zeros.Shape, `"stablehlo.scatter"(%s, %s, %s) <{indices_are_sorted = false, scatter_dimension_numbers = #stablehlo.scatter<inserted_window_dims = [1], input_batching_dims = [0], scatter_indices_batching_dims = [0], scatter_dims_to_operand_dims = [1], index_vector_dim = 2>, unique_indices = true}> ({
+    ^bb0(%%p: %s, %%q: %s):
+      stablehlo.return %%q : %s
+    }) : (%s, %s, %s) -> %s`, zeros.Name, index.Name, values.Name, element, element, element, zeros.Type(), index.Type(), values.Type(), zeros.Type())
 }

@@ -7,6 +7,9 @@
 //	Norm        the sum of squares of the gradient
 //	AdamW       a local step
 //	Subtract    a trial step
+//	Copy        a copy of a vector
+//	Compress    a tensor of a method's buffer moved, and the largest of its chunks
+//	Remove      what was sent of them, subtracted
 //
 // A vector in these (parameters, gradient, moments) is one array for each tensor of the layout,
 // in its order. With several devices, each holds its part of the rows of every batch and of every

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"templar/internal/engine"
 	"templar/internal/engine/xla/hlo"
 	"templar/internal/engine/xla/program"
 	"templar/protocol"
@@ -38,6 +39,13 @@ func TestGolden(t *testing.T) {
 		"norm":             program.Norm(l, 1),
 		"adamw":            program.AdamW(l, 1),
 		"subtract":         program.Subtract(l, 2),
+		"copy":             program.Copy(l, 1),
+		"compress_steps":   program.Compress(program.Chunked{Shape: []int{16, 24}, Chunk: engine.Chunking{Rows: 8, Cols: 4, Keep: 3}}, true),
+		"compress_cosine": program.Compress(program.Chunked{
+			Shape: []int{16, 24}, Chunk: engine.Chunking{Rows: 8, Cols: 4, Keep: 3}, Cosine: true, Devices: 2,
+		}, false),
+		"remove":        program.Remove(program.Chunked{Shape: []int{24}, Chunk: engine.Chunking{Rows: 1, Cols: 8, Keep: 2}}),
+		"remove_cosine": program.Remove(program.Chunked{Shape: []int{16, 24}, Chunk: engine.Chunking{Rows: 8, Cols: 4, Keep: 3}, Cosine: true}),
 	} {
 		path := filepath.Join("testdata", name+".mlir")
 		if *update {

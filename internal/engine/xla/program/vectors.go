@@ -14,6 +14,15 @@ func Zeros(l protocol.Layout, devices int) string {
 	return f.module("zeros")
 }
 
+// Copy is (vector) -> the same, in memory of its own.
+func Copy(l protocol.Layout, devices int) string {
+	f := &function{devices: devices}
+	for i, v := range f.vector("v", l, -1) {
+		f.result(v, Split(l[i], devices))
+	}
+	return f.module("copy")
+}
+
 // Norm is (vector) -> the sum of its squares, float64.
 func Norm(l protocol.Layout, devices int) string {
 	f := &function{devices: devices}
