@@ -22,6 +22,7 @@ import (
 	"templar/internal/workers"
 	"templar/method"
 	"templar/method/dctsign"
+	"templar/method/sparseloco"
 	"templar/protocol"
 )
 
@@ -48,9 +49,21 @@ type result struct {
 	Trial      float64 `json:"trial_s"` // taken and undone
 	LossOnly   float64 `json:"loss_only_s"`
 	PerMinute  float64 `json:"evaluations_per_min"` // a trial step and its losses on two batches
-	Payload    float64 `json:"payload_s"`           // of dctsign: read back, momentum, compression on the host
-	PayloadGB  float64 `json:"payload_gb_per_s"`
-	Error      string  `json:"error,omitempty"`
+	// What a miner does at the end of a window, by method, and the same with the host's codec.
+	Codec map[string]codec `json:"codec,omitempty"`
+	Error string           `json:"error,omitempty"`
+}
+
+// codec is a payload: the buffer moved and compressed, and what was sent subtracted from it. GB are those of the
+// buffer.
+type codec struct {
+	Payload     float64 `json:"payload_s"`
+	PayloadGB   float64 `json:"payload_gb_per_s"`
+	Stored      float64 `json:"stored_s"`
+	Bytes       int     `json:"bytes"`
+	HostPayload float64 `json:"host_payload_s"` // the vectors read back, and compressed by the codec in Go
+	HostGB      float64 `json:"host_gb_per_s"`
+	HostStored  float64 `json:"host_stored_s"`
 }
 
 func main() {
@@ -207,12 +220,27 @@ func (b *bench) validate(ctx context.Context, e engine.Engine, p *protocol.Param
 		return err
 	}
 	b.out.PerMinute = 60 / (b.out.Trial + 2*b.out.LossOnly)
-	return b.compress(ctx, e, p, batch)
+	b.out.Codec = map[string]codec{}
+	for name, factory := range map[string]method.Factory{dctsign.Name: dctsign.New, sparseloco.Name: sparseloco.New} {
+		if b.out.Codec[name], err = b.compress(ctx, e, name, p, factory, batch); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
 }
 
-// compress measures what a miner does at the end of a window: it reads the gradient back, moves the
-// momentum and compresses it. This is the host's work.
-func (b *bench) compress(ctx context.Context, e engine.Engine, p *protocol.Params, batch engine.Batch) error {
+// compress measures a method's payload with the engine's Compressor, and without it.
+func (b *bench) compress(ctx context.Context, e engine.Engine, name string, p *protocol.Params, factory method.Factory, batch engine.Batch) (c codec, err error) {
+	run := *p
+	if name == dctsign.Name {
+		run.Method = p.Method.With("momentum_warmup", 0) // or nothing is subtracted at first
+	} else {
+		loco, err := protocol.Preset(b.out.Model + "-loco")
+		if err != nil {
+			return c, err
+		}
+		run.Method = loco.Method
+	}
 	pool := workers.Pool{Workers: runtime.GOMAXPROCS(0), Each: func(n int, f func(int)) {
 		var wg sync.WaitGroup
 		for i := range n {
@@ -220,18 +248,42 @@ func (b *bench) compress(ctx context.Context, e engine.Engine, p *protocol.Param
 		}
 		wg.Wait()
 	}}
-	m, err := method.Factories{dctsign.Name: dctsign.New}.New(p, pool)
+	m, err := factory(&run, pool)
 	if err != nil {
-		return err
+		return c, err
 	}
-	t := m.NewTrainer(e)
-	if err := t.Begin(ctx, 0, model.Init(p.Model, 1)); err != nil {
-		return err
+	params := model.Init(p.Model, 1)
+	if engine.CompressorOf(e) != nil {
+		if c.Payload, c.Stored, c.Bytes, err = payload(ctx, m.NewTrainer(e), params, batch); err != nil {
+			return c, err
+		}
+		c.PayloadGB = 4e-9 * float64(b.out.Parameters) / c.Payload
 	}
-	if _, err := t.Batch(ctx, batch); err != nil {
-		return err
+	c.HostPayload, c.HostStored, _, err = payload(ctx, m.NewTrainer(struct{ engine.Engine }{e}), params, batch)
+	c.HostGB = 4e-9 * float64(b.out.Parameters) / c.HostPayload
+	return c, err
+}
+
+// payload trains two windows of a batch each, and measures the end of the second.
+func payload(ctx context.Context, t method.Trainer, params []float32, batch engine.Batch) (made, stored float64, size int, err error) {
+	for step := range uint64(2) {
+		if err := t.Begin(ctx, step, params); err != nil {
+			return 0, 0, 0, err
+		}
+		if _, err := t.Batch(ctx, batch); err != nil {
+			return 0, 0, 0, err
+		}
+		made, err = timed(func() error {
+			body, err := t.Payload(ctx)
+			size = len(body)
+			return err
+		})
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		if stored, err = timed(func() error { return t.Stored(ctx) }); err != nil {
+			return 0, 0, 0, err
+		}
 	}
-	b.out.Payload, err = timed(func() error { _, err := t.Payload(ctx); return err })
-	b.out.PayloadGB = 4e-9 * float64(b.out.Parameters) / b.out.Payload
-	return err
+	return made, stored, size, nil
 }
