@@ -100,6 +100,49 @@ func (c *Codec) Sent(g *Gradient, index []uint16, dst []float32) error {
 	return nil
 }
 
+// Chosen lists the values of g as Code takes them, but in any order within a chunk: zeros at other places follow
+// what was sent.
+func (c *Codec) Chosen(g *Gradient) (index []uint16, value []float32) {
+	s := c.places()
+	c.pool.Share(len(c.pieces), func(items iter.Seq[int]) {
+		r := c.reader(g)
+		for p := range items {
+			r.seek(p)
+			for i, n := range c.chunksOf(c.pieces[p]) {
+				t := &c.tensors[i]
+				r.next(t)
+				index, value := s.chunk(t, i, n)
+				fill(index, value, r.index, r.value)
+			}
+		}
+	})
+	return s.index, s.value
+}
+
+// places has room for what is chosen.
+func (c *Codec) places() chosen {
+	n := 0
+	for i := range c.tensors {
+		n += c.tensors[i].chunks() * c.tensors[i].keep
+	}
+	s, _ := c.chosen(make([]uint16, n), make([]float32, n))
+	return s
+}
+
+// fill writes what was sent of a chunk, and the lowest other places.
+func fill(index []uint16, value []float32, sent []uint16, of []float32) {
+	n := copy(index, sent)
+	copy(value, of)
+	for at, k := uint16(0), 0; n < len(index); at++ {
+		if k < len(sent) && sent[k] == at {
+			k++
+			continue
+		}
+		index[n] = at
+		n++
+	}
+}
+
 // spread writes the values that were sent to their places among those that were chosen.
 func spread(dst []float32, index, sent []uint16, value []float32) {
 	k := 0
@@ -123,6 +166,25 @@ func (c *Sparse) Code(index []uint16, value []float32) (*SparseGradient, error) 
 		return nil, err
 	}
 	return c.code(s.choose(c.grid.tensors))
+}
+
+// Chosen lists the values of g as Code takes them, but in any order within a chunk: zeros at other places follow
+// what was sent.
+func (c *Sparse) Chosen(g *SparseGradient) (index []uint16, value []float32) {
+	s := c.grid.places()
+	c.grid.pool.Share(len(c.grid.pieces), func(items iter.Seq[int]) {
+		r := newSparseReader(c.spec.Levels)
+		for p := range items {
+			r.piece(g.piece(p))
+			for i, n := range c.grid.chunksOf(c.grid.pieces[p]) {
+				t := &c.grid.tensors[i]
+				sent, of, _ := r.next(t.chunk.Size(), t.keep) // was checked by Read
+				index, value := s.chunk(t, i, n)
+				fill(index, value, sent, of)
+			}
+		}
+	})
+	return s.index, s.value
 }
 
 // Sent writes the values of g, which Code made of what was chosen at index, to dst: as decoded, and zero where

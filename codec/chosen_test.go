@@ -66,6 +66,7 @@ func TestCodeOfWhatWasChosen(t *testing.T) {
 		same(t, index[at:at+keep], sent[at:at+keep], ch)
 		at += keep
 	})
+	listed(t, c, index, sent, c.Chosen, got)
 	refusedChoices(t, index, value, func(i []uint16, v []float32) error { _, err := c.Code(i, v); return err })
 	if c.Sent(got, index, sent[1:]) == nil {
 		t.Error("sent to too few places")
@@ -102,7 +103,35 @@ func TestSparseCodeOfWhatWasChosen(t *testing.T) {
 			same(t, index[at:at+keep], sent[at:at+keep], ch)
 			at += keep
 		})
+		listed(t, c.grid, index, sent, c.Chosen, got)
 		refusedChoices(t, index, value, func(i []uint16, v []float32) error { _, err := c.Code(i, v); return err })
+	}
+}
+
+// listed compares the list of a gradient's values with what was sent at places.
+func listed[G any](t *testing.T, c *Codec, index []uint16, sent []float32, list func(G) ([]uint16, []float32), g G) {
+	t.Helper()
+	places, values := list(g)
+	at := 0
+	for i := range c.tensors {
+		for range c.tensors[i].chunks() {
+			seen := map[uint16]float32{}
+			for k := at; k < at+c.tensors[i].keep; k++ {
+				if _, twice := seen[places[k]]; twice || int(places[k]) >= c.tensors[i].chunk.Size() {
+					t.Fatalf("place %d is listed twice, or outside a chunk", places[k])
+				}
+				seen[places[k]] = values[k]
+			}
+			for k := at; k < at+c.tensors[i].keep; k++ {
+				if seen[index[k]] != sent[k] {
+					t.Fatalf("%g is listed at %d, want %g", seen[index[k]], index[k], sent[k])
+				}
+			}
+			at += c.tensors[i].keep
+		}
+	}
+	if at != len(places) || at != len(values) {
+		t.Fatalf("%d places and %d values are listed, want %d", len(places), len(values), at)
 	}
 }
 

@@ -26,8 +26,8 @@ type Method struct {
 	// Vectors is how many vectors of the parameters' size a Trainer and its engine hold, beside the
 	// parameters that it is given: what a miner's memory is planned with.
 	Vectors int
-	// Compression is how its trainers compress on an engine that has a Compressor, so that such an engine can
-	// prepare; no Chunks: they do not.
+	// Compression is how its trainers compress, and its trial steps are decoded, on an engine that has a
+	// Compressor, so that such an engine can prepare; no Chunks: they do not.
 	Compression engine.Compression
 
 	Reducer
@@ -100,9 +100,8 @@ type Applier interface {
 	AcceptsRate(step uint64, rate float32) bool
 	// Apply changes params in place. A nil Update changes nothing.
 	Apply(params []float32, u Update, rate float32)
-	// Trial is the step with which validators measure a single payload at a global step: the
-	// values to subtract from the parameters.
-	Trial(p Payload, step uint64) engine.Step
+	// Trial is the step with which validators measure a single payload at a global step.
+	Trial(p Payload, step uint64) engine.Trial
 }
 
 // Comparer measures the similarity of two nodes' work.

@@ -600,7 +600,7 @@ func (n *node) trials(ctx context.Context, params []float32, payloads []mailbox.
 			return err
 		}
 		for i := range trials(r.Params) {
-			undo, err := e.Try(ctx, r.Method.Trial(payloads[i%len(payloads)].Gradient.Payload, 0))
+			undo, err := r.Method.Trial(payloads[i%len(payloads)].Gradient.Payload, 0).Try(ctx, e)
 			if err != nil {
 				return err
 			}

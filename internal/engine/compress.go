@@ -24,6 +24,9 @@ type Compression struct {
 	Cosine bool       // the coefficients of each chunk's orthonormal DCT-II are kept, else its values
 	// Steps has what local steps took from the parameters added to the buffer, else the gradient.
 	Steps bool
+	// Signs has trial steps move each parameter of a chunk by the same size, against the sign of the decoded value: down where
+	// it is positive, up elsewhere. Those of a chunk of which nothing was sent stay. Else they move by the value.
+	Signs bool
 }
 
 // MaxChunk bounds the values of a chunk, whose places are 16 bits.
@@ -64,6 +67,43 @@ type Chosen struct {
 	Value []float32 // NaN, all of a chunk's, where one of the chunk is not finite
 }
 
+// Sent is the step along a payload as it was compressed.
+type Sent struct {
+	Compression Compression
+	// Chosen are the payload's values, and zeros at other places up to Keep of each chunk, in any order.
+	Chosen Chosen
+	Size   float32 // by which values, or signs, are multiplied
+}
+
+// Check says what is wrong with s for a layout.
+func (s Sent) Check(l protocol.Layout) error {
+	if err := s.Compression.Check(l); err != nil {
+		return err
+	}
+	n := 0
+	for _, kept := range s.Compression.Kept(l) {
+		n += kept
+	}
+	if len(s.Chosen.Index) != n || len(s.Chosen.Value) != n {
+		return fmt.Errorf("a step of %d places and %d values, want %d", len(s.Chosen.Index), len(s.Chosen.Value), n)
+	}
+	return nil
+}
+
+// Trial is a step to be tried.
+type Trial struct {
+	Deltas func() Step // as every engine takes it
+	Sent   func() Sent // as a Compressor takes it, nearly the same; nil: it cannot
+}
+
+// Try takes the step with an engine, by its Compressor if it has one.
+func (t Trial) Try(ctx context.Context, e Trials) (undo func(context.Context) error, err error) {
+	if c := CompressorOf(e); c != nil && t.Sent != nil {
+		return c.TrySent(ctx, t.Sent())
+	}
+	return e.Try(ctx, t.Deltas())
+}
+
 // Compressor is what an engine may have beside Engine: it holds the vector that a method compresses, such as a
 // momentum or what was not sent so far, and of which only the values that are kept leave the device. A method
 // whose engine has none does the same on the host, which is the reference: results need not have the
@@ -86,6 +126,8 @@ type Compressor interface {
 	Buffer(ctx context.Context, dst []float32) error
 	// SetBuffer replaces the buffer by a copy of src; what was compressed before is forgotten.
 	SetBuffer(ctx context.Context, src []float32) error
+	// TrySent is Try for a step that the engine decodes.
+	TrySent(ctx context.Context, s Sent) (undo func(context.Context) error, err error)
 }
 
 // CompressorOf returns the engine's Compressor, nil if it has none.

@@ -61,7 +61,7 @@ type Outcome struct {
 
 // Measure evaluates a step on the miner's own batches, on the common ones, and on those of
 // another miner.
-func (v *Evaluator) Measure(ctx context.Context, step Step, own, other []Batch) (o Outcome, err error) {
+func (v *Evaluator) Measure(ctx context.Context, step Trial, own, other []Batch) (o Outcome, err error) {
 	if v.before.Tokens == 0 {
 		if v.before, err = Losses(ctx, v.engine, v.common); err != nil {
 			return Outcome{}, err
@@ -71,7 +71,7 @@ func (v *Evaluator) Measure(ctx context.Context, step Step, own, other []Batch) 
 	if o.OwnBefore, err = eachLoss(ctx, v.engine, own); err != nil {
 		return Outcome{}, err
 	}
-	undo, err := v.engine.Try(ctx, step)
+	undo, err := step.Try(ctx, v.engine)
 	if err != nil {
 		return Outcome{}, err
 	}

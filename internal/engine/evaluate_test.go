@@ -11,12 +11,14 @@ import (
 )
 
 // down takes the same step from each parameter, times a factor of its own.
-func down(size float32, factors ...float32) engine.Step {
-	return func(dst []float32, at int) {
-		for i := range dst {
-			dst[i] = size * factors[(at+i)%len(factors)]
+func down(size float32, factors ...float32) engine.Trial {
+	return engine.Trial{Deltas: func() engine.Step {
+		return func(dst []float32, at int) {
+			for i := range dst {
+				dst[i] = size * factors[(at+i)%len(factors)]
+			}
 		}
-	}
+	}}
 }
 
 // bowl has the sum of squares for a loss; it counts calls.

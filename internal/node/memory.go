@@ -24,7 +24,7 @@ func engineOptions(c config.Options, r telemetry.Role, needs parts.Needs, run ru
 // batches says what a role's engine computes.
 func (o *EngineOptions) batches(r telemetry.Role, run run.Run) {
 	o.Rows, o.Cols, o.Train = run.Params.BatchSize, run.Params.SequenceLength, r == telemetry.Miner
-	if o.Train {
+	if r == telemetry.Miner || r == telemetry.Validator {
 		o.Compress = run.Method.Compression
 	}
 }

@@ -97,12 +97,14 @@ func (m *sgd) Apply(params []float32, u method.Update, rate float32) {
 	}
 }
 
-func (m *sgd) Trial(p method.Payload, step uint64) engine.Step {
-	return func(dst []float32, at int) {
-		for i := range dst {
-			dst[i] = m.Rate(step) * p.(*dense).values[at+i]
+func (m *sgd) Trial(p method.Payload, step uint64) engine.Trial {
+	return engine.Trial{Deltas: func() engine.Step {
+		return func(dst []float32, at int) {
+			for i := range dst {
+				dst[i] = m.Rate(step) * p.(*dense).values[at+i]
+			}
 		}
-	}
+	}}
 }
 
 // Sample leaves everything out: every payload has every index.

@@ -43,7 +43,7 @@ func of(layout protocol.Layout, p Params, scheme codec.Scheme, pool workers.Pool
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &signs{params: p, codec: c.Parallel(pool.Workers, pool.Each), how: engine.Compression{Cosine: true}}
+	s := &signs{params: p, codec: c.Parallel(pool.Workers, pool.Each), how: engine.Compression{Cosine: true, Signs: true}}
 	for _, t := range c.Cuts() {
 		s.how.Chunks = append(s.how.Chunks, engine.Chunking(t))
 	}
@@ -107,9 +107,15 @@ func (s *signs) Apply(params []float32, u method.Update, rate float32) {
 }
 
 // Trial is one signed step along a single payload, without weight decay.
-func (s *signs) Trial(p method.Payload, step uint64) engine.Step {
-	size := s.params.EvalLRFactor * s.params.RateAt(step)
-	return s.codec.Deltas(s.codec.Aggregate([]*codec.Gradient{p.(*codec.Gradient)}), float32(size))
+func (s *signs) Trial(p method.Payload, step uint64) engine.Trial {
+	g, size := p.(*codec.Gradient), float32(s.params.EvalLRFactor*s.params.RateAt(step))
+	return engine.Trial{
+		Deltas: func() engine.Step { return s.codec.Deltas(s.codec.Aggregate([]*codec.Gradient{g}), size) },
+		Sent: func() engine.Sent {
+			index, value := s.codec.Chosen(g)
+			return engine.Sent{Compression: s.how, Chosen: engine.Chosen{Index: index, Value: value}, Size: size}
+		},
+	}
 }
 
 // StepSize is the learning rate: an update moves each parameter by it.

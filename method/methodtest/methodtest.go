@@ -226,7 +226,7 @@ func (s Suite) hostilePayloads(t *testing.T) {
 		m.Apply(params, m.Reduce(append(slices.Clone(honest), p)), m.Rate(0))
 		finite(t, params)
 		delta := make([]float32, len(params))
-		m.Trial(p, 0)(delta, 0)
+		m.Trial(p, 0).Deltas()(delta, 0)
 		finite(t, delta)
 	}
 	if refused == 0 {
@@ -281,7 +281,8 @@ func (s Suite) nothing(t *testing.T) {
 // trial: any range of the deltas is the same, and an engine takes the step and undoes it.
 func (s Suite) trial(t *testing.T) {
 	m := s.method(t, workers.Pool{})
-	step := m.Trial(s.payloads(t, m, 1)[0], 4)
+	trial := m.Trial(s.payloads(t, m, 1)[0], 4)
+	step := trial.Deltas()
 	whole := make([]float32, s.Params.Model.Layout().Size())
 	step(whole, 0)
 	if !slices.ContainsFunc(whole, func(v float32) bool { return v != 0 }) {
@@ -308,6 +309,45 @@ func (s Suite) trial(t *testing.T) {
 	undo, err := e.Try(t.Context(), step)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := undo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Params(t.Context(), params); err != nil || !equalBits(params, s.theta()) {
+		t.Errorf("the parameters are not what they were: %v", err)
+	}
+	s.decodedTrial(t, trial, whole)
+}
+
+// decodedTrial: an engine that decodes the payload takes the same step, but where rounding decides a sign.
+func (s Suite) decodedTrial(t *testing.T, trial engine.Trial, deltas []float32) {
+	t.Helper()
+	if trial.Sent == nil {
+		return
+	}
+	e, err := s.onDevice().Engine(s.Params.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := e.Load(t.Context(), s.theta()); err != nil {
+		t.Fatal(err)
+	}
+	undo, err := trial.Try(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params, off := s.theta(), 0
+	if err := e.Params(t.Context(), params); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range s.theta() {
+		if math.Abs(float64(p-deltas[i]-params[i])) > 1e-6*(1+math.Abs(float64(deltas[i]))) {
+			off++
+		}
+	}
+	if 1000*off > len(params) {
+		t.Errorf("%d of %d parameters move differently", off, len(params))
 	}
 	if err := undo(t.Context()); err != nil {
 		t.Fatal(err)

@@ -93,8 +93,15 @@ func (l *loco) Apply(params []float32, u method.Update, rate float32) {
 }
 
 // Trial is the outer step of a single payload.
-func (l *loco) Trial(p method.Payload, step uint64) engine.Step {
-	return l.codec.Deltas(p.(*codec.SparseGradient), l.Rate(step))
+func (l *loco) Trial(p method.Payload, step uint64) engine.Trial {
+	g, rate := p.(*codec.SparseGradient), l.Rate(step)
+	return engine.Trial{
+		Deltas: func() engine.Step { return l.codec.Deltas(g, rate) },
+		Sent: func() engine.Sent {
+			index, value := l.codec.Chosen(g)
+			return engine.Sent{Compression: l.how, Chosen: engine.Chosen{Index: index, Value: value}, Size: rate}
+		},
+	}
 }
 
 // StepSize estimates by how much an update moves a parameter in the mean over all of them, those included that it leaves: by

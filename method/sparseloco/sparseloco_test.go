@@ -203,7 +203,7 @@ func TestErrorFeedback(t *testing.T) {
 	}
 	rest := errorOf(t, m)
 	decoded := make([]float32, len(rest))
-	n.m.Trial(p, 0)(decoded, 0) // outer_rate times the payload
+	n.m.Trial(p, 0).Deltas()(decoded, 0) // outer_rate times the payload
 	for i := range rest {
 		if d := float64(kept[i]-rest[i])*1.1 - float64(decoded[i]); math.Abs(d) > 1e-6*math.Abs(float64(decoded[i])) {
 			t.Fatalf("value %d: %v of %v is left, %v was sent", i, rest[i], kept[i], decoded[i]/1.1)

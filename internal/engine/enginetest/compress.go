@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -152,6 +153,38 @@ func (c *compressing) SetBuffer(ctx context.Context, src []float32) error {
 	return nil
 }
 
+func (c *compressing) TrySent(ctx context.Context, s engine.Sent) (func(context.Context) error, error) {
+	if err := s.Check(c.Layout()); err != nil {
+		return nil, err
+	}
+	deltas := decoded(c.Layout(), s)
+	return c.Try(ctx, func(dst []float32, at int) { copy(dst, deltas[at:]) })
+}
+
+// decoded is what a step takes from the parameters.
+func decoded(l protocol.Layout, s engine.Sent) []float32 {
+	out := make([]float32, l.Size())
+	subtract(l, s.Compression, out, s.Chosen.Index, s.Chosen.Value)
+	at := 0
+	chunks(l, s.Compression, func(k engine.Chunking, places []int) {
+		sent := slices.ContainsFunc(s.Chosen.Value[at:at+k.Keep], func(v float32) bool { return v != 0 })
+		at += k.Keep
+		for _, p := range places {
+			switch v := -out[p]; {
+			case !s.Compression.Signs:
+				out[p] = s.Size * v
+			case !sent:
+				out[p] = 0
+			case v > 0:
+				out[p] = s.Size
+			default:
+				out[p] = -s.Size
+			}
+		}
+	})
+	return out
+}
+
 // chunks calls f for every chunk with the offsets of its values in the flat memory.
 func chunks(l protocol.Layout, c engine.Compression, f func(k engine.Chunking, places []int)) {
 	for i, t := range l {
@@ -275,6 +308,7 @@ func compresses(t *testing.T, open New, m protocol.Model) {
 				f.compressOnce(t, c, how, want)
 			}
 			f.restored(t, c, how, want)
+			f.triesSent(t, c, how)
 		})
 	}
 }
@@ -411,6 +445,56 @@ func (f fixture) restored(t *testing.T, c engine.Compressor, how engine.Compress
 		if err := c.Begin(ctx, other); err == nil {
 			t.Errorf("%s: taken", name)
 		}
+	}
+}
+
+// triesSent takes steps of the values that a payload has, and undoes them.
+func (f fixture) triesSent(t *testing.T, c engine.Compressor, how engine.Compression) {
+	t.Helper()
+	f.load(t, f.params)
+	rng := rand.New(rand.NewPCG(7, 8))
+	s := engine.Sent{Compression: how, Size: 0.125}
+	for range 2 {
+		s.Compression.Signs, s.Chosen = !s.Compression.Signs, engine.Chosen{}
+		n := 0
+		chunks(f.Layout(), how, func(k engine.Chunking, places []int) {
+			n++
+			for i, at := range rng.Perm(len(places))[:k.Keep] {
+				v := float32(0) // every third chunk has none
+				if n%3 > 0 && i > 0 {
+					v = float32(rng.NormFloat64() / 8)
+				}
+				s.Chosen.Index, s.Chosen.Value = append(s.Chosen.Index, uint16(at)), append(s.Chosen.Value, v)
+			}
+		})
+		before := f.loss(t, f.batch)
+		undo, err := c.TrySent(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, off := decoded(f.Layout(), s), 0
+		for i, v := range f.now(t) {
+			switch d := f.params[i] - v; {
+			case want[i] == 0 && math.Float32bits(v) != math.Float32bits(f.params[i]):
+				t.Fatalf("parameter %d moved by %g though nothing was sent", i, d)
+			case math.Abs(float64(d-want[i])) > 1e-5:
+				off++
+			}
+		}
+		if off > len(want)/1000 { // the sign of what is nearly zero may be another
+			t.Errorf("signs %t: %d of %d parameters did not move as far as they should", s.Compression.Signs, off, len(want))
+		}
+		if f.loss(t, f.batch) == before {
+			t.Error("the step does not change the loss")
+		}
+		if err := undo(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		sameFloats(t, f.now(t), f.params)
+	}
+	s.Chosen.Value = s.Chosen.Value[1:]
+	if _, err := c.TrySent(t.Context(), s); err == nil {
+		t.Error("a step with too few values is taken")
 	}
 }
 

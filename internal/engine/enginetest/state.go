@@ -216,6 +216,15 @@ func (f fixture) calls() map[string]func(context.Context) error {
 			return c.Begin(ctx, how)
 		}
 		calls["Compress"] = func(ctx context.Context) error { _, err := c.Compress(ctx, 1, 1); return err }
+		calls["TrySent"] = func(ctx context.Context) error {
+			how := compression(f.Layout(), 8, 1)
+			n := 0
+			for _, kept := range how.Kept(f.Layout()) {
+				n += kept
+			}
+			_, err := c.TrySent(ctx, engine.Sent{Compression: how, Chosen: engine.Chosen{Index: make([]uint16, n), Value: make([]float32, n)}})
+			return err
+		}
 		calls["Buffer"] = func(ctx context.Context) error { return c.Buffer(ctx, make([]float32, len(f.params))) }
 		calls["SetBuffer"] = func(ctx context.Context) error { return c.SetBuffer(ctx, f.params) }
 	}
@@ -240,13 +249,13 @@ func order(t *testing.T, open New) {
 	}
 	t.Run("not loaded", func(t *testing.T) {
 		f := unloaded(t, open, m, 1, 2, 4)
-		check(t, f, engine.ErrNotLoaded, "Params", "Loss", "RowLosses", "Accumulate", "Step", "Try", "Begin of steps")
+		check(t, f, engine.ErrNotLoaded, "Params", "Loss", "RowLosses", "Accumulate", "Step", "Try", "Begin of steps", "TrySent")
 		check(t, f, nil, "Gradient", "ClearGradient", "Moments", "Restore", "Begin", "Compress", "Buffer", "SetBuffer")
 	})
 	t.Run("a trial step stands", func(t *testing.T) {
 		f := newFixture(t, open, m, 1, 2, 4)
 		undo := f.try(t, small)
-		check(t, f, engine.ErrTrial, "Load", "Accumulate", "ClearGradient", "Step", "Try", "Begin", "Begin of steps", "Compress")
+		check(t, f, engine.ErrTrial, "Load", "Accumulate", "ClearGradient", "Step", "Try", "TrySent", "Begin", "Begin of steps", "Compress")
 		check(t, f, nil, "Params", "Loss", "RowLosses", "Gradient", "Moments", "Buffer", "SetBuffer")
 		undo()
 		undo()

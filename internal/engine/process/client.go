@@ -342,8 +342,31 @@ func (e *Client) Restore(ctx context.Context, m engine.Moments) error {
 
 // Try takes a trial step in the child's engine.
 func (e *Client) Try(ctx context.Context, step engine.Step) (undo func(context.Context) error, err error) {
+	return e.try(ctx, request{Op: opTry}, func(_, at int, window []float32) { step(window, at) })
+}
+
+// TrySent has the child's engine decode a trial step.
+func (e *Client) TrySent(ctx context.Context, s engine.Sent) (undo func(context.Context) error, err error) {
+	if err := s.Check(e.layout); err != nil {
+		return nil, err
+	}
+	chosen := s.Chosen
+	s.Chosen = engine.Chosen{}
+	return e.try(ctx, request{Op: opTrySent, Sent: s}, func(which, at int, window []float32) {
+		if which == values {
+			copy(window, chosen.Value[at:])
+			return
+		}
+		for i := range window {
+			window[i] = float32(chosen.Index[at+i])
+		}
+	})
+}
+
+func (e *Client) try(ctx context.Context, r request, fill func(which, at int, window []float32)) (undo func(context.Context) error, err error) {
 	number := e.trials + 1
-	if _, err := e.call(ctx, request{Op: opTry, Trial: number}, func(_, at int, window []float32) { step(window, at) }, nil); err != nil {
+	r.Trial = number
+	if _, err := e.call(ctx, r, fill, nil); err != nil {
 		return nil, err
 	}
 	e.trials, e.stands = number, number

@@ -47,6 +47,8 @@ type Engine interface {
 	SubtractFrom(ctx context.Context, values Source) error
 	BufferTo(ctx context.Context, dst Sink) error
 	SetBufferFrom(ctx context.Context, src Source) error
+	// TrySentFrom gets a step without Chosen, and its values and places, as float32, in parts of a tensor.
+	TrySentFrom(ctx context.Context, s engine.Sent, values, places Source) (undo func(context.Context) error, err error)
 	Usage() engine.Usage
 	Close() error
 }
@@ -85,6 +87,7 @@ const (
 	opSubtract
 	opBuffer
 	opSetBuffer
+	opTrySent
 	opClose
 
 	// Answers to the child within an operation.
@@ -107,7 +110,8 @@ type request struct {
 	Steps    uint64
 	Trial    int
 
-	Compression engine.Compression
+	Compression engine.Compression // of opBegin
+	Sent        engine.Sent        // of opTrySent
 	Decay       float32
 }
 

@@ -108,6 +108,26 @@ func (s *served) SubtractFrom(ctx context.Context, from process.Source) error {
 	return s.Subtract(ctx, values)
 }
 
+func (s *served) TrySentFrom(ctx context.Context, step engine.Sent, values, places process.Source) (func(context.Context) error, error) {
+	at := 0
+	for _, n := range step.Compression.Kept(s.Layout()) {
+		v, err := values(at, n)
+		if err != nil {
+			return nil, err
+		}
+		step.Chosen.Value = append(step.Chosen.Value, v...)
+		p, err := places(at, n)
+		if err != nil {
+			return nil, err
+		}
+		for _, place := range p {
+			step.Chosen.Index = append(step.Chosen.Index, uint16(place))
+		}
+		at += n
+	}
+	return s.TrySent(ctx, step)
+}
+
 func (s *served) BufferTo(ctx context.Context, dst process.Sink) error {
 	v := make([]float32, s.Layout().Size())
 	if err := s.Buffer(ctx, v); err != nil {

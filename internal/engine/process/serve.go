@@ -153,6 +153,11 @@ func (s *server) do(open Open, r request) (out reply) {
 		err = s.engine.BufferTo(ctx, s.sink(0))
 	case opSetBuffer:
 		err = s.engine.SetBufferFrom(ctx, s.source(0))
+	case opTrySent:
+		var undo func(context.Context) error
+		if undo, err = s.engine.TrySentFrom(ctx, r.Sent, s.source(values), s.source(places)); err == nil {
+			s.trials[r.Trial] = undo
+		}
 	case opClose:
 		if s.engine != nil {
 			err = s.engine.Close()

@@ -29,11 +29,11 @@ func (d *Device) upload(values []float32, t protocol.Tensor) (array, error) {
 	for i, n := range t.Shape {
 		dims[i] = int64(n)
 	}
-	return d.put(values, program.Split(t, len(d.devices)), dims...)
+	return put(d, values, pjrt.F32, program.Split(t, len(d.devices)), dims...)
 }
 
 // put uploads values: to each device its part of the first dimension, or all of them.
-func (d *Device) put(values []float32, split bool, dims ...int64) (array, error) {
+func put[T pjrt.Element](d *Device, values []T, kind pjrt.Type, split bool, dims ...int64) (array, error) {
 	part := len(values)
 	if split {
 		part /= len(d.devices)
@@ -45,7 +45,7 @@ func (d *Device) put(values []float32, split bool, dims ...int64) (array, error)
 		if split {
 			at = i * part
 		}
-		b, err := pjrt.Upload(d.client, to, values[at:at+part], pjrt.F32, dims...)
+		b, err := pjrt.Upload(d.client, to, values[at:at+part], kind, dims...)
 		if err != nil {
 			return nil, errors.Join(explain(err), vector{a}.close())
 		}
@@ -75,15 +75,7 @@ func get[T pjrt.Element](a array, dst []T, split bool) error {
 
 // same uploads values to every device, whole.
 func same[T pjrt.Element](d *Device, values []T, kind pjrt.Type, dims ...int64) (array, error) {
-	var a array
-	for _, to := range d.devices {
-		b, err := pjrt.Upload(d.client, to, values, kind, dims...)
-		if err != nil {
-			return nil, errors.Join(explain(err), vector{a}.close())
-		}
-		a = append(a, b)
-	}
-	return a, nil
+	return put(d, values, kind, false, dims...)
 }
 
 // rows uploads a batch's tokens, to each device those of its rows.

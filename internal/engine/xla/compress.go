@@ -30,22 +30,28 @@ type compressed struct {
 
 // codec is what works on a tensor. Tensors of the same shape have the same programs.
 type codec struct {
-	compress, remove *pjrt.Program
-	bases            []array // arguments of both
-	apart            bool    // each device has its part of what is chosen
+	compress, remove *pjrt.Program // of miners
+	trial            *pjrt.Program // of validators
+	bases            []array       // arguments of all
+	apart            bool          // each device has its part of what is chosen
 }
 
 // Take takes n values that Compress has chosen, from number at on: it calls read with the memory for them.
 type Take = func(at, n int, read func(index []uint16, value []float32) error) error
 
 // codec compiles the programs of a tensor, and uploads their transforms.
-func (e *Engine) codec(shape []int, k engine.Chunking, how engine.Compression) (x codec, err error) {
+func (e *Engine) codec(shape []int, k engine.Chunking, how engine.Compression, train bool) (x codec, err error) {
 	c := program.Chunked{Shape: shape, Chunk: k, Cosine: how.Cosine, Devices: len(e.d.devices)}
 	x.apart = c.Apart()
-	if x.compress, err = e.d.program(fmt.Sprintf("compress %v", shape), program.Compress(c, how.Steps)); err != nil {
-		return x, err
+	if train {
+		if x.compress, err = e.d.program(fmt.Sprintf("compress %v", shape), program.Compress(c, how.Steps)); err != nil {
+			return x, err
+		}
+		x.remove, err = e.d.program(fmt.Sprintf("remove %v", shape), program.Remove(c))
+	} else {
+		x.trial, err = e.d.program(fmt.Sprintf("trial %v", shape), program.Trial(c, how.Signs))
 	}
-	if x.remove, err = e.d.program(fmt.Sprintf("remove %v", shape), program.Remove(c)); err != nil {
+	if err != nil {
 		return x, err
 	}
 	for _, side := range program.Sides(k, how.Cosine) {
@@ -70,7 +76,7 @@ func (e *Engine) Begin(ctx context.Context, c engine.Compression) error {
 	if err := e.ready(ctx, c.Steps, true); err != nil {
 		return err
 	}
-	codecs, err := e.compile(c)
+	codecs, err := e.compile(c, true)
 	if err != nil {
 		return err
 	}
@@ -96,22 +102,22 @@ func (e *Engine) copier() (*pjrt.Program, error) {
 	return e.d.program("copy", program.Copy(e.layout, len(e.d.devices)))
 }
 
-// PrepareCompression compiles what Begin and its Compress will need.
-func (e *Engine) PrepareCompression(c engine.Compression) error {
-	_, err := e.compile(c)
-	if err == nil && c.Steps {
+// PrepareCompression compiles what Begin and Compress will need, or without train TrySent.
+func (e *Engine) PrepareCompression(c engine.Compression, train bool) error {
+	_, err := e.compile(c, train)
+	if err == nil && train && c.Steps {
 		_, err = e.copier()
 	}
 	return err
 }
 
 // compile makes the codecs of all tensors.
-func (e *Engine) compile(c engine.Compression) (out []codec, err error) {
+func (e *Engine) compile(c engine.Compression, train bool) (out []codec, err error) {
 	if err := c.Check(e.layout); err != nil {
 		return nil, err
 	}
 	for i, t := range e.layout {
-		x, err := e.codec(t.Shape, c.Chunks[i], c)
+		x, err := e.codec(t.Shape, c.Chunks[i], c, train)
 		if err != nil {
 			return nil, err
 		}
@@ -253,7 +259,7 @@ func (e *Engine) SubtractFrom(ctx context.Context, values Source) error {
 func (e *Engine) subtract(i int, values []float32) error {
 	keep := e.how.Chunks[i].Keep
 	x := e.codecs[i]
-	v, err := e.d.put(values, x.apart, int64(len(values)/keep), int64(keep))
+	v, err := put(e.d, values, pjrt.F32, x.apart, int64(len(values)/keep), int64(keep))
 	if err != nil {
 		return err
 	}
@@ -307,6 +313,82 @@ func (e *Engine) SetBufferFrom(ctx context.Context, src Source) error {
 	}
 	e.buffer = v
 	return nil
+}
+
+// TrySent decodes a step on the device.
+func (e *Engine) TrySent(ctx context.Context, s engine.Sent) (undo func(context.Context) error, err error) {
+	if err := s.Check(e.layout); err != nil {
+		return nil, err
+	}
+	var scratch []float32
+	places := func(at, n int) ([]float32, error) {
+		scratch = scratch[:0]
+		for _, i := range s.Chosen.Index[at : at+n] {
+			scratch = append(scratch, float32(i))
+		}
+		return scratch, nil
+	}
+	return e.TrySentFrom(ctx, s, from(s.Chosen.Value), places)
+}
+
+// TrySentFrom takes a step whose values come tensor by tensor, and so do their places, as float32.
+func (e *Engine) TrySentFrom(ctx context.Context, s engine.Sent, values, places Source) (undo func(context.Context) error, err error) {
+	if err := e.ready(ctx, true, true); err != nil {
+		return nil, err
+	}
+	defer e.work(time.Now())
+	codecs, err := e.compile(s.Compression, false)
+	if err != nil {
+		return nil, err
+	}
+	size, err := same(e.d, []float32{s.Size}, pjrt.F32)
+	if err != nil {
+		return nil, err
+	}
+	defer vector{size}.close()
+	var moved vector
+	at := 0
+	for i, n := range s.Compression.Kept(e.layout) {
+		a, err := e.tried(i, codecs[i], size, int64(s.Compression.Chunks[i].Keep), at, n, values, places)
+		if err != nil {
+			return nil, errors.Join(err, moved.close())
+		}
+		moved = append(moved, a)
+		at += n
+	}
+	return e.stand(moved), nil
+}
+
+// tried is tensor i of the parameters after a step, of which n values are from number at on.
+func (e *Engine) tried(i int, x codec, size array, keep int64, at, n int, values, places Source) (array, error) {
+	value, err := values(at, n)
+	if err != nil {
+		return nil, err
+	}
+	v, err := put(e.d, value, pjrt.F32, x.apart, int64(n)/keep, keep)
+	if err != nil {
+		return nil, err
+	}
+	own := vector{v}
+	defer func() { own.close() }()
+	place, err := places(at, n)
+	if err != nil {
+		return nil, err
+	}
+	index := make([]uint16, n)
+	for k, p := range place {
+		index[k] = uint16(p)
+	}
+	p, err := put(e.d, index, pjrt.U16, x.apart, int64(n)/keep, keep)
+	if err != nil {
+		return nil, err
+	}
+	own = append(own, p)
+	out, err := e.d.run(x.trial, append([]array{e.params[i], p, v, size}, x.bases...)...)
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
 }
 
 // closeCompressed frees all of it.

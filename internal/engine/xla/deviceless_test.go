@@ -128,7 +128,7 @@ func TestDevicelessCodec(t *testing.T) {
 		{Shape: []int{14336, 4096}, Chunk: engine.Chunking{Rows: 64, Cols: 64, Keep: 64}, Devices: 8},
 		{Shape: []int{14336, 4096}, Chunk: engine.Chunking{Rows: 64, Cols: 64, Keep: 32}, Cosine: true, Devices: 8},
 	} {
-		for name, text := range map[string]string{"compress": program.Compress(c, !c.Cosine), "remove": program.Remove(c)} {
+		for name, text := range map[string]string{"compress": program.Compress(c, !c.Cosine), "remove": program.Remove(c), "trial": program.Trial(c, c.Cosine)} {
 			for _, g := range targets {
 				t.Run(fmt.Sprintf("%s %v on %d of %s, cosine %t", name, c.Shape, c.Devices, g.name, c.Cosine), func(t *testing.T) {
 					x, took, list := compileFor(t, p, g, c.Devices, text)

@@ -432,10 +432,15 @@ func (e *Engine) TryFrom(ctx context.Context, step Source) (undo func(context.Co
 	if err != nil {
 		return nil, err
 	}
-	e.kept, e.params = e.params, out
+	return e.stand(out), nil
+}
+
+// stand makes moved the parameters until the step is undone.
+func (e *Engine) stand(moved vector) (undo func(context.Context) error) {
+	e.kept, e.params = e.params, moved
 	e.trial++
 	number := e.trial
-	return func(context.Context) error { return e.undo(number) }, nil
+	return func(context.Context) error { return e.undo(number) }
 }
 
 // undo takes back the trial step of a number, if it stands.

@@ -44,7 +44,7 @@ func Serve() error {
 			}
 		}
 		if len(s.Compress.Chunks) > 0 {
-			if err := e.PrepareCompression(s.Compress); err != nil {
+			if err := e.PrepareCompression(s.Compress, s.Train); err != nil {
 				return nil, "", errors.Join(err, e.Close(), d.Close())
 			}
 		}

@@ -97,8 +97,12 @@ func (t *chunked) cut(x hlo.Value) hlo.Value {
 
 // join is the opposite of cut.
 func (t *chunked) join(x hlo.Value) hlo.Value {
+	return t.lay(t.transform(t.Reshape(x, t.chunks(), t.c.Chunk.Rows, t.c.Chunk.Cols), 0))
+}
+
+// lay makes the tensor of its chunks.
+func (t *chunked) lay(x hlo.Value) hlo.Value {
 	c := t.c.Chunk
-	x = t.transform(t.Reshape(x, t.chunks(), c.Rows, c.Cols), 0)
 	x = t.Transpose(t.Reshape(x, t.rows/c.Rows, t.cols/c.Cols, c.Rows, c.Cols), 0, 2, 1, 3)
 	return t.Reshape(x, t.c.Shape...)
 }
@@ -156,4 +160,25 @@ func Remove(c Chunked) string {
 	t.bases()
 	t.result(t.Sub(b, t.join(t.Put(t.size(), index, value))), t.split())
 	return t.module("remove")
+}
+
+// Trial is (params, index, value, size, bases...) -> the parameters less size times what the values at these places
+// stand for, or with signs less the size with the sign of that, where a chunk has a value that is not zero. Where that is
+// zero, the parameter keeps its bits.
+func Trial(c Chunked, signs bool) string {
+	t := newChunked(c)
+	p := t.tensor("params", -1)
+	index, value := t.chosen()
+	size := t.Broadcast(t.arg("size", hlo.F32, nil, false, -1), c.Shape)
+	t.bases()
+	x, zeros := t.join(t.Put(t.size(), index, value)), t.Float(0, c.Shape...)
+	delta := t.Mul(x, size)
+	if signs {
+		most := t.Highest(t.Unary("abs", value), 1)
+		sent := t.lay(t.Broadcast(most, []int{t.chunks(), c.Chunk.Rows, c.Chunk.Cols}, 0))
+		delta = t.Select(t.Compare("GT", x, zeros), size, t.Unary("negate", size))
+		delta = t.Select(t.Compare("GT", sent, zeros), delta, zeros)
+	}
+	t.result(t.Select(t.Compare("EQ", delta, zeros), p, t.Sub(p, delta)), t.split())
+	return t.module("trial")
 }

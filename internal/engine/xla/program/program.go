@@ -10,6 +10,7 @@
 //	Copy        a copy of a vector
 //	Compress    a tensor of a method's buffer moved, and the largest of its chunks
 //	Remove      what was sent of them, subtracted
+//	Trial       a tensor after the step along a payload
 //
 // A vector in these (parameters, gradient, moments) is one array for each tensor of the layout,
 // in its order. With several devices, each holds its part of the rows of every batch and of every

@@ -44,6 +44,10 @@ func TestGolden(t *testing.T) {
 		"compress_cosine": program.Compress(program.Chunked{
 			Shape: []int{16, 24}, Chunk: engine.Chunking{Rows: 8, Cols: 4, Keep: 3}, Cosine: true, Devices: 2,
 		}, false),
+		"trial": program.Trial(program.Chunked{Shape: []int{24}, Chunk: engine.Chunking{Rows: 1, Cols: 8, Keep: 2}}, false),
+		"trial_signs": program.Trial(program.Chunked{
+			Shape: []int{16, 24}, Chunk: engine.Chunking{Rows: 8, Cols: 4, Keep: 3}, Cosine: true,
+		}, true),
 		"remove":        program.Remove(program.Chunked{Shape: []int{24}, Chunk: engine.Chunking{Rows: 1, Cols: 8, Keep: 2}}),
 		"remove_cosine": program.Remove(program.Chunked{Shape: []int{16, 24}, Chunk: engine.Chunking{Rows: 8, Cols: 4, Keep: 3}, Cosine: true}),
 	} {
