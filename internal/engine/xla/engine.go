@@ -98,8 +98,9 @@ func (e *Engine) Kind() string {
 	return platform + " " + precision
 }
 
-// fusable reports whether cuDNN's kernels take heads of this width.
-func fusable(m protocol.Model) bool { return m.HeadDim()%8 == 0 && m.HeadDim() <= 128 }
+// fusable reports whether cuDNN's kernels may take heads of this width. Those of more than 128 need a Hopper
+// (H100, H200): elsewhere the program does not compile, and attention is computed by products.
+func fusable(m protocol.Model) bool { return m.HeadDim()%8 == 0 && m.HeadDim() <= 256 }
 
 // ready returns an error when a call cannot work: one that needs parameters, one that changes
 // what a trial step must not see change.

@@ -45,6 +45,11 @@ func (e *Engine) plan(k planKey) (plan, error) {
 			planned = err
 			continue
 		}
+		if err != nil && s.Fused {
+			e.fused = false
+			e.d.slow("attention is computed by products, slower and with more memory: the fused kernels do not compile for heads of %d here: %v", e.model.HeadDim(), err)
+			return e.plan(k)
+		}
 		if err != nil {
 			return plan{}, err
 		}
