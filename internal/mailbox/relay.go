@@ -35,7 +35,7 @@ type Relays struct {
 const (
 	readsAtOnce = 3  // parts: enough to fill a link while a request is on its way
 	relayShare  = 3  // of the time for publication, a relay has this part for its part, and all relays together the whole
-	slowShare   = 15 // of it, and slow is a relay that takes more than this part of it, and slowTimes as long as the fastest
+	slowShare   = 15 // of it, and slow is a relay that takes more than this part of it, and slowTimes as long as the median
 	slowTimes   = 3
 	shunned     = 20 // windows for which a relay is not asked that has failed, or is slow
 )
@@ -268,7 +268,7 @@ func (x *assembly) fromRelay(ctx context.Context, i int) (here bool, err error) 
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		now, a := x.Schedule.Clock.Now(), x.came[i]
-		a.took, a.after = now.Sub(asked), now.Sub(x.began)
+		a.came, a.took, a.after = true, now.Sub(asked), now.Sub(x.began)
 		x.came[i] = a
 	}
 	return err == nil, err
@@ -276,30 +276,37 @@ func (x *assembly) fromRelay(ctx context.Context, i int) (here bool, err error) 
 
 // arrival is of a part from its relay.
 type arrival struct {
-	awaited     bool          // the relay did not have it at first
-	took, after time.Duration // since the relay was asked, and since the Aggregate was seen; 0: it did not come
+	awaited     bool // the relay did not have it at first
+	came        bool
+	took, after time.Duration // since the relay was asked, and since the Aggregate was seen
 }
 
 // strikeSlow notes the relays that were slow: parts that come just before the patience ends would cost every window as much as none, and
-// are no failure. One that was awaited is compared with the first part that came, another with that which came fastest; when all relays together took
-// most of their time, with nothing.
+// are no failure. One that was awaited is compared by when its part came, another by how long it took, with the median of all; when all relays
+// together took most of their time, with nothing.
 func (x *assembly) strikeSlow(all time.Duration) {
 	publication := relayShare * x.patience
-	first, fastest := publication, publication
+	var took, after []time.Duration
 	for _, a := range x.came {
-		if a.after > 0 || a.took > 0 || !a.awaited {
-			first, fastest = min(first, a.after), min(fastest, a.took)
+		if a.came {
+			took, after = append(took, a.took), append(after, a.after)
 		}
 	}
 	for i, a := range x.came {
-		d, other := a.took, fastest
+		d, others := a.took, took
 		if a.awaited {
-			d, other = a.after, first
+			d, others = a.after, after
 		}
-		if d > publication/slowShare && (d > slowTimes*other || all > publication*2/3) {
+		if a.came && d > publication/slowShare && (d > slowTimes*median(others) || all > publication*2/3) {
 			x.struck[x.list.Of[i].Hotkey] = fmt.Sprintf("its part came after %v", d)
 		}
 	}
+}
+
+// median is the lower one.
+func median(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[(len(d)-1)/2]
 }
 
 // fromAggregator reads a part from the aggregator bucket; ok is false when the list of parts is at fault, or the bucket.
