@@ -53,7 +53,7 @@ Settings come from the configuration file (JSON or YAML), then from the environm
 (R2_*, WALLET_NAME, WALLET_HOTKEY, NETWORK, NETUID, INFLUXDB_*, LOKI_URL, WANDB_*,
 OTEL_EXPORTER_OTLP_*, TEMPLAR_*), then from flags; the last one counts. Ctrl-C stops cleanly, a second one at once; the same
 command continues where it stopped.`,
-		Example: fmt.Sprintf(`  templar localnet prepare              # writes configurations to start from
+		Example: fmt.Sprintf(`  templar init %[1]s --run run.json     # writes a configuration, and says what is missing
   templar %[1]s --config %[1]s.yaml
   templar %[1]s --config %[1]s.yaml --wallet.name alice --wallet.hotkey default --debug`, role),
 		Args: morePeers,
@@ -77,7 +77,7 @@ command continues where it stopped.`,
 		}
 		if err := n.Validate(role, a.Backends.Build()); err != nil {
 			if *file == "" {
-				err = fmt.Errorf("%w\nno --config was given: \"templar localnet prepare\" writes examples", err)
+				err = fmt.Errorf("%w\nno --config was given: \"templar init %s\" writes one", err, role)
 			}
 			return usageError{err}
 		}
