@@ -18,7 +18,10 @@ type compose struct {
 }
 
 type service struct {
-	Image       string            `yaml:"image"`
+	Image string `yaml:"image"`
+	Build *struct {
+		Args map[string]string `yaml:"args"`
+	} `yaml:"build"`
 	Profiles    []string          `yaml:"profiles"`
 	Command     []string          `yaml:"command"`
 	Environment map[string]string `yaml:"environment"`
@@ -106,6 +109,9 @@ func TestComposeIsHardened(t *testing.T) {
 		}
 		if _, version, _ := strings.Cut(expand(s.Image), ":"); version == "" || version == "latest" && !strings.HasPrefix(s.Image, "templar:") {
 			t.Errorf("%s has the image %q without a version", name, s.Image)
+		}
+		if _, tag, _ := strings.Cut(s.Image, ":${"); s.Build != nil && s.Build.Args["VERSION"] != "${"+strings.Replace(tag, ":-latest", ":-", 1) {
+			t.Errorf("%s: the image %s is built as version %q", name, s.Image, s.Build.Args["VERSION"])
 		}
 		for _, p := range s.Ports {
 			if !strings.HasPrefix(p, "127.0.0.1:") {
