@@ -97,6 +97,7 @@ func (t *trainer) compress(ctx context.Context, decay, rate float32) (*codec.Gra
 
 // compressThere has the device choose the coefficients, and codes them.
 func (t *trainer) compressThere(ctx context.Context, decay, rate float32) (_ *codec.Gradient, err error) {
+	t.momentum = nil // what a save has read: the next is some time away
 	if t.chosen, err = t.device.Compress(ctx, decay, rate); err != nil {
 		return nil, err
 	}

@@ -111,6 +111,7 @@ func (t *trainer) compress(ctx context.Context, decay float32) (*codec.SparseGra
 
 // compressThere has the device choose the values, and codes them.
 func (t *trainer) compressThere(ctx context.Context, decay float32) (_ *codec.SparseGradient, err error) {
+	t.error = nil // what a save has read: the next is some time away
 	if t.chosen, err = t.device.Compress(ctx, decay, 1); err != nil {
 		return nil, err
 	}
