@@ -40,8 +40,8 @@ const DefaultMaxBody = 5 << 30
 // DefaultMaxRequests that run at once: a megabyte of buffers each, at most.
 const DefaultMaxRequests = 1024
 
-// DefaultMaxReads is 2000 for each core. A request takes one some 0.1 ms.
-func DefaultMaxReads() int { return 2000 * workers.Cores() }
+// DefaultMaxReads is 1000 for each core. A request takes one some 0.1 ms.
+func DefaultMaxReads() int { return 1000 * workers.Cores() }
 
 // DefaultMaxConnections that are open at once.
 const DefaultMaxConnections = 4096
