@@ -44,7 +44,7 @@ func TestAlarmsAreDocumented(t *testing.T) {
 // messages are the literal first arguments of Warn and Error calls in what nodes run.
 func messages(t *testing.T) (all []string) {
 	t.Helper()
-	for _, dir := range []string{"aggregator", "attest", "bulletin", "checkpoint", "directory", "evaluator", "mailbox", "miner", "node", "replica", "resume", "role", "telemetry", "telemetry/log", "telemetry/push", "validator"} {
+	for _, dir := range []string{"aggregator", "attest", "bulletin", "chain/cometbft", "checkpoint", "directory", "evaluator", "mailbox", "miner", "node", "replica", "resume", "role", "telemetry", "telemetry/log", "telemetry/push", "validator"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", "internal", dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", dir, len(files), err)
