@@ -27,7 +27,7 @@ func (s Suite) onDevice() Suite {
 }
 
 // Device compares trainers on engines that have a Compressor with trainers on such engines that do not show it, so that
-// the host compresses: states and payloads are nearly the same.
+// the host compresses: states and payloads are nearly the same, and so is a trial step that the engine decodes.
 func (s Suite) Device(t *testing.T) {
 	m := s.method(t, workers.Pool{})
 	e, err := s.Engine(s.Params.Model)
@@ -64,6 +64,11 @@ func (s Suite) Device(t *testing.T) {
 			likeStates(t, saved(t, device), saved(t, host))
 		}
 	}
+	p, v := m.Read(s.train(t, host, windows, 1, true))
+	if !v.OK() {
+		t.Fatal(v)
+	}
+	s.decodedTrial(t, e, m.Trial(p, windows))
 	t.Logf("%d of %d payloads have the host's values", equal, windows)
 	if equal == 0 {
 		t.Error("no payload is the host's: what is left of one was not compared")

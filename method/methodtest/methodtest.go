@@ -316,20 +316,22 @@ func (s Suite) trial(t *testing.T) {
 	if err := e.Params(t.Context(), params); err != nil || !equalBits(params, s.theta()) {
 		t.Errorf("the parameters are not what they were: %v", err)
 	}
-	s.decodedTrial(t, trial, whole)
+	device, err := s.onDevice().Engine(s.Params.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	s.decodedTrial(t, device, trial)
 }
 
 // decodedTrial: an engine that decodes the payload takes the same step, but where rounding decides a sign.
-func (s Suite) decodedTrial(t *testing.T, trial engine.Trial, deltas []float32) {
+func (s Suite) decodedTrial(t *testing.T, e engine.Engine, trial engine.Trial) {
 	t.Helper()
 	if trial.Sent == nil {
 		return
 	}
-	e, err := s.onDevice().Engine(s.Params.Model)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
+	deltas := make([]float32, len(s.theta()))
+	trial.Deltas()(deltas, 0)
 	if err := e.Load(t.Context(), s.theta()); err != nil {
 		t.Fatal(err)
 	}
