@@ -24,7 +24,7 @@ var one = sync.OnceValues(func() (*xla.Device, error) {
 	return xla.Open(xla.Options{Plugin: os.Getenv(variable), Quick: true, Visible: -1})
 })
 
-func device(t *testing.T) *xla.Device {
+func device(t testing.TB) *xla.Device {
 	t.Helper()
 	if os.Getenv(variable) == "" {
 		t.Skipf("%s is not set: `testkit/pjrt/install DIR` prints the path of a CPU plug-in", variable)
