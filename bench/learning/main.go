@@ -30,8 +30,8 @@ var studies = []struct {
 	name  string
 	seeds int
 }{
-	{"tune", 1}, {"main", 5}, {"preset", 3}, {"widths", 2}, {"miners", 1}, {"cheaters-dctsign", 1}, {"cheaters-sparseloco", 1},
-	{"copies-dctsign", 1}, {"copies-sparseloco", 1}, {"excluded-dctsign", 1}, {"excluded-sparseloco", 1},
+	{"tune", 1}, {"main", 5}, {"preset", 3}, {"widths", 5}, {"miners", 1}, {"cheaters-dctsign", 3}, {"cheaters-sparseloco", 3},
+	{"copies-dctsign", 1}, {"copies-sparseloco", 1}, {"excluded-dctsign", 3}, {"excluded-sparseloco", 3},
 }
 
 type options struct {
