@@ -158,12 +158,23 @@ func completeFlags(root *cobra.Command, b *node.Backends) {
 //go:embed completion.bash
 var bashAlone string
 
+// loadCompletion loads the completions in a running shell.
+var loadCompletion = map[string]string{
+	"bash":       "source <(templar completion bash)",
+	"zsh":        "source <(templar completion zsh)",
+	"fish":       "templar completion fish | source",
+	"powershell": "templar completion powershell | Out-String | Invoke-Expression",
+}
+
 // addCompletion adds the commands that print the scripts for shells.
 func addCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	bash, _, err := root.Find([]string{"completion", "bash"})
 	if err != nil {
 		panic(err) // the library has no such command any more
+	}
+	for _, c := range bash.Parent().Commands() {
+		c.Example = "  " + loadCompletion[c.Name()]
 	}
 	bash.Long = strings.ReplaceAll(bash.Long, bashPackage, "")
 	script := bash.RunE
