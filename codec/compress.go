@@ -44,16 +44,20 @@ func (c *Codec) Compress(m []float32) (*Gradient, error) {
 	if len(m) != c.parameters() {
 		return nil, fmt.Errorf("compress: %d values, want %d", len(m), c.parameters())
 	}
-	return c.code(func(l *tile, i, n int) (index []uint16, value []float32, ok bool) {
+	return c.code(func(l *tile, i, n int) ([]uint16, []float32, bool) {
 		t := &c.tensors[i]
-		x := l.forward(m, t, n)
-		index, ok = kernel.TopK(l.index[:0], x, t.keep, l.keys, l.found)
-		value = l.value[:0]
-		for _, at := range index {
-			value = append(value, x[at])
-		}
-		return index, value, ok
+		return l.top(l.forward(m, t, n), t.keep)
 	})
+}
+
+// top is the keep values of x of largest magnitude, and where they are, ascending; ok is false when one is not finite or too large.
+func (l *tile) top(x []float32, keep int) (index []uint16, value []float32, ok bool) {
+	index, ok = kernel.TopK(l.index[:0], x, keep, l.keys, l.found)
+	value = l.value[:0]
+	for _, at := range index {
+		value = append(value, x[at])
+	}
+	return index, value, ok
 }
 
 // choose returns what is sent of chunk n of tensor i: finite values that are not zero, at indices that ascend.

@@ -141,15 +141,9 @@ func (c *Sparse) Compress(m []float32) (*SparseGradient, error) {
 	if len(m) != g.parameters() {
 		return nil, fmt.Errorf("compress: %d values, want %d", len(m), g.parameters())
 	}
-	return c.code(func(l *tile, i, n int) (index []uint16, value []float32, ok bool) {
+	return c.code(func(l *tile, i, n int) ([]uint16, []float32, bool) {
 		t := &g.tensors[i]
-		x := l.rows(t, m, n)
-		index, ok = kernel.TopK(l.index[:0], x, t.keep, l.keys, l.found)
-		value = l.value[:0]
-		for _, at := range index {
-			value = append(value, x[at])
-		}
-		return index, value, ok
+		return l.top(l.rows(t, m, n), t.keep)
 	})
 }
 
