@@ -18,24 +18,18 @@ const (
 type trainer struct {
 	*signs
 	engine engine.Engine
-	device engine.Compressor // has the momentum, and compresses it; nil: the host does
 
-	momentum  []float32 // with a device: what Save read
-	iteration uint64    // payloads made so far
+	momentum  *method.Buffer
+	iteration uint64 // payloads made so far
 
 	// Of the window.
-	step   uint64
-	loss   engine.Loss
-	chosen engine.Chosen   // by the device
-	sent   *codec.Gradient // nil: none, or not to be subtracted
+	step uint64
+	loss engine.Loss
+	sent *codec.Gradient // nil: none, or not to be subtracted
 }
 
 func newTrainer(s *signs, e engine.Engine) *trainer {
-	t := &trainer{signs: s, engine: e, device: engine.CompressorOf(e)}
-	if t.device == nil {
-		t.momentum = make([]float32, s.codec.Layout().Size())
-	}
-	return t
+	return &trainer{signs: s, engine: e, momentum: method.NewBuffer(e, s.codec.Layout().Size())}
 }
 
 // Begin clears the engine's gradient.
@@ -44,8 +38,8 @@ func (t *trainer) Begin(ctx context.Context, step uint64, params []float32) erro
 	if err := t.engine.Load(ctx, params); err != nil {
 		return err
 	}
-	if t.device != nil {
-		if err := t.device.Begin(ctx, t.how); err != nil {
+	if d := t.momentum.Device; d != nil {
+		if err := d.Begin(ctx, t.how); err != nil {
 			return err
 		}
 	}
@@ -69,7 +63,7 @@ func (t *trainer) Payload(ctx context.Context) ([]byte, error) {
 	}
 	decay, rate := float32(t.params.MomentumDecay), float32(t.params.RateAt(t.step)/float64(t.loss.Tokens))
 	compress := t.compress
-	if t.device != nil {
+	if t.momentum.Device != nil {
 		compress = t.compressThere
 	}
 	body, err := compress(ctx, decay, rate)
@@ -89,19 +83,20 @@ func (t *trainer) compress(ctx context.Context, decay, rate float32) (*codec.Gra
 	if err != nil {
 		return nil, err
 	}
+	m := t.momentum.Values
 	for i, g := range gradient {
-		t.momentum[i] = decay*t.momentum[i] + rate*g
+		m[i] = decay*m[i] + rate*g
 	}
-	return t.codec.Compress(t.momentum)
+	return t.codec.Compress(m)
 }
 
 // compressThere has the device choose the coefficients, and codes them.
-func (t *trainer) compressThere(ctx context.Context, decay, rate float32) (_ *codec.Gradient, err error) {
-	t.momentum = nil // what a save has read: the next is some time away
-	if t.chosen, err = t.device.Compress(ctx, decay, rate); err != nil {
+func (t *trainer) compressThere(ctx context.Context, decay, rate float32) (*codec.Gradient, error) {
+	c, err := t.momentum.Compress(ctx, decay, rate)
+	if err != nil {
 		return nil, err
 	}
-	return t.codec.Code(t.chosen.Index, t.chosen.Value)
+	return t.codec.Code(c.Index, c.Value)
 }
 
 // Stored subtracts from the momentum what was sent, as decoded (error feedback; Wang et al. 2023,
@@ -111,27 +106,20 @@ func (t *trainer) Stored(ctx context.Context) error {
 	if t.sent = nil; sent == nil {
 		return nil
 	}
-	if t.device == nil {
-		t.codec.Subtract(t.momentum, sent)
+	if t.momentum.Device == nil {
+		t.codec.Subtract(t.momentum.Values, sent)
 		return nil
 	}
-	if err := t.codec.Sent(sent, t.chosen.Index, t.chosen.Value); err != nil {
-		return err
-	}
-	return t.device.Subtract(ctx, t.chosen.Value)
+	return t.momentum.Subtract(ctx, func(index []uint16, dst []float32) error { return t.codec.Sent(sent, index, dst) })
 }
 
 // Save returns the momentum and the number of iterations.
 func (t *trainer) Save(ctx context.Context) ([]method.Tensor, error) {
-	if t.device != nil {
-		if t.momentum == nil {
-			t.momentum = make([]float32, t.codec.Layout().Size())
-		}
-		if err := t.device.Buffer(ctx, t.momentum); err != nil {
-			return nil, err
-		}
+	m, err := t.momentum.Save(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return []method.Tensor{{Name: momentumName, Values: t.momentum}, {Name: iterationName, Scalar: t.iteration}}, nil
+	return []method.Tensor{{Name: momentumName, Values: m}, {Name: iterationName, Scalar: t.iteration}}, nil
 }
 
 // Load replaces the momentum and the number of iterations.
@@ -140,13 +128,6 @@ func (t *trainer) Load(ctx context.Context, tensors []method.Tensor) error {
 	if err != nil {
 		return err
 	}
-	momentum := v[momentumName]
-	if t.device != nil {
-		if err := t.device.SetBuffer(ctx, momentum); err != nil {
-			return err
-		}
-		momentum = nil
-	}
-	t.momentum, t.iteration, t.sent = momentum, s[iterationName], nil
-	return nil
+	t.iteration, t.sent = s[iterationName], nil
+	return t.momentum.Load(ctx, v[momentumName])
 }

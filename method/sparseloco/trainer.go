@@ -21,23 +21,21 @@ const (
 type trainer struct {
 	*loco
 	engine engine.Engine
-	device engine.Compressor // has the error buffer, and compresses it; nil: the host does
 
-	error []float32 // with a device: what Save read
+	error *method.Buffer
 	local []float32 // lent to the engine, which moves it; with a device there is none
 
 	// Of the window.
-	start  []float32 // lent by the miner
-	step   uint64    // local step of the run
-	taken  int
-	chosen engine.Chosen         // by the device
-	sent   *codec.SparseGradient // nil: none
+	start []float32 // lent by the miner
+	step  uint64    // local step of the run
+	taken int
+	sent  *codec.SparseGradient // nil: none
 }
 
 func newTrainer(l *loco, e engine.Engine) *trainer {
-	t := &trainer{loco: l, engine: e, device: engine.CompressorOf(e)}
-	if t.device == nil {
-		t.error, t.local = make([]float32, l.size), make([]float32, l.size)
+	t := &trainer{loco: l, engine: e, error: method.NewBuffer(e, l.size)}
+	if t.error.Device == nil {
+		t.local = make([]float32, l.size)
 	}
 	return t
 }
@@ -45,14 +43,14 @@ func newTrainer(l *loco, e engine.Engine) *trainer {
 // Begin loads a copy of the parameters.
 func (t *trainer) Begin(ctx context.Context, step uint64, params []float32) error {
 	t.start, t.step, t.taken, t.sent = params, step*t.steps, 0, nil
-	if t.device == nil {
+	if t.error.Device == nil {
 		copy(t.local, params)
 		return t.engine.Load(ctx, t.local)
 	}
 	if err := t.engine.Load(ctx, params); err != nil { // it copies them
 		return err
 	}
-	return t.device.Begin(ctx, t.how)
+	return t.error.Device.Begin(ctx, t.how)
 }
 
 // Batch takes one local step along the gradient of the batch's mean loss.
@@ -86,7 +84,7 @@ func (t *trainer) Payload(ctx context.Context) ([]byte, error) {
 		return nil, method.ErrNothingTrained
 	}
 	compress := t.compress
-	if t.device != nil {
+	if t.error.Device != nil {
 		compress = t.compressThere
 	}
 	g, err := compress(ctx, float32(t.params.ErrorDecay))
@@ -102,20 +100,21 @@ func (t *trainer) compress(ctx context.Context, decay float32) (*codec.SparseGra
 	if err := t.engine.Params(ctx, t.local); err != nil {
 		return nil, err
 	}
+	e := t.error.Values
 	for i, p := range t.start {
-		t.error[i] = decay*t.error[i] + (p - t.local[i])
+		e[i] = decay*e[i] + (p - t.local[i])
 	}
 	t.start = nil
-	return t.codec.Compress(t.error)
+	return t.codec.Compress(e)
 }
 
 // compressThere has the device choose the values, and codes them.
-func (t *trainer) compressThere(ctx context.Context, decay float32) (_ *codec.SparseGradient, err error) {
-	t.error = nil // what a save has read: the next is some time away
-	if t.chosen, err = t.device.Compress(ctx, decay, 1); err != nil {
+func (t *trainer) compressThere(ctx context.Context, decay float32) (*codec.SparseGradient, error) {
+	c, err := t.error.Compress(ctx, decay, 1)
+	if err != nil {
 		return nil, err
 	}
-	return t.codec.Code(t.chosen.Index, t.chosen.Value)
+	return t.codec.Code(c.Index, c.Value)
 }
 
 // Stored subtracts from the error buffer what was sent, as decoded.
@@ -124,31 +123,24 @@ func (t *trainer) Stored(ctx context.Context) error {
 	if t.sent = nil; sent == nil {
 		return nil
 	}
-	if t.device == nil {
-		t.codec.Subtract(t.error, sent)
+	if t.error.Device == nil {
+		t.codec.Subtract(t.error.Values, sent)
 		return nil
 	}
-	if err := t.codec.Sent(sent, t.chosen.Index, t.chosen.Value); err != nil {
-		return err
-	}
-	return t.device.Subtract(ctx, t.chosen.Value)
+	return t.error.Subtract(ctx, func(index []uint16, dst []float32) error { return t.codec.Sent(sent, index, dst) })
 }
 
 // Save returns the error buffer, the moments and the number of AdamW steps.
 func (t *trainer) Save(ctx context.Context) ([]method.Tensor, error) {
-	if t.device != nil {
-		if t.error == nil {
-			t.error = make([]float32, t.size)
-		}
-		if err := t.device.Buffer(ctx, t.error); err != nil {
-			return nil, err
-		}
+	e, err := t.error.Save(ctx)
+	if err != nil {
+		return nil, err
 	}
 	m, err := t.engine.Moments(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := []method.Tensor{{Name: errorName, Values: t.error}, {Name: stepsName, Scalar: m.Steps}}
+	out := []method.Tensor{{Name: errorName, Values: e}, {Name: stepsName, Scalar: m.Steps}}
 	for _, v := range m.Tensors {
 		out = append(out, method.Tensor{Name: v.Name, Values: v.Values, Volatile: true})
 	}
@@ -177,13 +169,6 @@ func (t *trainer) Load(ctx context.Context, tensors []method.Tensor) error {
 	if err := t.engine.Restore(ctx, m); err != nil {
 		return err
 	}
-	saved := v[errorName]
-	if t.device != nil {
-		if err := t.device.SetBuffer(ctx, saved); err != nil {
-			return err
-		}
-		saved = nil
-	}
-	t.error, t.sent = saved, nil
-	return nil
+	t.sent = nil
+	return t.error.Load(ctx, v[errorName])
 }
