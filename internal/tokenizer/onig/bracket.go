@@ -83,6 +83,13 @@ func (p *parser) set() (set ucd.Set, not bool, err error) {
 		_ = b.char(']') // the first item of a class is always valid
 	}
 	for {
+		if p.peek("[:") {
+			if named, err := p.posix(&b); err != nil {
+				return nil, false, err
+			} else if named {
+				continue
+			}
+		}
 		switch {
 		case !p.more():
 			return nil, false, errors.New("a class does not end")
@@ -90,7 +97,6 @@ func (p *parser) set() (set ucd.Set, not bool, err error) {
 			return b.close(), not, nil
 		case p.accept("&&"):
 			b.and()
-		case p.peek("[:") && p.posix(&b):
 		case p.accept("["):
 			inner, negated, err := p.set()
 			if err != nil {
@@ -111,19 +117,23 @@ func (p *parser) set() (set ucd.Set, not bool, err error) {
 	}
 }
 
-// posix reads [:name:] or [:^name:].
-func (p *parser) posix(b *bracketSet) bool {
-	end := strings.Index(p.text[p.at:], ":]")
-	if end < 0 {
-		return false
+// posix reads [:name:] or [:^name:]. Anything else that begins with [: is a class in the
+// class, except that a word in place of the name is refused, as the original does.
+func (p *parser) posix(b *bracketSet) (bool, error) {
+	inside, _, ends := strings.Cut(p.text[p.at+len("[:"):], ":]")
+	if !ends {
+		return false, nil
 	}
-	name, not := strings.CutPrefix(p.text[p.at+2:p.at+end], "^")
+	name, not := strings.CutPrefix(inside, "^")
+	if inside == "" || strings.ContainsFunc(name, func(r rune) bool { return (r|0x20) < 'a' || (r|0x20) > 'z' }) {
+		return false, nil
+	}
 	set, ok := ucd.Lookup("[:" + name + ":]")
 	if !ok {
-		return false
+		return false, refuse("[:" + inside + ":]")
 	}
-	p.at += end + 2
-	return b.class(signed(set, not)) == nil
+	p.at += len("[:") + len(inside) + len(":]")
+	return true, b.class(signed(set, not))
 }
 
 func (p *parser) member(b *bracketSet) error {
