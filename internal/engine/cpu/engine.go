@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"sync/atomic"
-	"time"
 
 	"templar/internal/engine"
 	"templar/internal/engine/host"
@@ -96,7 +95,7 @@ func (e *Engine) Close() error {
 
 // Loss runs the model forward.
 func (e *Engine) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) {
-	defer e.compute(time.Now())
+	defer e.end(e.begin())
 	params, err := e.Loaded(ctx)
 	if err != nil {
 		return engine.Loss{}, err
@@ -120,7 +119,7 @@ func (e *Engine) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) 
 // Accumulate adds scale times the gradient of the summed loss to the gradient. When it
 // returns an error, a part of it may have been added.
 func (e *Engine) Accumulate(ctx context.Context, b engine.Batch, scale float32) (engine.Loss, error) {
-	defer e.compute(time.Now())
+	defer e.end(e.begin())
 	params, grads, err := e.Accumulator(ctx)
 	if err != nil {
 		return engine.Loss{}, err

@@ -24,7 +24,7 @@ type pool struct {
 	next     atomic.Int64
 	busy     atomic.Int32 // helpers at it
 
-	spent atomic.Int64 // nanoseconds of processor time that workers have worked
+	spent atomic.Int64 // nanoseconds of processor time of the calls, and of the helpers in them
 }
 
 // spins is how often a worker looks for the next task, or for the end of this one, before
@@ -44,7 +44,9 @@ func newPool(workers int) *pool {
 	for w := 1; w < workers; w++ {
 		p.live.Go(func() {
 			for p.await() {
+				began := p.begin()
 				p.work(w)
+				p.end(began)
 				if p.busy.Add(-1) == 0 {
 					p.done <- struct{}{}
 				}
@@ -76,9 +78,7 @@ func (p *pool) Run(n, grain int, t gemm.Task) {
 	pieces := (n + grain - 1) / grain
 	helpers := min(p.workers, pieces) - 1
 	if helpers < 1 {
-		began := p.begin()
 		gemm.Serial{}.Run(n, grain, t)
-		p.end(began)
 		return
 	}
 	p.task, p.n, p.grain = t, n, grain
@@ -95,7 +95,6 @@ func (p *pool) Run(n, grain int, t gemm.Task) {
 }
 
 func (p *pool) work(worker int) {
-	defer p.end(p.begin())
 	for {
 		hi := int(p.next.Add(int64(p.grain)))
 		lo := hi - p.grain

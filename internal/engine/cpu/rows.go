@@ -3,7 +3,6 @@ package cpu
 import (
 	"context"
 	"slices"
-	"time"
 
 	"templar/internal/engine"
 )
@@ -11,7 +10,7 @@ import (
 // RowLosses runs the model forward once for rows with the same inputs that stand together, and computes
 // logits only where a target counts: most positions of a row are its context.
 func (e *Engine) RowLosses(ctx context.Context, b engine.Batch) ([]engine.Loss, error) {
-	defer e.compute(time.Now())
+	defer e.end(e.begin())
 	params, err := e.Loaded(ctx)
 	if err != nil {
 		return nil, err
