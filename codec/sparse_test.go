@@ -187,6 +187,9 @@ func TestSparseDeltasAndSubtract(t *testing.T) {
 
 // No input makes a body larger than the bound that downloads are limited to.
 func TestSparseBound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("encodes for seconds")
+	}
 	l := layoutOf([]int{640, 640}, []int{64}, []int{3, 7})
 	for _, levels := range []Levels{Levels1, Levels8} {
 		c := newSparse(t, l, func(s *SparseSpec) { s.Levels = levels })

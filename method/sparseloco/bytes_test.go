@@ -16,6 +16,9 @@ const bytesVar = "SPARSELOCO_MINERS"
 // A full chunk of real pseudo-gradients takes at most 79 bytes with 64 values of two bits. Its positions alone would take 58.9 if they were uniform,
 // and its codes 16: 74.9 together, without magnitudes. Of real ones, many are next to each other.
 func TestBytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains for seconds")
+	}
 	miners := 3
 	if n, err := strconv.Atoi(os.Getenv(bytesVar)); err == nil {
 		miners = n

@@ -122,6 +122,9 @@ func (n *network) window(t *testing.T, step uint64) (payloads []method.Payload, 
 // The method learns; the unit of distances is what an update moves, within a factor of two once the rate is warm; and honest
 // payloads share far less than what the default limits call a copy (protocol.Params.CopyIndices, CopyValues).
 func TestLearns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains for seconds")
+	}
 	p := params(t)
 	n := newNetwork(t, p, 3)
 	const windows = 6

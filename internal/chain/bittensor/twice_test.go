@@ -26,7 +26,7 @@ func calls() []call {
 	weights := func(ctx context.Context, t testing.TB, c *bittensor.Client) (chain.Receipt, error) {
 		return c.SetWeights(ctx, key(t, 1), chain.Weights{Entries: []chain.Weight{{UID: 0, Value: 3}, {UID: 1, Value: 9}}})
 	}
-	return []call{
+	all := []call{
 		{"register", "SubtensorModule.burned_register", 0, "218-v14", false, func(ctx context.Context, t testing.TB, c *bittensor.Client) (chain.Receipt, error) {
 			return c.Register(ctx, key(t, 1005), chain.Registration{Hotkey: key(t, 5).Hotkey()})
 		}},
@@ -40,6 +40,10 @@ func calls() []call {
 		{"hashed weights", "SubtensorModule.commit_weights", 1, "218-v14", true, weights},
 		{"timelocked weights", "SubtensorModule.commit_timelocked_weights", 0, "461-v15", true, weights},
 	}
+	if testing.Short() {
+		return []call{all[2], all[5]}
+	}
+	return all
 }
 
 // bubble starts a network in virtual time. Blocks come every 12 seconds.

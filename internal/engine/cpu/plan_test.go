@@ -53,6 +53,9 @@ func outcome(t *testing.T, m protocol.Model, b engine.Batch, memory int64) (grad
 // Under every bound on memory the gradient and the losses have the bits of the batch computed at
 // once, within the memory that the plan states.
 func TestBitsUnderEveryPlan(t *testing.T) {
+	if testing.Short() {
+		t.Skip("computes for seconds")
+	}
 	deep := enginetest.Models()["odd"]
 	deep.MaxPositions = 300
 	wide := small() // its head works in several pieces
