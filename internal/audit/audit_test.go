@@ -13,11 +13,13 @@ import (
 	"templar/internal/audit"
 	"templar/internal/engine/cpu"
 	"templar/internal/harness/testnet"
+	"templar/internal/model"
 	"templar/internal/report"
 	"templar/internal/run"
 	"templar/internal/score"
 	"templar/internal/store"
 	"templar/protocol"
+	"templar/state"
 	"templar/wire"
 )
 
@@ -106,6 +108,44 @@ func TestVerifyHonestRun(t *testing.T) {
 		r.Chain = nil
 		if result := verify(t, net, r, net.Window(5)); result.Differs() {
 			t.Errorf("without a chain: %q", faults(result))
+		}
+	})
+}
+
+// A run that begins with an imported model rests on the copy that a validator serves. Without one its state is
+// unknown, not false.
+func TestVerifyImportedStart(t *testing.T) {
+	m, folder := testnet.Params().Model, t.TempDir()
+	theta := model.Init(m, 77) // not the one that the run's seed draws
+	if err := model.Save(folder, m, theta); err != nil {
+		t.Fatal(err)
+	}
+	space, err := state.New(m.Layout())
+	if err != nil {
+		t.Fatal(err)
+	}
+	imported := func(p *protocol.Params) { p.Theta0 = space.Hash(theta) }
+	testnet.Test(t, testnet.Config{Miners: 3, Validators: 2, Params: imported}, func(net *testnet.Network) {
+		net.Node("validator-0").Config.Theta0 = folder
+		net.Start()
+		net.RunWindows(3)
+		r := records(net, "validator-0", "validator-1")
+		w := net.Window(1)
+		result := verify(t, net, r, w)
+		if result.Differs() || result.State != net.States("miner-0")[w] {
+			t.Errorf("state %s, faults %q", result.State.Short(), faults(result))
+		}
+		if got := check(result, "start"); got.Outcome != audit.OK || !strings.HasPrefix(got.Detail, "theta_0, imported") {
+			t.Errorf("rests on %+v", got)
+		}
+		r.Validators[0].Bucket = down{r.Validators[0].Bucket}
+		result = verify(t, net, r, w)
+		if got := check(result, "start"); result.Differs() || got.Outcome != audit.Unknown || !strings.Contains(got.Detail, "connection refused") {
+			t.Errorf("without the copy: %+v, faults %q", got, faults(result))
+		}
+		r.Validators = r.Validators[1:]
+		if got := check(verify(t, net, r, w), "start"); got.Outcome != audit.Unknown || !strings.Contains(got.Detail, "no validator serves it") {
+			t.Errorf("with another validator alone: %+v", got)
 		}
 	})
 }

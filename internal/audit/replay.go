@@ -12,6 +12,7 @@ import (
 	"templar/internal/clock"
 	"templar/internal/model"
 	"templar/internal/replica"
+	"templar/internal/store"
 	"templar/protocol"
 )
 
@@ -19,7 +20,7 @@ import (
 // each state on the way with the states that the validators have signed.
 func (a *auditor) replay(ctx context.Context) error {
 	from, err := a.nearest(ctx)
-	if err != nil {
+	if err != nil || a.model == nil {
 		return err
 	}
 	w := &witnesses{auditor: a}
@@ -55,7 +56,7 @@ func (p place) String() string {
 }
 
 // nearest loads the newest checkpoint before the window that the validators do not contradict,
-// or theta_0, which follows from the run parameters.
+// or theta_0, which follows from the run parameters. There is no model if theta_0 cannot be read.
 func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 	places, err := a.places(ctx)
 	if err != nil {
@@ -77,22 +78,57 @@ func (a *auditor) nearest(ctx context.Context) (from string, err error) {
 		}
 		a.model = nil // free it before the next one is loaded
 	}
-	params := model.Init(a.Run.Params.Model, a.Run.Params.Seed)
-	var faults []string
-	if got := a.Run.Space.Hash(params); got != a.start.StateHash {
-		faults = []string{fmt.Sprintf("its hash is %s; announced was %s", got.Short(), a.start.StateHash.Short())}
+	params, err := a.theta0(ctx)
+	if params != nil {
+		a.model = replica.New(a.Run, a.start, replica.Head{Next: a.start.StartWindow}, params)
 	}
-	a.judge("start", faults, "theta_0, drawn from the run's seed: no signature is needed")
-	a.model = replica.New(a.Run, a.start, replica.Head{Next: a.start.StartWindow}, params)
-	return "theta_0", nil
+	return "theta_0", err
 }
 
-// load reads a checkpoint and checks it against the announcement. It has as much time as a node
-// that joins.
-func (a *auditor) load(ctx context.Context, p place) (checkpoint.State, error) {
+// theta0 returns what the run's seed draws, or the imported model whose hash the run parameters state: nil if it
+// cannot be read.
+func (a *auditor) theta0(ctx context.Context) ([]float32, error) {
+	params := model.Init(a.Run.Params.Model, a.Run.Params.Seed)
+	got, want := a.Run.Space.Hash(params), a.start.StateHash
+	switch {
+	case got == want:
+		a.judge("start", nil, "theta_0, drawn from the run's seed: no signature is needed")
+		return params, nil
+	case want != a.Run.Params.Theta0:
+		a.judge("start", []string{fmt.Sprintf("its hash is %s; announced was %s", got.Short(), want.Short())}, "theta_0, drawn from the run's seed")
+		return params, nil
+	}
+	params = nil // free it before the other is read
+	why := "no validator serves it"
+	for _, v := range a.Validators {
+		p := place{v, checkpoint.Imported}
+		a.Progress("loading %v", p)
+		s, err := a.read(ctx, p)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err == nil && a.Run.Space.Hash(s.Params) == want {
+			a.judge("start", nil, "theta_0, imported, with the hash in the run parameters: no signature is needed")
+			return s.Params, nil
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			why = fmt.Sprintf("%v: %v", p, err)
+		}
+	}
+	a.add("start", Unknown, "theta_0 %s is an imported model: %s", want.Short(), why)
+	return nil, nil
+}
+
+// read reads a checkpoint. It has as much time as a node that joins.
+func (a *auditor) read(ctx context.Context, p place) (checkpoint.State, error) {
 	ctx, cancel := clock.WithTimeout(ctx, a.Clock, checkpoint.Patience(a.Run))
 	defer cancel()
-	s, err := checkpoint.Load(ctx, p.Bucket, a.Run, p.next, p.Hotkey)
+	return checkpoint.Load(ctx, p.Bucket, a.Run, p.next, p.Hotkey)
+}
+
+// load reads a checkpoint and checks it against the announcement.
+func (a *auditor) load(ctx context.Context, p place) (checkpoint.State, error) {
+	s, err := a.read(ctx, p)
 	if err == nil && s.Start != a.start.StartWindow {
 		err = fmt.Errorf("%v: it states that the run starts at window %d; announced was %d", p, s.Start, a.start.StartWindow)
 	}
