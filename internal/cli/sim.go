@@ -79,7 +79,7 @@ three validators and two aggregators.`,
 	f.IntVar(&o.config.Threads, "threads", workers.Cores(), "cores to use; the result does not depend on it")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		o.config.Engine = sim.Engine(o.engine)
-		o.config.NewEngine = func(m protocol.Model) (engine.Engine, error) {
+		o.config.NewEngine = func(_ string, m protocol.Model) (engine.Engine, error) {
 			return b.Engine("", m, node.EngineOptions{Threads: 1})
 		}
 		o.config.Methods = b.Methods

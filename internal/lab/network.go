@@ -74,7 +74,8 @@ func (v *Variant) trainNetwork(ctx context.Context, env Env, o Options) (t Train
 	rec := newRecorder(v, o.HeldOut)
 	c := sim.Config{
 		Seed: o.Seed, Windows: v.Windows, Miners: v.Miners, Validators: v.Validators, Aggregators: 1, Engine: sim.Real,
-		NewEngine: env.Engine, Methods: env.Methods, Threads: o.Threads, Faults: v.script, Progress: o.Window,
+		NewEngine: func(_ string, m protocol.Model) (engine.Engine, error) { return env.Engine(m) },
+		Methods:   env.Methods, Threads: o.Threads, Faults: v.script, Progress: o.Window,
 		Training: sim.Training{Params: &p, Corpus: text, Machine: v.machineOf(&p), Usage: v.Machine.TokensPerSecond > 0, Unwatched: true},
 	}
 	c.Members = append(v.adversaries(), sim.Member{

@@ -84,7 +84,7 @@ func (n *Node) engine(p *process) func(protocol.Model) (engine.Engine, error) {
 		var e engine.Engine = newCheap(n.net.run.Space.Layout(), n.net.best)
 		if n.net.config.Engine == Real {
 			var err error
-			if e, err = n.net.config.NewEngine(m); err != nil {
+			if e, err = n.net.config.NewEngine(n.Name, m); err != nil {
 				return nil, err
 			}
 		}

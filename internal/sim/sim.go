@@ -35,10 +35,11 @@ type Config struct {
 	Validators  int
 	Aggregators int // the first publishes, the others stand by
 	Engine      Engine
-	NewEngine   func(protocol.Model) (engine.Engine, error) // of one thread, for Engine Real
-	Faults      Script
-	Threads     int              // nodes that compute at once
-	Methods     method.Factories // nil: harness.Methods
+	// NewEngine makes a node's engine, of one thread, for Engine Real.
+	NewEngine func(node string, m protocol.Model) (engine.Engine, error)
+	Faults    Script
+	Threads   int              // nodes that compute at once
+	Methods   method.Factories // nil: harness.Methods
 
 	Training // for a network that learns rather than one that is tested
 

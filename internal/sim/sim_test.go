@@ -92,4 +92,6 @@ func TestShrink(t *testing.T) {
 	}
 }
 
-func newCPU(m protocol.Model) (engine.Engine, error) { return cpu.New(m, cpu.Options{Threads: 1}) }
+func newCPU(_ string, m protocol.Model) (engine.Engine, error) {
+	return cpu.New(m, cpu.Options{Threads: 1})
+}

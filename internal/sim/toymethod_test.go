@@ -177,7 +177,7 @@ func tuneSGD(p *protocol.Params) {
 func TestToyMethodConforms(t *testing.T) {
 	p := params(Real)
 	tuneSGD(&p)
-	methodtest.Suite{Factory: newSGD, Params: p, Engine: newCPU}.Run(t)
+	methodtest.Suite{Factory: newSGD, Params: p, Engine: func(m protocol.Model) (engine.Engine, error) { return newCPU("", m) }}.Run(t)
 }
 
 // A method that no other package knows trains a network of the real roles, with the real engine.
@@ -216,7 +216,7 @@ func (e *kept) Load(ctx context.Context, params []float32) error {
 func textLoss(t *testing.T, theta []float32) float64 {
 	t.Helper()
 	p := params(Real)
-	e, err := newCPU(p.Model)
+	e, err := newCPU("", p.Model)
 	if err != nil {
 		t.Fatal(err)
 	}
