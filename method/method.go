@@ -24,8 +24,9 @@ type Method struct {
 	// MaxPayload and MaxUpdate bound the sizes of bodies in bytes.
 	MaxPayload, MaxUpdate int64
 	// Vectors is how many vectors of the parameters' size a Trainer and its engine hold, beside the
-	// parameters that it is given: what a miner's memory is planned with.
-	Vectors int
+	// parameters that it is given, and Private how many of them its private state has: what a miner's memory is planned
+	// with. With an engine that has a Compressor, a Trainer has the latter only, while its state is saved or loaded.
+	Vectors, Private int
 	// Compression is how its trainers compress, and its trial steps are decoded, on an engine that has a
 	// Compressor, so that such an engine can prepare; no Chunks: they do not.
 	Compression engine.Compression

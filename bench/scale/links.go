@@ -19,6 +19,7 @@ import (
 
 	"templar/internal/data"
 	"templar/internal/harness"
+	"templar/internal/memory"
 	"templar/internal/model"
 	"templar/internal/plan"
 	"templar/internal/run"
@@ -107,7 +108,7 @@ func (n *network) simulate(ctx context.Context) (out outcome, err error) {
 	m := n.machines
 	m.TokensPerSecond = float64(r.Params.PagesPerWindow*r.Params.PageTokens) / window.Seconds() // pages for a whole window
 	m.Speeds.PayloadBytes, m.Speeds.UpdateBytes = n.probe.payload, n.update*n.probe.update
-	planned, err := plan.Of(r, m, func(telemetry.Role) (int64, int64, error) { return 0, 0, nil })
+	planned, err := plan.Of(r, m, func(telemetry.Role) (memory.Need, error) { return memory.Need{}, nil })
 	if err != nil {
 		return out, err
 	}

@@ -245,7 +245,7 @@ func (b *bench) needs() (needs, disk int64) {
 		if _, wanted := b.last(k); !wanted {
 			continue
 		}
-		total := memory.Of(k.role, b.run).Total()
+		total := memory.Of(k.role, b.run, memory.Host).Total()
 		if k.name == "aggregator" { // its gradients are made before, from a vector and its transform
 			total = max(total, 3*vector)
 		}
@@ -291,7 +291,7 @@ func (b *bench) role(ctx context.Context, k kind, last string) (out result, err 
 	if err := b.child(ctx, s, func(line) {}); err != nil {
 		return out, err
 	}
-	s.What, out.Kind, out.Plan = "run", k.name, memory.Of(k.role, b.run).Total()
+	s.What, out.Kind, out.Plan = "run", k.name, memory.Of(k.role, b.run, memory.Host).Total()
 	err = b.child(ctx, s, func(l line) {
 		switch {
 		case l.Begins:

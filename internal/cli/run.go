@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"templar/internal/engine/device"
+	"templar/internal/memory"
 	"templar/internal/model"
 	"templar/internal/node"
 	"templar/internal/plan"
@@ -41,11 +43,11 @@ machines and links before anything begins; status and top show a network from ou
 
 // planFlags are the machines that a plan assumes.
 type planFlags struct {
-	link, server, store, tokens, flops string
-	miners, validators                 int
-	operations                         float64     // --flops, read
-	speeds                             plan.Speeds // measured once
-	json                               bool
+	link, server, store, tokens, flops, device string
+	miners, validators                         int
+	operations                                 float64     // --flops, read
+	speeds                                     plan.Speeds // measured once
+	json                                       bool
 }
 
 // usualFlops is 40 % of the 989 TFLOP/s that an H100's data sheet gives for products in bfloat16.
@@ -57,6 +59,7 @@ func (o *planFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.store, "store-link", "1G", "link of the store of the aggregator bucket, UP or UP/DOWN")
 	f.StringVar(&o.tokens, "tokens-per-second", "", "tokens a second that a miner's engine trains (default from --flops)")
 	f.StringVar(&o.flops, "flops", usualFlops, "operations a second that a miner's engine reaches; 400T is 40 % of an H100")
+	f.StringVar(&o.device, "device", device.CUDA, "device of miners and validators, which decides what they hold in the machine's memory: cuda or cpu")
 	f.IntVar(&o.miners, "miners", 0, "miners (default max_topk_peers)")
 	f.IntVar(&o.validators, "validators", 4, "validators")
 	f.BoolVar(&o.json, "json", false, "print JSON")
@@ -100,6 +103,9 @@ func (o *planFlags) machines() (m plan.Machines, err error) {
 			return m, usagef("--tokens-per-second: %w", err)
 		}
 	}
+	if _, err := device.Parse(o.device); err != nil && o.device != "cpu" {
+		return m, usagef("--device: %w", err)
+	}
 	if o.operations, err = userfile.Quantity(o.flops, "FLOP/s"); err != nil {
 		return m, usagef("--flops: %w", err)
 	}
@@ -116,7 +122,7 @@ func (o *planFlags) plan(r run.Run, m plan.Machines, b *node.Backends) (_ *plan.
 		}
 	}
 	m.Speeds = o.speeds
-	return plan.Of(r, m, func(role telemetry.Role) (int64, int64, error) { return b.Memory(role, r, "cpu", 0) })
+	return plan.Of(r, m, func(role telemetry.Role) (memory.Need, error) { return b.Memory(role, r, o.device, 0) })
 }
 
 // show prints a plan, and is an error when the run does not fit.

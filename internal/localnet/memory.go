@@ -23,9 +23,11 @@ func (o *Options) share(p protocol.Params, members []member) (map[string]int64, 
 	var needed, wanted int64
 	each := map[telemetry.Role]int64{}
 	for i, m := range members {
-		if least[i], most[i], err = o.Backends.Memory(m.role, r, o.device(m), o.threads(m.role)); err != nil {
+		needs, err := o.Backends.Memory(m.role, r, o.device(m), o.threads(m.role))
+		if err != nil {
 			return nil, err
 		}
+		least[i], most[i] = needs.Least, needs.Most
 		needed, wanted = needed+least[i], wanted+most[i]
 		each[m.role] = least[i]
 	}

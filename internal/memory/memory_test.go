@@ -1,12 +1,14 @@
 package memory
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"testing"
 
+	"templar/internal/engine"
 	"templar/internal/run"
 	"templar/internal/telemetry"
 	"templar/method"
@@ -28,20 +30,32 @@ func preset(t *testing.T, name string) run.Run {
 	return r
 }
 
-// A plan counts every vector that a role holds: a miner of the described method four, of SparseLoCo
-// seven, all others one.
+// A plan counts every vector that a role holds in this machine's memory: a miner of the described method four, of SparseLoCo
+// seven, all others one. On a device a miner's training is not among them, but its private state is while it is saved.
 func TestPlanCountsVectors(t *testing.T) {
-	for name, vectors := range map[string]map[telemetry.Role]int64{
-		"1b":      {telemetry.Miner: 4, telemetry.Validator: 1, telemetry.Evaluator: 1, telemetry.Aggregator: 0},
-		"1b-loco": {telemetry.Miner: 7, telemetry.Validator: 1, telemetry.Evaluator: 1, telemetry.Aggregator: 0},
-	} {
+	others := map[telemetry.Role]int64{telemetry.Validator: 1, telemetry.Evaluator: 1, telemetry.Aggregator: 0}
+	for name, miner := range map[string]map[Place]int64{"1b": {Host: 4, Device: 3}, "1b-loco": {Host: 7, Device: 5}} {
 		r := preset(t, name)
 		vector := 4 * int64(r.Params.Model.Layout().Size())
-		for role, n := range vectors {
-			if got := Of(role, r).Total(); got < n*vector || got > n*vector+vector {
-				t.Errorf("%s: a %s holds %s, that is not %d vectors of %s and less than one more", name, role, Format(got), n, Format(vector))
+		for at, n := range miner {
+			vectors := maps.Clone(others)
+			vectors[telemetry.Miner] = n
+			for role, n := range vectors {
+				if got := Of(role, r, at).Total(); got < n*vector || got > n*vector+vector {
+					t.Errorf("%s: a %s at %d holds %s, that is not %d vectors of %s and less than one more", name, role, at, Format(got), n, Format(vector))
+				}
 			}
 		}
+	}
+}
+
+// A method that a device does not compress for compresses on the host, whatever the engine.
+func TestPlanOfMethodWithoutCompression(t *testing.T) {
+	r := preset(t, "1b")
+	m := *r.Method
+	r.Method, m.Compression = &m, engine.Compression{}
+	if got, want := Of(telemetry.Miner, r, Device).Total(), Of(telemetry.Miner, r, Host).Total(); got != want {
+		t.Errorf("%s, want %s", Format(got), Format(want))
 	}
 }
 
@@ -52,14 +66,14 @@ func TestPlanCountsSealedGradients(t *testing.T) {
 	for role, beside := range map[telemetry.Role]int64{
 		telemetry.Aggregator: 0, telemetry.Validator: 4 * int64(r.Params.Model.Layout().Size()), telemetry.Miner: 16 * int64(r.Params.Model.Layout().Size()),
 	} {
-		if got := Of(role, r).Total(); got < beside+gradients {
+		if got := Of(role, r, Host).Total(); got < beside+gradients {
 			t.Errorf("a %s holds %s, without room for gradients of %s", role, Format(got), Format(gradients))
 		}
 	}
 }
 
 func TestLeft(t *testing.T) {
-	p := Of(telemetry.Miner, preset(t, "1b"))
+	p := Of(telemetry.Miner, preset(t, "1b"), Host)
 	if left, err := p.Left(telemetry.Miner, 24<<30); err != nil || left != 24<<30-p.Total() {
 		t.Errorf("%d bytes are left, %v", left, err)
 	}
@@ -75,7 +89,7 @@ func TestLeft(t *testing.T) {
 }
 
 func TestFormat(t *testing.T) {
-	for bytes, want := range map[int64]string{1: "1 MiB", 1 << 20: "1 MiB", 1<<20 + 1: "2 MiB", 1 << 30: "1.0 GiB", 1<<30 + 1: "1.1 GiB", 24 << 30: "24 GiB", 24<<30 + 1: "25 GiB"} {
+	for bytes, want := range map[int64]string{1: "1 MiB", 1 << 20: "1 MiB", 1<<20 + 1: "2 MiB", 1023 << 20: "1023 MiB", 1<<30 - 1: "1.0 GiB", 1 << 30: "1.0 GiB", 1<<30 + 1: "1.1 GiB", 24 << 30: "24 GiB", 24<<30 + 1: "25 GiB"} {
 		if got := Format(bytes); got != want {
 			t.Errorf("%d is %s, want %s", bytes, got, want)
 		}

@@ -7,7 +7,7 @@ func Format(bytes int64) string {
 	if bytes >= 10<<30 {
 		return fmt.Sprintf("%d GiB", up(bytes, 1<<30))
 	}
-	if bytes >= 1<<30 {
+	if bytes > 1023<<20 { // rounded up
 		tenths := up(bytes*10, 1<<30)
 		return fmt.Sprintf("%d.%d GiB", tenths/10, tenths%10)
 	}

@@ -14,6 +14,7 @@ import (
 	"templar/internal/clock"
 	"templar/internal/config"
 	"templar/internal/engine"
+	"templar/internal/memory"
 	"templar/internal/run"
 	"templar/internal/store"
 	"templar/method"
@@ -50,6 +51,7 @@ type EngineKind struct {
 	// Buffers is the memory of this machine that the engine needs beside the vectors that the port
 	// names: the least with which it computes the batches of o, and the most that it makes use of.
 	Buffers func(m protocol.Model, o EngineOptions) (least, most int64)
+	State   memory.Place // where it has parameters, gradient and moments
 }
 
 // EngineOptions are those of config.Options that an engine may use.
@@ -104,7 +106,7 @@ func (b *Backends) Chain(ctx context.Context, c config.Chain, clk clock.Clock, l
 
 // Engine makes the engine of a device.
 func (b *Backends) Engine(device string, m protocol.Model, o EngineOptions) (engine.Engine, error) {
-	kind, err := pick("options.device", b.Engines, config.DeviceName(device), config.Default().Options.Device)
+	kind, err := b.engine(device)
 	if err != nil {
 		return nil, err
 	}
@@ -112,14 +114,8 @@ func (b *Backends) Engine(device string, m protocol.Model, o EngineOptions) (eng
 	return kind.Open(m, o)
 }
 
-// Buffers is the memory that the engine of a device needs for its buffers.
-func (b *Backends) Buffers(device string, m protocol.Model, o EngineOptions) (least, most int64, err error) {
-	kind, err := pick("options.device", b.Engines, config.DeviceName(device), config.Default().Options.Device)
-	if err != nil || kind.Buffers == nil {
-		return 0, 0, err
-	}
-	least, most = kind.Buffers(m, o)
-	return least, most, nil
+func (b *Backends) engine(device string) (EngineKind, error) {
+	return pick("options.device", b.Engines, config.DeviceName(device), config.Default().Options.Device)
 }
 
 // LoadRun reads a run parameters' file and sets up the run's method.

@@ -10,14 +10,18 @@ import (
 )
 
 // engineOptions are those of a role's engine. They divide the memory that the node may use.
-func engineOptions(c config.Options, r telemetry.Role, needs parts.Needs, run run.Run) (EngineOptions, error) {
+func (b *Backends) engineOptions(c config.Options, r telemetry.Role, needs parts.Needs, run run.Run) (EngineOptions, error) {
 	o := EngineOptions{Threads: c.Threads, BLAS: c.BLAS, Precision: c.Precision}
 	size, err := userfile.Size(c.Memory)
 	if err != nil || !needs.Model {
 		return o, err
 	}
 	o.batches(r, run)
-	o.Memory, err = memory.Of(r, run).Left(r, memory.Budget(size))
+	kind, err := b.engine(c.Device)
+	if err != nil {
+		return o, err
+	}
+	o.Memory, err = memory.Of(r, run, kind.State).Left(r, memory.Budget(size))
 	return o, err
 }
 
@@ -29,15 +33,26 @@ func (o *EngineOptions) batches(r telemetry.Role, run run.Run) {
 	}
 }
 
-// Memory is what a node of a run needs with an engine of so many threads: the least with which it can
-// take part, and the most that it makes use of, in bytes.
-func (b *Backends) Memory(r telemetry.Role, run run.Run, device string, threads int) (least, most int64, err error) {
-	fixed := memory.Of(r, run).Total()
+// Memory is what a node of a run needs with an engine of so many threads.
+func (b *Backends) Memory(r telemetry.Role, run run.Run, device string, threads int) (memory.Need, error) {
 	if !parts.Of(r).Model {
-		return fixed, fixed, nil
+		fixed := memory.Of(r, run, memory.Host).Total()
+		return memory.Need{Least: fixed, Most: fixed}, nil
 	}
-	o := EngineOptions{Threads: threads}
+	kind, err := b.engine(device)
+	if err != nil {
+		return memory.Need{}, err
+	}
+	o := EngineOptions{Device: device, Threads: threads}
 	o.batches(r, run)
-	least, most, err = b.Buffers(device, run.Params.Model, o)
-	return fixed + least, fixed + most, err
+	var n memory.Need
+	if kind.Buffers != nil {
+		n.Least, n.Most = kind.Buffers(run.Params.Model, o)
+	}
+	fixed := memory.Of(r, run, kind.State).Total()
+	n.Least, n.Most = n.Least+fixed, n.Most+fixed
+	if kind.State == memory.Device {
+		n.Device = memory.State(r, run)
+	}
+	return n, nil
 }

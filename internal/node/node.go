@@ -99,7 +99,7 @@ func Open(ctx context.Context, c config.Node, r telemetry.Role, needs parts.Need
 	s.Chain = &watched{Chain: client, blockTime: s.Run.Params.BlockTime(), endpoint: c.Chain.Endpoint, clock: env.Clock, log: env.Log.With("node", s.Name)}
 	buckets := env.Buckets()
 	n.closers.add(buckets.Close)
-	options, err := engineOptions(c.Options, r, needs, s.Run)
+	options, err := env.engineOptions(c.Options, r, needs, s.Run)
 	if err != nil {
 		return nil, err
 	}

@@ -150,16 +150,20 @@ func (r *readiness) memory(loaded run.Run) {
 	if err != nil {
 		return // a wrong setting
 	}
-	least, most, err := r.env.Memory(r.role, loaded, r.c.Options.Device, r.c.Options.Threads)
+	needs, err := r.env.Memory(r.role, loaded, r.c.Options.Device, r.c.Options.Threads)
 	if err != nil {
 		return
 	}
 	has := memory.Budget(size)
-	if has > 0 && least > has {
-		r.result("memory", check.Fail, "take a machine with more, or another run", "a %s needs %s, and may use %s", r.role, memory.Format(least), memory.Format(has))
+	if has > 0 && needs.Least > has {
+		r.result("memory", check.Fail, "take a machine with more, or another run", "a %s needs %s, and may use %s", r.role, memory.Format(needs.Least), memory.Format(has))
 		return
 	}
-	r.result("memory", check.OK, "", "needs %s, makes use of up to %s", memory.Format(least), memory.Format(most))
+	device := ""
+	if needs.Device > 0 {
+		device = fmt.Sprintf("; on the device %s, and what a batch takes", memory.Format(needs.Device))
+	}
+	r.result("memory", check.OK, "", "needs %s, makes use of up to %s%s", memory.Format(needs.Least), memory.Format(needs.Most), device)
 }
 
 // directory finds out whether the data directory can be written.

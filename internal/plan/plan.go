@@ -11,6 +11,7 @@ import (
 
 	"templar/internal/checkpoint"
 	"templar/internal/dashboard/human"
+	"templar/internal/memory"
 	"templar/internal/run"
 	"templar/internal/schedule"
 	"templar/internal/telemetry"
@@ -70,8 +71,9 @@ type Role struct {
 	Role       telemetry.Role `json:"role"`
 	Moved                     // expected
 	Largest    Moved          `json:"largest"`      // with objects of the largest size
-	Memory     int64          `json:"memory"`       // least bytes, with the engine's buffers
+	Memory     int64          `json:"memory"`       // of its machine: least bytes, with the engine's buffers
 	MemoryUsed int64          `json:"memory_used"`  // the most that it makes use of
+	Device     int64          `json:"device_state"` // bytes of a device's memory for the model's state, beside which batches come; 0: no device
 	BucketSays string         `json:"bucket_holds"` // of what
 }
 
@@ -105,11 +107,11 @@ type Largest struct {
 	Update  int64 `json:"aggregate_bytes"`
 }
 
-// Memory returns the bytes that a role needs, and the most that it makes use of.
-type Memory func(telemetry.Role) (least, most int64, err error)
+// Memory returns what a role needs.
+type Memory func(telemetry.Role) (memory.Need, error)
 
 // Of plans a run on machines.
-func Of(r run.Run, m Machines, memory Memory) (*Plan, error) {
+func Of(r run.Run, m Machines, needs Memory) (*Plan, error) {
 	p := r.Params
 	size := int64(p.Model.Layout().Size())
 	peers := int64(min(m.Miners, p.MaxTopKPeers))
@@ -127,7 +129,7 @@ func Of(r run.Run, m Machines, memory Memory) (*Plan, error) {
 	out.phases(r, m, float64(size), peers)
 	waiting := out.Waiting()
 	out.Utilisation = min(out.Training, max(0, out.Window-waiting)) / out.Window
-	if err := out.roles(r, m, size, peers, memory); err != nil {
+	if err := out.roles(r, size, peers, needs); err != nil {
 		return nil, err
 	}
 	out.check(r, m, waiting)
@@ -210,14 +212,15 @@ func fetch(update, parts int64, m Machines) float64 {
 	return relayed + max(one, seconds(part, m.Store.Up/readers))
 }
 
-func (out *Plan) roles(r run.Run, m Machines, size, peers int64, memory Memory) error {
+func (out *Plan) roles(r run.Run, size, peers int64, needs Memory) error {
 	expected := out.moves(r, size, peers, out.Payload, out.Update)
 	for i, role := range out.moves(r, size, peers, out.Largest.Payload, out.Largest.Update) {
 		role.Moved, role.Largest = expected[i].Moved, role.Moved
-		var err error
-		if role.Memory, role.MemoryUsed, err = memory(role.Role); err != nil {
+		n, err := needs(role.Role)
+		if err != nil {
 			return err
 		}
+		role.Memory, role.MemoryUsed, role.Device = n.Least, n.Most, n.Device
 		out.Roles = append(out.Roles, role)
 	}
 	return nil

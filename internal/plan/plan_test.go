@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"templar/internal/memory"
 	"templar/internal/run"
 	"templar/internal/telemetry"
 	"templar/method"
@@ -16,7 +17,13 @@ import (
 
 var methods = method.Factories{dctsign.Name: dctsign.New, sparseloco.Name: sparseloco.New}
 
-func memoryOf(telemetry.Role) (int64, int64, error) { return 1 << 30, 2 << 30, nil }
+func memoryOf(r telemetry.Role) (memory.Need, error) {
+	n := memory.Need{Least: 1 << 30, Most: 2 << 30}
+	if r == telemetry.Miner {
+		n.Device = 29 << 30
+	}
+	return n, nil
+}
 
 func machines() Machines {
 	return Machines{
@@ -121,6 +128,11 @@ func TestExpectedAndLargest(t *testing.T) {
 	var text bytes.Buffer
 	if err := p.Write(&text); err != nil || !strings.Contains(text.String(), "at most 47") {
 		t.Errorf("%v\n%s", err, &text)
+	}
+	for _, want := range []string{"1.0 GiB to 2.0 GiB, device 29 GiB", "the model's state on the device"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the text has no %q:\n%s", want, text.String())
+		}
 	}
 }
 

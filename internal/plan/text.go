@@ -32,16 +32,24 @@ func (out *Plan) Write(w io.Writer) error {
 		human.Size(out.Payload), human.Size(out.Largest.Payload), human.Size(out.Update), human.Size(out.Largest.Update))
 	fmt.Fprintf(w, "the state's hash takes %.2f s while the next window trains\n", out.Hashing)
 	fmt.Fprintf(w, "utilisation of a miner's engine: %.0f %%\n\n", 100*out.Utilisation)
+	devices := false
 	fmt.Fprintf(t, "role\tup a window\tdown a window\tmemory\tbucket\tholds\t\n")
 	for _, r := range out.Roles {
 		need := memory.Format(r.Memory)
 		if r.MemoryUsed > r.Memory {
 			need += " to " + memory.Format(r.MemoryUsed)
 		}
+		if r.Device > 0 {
+			need += ", device " + memory.Format(r.Device)
+			devices = true
+		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Role, upTo(r.Up, r.Largest.Up), upTo(r.Down, r.Largest.Down), need, upTo(r.Bucket, r.Largest.Bucket), r.BucketSays)
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	if devices {
+		fmt.Fprintf(w, "memory is the machine's own, and the model's state on the device, beside which a batch takes more\n")
 	}
 	for _, f := range out.Faults {
 		fmt.Fprintf(w, "\ndoes not fit: %s", f)

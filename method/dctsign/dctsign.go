@@ -49,7 +49,7 @@ func of(layout protocol.Layout, p Params, scheme codec.Scheme, pool workers.Pool
 	}
 	return &method.Method{
 		Name: Name, LayoutHash: c.LayoutHash(), MaxPayload: c.MaxBody(), MaxUpdate: int64(c.UpdateSize()),
-		Vectors:     2, // momentum and gradient
+		Vectors: 2, Private: 1, // momentum, and gradient
 		Compression: s.how,
 		Reducer:     s, Applier: s, Comparer: s, Coder: s,
 		NewTrainer: func(e engine.Engine) method.Trainer { return newTrainer(s, e) },

@@ -401,6 +401,15 @@ func (s Suite) private(t *testing.T) {
 			t.Fatalf("step %d: a restart changes the state", step)
 		}
 	}
+	vectors := 0
+	for _, tensor := range saved(t, steady) {
+		if tensor.Values != nil {
+			vectors++
+		}
+	}
+	if vectors != m.Private || m.Vectors < m.Private {
+		t.Errorf("the private state has %d vectors: the method says %d, of %d that its trainer holds", vectors, m.Private, m.Vectors)
+	}
 }
 
 // refused: a state that is no state of the method is refused, and changes nothing.

@@ -42,7 +42,7 @@ func New(p *protocol.Params, pool workers.Pool) (*method.Method, error) {
 	}
 	return &method.Method{
 		Name: Name, LayoutHash: c.LayoutHash(), MaxPayload: c.MaxBody(), MaxUpdate: c.MaxUpdate(),
-		Vectors:     5, // error, local parameters, gradient and two moments
+		Vectors: 5, Private: 3, // error and two moments, and local parameters and gradient
 		Compression: l.how,
 		Reducer:     l, Applier: l, Comparer: l, Coder: l,
 		NewTrainer: func(e engine.Engine) method.Trainer { return newTrainer(l, e) },

@@ -17,6 +17,7 @@ import (
 	"templar/internal/engine"
 	"templar/internal/engine/cpu"
 	"templar/internal/engine/device"
+	"templar/internal/memory"
 	"templar/internal/node"
 	"templar/internal/store/s3"
 	"templar/internal/workers"
@@ -32,8 +33,8 @@ func All() node.Backends {
 		Chains: map[string]node.OpenChain{config.CometBFT: dial, config.Bittensor: dialBittensor},
 		Engines: map[string]node.EngineKind{
 			"cpu":         {Open: newCPU, Buffers: cpuBuffers},
-			device.CUDA:   {Open: newDevice, Buffers: deviceBuffers},
-			device.Plugin: {Open: newDevice, Buffers: deviceBuffers},
+			device.CUDA:   {Open: newDevice, Buffers: deviceBuffers, State: memory.Device},
+			device.Plugin: {Open: newDevice, Buffers: deviceBuffers, State: memory.Device},
 		},
 		Stores:  map[string]node.OpenStore{"http": newS3, "https": newS3},
 		Methods: method.Factories{dctsign.Name: dctsign.New, sparseloco.Name: sparseloco.New},
@@ -100,6 +101,9 @@ func newDevice(m protocol.Model, o node.EngineOptions) (engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if least, _ := deviceBuffers(m, o); o.Memory > 0 && least > o.Memory {
+		return nil, fmt.Errorf("memory: the engine's process needs %s of this machine, and %s are left: raise --memory, or take a machine with more", memory.Format(least), memory.Format(o.Memory))
+	}
 	e, err := device.Start(spec, m, device.Options{
 		Precision: o.Precision, Log: o.Log, Rows: o.Rows, Cols: o.Cols, Train: o.Train, Compress: o.Compress,
 	})
@@ -109,10 +113,14 @@ func newDevice(m protocol.Model, o node.EngineOptions) (engine.Engine, error) {
 	return e, nil
 }
 
-// deviceBuffers is the memory through which vectors cross: that of the device is not this machine's.
-func deviceBuffers(m protocol.Model, _ node.EngineOptions) (least, most int64) {
-	window := device.Window(m)
-	return window, window
+// deviceBuffers is the memory of the engine's process, and of the window through which vectors cross: that of the device is not
+// this machine's. Processes took 0.3 GB with a small model, and 0.7 GB for compiling for a GPU, whose driver takes some too.
+func deviceBuffers(m protocol.Model, o node.EngineOptions) (least, most int64) {
+	least = device.Window(m) + 256<<20
+	if spec, err := device.Parse(o.Device); err != nil || spec.Name == device.CUDA {
+		least = device.Window(m) + 1<<30
+	}
+	return least, least
 }
 
 func newS3() node.StoreConn { return s3.NewDialer(s3.Options{}) }

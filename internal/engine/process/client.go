@@ -306,6 +306,7 @@ func (e *Client) ClearGradient(ctx context.Context) error {
 
 // Step takes a local step.
 func (e *Client) Step(ctx context.Context, o engine.AdamW) (norm float64, err error) {
+	e.moments = [2][]float32{} // those that a save has read: the next one is some time away
 	r, err := e.call(ctx, request{Op: opStep, AdamW: o}, nil, nil)
 	return r.Norm, err
 }
@@ -334,6 +335,7 @@ func (e *Client) Restore(ctx context.Context, m engine.Moments) error {
 	if err := m.Check(e.layout.Size()); err != nil {
 		return err
 	}
+	e.moments = [2][]float32{}
 	_, err := e.call(ctx, request{Op: opRestore, Steps: m.Steps}, func(which, at int, window []float32) {
 		copy(window, m.Tensors[which].Values[at:])
 	}, nil)
