@@ -128,6 +128,6 @@ func (r *readiness) plan(m plan.Machines, planned func(run.Run, plan.Machines) (
 		r.result("plan", check.Fail, fix, "%s", fault)
 	}
 	if len(p.Faults) == 0 {
-		r.result("plan", check.OK, "", "every phase fits; a miner trains %.0f %% of the time", 100*p.Utilisation)
+		r.result("plan", check.OK, "", "every phase fits; at %.0f tokens a second a miner trains %.0f %% of the time", m.TokensPerSecond, 100*p.Utilisation)
 	}
 }
