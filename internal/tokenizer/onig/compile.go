@@ -13,6 +13,7 @@ import (
 const (
 	maxProgram = 1 << 16 // instructions: repetitions are written out
 	maxNesting = 100     // of programs within programs
+	maxWork    = 1 << 20 // nodes, characters and ranges written out, bytes of new tables over 8
 )
 
 type op uint8
@@ -57,6 +58,9 @@ type heads [4]uint64
 func (h *heads) has(b byte) bool { return h[b>>6]&(1<<(b&63)) != 0 }
 func (h *heads) add(b byte)      { h[b>>6] |= 1 << (b & 63) }
 
+// charsetWords is the size of a table, one bit a character below 0x10000.
+const charsetWords = 1 << 10
+
 // charset is a set for matching.
 type charset struct {
 	ascii [2]uint64
@@ -66,7 +70,7 @@ type charset struct {
 }
 
 func newCharset(s ucd.Set) *charset {
-	c := &charset{bmp: make([]uint64, 1<<10)}
+	c := &charset{bmp: make([]uint64, charsetWords)}
 	for _, r := range s {
 		for i := r.Lo; i <= min(r.Hi, 0xffff); i++ {
 			c.bmp[i>>6] |= 1 << (i & 63)
@@ -141,6 +145,7 @@ type compiler struct {
 	prog  []inst
 	regs  int
 	deep  int
+	work  int
 	class map[string]*charset
 }
 
@@ -151,7 +156,18 @@ func (c *compiler) add(i inst) int {
 }
 
 func (c *compiler) emit(n node) error {
-	if len(c.prog) > maxProgram {
+	c.work++
+	switch n := n.(type) { // one step can be large, and a repetition of nothing takes none
+	case literal:
+		c.work += len(n.runes)
+	case class:
+		c.work += len(n.set)
+	case repeat:
+		if one, ok := n.body.(class); ok {
+			c.work += len(one.set)
+		}
+	}
+	if len(c.prog) > maxProgram || c.work > maxWork {
 		return fmt.Errorf("pattern needs more than %d steps written out", maxProgram)
 	}
 	switch n := n.(type) {
@@ -197,6 +213,7 @@ func (c *compiler) emit(n node) error {
 func (c *compiler) charset(s ucd.Set) *charset {
 	key := fmt.Sprint(s)
 	if c.class[key] == nil {
+		c.work += charsetWords
 		c.class[key] = newCharset(s)
 	}
 	return c.class[key]
@@ -319,6 +336,9 @@ func (c *compiler) alternate(n alternate) error {
 func (c *compiler) repeat(n repeat) error {
 	if n.min > maxRepeat {
 		return errors.New("repetitions of repetitions are too many")
+	}
+	if n.max == 0 {
+		return nil
 	}
 	if least, _ := width(n.body); least == 0 && (n.min > 1 || n.max > 1) {
 		return refuse("a counted repetition of what may match nothing")

@@ -9,9 +9,15 @@ import (
 	"templar/internal/tokenizer/ucd"
 )
 
-// maxSteps bounds what one text costs a pattern that goes back and back: when they are
-// used up, nothing more matches in it. Oniguruma bounds a match too, and then fails.
-const maxSteps = 10_000_000
+// What one text costs a pattern that goes back and back is bounded: when the steps are
+// used up, nothing more matches in it. Oniguruma bounds a match too, and then fails. A step
+// that passes over many characters is more than one.
+const (
+	maxSteps  = 10_000_000
+	byteSteps = 64      // more for each byte of a text
+	stepBytes = 8       // that a step passes over
+	maxStack  = 1 << 21 // places to go back to
+)
 
 // Pattern is a compiled pattern. It is safe for concurrent use.
 type Pattern struct {
@@ -38,7 +44,7 @@ func Compile(text string) (*Pattern, error) {
 // All yields the matches in text, from left to right. An empty match right behind the last
 // one is passed over.
 func (p *Pattern) All(text []byte, yield func(lo, hi int) bool) {
-	m := matcher{Pattern: p, text: text, seen: text, regs: slices.Repeat([]int{-1}, p.regs), left: maxSteps}
+	m := matcher{Pattern: p, text: text, seen: text, regs: slices.Repeat([]int{-1}, p.regs), left: maxSteps + byteSteps*len(text)}
 	last := -1
 	for at := 0; at <= len(text); {
 		lo, hi, ok := m.search(at)
@@ -126,7 +132,8 @@ func inside(text []byte, at int) bool {
 func (m *matcher) run(pc, at, end int) (int, bool) {
 	base := len(m.stack)
 	for {
-		if m.left--; m.left <= 0 {
+		if m.left--; m.left <= 0 || len(m.stack) > maxStack {
+			m.left = 0
 			m.unwind(base)
 			return 0, false
 		}
@@ -134,6 +141,7 @@ func (m *matcher) run(pc, at, end int) (int, bool) {
 		ok := true
 		switch in.op {
 		case opBytes:
+			m.left -= len(in.lit) / stepBytes
 			if ok = bytes.HasPrefix(m.seen[at:], in.lit); ok {
 				at += len(in.lit)
 			}
@@ -223,7 +231,7 @@ func (m *matcher) keep(base int) {
 }
 
 func (m *matcher) star(in *inst, pc, at int) (int, bool) {
-	low := at
+	from, low := at, at
 	for n := 0; in.y < 0 || n < in.y; n++ {
 		if n == in.x {
 			low = at
@@ -231,12 +239,14 @@ func (m *matcher) star(in *inst, pc, at int) (int, bool) {
 		size := in.set.step(m.seen, at)
 		if size == 0 {
 			if n < in.x {
+				m.left -= (at - from) / stepBytes
 				return at, false
 			}
 			break
 		}
 		at += size
 	}
+	m.left -= (at - from) / stepBytes
 	if in.y == in.x {
 		low = at
 	}
@@ -297,18 +307,21 @@ func (m *matcher) lookBehind(s *sub, at int) bool {
 }
 
 func (m *matcher) backref(in *inst, at int) (int, bool) {
+	m.left -= len(in.groups)
 	for i := len(in.groups) - 1; i >= 0; i-- {
 		lo, hi := m.regs[2*in.groups[i]], m.regs[2*in.groups[i]+1]
 		if lo < 0 || hi < lo { // not matched yet
 			continue
 		}
 		text := m.text[lo:hi]
+		m.left -= len(text) / stepBytes
 		if !in.fold {
 			if bytes.HasPrefix(m.seen[at:], text) {
 				return at + len(text), true
 			}
 			continue
 		}
+		m.left -= len(text)
 		if end, ok := foldPrefix(m.seen[at:], text); ok {
 			return at + end, true
 		}

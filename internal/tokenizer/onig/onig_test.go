@@ -2,7 +2,9 @@ package onig
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -123,6 +125,59 @@ func TestStepsAreBounded(t *testing.T) {
 	}
 	if got := split(p, strings.Repeat("a", 64)); len(got) != 1 {
 		t.Errorf("%d parts", len(got))
+	}
+}
+
+// A step that passes over much text counts for it.
+func TestLongStepsAreBounded(t *testing.T) {
+	long := strings.Repeat("a", 1<<15)
+	for pattern, text := range map[string]string{
+		`(?>[a]*)b`:          long + "cab",
+		`(?=([a]*))\1b`:      long + "cab",
+		`(?i:(?=([a]*))\1b)`: long + "cab",
+	} {
+		p, err := Compile(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := split(p, text); len(got) != 1 {
+			t.Errorf("%s: %d parts, so that all steps were taken", pattern, len(got))
+		}
+	}
+}
+
+// A long text has steps enough for a pattern that does not go back.
+func TestLongTexts(t *testing.T) {
+	p, err := Compile(`a|b`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	p.All(bytes.Repeat([]byte("ab"), 1<<21), func(int, int) bool { n++; return true })
+	if n != 1<<22 {
+		t.Errorf("%d matches in %d characters", n, 1<<22)
+	}
+}
+
+// What a short pattern makes of itself when repetitions are written out is bounded, and so
+// are the tables of its classes.
+func TestLargeProgramsAreRefused(t *testing.T) {
+	var classes strings.Builder
+	for r := rune(0x4e00); r < 0x4e00+1500; r++ {
+		fmt.Fprintf(&classes, "[x%c]", r)
+	}
+	for _, pattern := range []string{
+		"(?:" + strings.Repeat("a", 1000) + "){60000}",
+		"(?:[^" + strings.Repeat("acegikmoqsuwy", 20) + `\p{L}]x){30000}`,
+		"(?:a" + strings.Repeat("b{0}", 1000) + "){30000}",
+		classes.String(),
+	} {
+		if _, err := Compile(pattern); err == nil || !strings.Contains(err.Error(), "steps") {
+			t.Errorf("%.40s: error %.200v, want one of steps", pattern, err)
+		}
+	}
+	if _, err := Compile(strings.Repeat("()", 2000)); err == nil || !strings.Contains(err.Error(), "groups") {
+		t.Errorf("error %.200v, want one of groups", err)
 	}
 }
 

@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	maxPattern = 64 << 10 // bytes of a pattern
+	maxPattern = 16 << 10 // bytes of a pattern
 	maxDepth   = 250      // of groups and classes in each other
 	maxRepeat  = 100000   // Oniguruma's own bound
+	maxGroups  = 1000     // that capture: every search sets all of them back
 )
 
 // options are those that (?imx) switches.
@@ -151,7 +152,7 @@ func (p *parser) branch() (node, error) {
 		}
 		if l, ok := quantified.(literal); ok && len(parts) > 0 {
 			if before, ok := parts[len(parts)-1].(literal); ok && before.fold == l.fold {
-				parts[len(parts)-1] = literal{append(before.runes[:len(before.runes):len(before.runes)], l.runes...), l.fold}
+				parts[len(parts)-1] = literal{append(before.runes, l.runes...), l.fold}
 				continue
 			}
 		}
@@ -443,7 +444,9 @@ func (p *parser) closed(wrap func(node) node) (node, error) {
 }
 
 func (p *parser) captured(name string) (node, error) {
-	p.groups++
+	if p.groups++; p.groups > maxGroups {
+		return nil, fmt.Errorf("more than %d groups that capture", maxGroups)
+	}
 	index := p.groups
 	if name != "" {
 		p.names[name] = append(p.names[name], index)
