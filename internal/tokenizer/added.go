@@ -3,7 +3,9 @@ package tokenizer
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
+	"sort"
 	"unicode/utf8"
 
 	"templar/internal/tokenizer/ucd"
@@ -71,13 +73,13 @@ func (s *addedTokens) add(tokens []added) {
 
 // addedSet finds added tokens, the longest where several begin.
 type addedSet struct {
-	byFirst     [256][]added
-	count       int
+	tokens      []added  // sorted by their text
+	first       [257]int // where those with a first byte begin
 	word, space ucd.Set
 }
 
 // setAdded sorts added tokens into the sets.
-func (t *Tokenizer) setAdded(s *addedTokens) {
+func (t *Tokenizer) setAdded(s *addedTokens) error {
 	t.added = s
 	for _, set := range []*addedSet{&t.raw, &t.normal} {
 		set.word, set.space = ucd.MustLookup("rust:word"), ucd.MustLookup("rust:space")
@@ -85,34 +87,44 @@ func (t *Tokenizer) setAdded(s *addedTokens) {
 	for _, a := range slices.Concat(s.special, s.plain) {
 		a = s.byID[s.ids[a.Content]] // the flags of the one that came last count
 		t.size = max(t.size, int(a.id)+1)
+		if len(a.Content) > maxAddedBytes {
+			return fmt.Errorf("an added token of %d bytes is not supported", len(a.Content))
+		}
 		if !a.Normalized {
-			t.raw.add(a)
+			t.raw.tokens = append(t.raw.tokens, a)
 			continue
 		}
 		text := []byte(a.Content)
 		for _, n := range t.norms {
 			text = n(text)
 		}
-		a.Content = string(text)
-		t.normal.add(a)
+		if len(text) > 0 { // else normalised away
+			a.Content = string(text)
+			t.normal.tokens = append(t.normal.tokens, a)
+		}
 	}
+	t.raw.sort()
+	t.normal.sort()
+	return nil
 }
 
-func (s *addedSet) add(a added) {
-	if a.Content == "" { // normalised away
-		return
+// sort makes the tokens ready; of those with the same text, the first counts.
+func (s *addedSet) sort() {
+	slices.SortStableFunc(s.tokens, func(a, b added) int { return cmp.Compare(a.Content, b.Content) })
+	s.tokens = slices.CompactFunc(s.tokens, func(a, b added) bool { return a.Content == b.Content })
+	for _, a := range s.tokens {
+		s.first[int(a.Content[0])+1]++
 	}
-	list := append(s.byFirst[a.Content[0]], a)
-	slices.SortStableFunc(list, func(a, b added) int { return cmp.Compare(len(b.Content), len(a.Content)) })
-	s.byFirst[a.Content[0]] = list
-	s.count++
+	for b := range 256 {
+		s.first[b+1] += s.first[b]
+	}
 }
 
 // cut yields the parts of text: those that are added tokens with their id, the others
 // with -1. Empty parts are left out.
 func (s *addedSet) cut(text []byte, yield func(part []byte, id int32)) {
-	from := 0
-	for i := 0; s.count > 0 && i < len(text); {
+	from, spaces := 0, 0 // spaces that are stripped on the right end there
+	for i := 0; len(s.tokens) > 0 && i < len(text); {
 		a := s.at(text, i)
 		if a == nil {
 			i++
@@ -123,10 +135,14 @@ func (s *addedSet) cut(text []byte, yield func(part []byte, id int32)) {
 			continue // passed over whole: what else begins within it is not looked for
 		}
 		if a.LeftStrip {
-			lo = max(from, len(bytes.TrimRightFunc(text[:lo], s.space.Contains)))
+			lo = max(from, lo)
+			lo = from + len(bytes.TrimRightFunc(text[from:lo], s.space.Contains))
 		}
 		if a.RightStrip {
-			hi = len(text) - len(bytes.TrimLeftFunc(text[hi:], s.space.Contains))
+			if hi >= spaces { // else this token is one of the spaces
+				spaces = len(text) - len(bytes.TrimLeftFunc(text[hi:], s.space.Contains))
+			}
+			hi = spaces
 		}
 		if lo > from {
 			yield(text[from:lo], -1)
@@ -142,15 +158,27 @@ func (s *addedSet) cut(text []byte, yield func(part []byte, id int32)) {
 }
 
 // at is the longest token that begins at text[i], nil for none.
-func (s *addedSet) at(text []byte, i int) *added {
-	list := s.byFirst[text[i]]
-	for k := range list {
-		a := &list[k]
-		if len(a.Content) <= len(text)-i && string(text[i:i+len(a.Content)]) == a.Content {
-			return a
+func (s *addedSet) at(text []byte, i int) (longest *added) {
+	rest := text[i:]
+	list := s.tokens[s.first[rest[0]]:s.first[int(rest[0])+1]]
+	for n := 1; len(list) > 0; n++ { // those that begin with rest[:n]
+		if len(list) == 1 {
+			if a := &list[0]; len(a.Content) <= len(rest) && string(rest[:len(a.Content)]) == a.Content {
+				return a
+			}
+			return longest
 		}
+		if len(list[0].Content) == n {
+			longest, list = &list[0], list[1:]
+		}
+		if n == len(rest) {
+			return longest
+		}
+		lo := sort.Search(len(list), func(k int) bool { return list[k].Content[n] >= rest[n] })
+		hi := sort.Search(len(list), func(k int) bool { return list[k].Content[n] > rest[n] })
+		list = list[lo:hi]
 	}
-	return nil
+	return longest
 }
 
 // alone tells whether text[lo:hi] has no word character next to it.

@@ -29,11 +29,18 @@ func (t *Tokenizer) around(s *stage) error {
 			to, texts = &t.suffix, texts+1
 			continue
 		}
-		for _, id := range s.Special[item.SpecialToken.ID].IDs {
+		ids := s.Special[item.SpecialToken.ID].IDs
+		if len(ids) > maxAround {
+			return fmt.Errorf("post-processor: token %q is %d ids", item.SpecialToken.ID, len(ids))
+		}
+		for _, id := range ids {
 			if id < 0 || int(id) >= t.size {
 				return fmt.Errorf("post-processor: token %q has id %d", item.SpecialToken.ID, id)
 			}
 			*to = append(*to, id)
+		}
+		if len(*to) > maxAround {
+			return fmt.Errorf("post-processor: a template of more than %d tokens is not supported", maxAround)
 		}
 	}
 	if texts != 1 {
@@ -64,8 +71,12 @@ func (t *Tokenizer) decoder(f *file, byteLevel bool) error {
 		}
 	}
 	t.pieces = make([][]byte, t.size)
+	total := 0
 	for word, id := range t.vocab {
 		t.pieces[id] = pieceOf(word, marks, byteLevel, f.Model.ByteFallback)
+		if total += len(t.pieces[id]); total > MaxFile {
+			return fmt.Errorf("the texts of all tokens are more than %d bytes", MaxFile)
+		}
 	}
 	for id, a := range t.added.byID {
 		t.pieces[id] = []byte(a.Content)

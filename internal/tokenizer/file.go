@@ -2,10 +2,14 @@ package tokenizer
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"templar/internal/strictjson"
 )
@@ -15,11 +19,24 @@ const (
 	MaxFile = 64 << 20
 	// Ids may have holes, but memory is taken for the largest of them.
 	maxHoles = 1 << 16
+	// A stage's JSON is bounded in bytes, the parts of a stage in number: each has its patterns
+	// and sees all of the text.
+	maxStage = 1 << 20
+	maxParts = 64
+	// How many times as long a text may become before it is cut into tokens, and a token when it
+	// becomes text again. The texts of all tokens are bounded in bytes as the file is.
+	maxGrowth      = 128
+	maxTokenGrowth = 16
+	// Added tokens are bounded in number and bytes: a text is compared with them at each of its bytes.
+	maxAddedTokens = 1 << 18
+	maxAddedBytes  = 1 << 10
+	// maxAround bounds the tokens that a template puts around a text.
+	maxAround = 1 << 10
 )
 
 // file is the part of tokenizer.json that decides about ids and text.
 type file struct {
-	Added         []added   `json:"added_tokens"`
+	Added         addedList `json:"added_tokens"`
 	Normalizer    *stage    `json:"normalizer"`
 	PreTokenizer  *stage    `json:"pre_tokenizer"`
 	PostProcessor *stage    `json:"post_processor"`
@@ -81,6 +98,55 @@ type templateItem struct {
 
 type templateSpecial struct {
 	IDs []int32 `json:"ids"`
+}
+
+// UnmarshalJSONFrom reads a stage of bounded size: a list of the shortest would take a hundred
+// times as much memory as text.
+func (s *stage) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	type plain stage
+	if dec.StackDepth() > 1 { // within a stage
+		return jsonv2.UnmarshalDecode(dec, (*plain)(s))
+	}
+	text, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	if len(text) > maxStage {
+		return fmt.Errorf("a stage of %d bytes: at most %d are supported", len(text), maxStage)
+	}
+	return jsonv2.Unmarshal(text, (*plain)(s))
+}
+
+// addedList is added tokens, bounded in number while they are read.
+type addedList []added
+
+// UnmarshalJSONFrom reads them.
+func (l *addedList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != '[' {
+		return jsonv2.UnmarshalDecode(dec, (*[]added)(l)) // null, or an error
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != ']' {
+		var a added
+		if err := jsonv2.UnmarshalDecode(dec, &a); err != nil {
+			return err
+		}
+		if *l = append(*l, a); len(*l) > maxAddedTokens {
+			return fmt.Errorf("more than %d added tokens are not supported", maxAddedTokens)
+		}
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+// checkParts bounds the parts of a stage.
+func (s *stage) checkParts(name string) error {
+	if n := len(s.parts()); n > maxParts {
+		return fmt.Errorf("%s of %d parts: at most %d are supported", name, n, maxParts)
+	}
+	return nil
 }
 
 // parts flattens a stage: a Sequence is its parts, in order.
@@ -185,5 +251,53 @@ func (f *file) check() error {
 			return fmt.Errorf("token %q has id %d: want 0 to %d", word, id, limit-1)
 		}
 	}
+	if err := cmp.Or(f.Normalizer.checkParts("normalizer"), f.PreTokenizer.checkParts("pre-tokenizer"),
+		f.PostProcessor.checkParts("post-processor"), f.Decoder.checkParts("decoder")); err != nil {
+		return err
+	}
+	if g := growth(f.Normalizer.parts(), f.PreTokenizer.parts()); g > maxGrowth {
+		return fmt.Errorf("a text may become %.0f times as long: at most %d times is supported", g, maxGrowth)
+	}
+	if g := growth(f.Decoder.parts()); g > maxTokenGrowth {
+		return fmt.Errorf("decoded, a token may become %.0f times as long: at most %d times is supported", g, maxTokenGrowth)
+	}
 	return nil
+}
+
+// growth is how many times as long the stages can make a text.
+func growth(stages ...[]stage) float64 {
+	g := 1.0
+	for i := range stages {
+		for k := range stages[i] {
+			g *= stages[i][k].growth()
+		}
+	}
+	return g
+}
+
+// growth is a bound for one part and any text.
+func (s *stage) growth() float64 {
+	switch s.Type {
+	case "NFC", "NFD":
+		return 3
+	case "NFKC", "NFKD":
+		return 11
+	case "Lowercase":
+		return 1.5
+	case "Prepend":
+		return 1 + float64(len(s.Prepend)) // a text has a byte
+	case "Replace":
+		switch p := s.Pattern; {
+		case p == nil:
+		case p.String != nil && *p.String != "":
+			return max(1, float64(len(s.Content))/float64(len(*p.String)))
+		default: // may match nothing before each character and at the end
+			return 2 + 2*float64(len(s.Content))
+		}
+	case "ByteLevel":
+		return 2
+	case "Metaspace":
+		return 1 + float64(max(len(s.Replacement), len(space)))
+	}
+	return 1
 }

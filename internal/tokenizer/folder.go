@@ -23,6 +23,9 @@ const (
 	AddedFile    = "added_tokens.json"
 )
 
+// maxConfig bounds the files beside tokenizer.json, which name tokens only.
+const maxConfig = 16 << 20
+
 // LoadFolder reads the tokenizer of a model's folder as transformers' AutoTokenizer does:
 // tokenizer.json, with the tokens and the ends of texts that the other files add.
 func LoadFolder(dir string) (*Tokenizer, error) {
@@ -161,6 +164,11 @@ func readConfig(files map[string][]byte) (*config, error) {
 	if files[ConfigFile] == nil && files[SpecialsFile] == nil && files[AddedFile] == nil {
 		return nil, nil
 	}
+	for _, name := range []string{ConfigFile, SpecialsFile, AddedFile} {
+		if n := len(files[name]); n > maxConfig {
+			return nil, fmt.Errorf("%s has %d bytes: at most %d are supported", name, n, maxConfig)
+		}
+	}
 	c := new(config)
 	if text := files[ConfigFile]; text != nil {
 		if err := strictjson.Unmarshal(text, c); err != nil {
@@ -183,8 +191,9 @@ func readConfig(files map[string][]byte) (*config, error) {
 			return nil, fmt.Errorf("%s: %w", AddedFile, err)
 		}
 		c.Decoder = make(map[string]namedToken)
+		names := contents(c.list())
 		for content, id := range ids {
-			special := slices.ContainsFunc(c.list(), func(n namedToken) bool { return n.Content == content })
+			special := names[content]
 			c.Decoder[strconv.Itoa(id)] = namedToken{added{Content: content, Special: special, Normalized: !special}}
 		}
 	}
@@ -202,20 +211,33 @@ func (s *specialNames) replace(older *specialNames) {
 			(*p[0]).Special = true
 		}
 	}
+	known := contents(s.Additional)
 	for _, n := range older.Additional {
 		n.Special = true
-		if !slices.ContainsFunc(s.Additional, func(a namedToken) bool { return a.Content == n.Content }) {
+		if !known[n.Content] {
+			known[n.Content] = true
 			s.Additional = append(s.Additional, n)
 		}
 	}
+}
+
+// contents is the texts of tokens.
+func contents(tokens []namedToken) map[string]bool {
+	set := make(map[string]bool, len(tokens))
+	for _, n := range tokens {
+		set[n.Content] = true
+	}
+	return set
 }
 
 // more is the tokens to add behind those of tokenizer.json: the decoder's by id, then
 // special ones that no file has yet.
 func (c *config) more(f *file) []added {
 	names := c.list()
-	isName := func(content string) bool {
-		return slices.ContainsFunc(names, func(n namedToken) bool { return n.Content == content })
+	isName := contents(names)
+	known := make(map[string]bool)
+	for _, a := range f.Added {
+		known[a.Content] = true
 	}
 	var tokens []added
 	for _, key := range slices.SortedFunc(maps.Keys(c.Decoder), func(a, b string) int {
@@ -224,15 +246,13 @@ func (c *config) more(f *file) []added {
 		return cmp.Compare(x, y)
 	}) {
 		a := c.Decoder[key].added
-		a.Special = a.Special || isName(a.Content)
+		a.Special = a.Special || isName[a.Content]
+		known[a.Content] = true
 		tokens = append(tokens, a)
 	}
-	known := func(content string) bool {
-		has := func(a added) bool { return a.Content == content }
-		return slices.ContainsFunc(tokens, has) || slices.ContainsFunc(f.Added, has)
-	}
 	for _, n := range names {
-		if !known(n.Content) {
+		if !known[n.Content] {
+			known[n.Content] = true
 			a := n.added
 			a.Special = true
 			tokens = append(tokens, a)

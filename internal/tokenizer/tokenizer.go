@@ -66,7 +66,9 @@ func compile(f *file, more []added) (*Tokenizer, error) {
 	tokens := newAddedTokens(f.Model.Vocab)
 	tokens.add(f.Added)
 	tokens.add(more)
-	t.setAdded(tokens)
+	if err := t.setAdded(tokens); err != nil {
+		return nil, err
+	}
 	if err := t.template(f.PostProcessor); err != nil {
 		return nil, err
 	}

@@ -270,6 +270,68 @@ func TestAddedTokens(t *testing.T) {
 	}
 }
 
+// What a short file can make of a text, of a token or of the program's memory is bounded.
+func TestHostileFilesAreRefused(t *testing.T) {
+	grows := `{"type": "Replace", "pattern": {"String": "a"}, "content": "aaaaaaaaaa"}`
+	list := func(key, item string, n int) string {
+		return `, "` + key + `": {"type": "Sequence", "` + map[string]string{
+			"normalizer": "normalizers", "pre_tokenizer": "pretokenizers", "decoder": "decoders", "post_processor": "processors",
+		}[key] + `": [` + strings.Repeat(item+",", n-1) + item + `]}`
+	}
+	for name, c := range map[string]struct{ more, want string }{
+		"a text grows":                  {list("normalizer", grows, 9), "times as long"},
+		"a text grows by a pattern":     {list("normalizer", `{"type": "Replace", "pattern": {"Regex": ""}, "content": "aaaaaaaaaa"}`, 9), "times as long"},
+		"a prefix":                      {list("normalizer", `{"type": "Prepend", "prepend": "`+strings.Repeat("a", 1000)+`"}`, 1), "times as long"},
+		"parts grow":                    {list("pre_tokenizer", `{"type": "Metaspace", "replacement": "  ", "split": false}`, 60), "times as long"},
+		"a token grows":                 {list("decoder", grows, 9), "times as long"},
+		"stages in each other's frames": {list("pre_tokenizer", `{"type": "Digits"}`, 40000), "parts"},
+		"the shortest stages":           {list("pre_tokenizer", `{}`, 1<<20), "a stage of"},
+		"a long template": {`, "post_processor": {"type": "TemplateProcessing", "special_tokens": {"a": {"ids": [` + strings.Repeat("0,", 999) + `0]}}, "single": [` +
+			strings.Repeat(`{"SpecialToken": {"id": "a"}},`, 1000) + `{"Sequence": {}}]}`, "template of more"},
+		"a long special token":    {`, "post_processor": {"type": "TemplateProcessing", "special_tokens": {"a": {"ids": [` + strings.Repeat("0,", 1<<12) + `0]}}, "single": [{"SpecialToken": {"id": "a"}}, {"Sequence": {}}]}`, "ids"},
+		"the shortest added ones": {`, "added_tokens": [` + strings.Repeat("{},", 1<<19) + `{}]`, "added tokens"},
+		"a long added one":        {`, "added_tokens": [{"content": "` + strings.Repeat("a", 2000) + `"}]`, "added token of 2000 bytes"},
+	} {
+		if _, err := Parse([]byte(minimal(c.more))); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %.200v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// Added tokens by the ten thousand, one beginning with the other, cost a text little.
+func TestManyAddedTokens(t *testing.T) {
+	var more strings.Builder
+	more.WriteString(`, "added_tokens": [{"content": " ", "lstrip": true, "rstrip": true}`)
+	for i := range 100_000 {
+		fmt.Fprintf(&more, `, {"content": "x%05d"}`, i)
+	}
+	for n := range 200 {
+		fmt.Fprintf(&more, `, {"content": "y%s"}`, strings.Repeat("y", n))
+	}
+	more.WriteString(`]`)
+	tok, err := Parse([]byte(minimal(more.String())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := func(text string) int32 {
+		t.Helper()
+		id, ok := tok.ID(text)
+		if !ok {
+			t.Fatalf("no token %.20q", text)
+		}
+		return id
+	}
+	want := []int32{id(" ")}
+	text := strings.Repeat(" ", 1<<17)
+	for range 1000 {
+		text += strings.Repeat("y", 203) + "x00007x99999x"
+		want = append(want, id(strings.Repeat("y", 200)), id("yyy"), id("x00007"), id("x99999"))
+	}
+	if got := tok.Encode(nil, []byte(text)); !slices.Equal(got, want) {
+		t.Errorf("%d ids, want %d", len(got), len(want))
+	}
+}
+
 func TestAround(t *testing.T) {
 	before, after := load(t, "llama2").Around()
 	if !slices.Equal(before, []int32{1}) || len(after) != 0 {
@@ -289,7 +351,14 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(minimal(`, "pre_tokenizer": {"type": "ByteLevel"}, "decoder": {"type": "Strip"}`)), "it's")
 	f.Add([]byte(minimal(`, "normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "a"}]}`)), "bab")
 	f.Add([]byte(minimal(`, "pre_tokenizer": {"type": "Digits", "individual_digits": true}, "normalizer": {"type": "NFC"}`)), "ab1b")
+	f.Add([]byte(minimal(`, "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(?i:b)[[:alpha:]]?|a+?"}, "behavior": "MergedWithNext"}`)), "abBa")
+	f.Add([]byte(minimal(`, "normalizer": {"type": "Replace", "pattern": {"Regex": "b*"}, "content": "a"}, "post_processor": {"type": "TemplateProcessing",
+		"special_tokens": {"b": {"ids": [1]}}, "single": [{"SpecialToken": {"id": "b"}}, {"Sequence": {}}]}`)), "abba")
+	f.Add([]byte(minimal(`, "decoder": {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}, {"type": "ByteFallback"}, {"type": "Fuse"}]}`)), "ab")
 	f.Fuzz(func(t *testing.T, file []byte, text string) {
+		if len(file) > 4<<10 || len(text) > 1<<10 {
+			return
+		}
 		tok, err := Parse(file)
 		if err != nil {
 			return
