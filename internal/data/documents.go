@@ -125,7 +125,12 @@ func (in Input) read(yield func(document) bool) error {
 	if in.Kind.Form == formParquet {
 		return readParquet(f, yield)
 	}
-	r, release, err := unpack(f, in.Kind.Pack)
+	return in.Kind.read(f, yield)
+}
+
+// read yields the documents of a stream that is no parquet.
+func (k Kind) read(r io.Reader, yield func(document) bool) error {
+	r, release, err := unpack(r, k.Pack)
 	if err != nil {
 		return err
 	}
@@ -134,7 +139,7 @@ func (in Input) read(yield func(document) bool) error {
 	if head, _ := b.Peek(len(bom)); string(head) == bom {
 		_, _ = b.Discard(len(bom)) // it was peeked at
 	}
-	switch in.Kind.Form {
+	switch k.Form {
 	case formLines:
 		return readLines(b, yield)
 	case formArray:
@@ -240,14 +245,36 @@ func parseRow(line []byte) (document, error) {
 	return r.document()
 }
 
+// bounded reads so many bytes: a packed file can hold an element of any length.
+type bounded struct {
+	r    io.Reader
+	left int
+}
+
+var errTooLong = errors.New("too long")
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooLong
+	}
+	n, err := b.r.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
 // readArray reads the objects of one array, one at a time.
 func readArray(r *bufio.Reader, yield func(document) bool) error {
-	dec := jsontext.NewDecoder(r)
+	b := &bounded{r: r, left: maxLine}
+	dec := jsontext.NewDecoder(b)
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
 	for i := 0; dec.PeekKind() != ']'; i++ {
 		value, err := dec.ReadValue()
+		b.left = maxLine // for the next; what the decoder has read ahead is less than it held
+		if errors.Is(err, errTooLong) {
+			return fmt.Errorf("element %d is longer than %d MiB", i, maxLine>>20)
+		}
 		if err != nil {
 			return fmt.Errorf("element %d: %w", i, err)
 		}

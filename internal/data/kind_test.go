@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
@@ -179,6 +181,111 @@ func TestLinesAreBounded(t *testing.T) {
 	if _, err := textsOf(in[0]); err == nil || !strings.Contains(err.Error(), "line 1 is longer than") {
 		t.Errorf("error %v", err)
 	}
+}
+
+// A packed array has elements of any length: one is bounded as a line is.
+func TestElementsAreBounded(t *testing.T) {
+	text := io.MultiReader(strings.NewReader(`[{"text": "one"}, {"text": "`), &letters{left: 3 * maxLine}, strings.NewReader(`"}]`))
+	n := 0
+	err := Kind{Form: formArray}.read(text, func(document) bool { n++; return true })
+	if n != 1 || err == nil || !strings.Contains(err.Error(), "element 1 is longer than") {
+		t.Errorf("%d documents, error %v", n, err)
+	}
+}
+
+// letters is so many of them.
+type letters struct{ left int }
+
+func (l *letters) Read(p []byte) (int, error) {
+	if l.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(len(p), l.left)
+	for i := range p[:n] {
+		p[i] = 'a'
+	}
+	l.left -= n
+	return n, nil
+}
+
+// A footer of a few bytes that lists two thousand million row groups asks for no memory.
+func TestParquetFootersAreWalked(t *testing.T) {
+	dir := t.TempDir()
+	file := func(footer string) []byte {
+		return append([]byte("PAR1"+footer), append(binary.LittleEndian.AppendUint32(nil, uint32(len(footer))), "PAR1"...)...)
+	}
+	deep := strings.Repeat("\x1c", 1000)
+	writeFiles(t, dir, map[string][]byte{
+		"lists": file("\x49\xfc\xff\xff\xff\xff\x07"), "deep": file(deep), "deeper": file(strings.Repeat("\x19\x19", 1000)),
+		"ends": file("\x18\xff\xff\x03"), "large": append([]byte("PAR1"), "\xff\xff\xff\xffPAR1"...),
+	})
+	for name, want := range map[string]string{"lists": "items", "deep": "deep", "deeper": "deep", "ends": "too early", "large": "bytes"} {
+		in, err := newInput(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := textsOf(in); !errors.Is(err, errFooter) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", name, err, want)
+		}
+	}
+}
+
+func FuzzCheckFooter(f *testing.F) {
+	var table bytes.Buffer
+	if err := parquet.Write(&table, []struct {
+		Text string `parquet:"text"`
+	}{{"one"}}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(table.Bytes())
+	f.Fuzz(func(t *testing.T, file []byte) {
+		if checkFooter(bytes.NewReader(file), int64(len(file))) != nil {
+			return
+		}
+		defer func() { _ = recover() }() // as readParquet does: what is not recovered is memory
+		_, _ = parquet.OpenFile(bytes.NewReader(file), int64(len(file)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	})
+}
+
+// Documents of any stream are UTF-8 or left out.
+func FuzzRead(f *testing.F) {
+	for _, text := range []string{"{\"text\": \"one\"}\n{\"text\": null}\n", "[{\"text\": \"one\"}, {\"text\": \"tw\\u00f6\"}]", "plain\ntext\xff", bom + "a"} {
+		f.Add([]byte(text), ".json")
+		var z bytes.Buffer
+		w := gzip.NewWriter(&z)
+		_, _ = w.Write([]byte(text))
+		_ = w.Close()
+		f.Add(z.Bytes(), ".json")
+	}
+	f.Fuzz(func(t *testing.T, file []byte, ext string) {
+		k := Kind{Pack: packOf(file)}
+		if len(file) > 4<<10 || k.Pack == "xz" || k.Pack == "zstd" { // whose windows are large
+			return
+		}
+		head := file
+		if k.Pack != "" {
+			r, release, err := unpack(bytes.NewReader(file), k.Pack)
+			if err != nil {
+				return
+			}
+			head, _, err = readHead(r)
+			if release(); err != nil {
+				return
+			}
+		}
+		form, err := formOf(head, false, k.Pack, ext)
+		if k.Form = form; err != nil || form == formParquet {
+			return
+		}
+		n := 0
+		_ = k.read(bytes.NewReader(file), func(d document) bool {
+			if d.skip == "" && !utf8.Valid(d.text) {
+				t.Fatalf("a document of %q", d.text)
+			}
+			n++
+			return n < 100
+		})
+	})
 }
 
 func FuzzFormOf(f *testing.F) {
