@@ -14,32 +14,38 @@ import (
 )
 
 // withDevices adds the devices beside the processor to a command: what is there, what is missing, and the
-// command that installs it.
+// command that installs it. It fails when the user names a device that cannot be opened.
 func withDevices(cmd *cobra.Command) *cobra.Command {
 	name := cmd.Flags().String("device", "", "device to open, like cuda:1 or plugin:PATH (default the first GPU, where its plug-in is installed)")
 	before := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		spec, err := device.Parse(cmp.Or(*name, "cuda:all"))
-		if err != nil {
+		if err != nil && *name != cpuDevice {
 			return usagef("--device: %w", err)
 		}
-		if err := before(cmd, args); err != nil {
+		if err := before(cmd, args); err != nil || *name == cpuDevice {
 			return err
 		}
-		for _, line := range deviceLines(cmd.Context(), spec, *name != "") {
+		lines, opened := deviceLines(cmd.Context(), spec, *name != "")
+		for _, line := range lines {
 			fmt.Fprintln(cmd.OutOrStdout(), line)
+		}
+		if *name != "" && !opened {
+			return fmt.Errorf("%s cannot be used", *name)
 		}
 		return nil
 	}
 	return cmd
 }
 
+// cpuDevice is the processor.
+const cpuDevice = "cpu"
+
 // driverFile exists where NVIDIA's driver is loaded.
 const driverFile = "/proc/driver/nvidia/version"
 
-// deviceLines describe a device. Without a driver and a plug-in, one that the user did not name is not
-// opened.
-func deviceLines(ctx context.Context, spec device.Spec, named bool) (lines []string) {
+// deviceLines describe a device, and say whether it was opened. Without a driver and a plug-in, one that the user did not name is not.
+func deviceLines(ctx context.Context, spec device.Spec, named bool) (lines []string, opened bool) {
 	say := func(what, format string, args ...any) {
 		lines = append(lines, fmt.Sprintf("%-9s %s", what, fmt.Sprintf(format, args...)))
 	}
@@ -51,23 +57,23 @@ func deviceLines(ctx context.Context, spec device.Spec, named bool) (lines []str
 	}
 	if program, err := device.Program(); err != nil {
 		say("engines", "no: %v", err)
-		return lines
+		return lines, false
 	} else {
 		say("engines", "%s", program)
 	}
 	plugin, err := spec.Find()
 	if err != nil {
 		say("plug-in", "no: %v", err)
-		return lines
+		return lines, false
 	}
 	say("plug-in", "%s", plugin)
 	if driver == nil && !named {
-		return lines
+		return lines, false
 	}
 	info, err := device.Probe(ctx, spec)
 	if err != nil {
 		say("device", "no: %v", err)
-		return lines
+		return lines, false
 	}
 	say("platform", "%s %s, PJRT %s, StableHLO %s", info.Platform, strings.Join(strings.Fields(info.Version), " "), info.Interface, info.StableHLO)
 	for i, d := range info.Devices {
@@ -77,5 +83,5 @@ func deviceLines(ctx context.Context, spec device.Spec, named bool) (lines []str
 		}
 		say("device", "%d: %s, %s", i, d.Kind, size)
 	}
-	return lines
+	return lines, true
 }

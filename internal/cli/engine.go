@@ -20,8 +20,8 @@ func engineInstall() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use: "install cuda13", Short: "Download the plug-in and NVIDIA's libraries for GPUs",
-		Long: `Download XLA's plug-in for CUDA 13 and NVIDIA's libraries, about 2.5 GB, into a folder of their own,
-where --device cuda finds them. Pip downloads wheels by hash; nothing of Python runs afterwards. The driver
+		Long: `Download XLA's plug-in for CUDA 13 and NVIDIA's libraries, 2.5 GB (3.8 GiB on disk), into a folder of their
+own, where --device cuda finds them. Pip downloads wheels by hash; nothing of Python runs afterwards. The driver
 (580 or later) is the machine's own. NVIDIA's licences are those of its packages on PyPI.`,
 		Example: `  templar engine install cuda13
   templar engine install cuda13 --dir /opt/templar/cuda13

@@ -103,7 +103,7 @@ func (o *planFlags) machines() (m plan.Machines, err error) {
 			return m, usagef("--tokens-per-second: %w", err)
 		}
 	}
-	if _, err := device.Parse(o.device); err != nil && o.device != "cpu" {
+	if _, err := device.Parse(o.device); err != nil && o.device != cpuDevice {
 		return m, usagef("--device: %w", err)
 	}
 	if o.operations, err = userfile.Quantity(o.flops, "FLOP/s"); err != nil {

@@ -52,6 +52,9 @@ type EngineKind struct {
 	// names: the least with which it computes the batches of o, and the most that it makes use of.
 	Buffers func(m protocol.Model, o EngineOptions) (least, most int64)
 	State   memory.Place // where it has parameters, gradient and moments
+	// Probe opens a device and says what it is, with the bytes of its free memory, 0 where they are not known; nil: there is
+	// none to open.
+	Probe func(ctx context.Context, device string) (what string, free int64, err error)
 }
 
 // EngineOptions are those of config.Options that an engine may use.

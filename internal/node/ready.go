@@ -31,8 +31,8 @@ import (
 const answerTime = 15 * time.Second
 
 // Ready checks, in the order in which an operator can mend it, whether a node could start from a
-// configuration: its settings, hotkey, run parameters, memory, data directory, chain, registration, clock and
-// buckets. It starts nothing, registers nothing, and locks only a bucket in a directory, while it writes there. Each result is
+// configuration: its settings, hotkey, run parameters, memory, device, data directory, chain, registration, clock and
+// buckets. It starts no role, registers nothing, and locks only a bucket in a directory, while it writes there. Each result is
 // reported as it comes; ok is false when one failed.
 func Ready(ctx context.Context, c config.Node, role telemetry.Role, env Env, report func(check.Result)) (ok bool) {
 	r := &readiness{ctx: ctx, c: c, role: role, env: env, report: report, ok: true}
@@ -73,6 +73,7 @@ type readiness struct {
 // node takes all steps of Ready.
 func (r *readiness) node() {
 	hotkey := r.files()
+	r.device()
 	r.directory()
 	r.chain(hotkey)
 	switch r.role {
@@ -164,6 +165,28 @@ func (r *readiness) memory(loaded run.Run) {
 		device = fmt.Sprintf("; on the device %s, and what a batch takes", memory.Format(needs.Device))
 	}
 	r.result("memory", check.OK, "", "needs %s, makes use of up to %s%s", memory.Format(needs.Least), memory.Format(needs.Most), device)
+}
+
+// device opens the device of the node's engine, and compares its memory with the state of the run's model.
+func (r *readiness) device() {
+	name := r.c.Options.Device
+	kind, err := r.env.engine(name)
+	if err != nil || kind.Probe == nil || !parts.Of(r.role).Model {
+		return // a wrong setting, or the processor
+	}
+	what, free, err := kind.Probe(r.ctx, name)
+	if err != nil {
+		r.result("device", check.Fail, fmt.Sprintf("templar doctor --device %s shows what is there", name), "%s: %v", name, err)
+		return
+	}
+	if r.loaded != nil && free > 0 {
+		if state := memory.State(r.role, *r.loaded); state > free {
+			r.result("device", check.Fail, "end other programs on it (nvidia-smi lists them), or take more devices (cuda:all) or a larger one",
+				"%s has %s free, and the state of a %s takes %s", what, memory.Format(free), r.role, memory.Format(state))
+			return
+		}
+	}
+	r.result("device", check.OK, "", "%s", what)
 }
 
 // directory finds out whether the data directory can be written.

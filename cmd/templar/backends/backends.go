@@ -33,8 +33,8 @@ func All() node.Backends {
 		Chains: map[string]node.OpenChain{config.CometBFT: dial, config.Bittensor: dialBittensor},
 		Engines: map[string]node.EngineKind{
 			"cpu":         {Open: newCPU, Buffers: cpuBuffers},
-			device.CUDA:   {Open: newDevice, Buffers: deviceBuffers, State: memory.Device},
-			device.Plugin: {Open: newDevice, Buffers: deviceBuffers, State: memory.Device},
+			device.CUDA:   {Open: newDevice, Buffers: deviceBuffers, State: memory.Device, Probe: probe},
+			device.Plugin: {Open: newDevice, Buffers: deviceBuffers, State: memory.Device, Probe: probe},
 		},
 		Stores:  map[string]node.OpenStore{"http": newS3, "https": newS3},
 		Methods: method.Factories{dctsign.Name: dctsign.New, sparseloco.Name: sparseloco.New},
@@ -121,6 +121,22 @@ func deviceBuffers(m protocol.Model, o node.EngineOptions) (least, most int64) {
 		least = device.Window(m) + 1<<30
 	}
 	return least, least
+}
+
+// probe opens a device in a process of its own.
+func probe(ctx context.Context, name string) (what string, free int64, err error) {
+	spec, err := device.Parse(name)
+	if err != nil {
+		return "", 0, err
+	}
+	info, err := device.Probe(ctx, spec)
+	if err != nil {
+		return "", 0, err
+	}
+	for _, d := range info.Devices {
+		free += max(0, d.Bytes-d.Used)
+	}
+	return info.String(), free, nil
 }
 
 func newS3() node.StoreConn { return s3.NewDialer(s3.Options{}) }

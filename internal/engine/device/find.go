@@ -27,7 +27,11 @@ func Folder(platform string) (string, error) {
 // Find returns the file of the plug-in.
 func (s Spec) Find() (string, error) {
 	if s.Path != "" {
-		return inFolder(s.Path, "*")
+		plugin, err := inFolder(s.Path, "*")
+		if err != nil {
+			return "", fmt.Errorf("plug-in: %w: name its file, or the folder into which pip has installed it", err)
+		}
+		return plugin, nil
 	}
 	if path := os.Getenv(PluginVariable); path != "" {
 		plugin, err := inFolder(path, "xla_cuda*")

@@ -213,6 +213,9 @@ func (e *Client) end(cause error, hung *time.Timer) error {
 	if e.exit != nil {
 		why = "ended (" + e.exit.Error() + ")"
 	}
+	if why == "ended (signal: killed)" {
+		why += ", as the system does to a process when this machine's memory is full (dmesg says so)"
+	}
 	if timedOut {
 		why = fmt.Sprintf("gave no answer for %v and was ended", e.command.Limit)
 	}

@@ -233,6 +233,9 @@ func (s *served) Loss(ctx context.Context, b engine.Batch) (engine.Loss, error) 
 		time.Sleep(time.Minute)
 	case "exit":
 		os.Exit(7)
+	case "kill":
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		time.Sleep(time.Minute)
 	}
 	return s.Engine.Loss(ctx, b)
 }
@@ -270,6 +273,7 @@ func TestFaults(t *testing.T) {
 		"crash": {time.Minute, []string{"SIGABRT", "a fault of the plug-in", "use another plug-in"}},
 		"hang":  {2 * time.Second, []string{"no answer for 2s", "use another plug-in"}},
 		"exit":  {time.Minute, []string{"exit status 7"}},
+		"kill":  {time.Minute, []string{"this machine's memory is full", "use another plug-in"}},
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
