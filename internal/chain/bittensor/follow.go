@@ -197,7 +197,11 @@ func (c *Client) noteBest(raw json.RawMessage) {
 	if h.Number > c.mu.best {
 		c.mu.best = h.Number
 		c.mu.arrived[h.Number] = time.Now()
-		delete(c.mu.arrived, h.Number-min(h.Number, keepArrivals))
+		for n := range c.mu.arrived { // numbers may leap
+			if n+keepArrivals <= h.Number {
+				delete(c.mu.arrived, n)
+			}
+		}
 		c.change()
 	}
 }

@@ -4,6 +4,7 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -214,17 +215,23 @@ func (c *Conn) take(b []byte) error {
 	if err := json.Unmarshal(b, &f); err == nil {
 		return c.place(f)
 	}
-	var list []frame
-	if err := json.Unmarshal(b, &list); err != nil {
-		return errors.New("the endpoint sent something that is not JSON-RPC")
+	d := json.NewDecoder(bytes.NewReader(b)) // message by message: all of the shortest would take much memory
+	if begin, err := d.Token(); err != nil || begin != json.Delim('[') {
+		return errNoRPC
 	}
-	for _, f := range list {
+	for d.More() {
+		var f frame
+		if err := d.Decode(&f); err != nil {
+			return errNoRPC
+		}
 		if err := c.place(f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+var errNoRPC = errors.New("the endpoint sent something that is not JSON-RPC")
 
 func (c *Conn) place(f frame) error {
 	if f.Method != "" && f.Params.Subscription != nil {

@@ -139,6 +139,17 @@ func TestStraysAreBounded(t *testing.T) {
 	}
 }
 
+// A batch is read message by message: it may have millions of the shortest.
+func TestBatchesAreBounded(t *testing.T) {
+	c := New(newScript(func(uint64, string) []string {
+		return []string{"[" + strings.Repeat("{},", maxOutOfPlace+10) + "}{"}
+	}))
+	defer c.Close()
+	if err := c.Call(t.Context(), nil, "any"); err == nil || !strings.Contains(err.Error(), "answers to nothing") {
+		t.Errorf("error %v: the batch was read to its end first", err)
+	}
+}
+
 // Everything that waits ends with the connection.
 func TestEnd(t *testing.T) {
 	for name, frame := range map[string]string{"junk": "}{", "not JSON-RPC": "7", "end": ""} {

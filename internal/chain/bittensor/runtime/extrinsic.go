@@ -171,7 +171,7 @@ func (m *Metadata) extra(e Extension, c *Context, sent, implied []byte) ([]byte,
 		return sent, append(implied, c.Genesis[:]...), nil
 	}
 	for _, ty := range []uint32{e.extra, e.implicit} {
-		if empty, err := m.empty(ty, 0); err != nil {
+		if empty, err := m.empty(ty, 0, map[uint32]bool{}); err != nil {
 			return nil, nil, err
 		} else if !empty {
 			return nil, nil, fmt.Errorf("the runtime wants an extension %s to be signed, which this build does not know: update templar", e.Name)
@@ -180,8 +180,12 @@ func (m *Metadata) extra(e Extension, c *Context, sent, implied []byte) ([]byte,
 	return sent, implied, nil
 }
 
-// empty reports whether a type takes no bytes.
-func (m *Metadata) empty(ty uint32, depth int) (bool, error) {
+// empty reports whether a type takes no bytes. Types that are known to take none are looked into
+// once: each could hold the next one twice.
+func (m *Metadata) empty(ty uint32, depth int, known map[uint32]bool) (bool, error) {
+	if known[ty] {
+		return true, nil
+	}
 	t, err := m.typ(ty)
 	if err != nil {
 		return false, err
@@ -205,10 +209,11 @@ func (m *Metadata) empty(ty uint32, depth int) (bool, error) {
 		return false, nil
 	}
 	for _, e := range inner {
-		if ok, err := m.empty(e, depth+1); !ok || err != nil {
+		if ok, err := m.empty(e, depth+1, known); !ok || err != nil {
 			return false, err
 		}
 	}
+	known[ty] = true
 	return true, nil
 }
 

@@ -11,6 +11,15 @@ import (
 // MaxMetadata bounds metadata, in bytes. Runtime 461's takes 390 kB.
 const MaxMetadata = 16 << 20
 
+// Bounds on what metadata lists. A decoder makes room for the fields of a type each time it meets
+// the type, and looks a variant up among all, so that long lists would cost much more than their bytes.
+const (
+	maxName     = 1 << 10 // bytes
+	maxFields   = 1 << 10 // of a struct, a variant or a tuple
+	maxVariants = 1 << 8  // their indices are bytes, and so are those of pallets
+	maxPallets  = 1 << 8
+)
+
 // ErrAbsent is wrapped when the runtime has no such pallet, item, call or API.
 var ErrAbsent = errors.New("this runtime does not have it")
 
@@ -141,9 +150,7 @@ func Decode(b []byte) (*Metadata, error) {
 		return nil, fmt.Errorf("%w: version %d is not known: this build reads 14 and 15", ErrMetadata, m.Version)
 	}
 	readTypes(r, m)
-	n := r.Count(8)
-	m.pallets = make([]Pallet, 0, n)
-	for range n {
+	for range count(r, 8, maxPallets) {
 		m.pallets = append(m.pallets, readPallet(r, m.Version))
 	}
 	readExtrinsic(r, m)
@@ -187,6 +194,26 @@ func compact32(r *scale.Reader) uint32 {
 		r.Fail(scale.ErrCompact)
 	}
 	return uint32(v)
+}
+
+// count is a reader's Count with a bound.
+func count(r *scale.Reader, size, most int) int {
+	n := r.Count(size)
+	if n > most {
+		r.Fail(fmt.Errorf("a list of %d, at most %d", n, most))
+		return 0
+	}
+	return n
+}
+
+// shortName reads a name that is joined to others.
+func shortName(r *scale.Reader) string {
+	s := r.Vec()
+	if len(s) > maxName {
+		r.Fail(fmt.Errorf("a name of %d bytes, at most %d", len(s), maxName))
+		return ""
+	}
+	return string(s)
 }
 
 func option32(r *scale.Reader) *uint32 {
@@ -235,7 +262,7 @@ func readType(r *scale.Reader) (t Type) {
 	case kindComposite:
 		t.fields = readFields(r)
 	case kindVariant:
-		for range r.Count(4) {
+		for range count(r, 4, maxVariants) {
 			v := variantType{name: r.String(), fields: readFields(r), index: r.U8()}
 			skipStrings(r)
 			t.variants = append(t.variants, v)
@@ -245,7 +272,7 @@ func readType(r *scale.Reader) (t Type) {
 	case kindArray:
 		t.length, t.elem = r.U32(), compact32(r)
 	case kindTuple:
-		for range r.Count(1) {
+		for range count(r, 1, maxFields) {
 			t.tuple = append(t.tuple, compact32(r))
 		}
 	case kindPrimitive:
@@ -263,7 +290,7 @@ func readType(r *scale.Reader) (t Type) {
 }
 
 func readFields(r *scale.Reader) (list []field) {
-	for range r.Count(4) {
+	for range count(r, 4, maxFields) {
 		f := field{}
 		if r.Option() {
 			f.name = r.String()
@@ -373,9 +400,9 @@ func (m *Metadata) extrinsicFromType() error {
 
 func readAPIs(r *scale.Reader, m *Metadata) {
 	for range r.Count(3) {
-		name := r.String()
+		name := shortName(r)
 		for range r.Count(4) {
-			method := r.String()
+			method := shortName(r)
 			var a API
 			for range r.Count(2) {
 				r.Vec()

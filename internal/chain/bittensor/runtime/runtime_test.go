@@ -126,7 +126,7 @@ func TestHostileTypes(t *testing.T) {
 	if _, err := self.append(nil, 0, []any{[]any{}, []any{}}, 0); err == nil {
 		t.Error("a type that is made of itself")
 	}
-	if _, err := self.empty(0, 0); err == nil {
+	if _, err := self.empty(0, 0, map[uint32]bool{}); err == nil {
 		t.Error("a type that is made of itself")
 	}
 	wide := &Metadata{types: []Type{{kind: kindArray, elem: 1, length: 1 << 31}, {kind: kindTuple}}}
@@ -139,6 +139,42 @@ func TestHostileTypes(t *testing.T) {
 	compact := &Metadata{types: []Type{{kind: kindCompact, elem: 1}, {kind: kindComposite, fields: []field{{ty: 1}}}}}
 	if _, err := compact.decode(0, []byte{4}); err == nil {
 		t.Error("a compact of itself")
+	}
+}
+
+// Each of sixty types holds the next one twice, and the last nothing.
+func TestTypesOfNothing(t *testing.T) {
+	m := &Metadata{types: make([]Type, 61)}
+	for i := range 60 {
+		m.types[i] = Type{kind: kindTuple, tuple: []uint32{uint32(i) + 1, uint32(i) + 1}}
+	}
+	m.types[60].kind = kindTuple
+	if empty, err := m.empty(0, 0, map[uint32]bool{}); !empty || err != nil {
+		t.Errorf("%v, %v", empty, err)
+	}
+}
+
+// Metadata of kilobytes must not take gigabytes, here or when it is used.
+func TestLongListsAreRefused(t *testing.T) {
+	vec := func(n int, item string) string {
+		return string(scale.AppendCompact(nil, uint64(n))) + strings.Repeat(item, n)
+	}
+	one := func(definition string) string { return vec(1, "\x00\x00\x00"+definition+"\x00") }
+	const none = "\x04\x00\x00\x00\x04\x00\x00" // one type, the empty tuple
+	field := "\x00\x00\x00\x00"
+	for name, c := range map[string]struct{ body, want string }{
+		"fields":   {one("\x00" + vec(5000, field)), "a list of 5000"},
+		"variants": {one("\x01" + vec(300, "\x00"+vec(0, "")+"\x00\x00")), "a list of 300"},
+		"a tuple":  {one("\x04" + vec(5000, "\x00")), "a list of 5000"},
+		"pallets":  {none + vec(300, strings.Repeat("\x00", 20)), "a list of 300"},
+		"the name of an API": {
+			vec(0, "") + vec(0, "") + "\x04\x00\x00\x00\x00" + vec(0, "") + "\x00" +
+				vec(1, string(scale.AppendVec(nil, make([]byte, 1<<20)))+vec(100, "\x00\x00\x00\x00")+"\x00"), "a name of",
+		},
+	} {
+		if _, err := Decode([]byte("meta\x0f" + c.body)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
 	}
 }
 
