@@ -1,6 +1,7 @@
 package cometbft
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -127,6 +128,24 @@ func TestMakerCannotGrindTheDraw(t *testing.T) {
 	}
 	if len(drawn) != 5 {
 		t.Errorf("%d values for five sets of votes", len(drawn))
+	}
+}
+
+// The draw is made of what the keys of the authorities give, which others cannot foresee.
+func TestRandomnessIsOfTheKeys(t *testing.T) {
+	const height = 7
+	c := newCongress(t, 4, height)
+	s, _ := readStamp(c.propose(t, 0, height+1, c.votes))
+	for i := range s.parts {
+		other := slices.Clone(s.parts)
+		other[i].proof = s.parts[(i+1)%4].proof
+		h, err := randomness(height, other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h == randomnessOf(t, height, c.propose(t, 0, height+1, c.votes)) {
+			t.Errorf("another value of authority %d draws the same", i)
+		}
 	}
 }
 

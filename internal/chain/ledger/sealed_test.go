@@ -61,6 +61,7 @@ func TestRevealRules(t *testing.T) {
 	b.do(1, b.commit(first, 1), "")
 	b.do(1, b.commit(second, 1), "rate-limited")
 	b.do(1, b.commit(second, 1), "")
+	b.do(1, second, "may be revealed in blocks") // others could copy it
 	for range 6 {
 		b.block()
 	}
