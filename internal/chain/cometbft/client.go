@@ -1,6 +1,7 @@
 package cometbft
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -318,8 +319,19 @@ func (c *Client) queryJSON(ctx context.Context, path string, v any) error {
 	if err != nil {
 		return err
 	}
+	return decodeAnswer(raw, v)
+}
+
+func decodeAnswer(raw []byte, v any) error {
+	if n := bytes.Count(raw, []byte{','}); n > maxListed {
+		return fmt.Errorf("the server's answer lists more than %d values", maxListed)
+	}
 	return json.Unmarshal(raw, v)
 }
+
+// maxListed bounds the values of a list in an answer, before it is decoded: a list of nulls would
+// take thirty times its bytes. The largest subnet's neurons are a tenth of it.
+const maxListed = 1 << 20
 
 func (c *Client) query(ctx context.Context, path string, data []byte, height int64) ([]byte, error) {
 	var r ctypes.ResultABCIQuery

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"templar/internal/store"
 )
@@ -61,4 +62,42 @@ func FuzzChunkReader(f *testing.F) {
 			t.Errorf("%d of %d bytes, %v", n, length, err)
 		}
 	})
+}
+
+// TestSharesOfPlaces: what a host, a key and all public keys may hold while they move, so that
+// nothing is cut off.
+func TestSharesOfPlaces(t *testing.T) {
+	var s *slots
+	enters := func(key, host string, reader bool) bool {
+		r := &request{key: key, host: host, reader: reader, client: &client{}}
+		_, ok := s.take(r)
+		s.forget(r)
+		return ok
+	}
+	for name, c := range map[string]struct {
+		hosts  []string
+		reader bool
+		keys   int
+		places []int // of each key
+	}{
+		"a reader's host":   {[]string{"a"}, true, 1, []int{1}},
+		"a reader":          {[]string{"a", "b", "c"}, true, 1, []int{2}},
+		"readers of a host": {[]string{"a"}, true, 9, []int{1, 1, 1, 1, 0, 0, 0, 0, 0}},
+		"readers":           {[]string{"a", "b"}, true, 4, []int{2, 2, 0, 0}},
+		"a writer":          {[]string{"a", "b"}, false, 1, []int{6}},
+		"writers":           {[]string{"a", "b"}, false, 2, []int{6, 2}},
+	} {
+		s = newSlots(8, time.Minute)
+		for k := range c.keys {
+			got := 0
+			for i := range 10 * len(c.hosts) {
+				if enters(fmt.Sprint("key ", k), c.hosts[i%len(c.hosts)], c.reader) {
+					got++
+				}
+			}
+			if got != c.places[k] {
+				t.Errorf("%s: key %d has %d of 8 places, want %d", name, k, got, c.places[k])
+			}
+		}
+	}
 }
