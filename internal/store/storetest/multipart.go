@@ -253,6 +253,32 @@ func completeRace(t *testing.T, f Fixture) {
 	}
 }
 
+// secondCompletion: of two uploads of a key that are completed with the condition, the second fails. The object is the first's,
+// and the parts of the second go when it is aborted.
+func secondCompletion(t *testing.T, f Fixture) {
+	once := store.PutOptions{IfAbsent: true}
+	first, second := begin(t, f.Bucket, "key"), begin(t, f.Bucket, "key")
+	data, other := pattern(part+10), pattern(part + 11)[1:]
+	ours := []store.Part{putPart(t, f.Bucket, first, 1, data[:part]), putPart(t, f.Bucket, first, 2, data[part:])}
+	theirs := []store.Part{putPart(t, f.Bucket, second, 1, other[:part]), putPart(t, f.Bucket, second, 2, other[part:])}
+	if _, err := f.Bucket.CompleteUpload(t.Context(), first, ours, once); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.Bucket.CompleteUpload(t.Context(), second, theirs, once)
+	wantError(t, "second completion", err, store.ErrExists)
+	if store.Retryable(err) {
+		t.Errorf("worth a retry: %v", err)
+	}
+	if got, _ := get(t, f.Bucket, "key"); !bytes.Equal(got, data) {
+		t.Error("the object is not the first upload's")
+	}
+	if err := f.Bucket.AbortUpload(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, f.Bucket, second)
+	uploads(t, f, "")
+}
+
 // uploadRights: a key that may only read begins, fills, ends and drops no upload.
 func uploadRights(t *testing.T, f Fixture) {
 	if f.ReadOnly == nil {

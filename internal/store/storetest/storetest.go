@@ -70,6 +70,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"CompleteTwice", completeTwice},
 		{"CompleteIfAbsent", completeIfAbsent},
 		{"CompleteIfAbsentRace", completeRace},
+		{"CompleteIfAbsentSecond", secondCompletion},
 		{"UploadRights", uploadRights},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })

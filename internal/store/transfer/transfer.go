@@ -8,7 +8,7 @@
 //
 // Requests are tried again as the bucket does it, so hand in one with store.Retry; a body
 // that breaks off is asked for again from its last byte. One transfer at a time may work on
-// a key of a bucket, or on a file.
+// a key of a bucket, or on a file; but several with Options.IfAbsent on a key.
 package transfer
 
 import (

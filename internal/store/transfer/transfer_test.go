@@ -230,14 +230,14 @@ func TestUploadGoesOn(t *testing.T) {
 	b.onPart = nil
 	var last store.Counts
 	b.moved(&last)
-	data[0]++ // part 1 has another content now; part 2 stands
+	data[part]++ // part 2 has another content now; part 1 stands
 	var end Progress
 	o.Progress = func(p Progress) { end = p }
 	if _, err := upload1(t, b, data, o); err != nil {
 		t.Fatal(err)
 	}
 	if up, _ := b.moved(&last); up != 3*part {
-		t.Errorf("sent %d bytes, want the parts 1, 3 and 4", up)
+		t.Errorf("sent %d bytes, want the parts 2, 3 and 4", up)
 	}
 	if want := (Progress{Done: 4 * part, Moved: 3 * part, Total: 4 * part}); end != want {
 		t.Errorf("progress %+v, want %+v", end, want)
@@ -305,6 +305,76 @@ func TestUploadIfAbsent(t *testing.T) {
 	}
 	b.want(t, "key", []byte("theirs"))
 	wantNoGarbage(t, b)
+}
+
+// TestTwoUploadsIfAbsent: of two objects that differ in the first part only, while both are on their way, the one that is complete
+// first stands. The other run ends at its next request, and neither touches the other's upload.
+func TestTwoUploadsIfAbsent(t *testing.T) {
+	b := newTraffic(t)
+	ours, theirs := content(4*part), content(4*part)
+	theirs[0]++
+	o := small()
+	o.Threads, o.IfAbsent = 1, true
+	var sent int
+	b.onPart = func(number int) error {
+		if sent++; number != 3 || sent > 3 {
+			return nil
+		}
+		if _, err := upload1(t, b.Bucket, theirs, o); err != nil {
+			t.Error(err)
+		}
+		return nil
+	}
+	if _, err := upload1(t, b, ours, o); !errors.Is(err, store.ErrExists) {
+		t.Errorf("got %v", err)
+	}
+	if sent != 3 {
+		t.Errorf("%d parts were sent, of which the last in vain; want 3", sent)
+	}
+	b.want(t, "key", theirs)
+	wantNoGarbage(t, b)
+}
+
+// TestRefusesTaken: a bucket that ignores the condition is found out, and one that refuses it as such.
+func TestRefusesTaken(t *testing.T) {
+	unknown := errors.New("status 500")
+	for name, c := range map[string]struct {
+		complete func(store.PutOptions) (store.PutOptions, error)
+		refuses  bool
+		err      error
+	}{
+		"honours":       {func(o store.PutOptions) (store.PutOptions, error) { return o, nil }, true, nil},
+		"ignores":       {func(store.PutOptions) (store.PutOptions, error) { return store.PutOptions{}, nil }, false, nil},
+		"does not know": {func(o store.PutOptions) (store.PutOptions, error) { return o, store.ErrInvalid }, false, nil},
+		"fails":         {func(o store.PutOptions) (store.PutOptions, error) { return o, unknown }, false, unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newTraffic(t)
+			b.put(t, "key", []byte("taken"))
+			u, err := b.CreateUpload(t.Context(), "key")
+			if err != nil {
+				t.Fatal(err)
+			}
+			refuses, err := RefusesTaken(t.Context(), completing{b, c.complete}, u)
+			if refuses != c.refuses || !errors.Is(err, c.err) {
+				t.Errorf("%v, %v", refuses, err)
+			}
+		})
+	}
+}
+
+// completing is a bucket with conditions of its own when an upload is completed.
+type completing struct {
+	store.Bucket
+	complete func(store.PutOptions) (store.PutOptions, error)
+}
+
+func (c completing) CompleteUpload(ctx context.Context, u store.Upload, parts []store.Part, o store.PutOptions) (store.Info, error) {
+	o, err := c.complete(o)
+	if err != nil {
+		return store.Info{}, err
+	}
+	return c.Bucket.CompleteUpload(ctx, u, parts, o)
 }
 
 // blind is a store, or a key, that does not show unfinished uploads.

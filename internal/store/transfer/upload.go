@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"templar/internal/store"
 )
@@ -17,10 +19,15 @@ import (
 var ErrCorrupt = errors.New("content has another SHA-256 than announced")
 
 // Upload stores body's first size bytes under key. From o.Threshold on it sends parts; when
-// the bucket has an unfinished upload of the key it goes on with that one, and sends what
-// is missing there or has another content. An upload that fails is left for the next run to
-// go on with, but for one that finds its key taken: that one is dropped. After an upload in
-// parts that succeeded no unfinished one of the key is left, if the store lets them be dropped.
+// the bucket has an unfinished upload of the key that begins with the same part it goes on with
+// that one, and sends what is missing there or has another content. An upload that fails is left
+// for the next run to go on with, but for one that finds its key taken: that one is dropped. After
+// an upload in parts that succeeded no unfinished one of the key is left, if the store lets them be
+// dropped.
+//
+// With o.IfAbsent several may upload different objects to one key: one succeeds, and the others
+// get store.ErrExists, mostly before they have sent everything. It takes a store that honours the
+// condition when an upload is completed (RefusesTaken).
 func Upload(ctx context.Context, b store.Bucket, key string, body io.ReaderAt, size int64, o Options) (store.Info, error) {
 	o = o.withDefaults()
 	if err := store.CheckPut(key, size); err != nil {
@@ -40,6 +47,9 @@ func Upload(ctx context.Context, b store.Bucket, key string, body io.ReaderAt, s
 	o.PartSize = max(o.PartSize, store.MinPart)
 	u := &upload{bucket: b, key: key, body: body, layout: o.layout(size), options: o, done: done}
 	info, err := u.run(ctx)
+	if errors.Is(err, store.ErrNotFound) { // dropped meanwhile, by another one that succeeded?
+		err = cmp.Or(u.checkAbsent(ctx), err)
+	}
 	if errors.Is(err, store.ErrExists) {
 		err = errors.Join(err, u.drop(ctx))
 	}
@@ -106,22 +116,27 @@ func (u *upload) checkAbsent(ctx context.Context) error {
 	return err
 }
 
-// begin finds the newest unfinished upload of the key with its parts by number, or begins
-// one.
+// begin finds the newest unfinished upload of the key that has the first part, with its parts by
+// number, or begins one. In one without that part another run may be at work on another object.
 func (u *upload) begin(ctx context.Context) (store.Upload, map[int]store.Part, error) {
 	uploads, err := u.unfinished(ctx)
 	if err != nil {
 		return store.Upload{}, nil, err
 	}
-	if len(uploads) > 0 {
-		newest := uploads[len(uploads)-1]
-		parts, err := u.bucket.Parts(ctx, newest)
+	for _, candidate := range slices.Backward(uploads) {
+		parts, err := u.bucket.Parts(ctx, candidate)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // dropped meanwhile
+		}
+		if err != nil {
+			return store.Upload{}, nil, err
+		}
 		have := make(map[int]store.Part, len(parts))
 		for _, p := range parts {
 			have[p.Number] = p
 		}
-		if !errors.Is(err, store.ErrNotFound) { // dropped meanwhile
-			return newest, have, err
+		if ours, err := u.stored(ctx, 0, have[1]); ours || err != nil {
+			return candidate, have, err
 		}
 	}
 	begun, err := u.bucket.CreateUpload(ctx, u.key)
@@ -147,22 +162,28 @@ func (u *upload) unfinished(ctx context.Context) ([]store.Upload, error) {
 // send stores part i, unless the store has it already.
 func (u *upload) send(ctx context.Context, to store.Upload, i int, have store.Part) (store.Part, error) {
 	offset, n := u.layout.at(i)
-	body := io.NewSectionReader(u.body, offset, n)
-	if have.Size == n && have.Number == i+1 {
-		sum, err := digest(ctx, md5.New(), body, n)
-		if err != nil {
-			return store.Part{}, err
-		}
-		if have.ETag == hex.EncodeToString(sum) {
-			u.done.found(n)
-			return have, nil
-		}
+	switch is, err := u.stored(ctx, i, have); {
+	case err != nil:
+		return store.Part{}, err
+	case is:
+		u.done.found(n)
+		return have, nil
 	}
-	p, err := u.bucket.PutPart(ctx, to, i+1, body, n)
+	p, err := u.bucket.PutPart(ctx, to, i+1, io.NewSectionReader(u.body, offset, n), n)
 	if err == nil {
 		u.done.moved(n)
 	}
 	return p, err
+}
+
+// stored reports whether a part that the store has is part i.
+func (u *upload) stored(ctx context.Context, i int, have store.Part) (bool, error) {
+	offset, n := u.layout.at(i)
+	if have.Size != n || have.Number != i+1 {
+		return false, nil
+	}
+	sum, err := digest(ctx, md5.New(), io.NewSectionReader(u.body, offset, n), n)
+	return err == nil && have.ETag == hex.EncodeToString(sum), err
 }
 
 // drop ends whatever unfinished uploads of the key there are.
