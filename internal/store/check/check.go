@@ -100,6 +100,7 @@ func (r *run) steps() []step {
 		step{"last modified", false, r.lastModified},
 		step{"ranges", false, r.ranges},
 		step{"multipart", false, r.multipart},
+		step{"once in parts", false, r.onceInParts},
 		step{"delete", false, r.remove},
 	)
 }
@@ -107,12 +108,13 @@ func (r *run) steps() []step {
 // run is one check.
 type run struct {
 	Config
-	prefix string
-	keys   []string     // that may exist
-	upload store.Upload // begun in parts, if any
-	probe  store.Info
-	put    time.Time // when the probe had been put
-	began  time.Time // when that was begun
+	prefix  string
+	keys    []string       // that may exist
+	uploads []store.Upload // that were begun
+	joins   bool           // an upload in parts was completed
+	probe   store.Info
+	put     time.Time // when the probe had been put
+	began   time.Time // when that was begun
 }
 
 func (r *run) take(ctx context.Context, s step) Result {
@@ -151,10 +153,7 @@ func (r *run) clear(ctx context.Context) error {
 		if errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrInvalid) {
 			err = nil
 		}
-		if r.upload.ID != "" {
-			uploads = append(uploads, r.upload)
-		}
-		for _, u := range uploads {
+		for _, u := range append(uploads, r.uploads...) {
 			err = errors.Join(err, r.Write.AbortUpload(ctx, u))
 		}
 		failed = errors.Join(failed, err)

@@ -12,6 +12,7 @@ import (
 
 	"templar/internal/clock"
 	"templar/internal/store"
+	"templar/internal/store/transfer"
 )
 
 func (r *run) createOnce(ctx context.Context) Result {
@@ -131,7 +132,7 @@ func (r *run) multipart(ctx context.Context) Result {
 	if err != nil {
 		return failed(err)
 	}
-	r.upload = u
+	r.uploads = append(r.uploads, u)
 	found, unseen := r.Write.Uploads(ctx, key)
 	p, err := r.Write.PutPart(ctx, u, 1, bytes.NewReader([]byte(body)), int64(len(body)))
 	if err != nil {
@@ -148,13 +149,14 @@ func (r *run) multipart(ctx context.Context) Result {
 	if err != nil {
 		return failed(err)
 	}
-	if _, err := r.Write.CompleteUpload(ctx, u, []store.Part{p}, store.PutOptions{IfAbsent: true}); err != nil {
+	if _, err := r.Write.CompleteUpload(ctx, u, []store.Part{p}, store.PutOptions{}); err != nil {
 		return failed(err)
 	}
 	info, err := r.Write.Head(ctx, key)
 	if err != nil || info.Size != int64(len(body)) {
 		return failed(oddly(err, "joined to %d bytes", info.Size))
 	}
+	r.joins = true
 	if unseen != nil || len(found) != 1 {
 		return okf("works, but unfinished uploads are not listed: %v", oddly(unseen, "%d of 1", len(found))).
 			but(Warn, "a large upload that is killed begins anew, and its parts stay: give the key the right to list uploads, and let the store drop old ones")
@@ -164,6 +166,27 @@ func (r *run) multipart(ctx context.Context) Result {
 			Fix: "gradients in parts are refused in every store, so that no miner gains by it; checkpoints and Aggregates in parts are safe here"}
 	}
 	return okf("works; objects are dated when they are complete")
+}
+
+// onceInParts sends another probe in parts.
+func (r *run) onceInParts(ctx context.Context) Result {
+	if !r.joins {
+		return Result{Status: Skip, Detail: "no upload in parts was completed"}
+	}
+	u, err := r.Write.CreateUpload(ctx, r.prefix+"probe")
+	if err != nil {
+		return failed(err)
+	}
+	r.uploads = append(r.uploads, u)
+	refuses, err := transfer.RefusesTaken(ctx, r.Write, u)
+	switch {
+	case err != nil:
+		return failed(err)
+	case refuses:
+		return okf("an upload is not completed when its key is taken")
+	}
+	return okf("ignores If-None-Match when an upload is completed, or does not know it there").
+		but(Warn, "an aggregator sends each object here as a whole, and after a broken connection from its beginning")
 }
 
 func (r *run) remove(ctx context.Context) Result {
