@@ -15,13 +15,13 @@ import (
 func after(t *testing.T, net *testnet.Network, w protocol.Window) time.Duration {
 	t.Helper()
 	x := net.Node("aggregator-0").Parts()
-	at, err := x.Aggregates().Published(net.Context(), w, 0)
+	info, err := net.Bucket("aggregator").Head(net.Context(), protocol.AggregateKey(w, 0))
 	must(t, err)
 	a, _, _, verdict := x.Aggregates().Fetch(net.Context(), w, 0, x.Clock.Now().Add(time.Second))
 	if !verdict.OK() {
 		t.Fatal(verdict)
 	}
-	return at.Sub(a.UploadFrom)
+	return info.LastModified.Sub(a.UploadFrom)
 }
 
 // oneList keeps the peers of the beginning.

@@ -170,13 +170,6 @@ func (a Aggregates) Gone(ctx context.Context, w protocol.Window, terms func(prot
 	later := w + schedule.PayloadRetention(a.Run.Params)
 	ctx, cancel := a.Schedule.WithPatience(ctx)
 	defer cancel()
-	_, err := a.Published(ctx, later, terms(later))
+	_, err := a.Bucket.Head(ctx, protocol.AggregateKey(later, terms(later)))
 	return err == nil
-}
-
-// Published is when the Aggregate of w and a term was stored; the error wraps store.ErrNotFound while
-// there is none.
-func (a Aggregates) Published(ctx context.Context, w protocol.Window, t protocol.Term) (time.Time, error) {
-	info, err := a.Bucket.Head(ctx, protocol.AggregateKey(w, t))
-	return info.LastModified, err
 }

@@ -25,16 +25,13 @@ func (v *Validator) compareSamples(ctx context.Context, s *session) {
 	if s.plan.Window == v.model.Start() {
 		return
 	}
-	// From a window's time after the Aggregate was published, which may have been late, samples
-	// can be expected of every miner.
-	published, err := v.Source.Aggregates.Published(ctx, s.plan.Window-1, v.model.Term())
-	early := err != nil || v.Clock.Now().Before(published.Add(v.Params.WindowTime()))
+	due := v.samplesDue()
 	got := make([]*score.Sync, len(s.seen))
 	v.Clock.Each(len(s.seen), len(s.seen), func(i int) {
 		if p := s.payload(s.seen[i].UID); p != nil {
 			got[i] = v.compareSample(ctx, p.Peer, s.plan.Window-1, s.state)
 		}
-		if early && got[i] != nil && got[i].Verdict == protocol.VerdictMissing {
+		if !due && got[i] != nil && got[i].Verdict == protocol.VerdictMissing {
 			got[i] = nil
 		}
 	})
@@ -42,6 +39,15 @@ func (v *Validator) compareSamples(ctx context.Context, s *session) {
 		s.seen[i].Sync = got[i]
 	}
 	v.reportDistances(s)
+}
+
+// samplesDue reports whether every miner can be expected to have posted its sample of the last window that is applied, whose
+// Aggregate may have been late: half a window ago this validator had it, in the session before. The store's date of the Aggregate
+// is no evidence: one that was sent in parts may be dated by the beginning of its upload.
+func (v *Validator) samplesDue() bool {
+	before := v.judged
+	return before != nil && before.aggregate != nil && before.aggregate.hash == v.model.Previous() &&
+		!v.Clock.Now().Before(before.readAt.Add(v.Params.WindowTime()/2))
 }
 
 func (v *Validator) reportDistances(s *session) {

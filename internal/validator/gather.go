@@ -24,6 +24,7 @@ type session struct {
 	plan      evaluation.Plan
 	end       chain.Block     // the first block after the window
 	aggregate *applicable     // nil when it was not there in time
+	readAt    time.Time       // when the Aggregate was
 	closed    *mailbox.Closed // nil when there is none
 	state     protocol.Hash
 	selected  map[protocol.UID]bool // the window's peer list
@@ -88,6 +89,7 @@ func (v *Validator) open(ctx context.Context, w protocol.Window) (*session, erro
 	if s.aggregate, err = v.lookAhead(ctx, w); err != nil {
 		return nil, err
 	}
+	s.readAt = v.Clock.Now()
 	return s, v.readClosing(ctx, s)
 }
 

@@ -196,9 +196,11 @@ func (v *Validator) window(ctx context.Context) error {
 		if err := v.selectPeers(ctx, w, current); err != nil {
 			v.Log.Warn("peer list not published", "window", w, "err", err)
 		}
-		if v.judged, err = v.score(ctx, w); err != nil {
+		s, err := v.score(ctx, w)
+		if err != nil {
 			return fmt.Errorf("score: %w", err)
 		}
+		v.judged = s
 		v.chargeConflict(ctx) // before this validator signs the state after the window
 	}
 	return v.publish(ctx, w)
