@@ -110,6 +110,16 @@ func (a *Aggregator) state(ctx context.Context, raw []byte, there protocol.Verdi
 	return c, nil
 }
 
+// putAbsent stores a closing statement unless there is one, in one piece: its date counts. After a Put with an unknown
+// outcome, created may be false for our own.
+func (a *Aggregator) putAbsent(ctx context.Context, key string, b []byte) (created bool, err error) {
+	err = store.PutBytes(ctx, a.Shelf.Bucket, key, b, store.PutOptions{IfAbsent: true})
+	if errors.Is(err, store.ErrExists) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // keepClosing makes the statement that the bucket has the one that counts for this process.
 func (a *Aggregator) keepClosing(ctx context.Context, c *mailbox.Closed) {
 	a.copy(ctx, protocol.ClosingKey(c.Window), c.Raw)

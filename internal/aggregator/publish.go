@@ -1,9 +1,7 @@
 package aggregator
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -51,11 +49,11 @@ func (a *Aggregator) listParts(ctx context.Context, agg *wire.Aggregate, b []byt
 }
 
 // create publishes an Aggregate of the next window. If one exists already, that one counts: a
-// standby's, or our own from before a restart. If the outcome of the Put is unknown, the window
-// is tried again, and the Aggregate that is found counts.
+// standby's, or our own from before a restart. After a failure the window is tried again with the copy: what has
+// arrived of it is not sent again, and the Aggregate that is found counts.
 func (a *Aggregator) create(ctx context.Context, b []byte) error {
 	began := a.Clock.Now()
-	created, err := a.putAbsent(ctx, protocol.AggregateKey(a.next, a.termOf(a.next)), b)
+	created, err := a.Shelf.Create(ctx, protocol.AggregateKey(a.next, a.termOf(a.next)), b)
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
@@ -79,16 +77,6 @@ func (a *Aggregator) tidy(ctx context.Context) {
 	if err := a.Shelf.Prune(ctx, a.next); err != nil {
 		a.Log.Warn("old objects not deleted", "err", err)
 	}
-}
-
-// putAbsent stores an object unless there is one. After a Put with an unknown outcome, created may be false for our
-// own.
-func (a *Aggregator) putAbsent(ctx context.Context, key string, b []byte) (created bool, err error) {
-	_, err = a.Shelf.Bucket.Put(ctx, key, bytes.NewReader(b), int64(len(b)), store.PutOptions{IfAbsent: true})
-	if errors.Is(err, store.ErrExists) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // aggregate combines the usable payloads into the Aggregate of the next window. Beside the

@@ -111,7 +111,7 @@ func (a *Aggregator) put(ctx context.Context, c *copied, isLost bool) error {
 	if err != nil || !isLost {
 		return err
 	}
-	if _, err := a.putAbsent(ctx, protocol.AggregateKey(c.Window, c.Term), c.raw); err != nil {
+	if _, err := a.Shelf.Create(ctx, protocol.AggregateKey(c.Window, c.Term), c.raw); err != nil {
 		return err
 	}
 	a.Log.Warn("the store had lost an aggregate: restored it from a copy", "window", c.Window, "aggregate", c.hash.Short())

@@ -61,8 +61,14 @@ func (p *published) by(node string) map[protocol.Window]telemetry.Published {
 // Two aggregators race for every window on a real S3 server, over connections that lose
 // requests and, worse, answers: a Put that failed may have been stored. The one
 // retries its requests as the commands do, the other must do without. There is one
-// Aggregate of each window, the chain holds, and the archive has what is named.
+// Aggregate of each window, the chain holds, and the archive has what is named. So it is when Aggregates are sent in parts.
 func TestTwoAggregatorsOnABadS3(t *testing.T) {
+	for name, inParts := range map[string]int64{"as a whole": 0, "in parts": 1} {
+		t.Run(name, func(t *testing.T) { raceOnABadS3(t, inParts) })
+	}
+}
+
+func raceOnABadS3(t *testing.T, inParts int64) {
 	defer goleak.VerifyNone(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -78,7 +84,9 @@ func TestTwoAggregatorsOnABadS3(t *testing.T) {
 	for i, retry := range retries {
 		d, err := site.Parts(ctx, i, s3site.Aggregator{Disturb: bad, Retry: retry, Sink: &reported})
 		must(t, err)
-		running.Go(func() { must(t, aggregator.New(role.Config{Windows: windows}, d.ForAggregator()).Run(ctx)) })
+		deps := d.ForAggregator()
+		deps.Shelf.InParts = inParts
+		running.Go(func() { must(t, aggregator.New(role.Config{Windows: windows}, deps).Run(ctx)) })
 	}
 	for w := s3site.Start; w < s3site.Start+windows; w++ {
 		must(t, site.AdvanceTo(w))

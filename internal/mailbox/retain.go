@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 
 	"templar/internal/clock"
 	"templar/internal/schedule"
@@ -59,16 +60,21 @@ func past(p *protocol.Params, next protocol.Window) func(protocol.Key) bool {
 	}
 }
 
-// Shelf is the aggregator bucket as the aggregator keeps it.
+// Shelf is the aggregator bucket as the aggregator keeps it. It is for one role's loop: it remembers its last sweep, and
+// what the store can do.
 type Shelf struct {
 	Schedule schedule.Schedule
 	Bucket   store.Bucket
+	Hotkey   protocol.Hotkey // the aggregator's
+	Log      *slog.Logger
+	InParts  int64 // the size in bytes from which on Create sends parts; 0: 32 MiB
 
-	sweeps sweeps
+	sweeps  sweeps
+	refuses *bool // to complete an upload whose key is taken; nil: not known yet
 }
 
 // Prune deletes the Aggregates, and the lists and archived gradients that go with them, that are past their
-// retention, now and then.
+// retention, now and then; also uploads of such Aggregates that were not completed.
 func (s *Shelf) Prune(ctx context.Context, next protocol.Window) error {
 	p := s.Schedule.Params
 	if !s.sweeps.due(p, next) {
@@ -79,6 +85,15 @@ func (s *Shelf) Prune(ctx context.Context, next protocol.Window) error {
 	var errs []error
 	for _, kind := range []protocol.Kind{protocol.KindAggregate, protocol.KindClosing, protocol.KindArchive, protocol.KindParts} {
 		errs = append(errs, sweep(ctx, s.Schedule.Clock, s.Bucket, kind, past(p, next), s.Bucket.Delete))
+	}
+	uploads, err := s.Bucket.Uploads(ctx, protocol.KindAggregate.Prefix())
+	if !errors.Is(err, store.ErrDenied) && !errors.Is(err, store.ErrInvalid) { // else the store drops them
+		errs = append(errs, err)
+	}
+	for _, u := range uploads {
+		if k, ok := protocol.ParseKey(u.Key); ok && past(p, next)(k) {
+			errs = append(errs, s.Bucket.AbortUpload(ctx, u))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package mailbox_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"templar/internal/harness/testnet"
 	"templar/internal/mailbox"
 	"templar/internal/schedule"
+	"templar/internal/store"
 	"templar/protocol"
 	"templar/wire"
 )
@@ -99,6 +101,43 @@ func TestPruneKeepsPayloadsForLess(t *testing.T) {
 		}
 	})
 }
+
+// Uploads of Aggregates that were never completed go with the Aggregates of their windows; other keys' stay.
+func TestPruneDropsOldUploads(t *testing.T) {
+	testnet.Test(t, testnet.Config{Miners: 1, Validators: 1}, func(net *testnet.Network) {
+		x := net.Node("miner-0").Parts()
+		next := 2*schedule.Retention(x.Run.Params) + 4
+		edge := next - schedule.Retention(x.Run.Params)
+		b := net.Bucket("aggregator")
+		kept := []string{protocol.AggregateKey(edge, 0), protocol.AggregateKey(edge, 1), "aggregator-notes", "notes"}
+		for _, key := range append([]string{protocol.AggregateKey(edge-1, 0), protocol.AggregateKey(1, 1)}, kept...) {
+			if _, err := b.CreateUpload(net.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		shelf := &mailbox.Shelf{Schedule: x.Schedule(), Bucket: b}
+		if err := shelf.Prune(net.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+		left, err := b.Uploads(net.Context(), "")
+		var got []string
+		for _, u := range left {
+			got = append(got, u.Key)
+		}
+		if slices.Sort(kept); err != nil || !slices.Equal(got, kept) {
+			t.Errorf("left are %v, %v, want %v", got, err, kept)
+		}
+		hides := &mailbox.Shelf{Schedule: x.Schedule(), Bucket: hidden{b}}
+		if err := hides.Prune(net.Context(), next); err != nil {
+			t.Errorf("a key without the right to list uploads: %v", err)
+		}
+	})
+}
+
+// hidden shows no uploads.
+type hidden struct{ store.Bucket }
+
+func (hidden) Uploads(context.Context, string) ([]store.Upload, error) { return nil, store.ErrDenied }
 
 // sealed is a report's form, signed by a node, with so many bytes of anything in it.
 func sealed(t *testing.T, net *testnet.Network, node string, size int) []byte {

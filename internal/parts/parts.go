@@ -92,6 +92,11 @@ func (p Parts) Outbox() *mailbox.Outbox {
 	return &mailbox.Outbox{Run: p.Run, Schedule: p.Schedule(), Bucket: p.Own, Signer: p.Signer, UID: p.UID}
 }
 
+// Shelf is the aggregator bucket, of an aggregator.
+func (p Parts) Shelf() *mailbox.Shelf {
+	return &mailbox.Shelf{Schedule: p.Schedule(), Bucket: p.Aggregator, Hotkey: p.Signer.Hotkey(), Log: p.Log}
+}
+
 // Samples reads and makes sync samples.
 func (p Parts) Samples() attest.Samples { return attest.Samples{Run: p.Run, Schedule: p.Schedule()} }
 
@@ -140,7 +145,7 @@ func (p Parts) ForValidator() validator.Deps {
 func (p Parts) ForAggregator() aggregator.Deps {
 	return aggregator.Deps{
 		Run: p.Run, Clock: p.Clock, Schedule: p.Schedule(), Directory: p.Directory, Board: p.Board(), Gatherer: p.Gatherer(),
-		Aggregates: p.Aggregates(), Docket: p.Docket, Shelf: &mailbox.Shelf{Schedule: p.Schedule(), Bucket: p.Aggregator},
+		Aggregates: p.Aggregates(), Docket: p.Docket, Shelf: p.Shelf(),
 		Signer: p.Signer, Local: p.Local, Log: p.Log, Events: p.Events,
 	}
 }
