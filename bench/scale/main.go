@@ -88,6 +88,7 @@ type spec struct {
 	Rates     []string          // of nodes' links
 	Peers     int
 	Windows   int // to catch up
+	Break     int // MB after which the aggregator's connection breaks, once; 0: it does not
 	Budget    int64
 	Last      string // phase after which the child ends; empty: all
 }
@@ -139,6 +140,7 @@ func measure(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	f.StringVar(&b.Server, "server", "1000", "the aggregator's link in Mb/s, which has the slowest side of server and store")
 	f.IntVar(&b.Peers, "peers", 15, "gradients in a window")
 	f.IntVar(&b.Windows, "windows", 5, "windows to catch up")
+	f.IntVar(&b.Break, "break", 0, "break the connection over which so many MB of an aggregator come to its bucket, once; then publish shows all bytes that were sent")
 	f.IntVar(&b.cores, "cores", 2, "cores of a role's process, and of the server's")
 	budget := f.Int64("memory", 24<<10, "memory that a role may use, in MiB")
 	dir := f.String("dir", os.TempDir(), "folder for the store's and the nodes' files, which are removed at the end")
@@ -161,6 +163,9 @@ func measure(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		if x, err := strconv.ParseFloat(r, 64); err != nil || !(x > 0) {
 			return fmt.Errorf("%q is not a rate in Mb/s above 0", r)
 		}
+	}
+	if b.Break < 0 {
+		return errors.New("-break must be 0 or more")
 	}
 	if b.Peers < 1 || b.Windows < 1 || b.cores < 1 || b.Budget < 1 {
 		return errors.New("-peers, -windows, -cores and -memory must be 1 or more")

@@ -106,6 +106,8 @@ type node struct {
 	parts parts.Parts // of an aggregator
 	local store.Bucket
 	out   *json.Encoder
+
+	breaker *breaker // may be nil
 }
 
 // open makes the site of a role: the same run in each process of it.
@@ -126,7 +128,15 @@ func (s *spec) open(ctx context.Context, stdout io.Writer) (*node, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if n.parts, err = n.site.Parts(ctx, 0, s3site.Aggregator{Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))}); err != nil {
+	a := s3site.Aggregator{Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))}
+	if s.Kind == "aggregator" && s.What == "run" && s.Break > 0 {
+		var bucket store.Bucket
+		if n.breaker, bucket, err = n.throughBreaker(ctx, int64(s.Break)*1e6); err != nil {
+			return nil, err
+		}
+		a.Disturb = func(store.Bucket) store.Bucket { return bucket }
+	}
+	if n.parts, err = n.site.Parts(ctx, 0, a); err != nil {
 		return nil, err
 	}
 	dir, err := fs.Open(filepath.Join(s.Dir, "node"), fs.Options{Fsync: true})
@@ -434,13 +444,20 @@ func (n *node) restart(ctx context.Context) error {
 	})
 }
 
-// published keeps the event of the window.
-type published struct{ telemetry.Published }
+// published keeps the event of the window, and what had been sent by then.
+type published struct {
+	telemetry.Published
+	breaker *breaker
+	sent    int64
+}
 
 // Emit takes the aggregator's events, which come from one goroutine.
 func (p *published) Emit(e telemetry.Event) {
 	if b, ok := e.Body.(telemetry.Published); ok {
-		p.Published = b
+		p.Published, p.sent = b, b.Bytes
+		if p.breaker != nil {
+			p.sent = p.breaker.sent.Load()
+		}
 	}
 }
 
@@ -449,7 +466,7 @@ func (n *node) aggregator(ctx context.Context) error {
 	if err := n.site.AdvanceTo(start + 1); err != nil {
 		return err
 	}
-	var p published
+	p := published{breaker: n.breaker}
 	x := n.parts
 	x.Events.Sink = &p
 	if err := n.out.Encode(line{Phase: "window", Begins: true}); err != nil {
@@ -467,7 +484,7 @@ func (n *node) aggregator(ctx context.Context) error {
 	for _, l := range []line{
 		{Phase: "gather", Seconds: p.Gather.Seconds()},
 		{Phase: "aggregate", Seconds: p.Aggregate.Seconds()},
-		{Phase: "publish", Seconds: p.Publish.Seconds(), Bytes: p.Bytes},
+		{Phase: "publish", Seconds: p.Publish.Seconds(), Bytes: p.sent},
 		all, // the CPU time and the memory of the whole window
 	} {
 		if err := n.out.Encode(l); err != nil {
