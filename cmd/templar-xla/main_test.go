@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"templar/internal/engine"
@@ -51,6 +52,10 @@ func TestProbe(t *testing.T) {
 	i, err := device.Probe(t.Context(), plugin(t, "plugin:"))
 	if err != nil || i.Platform != "cpu" || len(i.Devices) == 0 || i.StableHLO == "" {
 		t.Errorf("%+v, %v", i, err)
+	}
+	gpu := device.Spec{Name: device.CUDA, Path: os.Getenv(device.PluginVariable)}
+	if i, err := device.Probe(t.Context(), gpu); err == nil || !strings.Contains(err.Error(), "no plug-in of GPUs") {
+		t.Errorf("the processor is a GPU: %+v, %v", i, err)
 	}
 	s, err := device.Parse("plugin:" + os.Args[0])
 	if err != nil {

@@ -32,9 +32,9 @@ const (
 // measure what others do, and all nodes hold the same parameters: in a network of the real roles in virtual time, beside the same
 // network without a device.
 func TestNetwork(t *testing.T) {
+	spec := plugin(t, "plugin:") // with one folder of programs
 	for _, preset := range []string{"tiny", "tiny-loco"} {
 		t.Run(preset, func(t *testing.T) {
-			spec := plugin(t, "plugin:")
 			var used uses
 			host := simulate(t, preset, newCPU)
 			mixed := simulate(t, preset, func(node string, m protocol.Model) (engine.Engine, error) {

@@ -133,6 +133,9 @@ func probe(ctx context.Context, name string) (what string, free int64, err error
 	if err != nil {
 		return "", 0, err
 	}
+	if !spec.All {
+		info.Devices = info.Devices[:min(1, len(info.Devices))] // the engine takes the first
+	}
 	for _, d := range info.Devices {
 		free += max(0, d.Bytes-d.Used)
 	}

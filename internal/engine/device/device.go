@@ -69,6 +69,7 @@ type Settings struct {
 	Plugin    string
 	Index     int // -1: not chosen
 	All       bool
+	GPU       bool // the plug-in of the processor is refused
 	Cache     string
 	Precision string // float32, bf16, or empty for what suits the device
 	Plain     bool   // attention without fused kernels
@@ -190,7 +191,7 @@ func (s Spec) resolve() (program string, settings Settings, err error) {
 	if err != nil {
 		return "", Settings{}, err
 	}
-	settings = Settings{Plugin: plugin, Index: s.Index, All: s.All}
+	settings = Settings{Plugin: plugin, Index: s.Index, All: s.All, GPU: s.Name == CUDA}
 	if dir, err := os.UserCacheDir(); err == nil {
 		settings.Cache = filepath.Join(dir, "templar", "programs")
 	}

@@ -12,7 +12,7 @@ import (
 
 // options are those that the settings of an engine process ask for.
 func options(s device.Settings) Options {
-	o := Options{Plugin: s.Plugin, Visible: s.Index, Cache: s.Cache, Count: 1}
+	o := Options{Plugin: s.Plugin, Visible: s.Index, Cache: s.Cache, Count: 1, GPU: s.GPU}
 	if s.All {
 		o.Count = All
 	}

@@ -26,6 +26,8 @@ type Options struct {
 	Visible int
 	// Count is how many devices compute as one, from the first on: 0 means 1, All all.
 	Count int
+	// GPU has a plug-in refused that computes on the processor, which would be slow without a word.
+	GPU bool
 	// Cache is the folder for compiled programs; empty: none is kept.
 	Cache string
 	// Quick has the CPU's compiler leave optimisations out: it compiles several times as fast,
@@ -95,6 +97,9 @@ func Open(o Options) (*Device, error) {
 		return nil, explain(err)
 	}
 	d.platform, d.version = d.client.Platform()
+	if o.GPU && d.platform == "cpu" {
+		return nil, errors.Join(fmt.Errorf("%s computes on the processor, and is no plug-in of GPUs: --device plugin:PATH opens it", o.Plugin), d.client.Close())
+	}
 	if err := d.take(o.Count); err != nil {
 		return nil, errors.Join(err, d.client.Close())
 	}
