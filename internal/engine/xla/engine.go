@@ -24,6 +24,8 @@ type Settings struct {
 	// Memory bounds what a step takes on a device beside parameters, gradient and moments, in
 	// bytes; 0: what is free.
 	Memory int64
+	// NoSteps says that no local steps will be taken: no memory is kept free for moments.
+	NoSteps bool
 	// Plain has attention computed by products where fused kernels would be used.
 	Plain bool
 	// Recompute has the backward pass compute each layer again, also where memory suffices.

@@ -137,19 +137,25 @@ func (e *Engine) budget(backward bool) int64 {
 	if err != nil || m.Limit == 0 {
 		return 0
 	}
-	// What comes where it is not there yet: of a miner, a gradient, two moments, and what it compresses with
-	// the parameters that it began from; of a validator, a trial step's copy.
-	vectors := []vector{e.params, e.grads, e.first, e.second, e.kept}
+	size := int64(e.layout.Size()) * 4 / int64(len(e.d.devices))
+	free := m.Limit - m.Used - int64(e.missing(backward))*size
+	return max(free/16*15, 1)
+}
+
+// missing is how many vectors will come beside those that are there: of a miner, a gradient and what it compresses, and for local
+// steps two moments and the parameters that it began from; of other nodes, a trial step's copy.
+func (e *Engine) missing(backward bool) (n int) {
+	vectors := []vector{e.params, e.kept}
 	if backward {
-		vectors = []vector{e.params, e.grads, e.first, e.second, e.buffer, e.start}
-	}
-	var missing int64
-	for _, v := range vectors {
-		if v == nil {
-			missing++
+		vectors = []vector{e.params, e.grads, e.buffer}
+		if !e.set.NoSteps {
+			vectors = append(vectors, e.first, e.second, e.start)
 		}
 	}
-	size := int64(e.layout.Size()) * 4 / int64(len(e.d.devices))
-	free := m.Limit - m.Used - missing*size
-	return max(free/16*15, 1)
+	for _, v := range vectors {
+		if v == nil {
+			n++
+		}
+	}
+	return n
 }

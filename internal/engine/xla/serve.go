@@ -32,7 +32,7 @@ func Serve() error {
 		if err != nil {
 			return nil, "", err
 		}
-		set := Settings{Precision: s.Precision, Plain: s.Plain}
+		set := Settings{Precision: s.Precision, Plain: s.Plain, NoSteps: len(s.Compress.Chunks) > 0 && !s.Compress.Steps}
 		notes.Say("%s", d.describe())
 		e, err := d.New(m, set)
 		if err != nil {
