@@ -8,17 +8,26 @@ import (
 // Model is a LLaMA configuration in the terms of Hugging Face's LlamaConfig.
 type Model struct {
 	VocabSize        int     `json:"vocab_size"`              // tokens: 1 to 4194304
-	HiddenSize       int     `json:"hidden_size"`             // width of a token's vector: a multiple of twice the heads
-	Layers           int     `json:"num_hidden_layers"`       // 1 or more
+	HiddenSize       int     `json:"hidden_size"`             // width of a token's vector: a multiple of twice the heads, at most 1048576
+	Layers           int     `json:"num_hidden_layers"`       // 1 to 10000
 	Heads            int     `json:"num_attention_heads"`     // of each layer: a multiple of the key and value heads
 	KVHeads          int     `json:"num_key_value_heads"`     // heads of keys and values, which groups of heads share: 1 or more
-	IntermediateSize int     `json:"intermediate_size"`       // width of the MLP: 1 or more
-	MaxPositions     int     `json:"max_position_embeddings"` // longest sequence, in tokens: 1 or more
+	IntermediateSize int     `json:"intermediate_size"`       // width of the MLP: 1 to 16777216
+	MaxPositions     int     `json:"max_position_embeddings"` // longest sequence, in tokens: 1 to 1073741824
 	RopeTheta        float64 `json:"rope_theta"`              // base of the rotary position embedding: above 0
 	NormEps          float64 `json:"rms_norm_eps"`            // added to the mean square in RMSNorm: above 0
 	TieEmbeddings    bool    `json:"tie_word_embeddings"`     // whether input and output embedding are one tensor
 	InitStd          float64 `json:"initializer_range"`       // standard deviation of the initial weights: above 0
 }
+
+// Bounds within which no size overflows and a table of tensors fits in memory: a run's file may be
+// another's.
+const (
+	maxVocabulary   = 1 << 22 // token shards hold ids below
+	maxHidden       = 1 << 20
+	maxLayers       = 10_000
+	maxIntermediate = 1 << 24
+)
 
 // HeadDim is the width of one attention head.
 func (m *Model) HeadDim() int { return m.HiddenSize / m.Heads }
@@ -26,18 +35,21 @@ func (m *Model) HeadDim() int { return m.HiddenSize / m.Heads }
 // Validate reports every fault of the configuration at once.
 func (m *Model) Validate() error {
 	var errs []error
-	positive := func(name string, v int) {
-		if v <= 0 {
+	positive := func(name string, v, most int) {
+		switch {
+		case v <= 0:
 			errs = append(errs, fmt.Errorf("model.%s is %d: must be positive", name, v))
+		case v > most:
+			errs = append(errs, fmt.Errorf("model.%s is %d: at most %d", name, v, most))
 		}
 	}
-	positive("vocab_size", m.VocabSize)
-	positive("hidden_size", m.HiddenSize)
-	positive("num_hidden_layers", m.Layers)
-	positive("num_attention_heads", m.Heads)
-	positive("num_key_value_heads", m.KVHeads)
-	positive("intermediate_size", m.IntermediateSize)
-	positive("max_position_embeddings", m.MaxPositions)
+	positive("vocab_size", m.VocabSize, maxVocabulary)
+	positive("hidden_size", m.HiddenSize, maxHidden)
+	positive("num_hidden_layers", m.Layers, maxLayers)
+	positive("num_attention_heads", m.Heads, maxHidden)
+	positive("num_key_value_heads", m.KVHeads, maxHidden)
+	positive("intermediate_size", m.IntermediateSize, maxIntermediate)
+	positive("max_position_embeddings", m.MaxPositions, maxCount)
 	if errs == nil && m.HiddenSize%(2*m.Heads) != 0 {
 		errs = append(errs, fmt.Errorf("model.hidden_size %d must be an even multiple of num_attention_heads %d (rotary halves)", m.HiddenSize, m.Heads))
 	}

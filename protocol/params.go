@@ -269,6 +269,14 @@ func DecodeParams(b []byte) (Params, error) {
 	return p, p.Validate()
 }
 
+// Bounds on what a run's file, which may be another's, asks for: products of counts do not overflow, and
+// no time is nothing or more than a time.Duration holds.
+const (
+	maxCount     = 1 << 30
+	leastSeconds = 1e-6
+	mostSeconds  = 1e7
+)
+
 // Validate reports every fault at once.
 func (p *Params) Validate() error {
 	errs := []error{p.Model.Validate(), p.Method.Validate()}
@@ -293,6 +301,7 @@ func (p *Params) Validate() error {
 		"windows_per_weights": int(p.WindowsPerWeights), "peer_replacement_frequency": int(p.PeerReplacementFrequency),
 	}) {
 		fault(v <= 0, "%s is %d: must be positive", name, v)
+		fault(v > maxCount, "%s is %d: at most %d", name, v, maxCount)
 	}
 	for name, v := range sorted(map[string]float64{
 		"block_seconds": p.BlockSeconds, "time_window_delta_seconds": p.DeltaSeconds, "slack_seconds": p.SlackSeconds, "key_seconds": p.KeySeconds,
@@ -300,6 +309,13 @@ func (p *Params) Validate() error {
 		"active_check_interval": p.ActiveCheckSeconds, "power_normalisation": p.PowerNormalisation,
 	}) {
 		fault(!(v > 0) || math.IsInf(v, 0), "%s is %v: must be positive", name, v)
+	}
+	for name, v := range sorted(map[string]float64{
+		"block_seconds": p.BlockSeconds, "time_window_delta_seconds": p.DeltaSeconds, "slack_seconds": p.SlackSeconds, "key_seconds": p.KeySeconds,
+		"gather_seconds": p.GatherSeconds, "publication_seconds": p.PublicationSeconds, "peer_gather_seconds": p.PeerGatherSeconds,
+		"active_check_interval": p.ActiveCheckSeconds, "the window": p.BlockSeconds * float64(p.BlocksPerWindow),
+	}) {
+		fault(v > 0 && !(v >= leastSeconds && v <= mostSeconds), "%s takes %v s: want %v to %v", name, v, leastSeconds, float64(mostSeconds))
 	}
 	for name, v := range sorted(map[string]float64{
 		"validator_sample_rate": p.ValidatorSampleRate, "binary_score_ma_alpha": p.BinaryScoreAlpha,
@@ -315,7 +331,6 @@ func (p *Params) Validate() error {
 	fault(!slices.Contains(scoreRules, p.ScoreRule), "score_rule is %q: want one of %q", p.ScoreRule, scoreRules)
 	fault(!slices.Contains(evaluationDraws, p.EvaluationDraw), "evaluation_draw is %q: want one of %q", p.EvaluationDraw, evaluationDraws)
 	fault(p.StartWindow > 0 && p.Theta0.IsZero(), "start_window needs theta_0: every Aggregate names both")
-	fault(p.Model.VocabSize > 1<<22, "model.vocab_size %d: token shards hold ids below %d", p.Model.VocabSize, 1<<22)
 	fault(p.PageTokens < p.SequenceLength || p.PageTokens%max(p.SequenceLength, 1) != 0, "page_tokens %d must be a multiple of sequence_length %d", p.PageTokens, p.SequenceLength)
 	fault(p.SequenceLength > p.Model.MaxPositions, "sequence_length %d is over model.max_position_embeddings %d", p.SequenceLength, p.Model.MaxPositions)
 	fault(p.PayloadWindows != 0 && (p.PayloadWindows < p.LeastPayloadWindows() || p.PayloadWindows > 4*p.CheckpointFrequency),

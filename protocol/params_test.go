@@ -101,11 +101,51 @@ func TestDecodeParamsRefuses(t *testing.T) {
 		`{"sequence_length": 4096}`:             "max_position_embeddings",
 		`{"model": {"num_key_value_heads": 3}}`: "num_key_value_heads",
 		`[]`:                                    "run parameters",
+
+		`{"model": {"num_hidden_layers": 1000000000}}`:                "num_hidden_layers",
+		`{"model": {"hidden_size": 4611686018427387904}}`:             "hidden_size",
+		`{"model": {"vocab_size": 4194305}}`:                          "vocab_size",
+		`{"model": {"intermediate_size": 4611686018427387904}}`:       "intermediate_size",
+		`{"model": {"max_position_embeddings": 4611686018427387904}}`: "max_position_embeddings",
+		`{"page_tokens": 4611686018427387904}`:                        "page_tokens",
+		`{"uids_per_window": 4611686018427387904}`:                    "uids_per_window",
+		`{"block_seconds": 1e300}`:                                    "block_seconds takes",
+		`{"active_check_interval": 1e-12}`:                            "active_check_interval takes",
+		`{"blocks_per_window": 1000000000}`:                           "the window takes",
 	} {
 		if _, err := DecodeParams([]byte(doc)); err == nil || !strings.Contains(err.Error(), hint) {
 			t.Errorf("%s: error is %v, want one that says %q", doc, err, hint)
 		}
 	}
+}
+
+// What is valid can be laid out and timed.
+func FuzzDecodeParams(f *testing.F) {
+	for _, doc := range []string{
+		`{}`, `{"run": "mine", "batch_size": 4, "method": {"params": {"t_max": 500}}}`, `{"model": {"num_hidden_layers": 10000, "hidden_size": 64, "num_attention_heads": 1, "num_key_value_heads": 1}}`,
+		`{"blocks_per_window": 1, "block_seconds": 1e6}`, `{"stores": ["https://*.example.org"], "aggregators": []}`,
+	} {
+		f.Add([]byte(doc))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := DecodeParams(b)
+		if err != nil {
+			return
+		}
+		if n := p.Model.Layout().Size(); n <= 0 {
+			t.Errorf("%d parameters", n)
+		}
+		if d := p.WindowTime(); d <= 0 || p.ActiveCheck() <= 0 || p.Delta() <= 0 || p.AggregateDue(time.Unix(0, 0)).After(time.Unix(0, 0).Add(2*d+time.Second)) {
+			t.Errorf("a window of %v, D %v, checks every %v", d, p.Delta(), p.ActiveCheck())
+		}
+		raw, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := DecodeParams(raw); err != nil || again.Hash() != p.Hash() {
+			t.Errorf("another hash on the way through JSON: %v", err)
+		}
+	})
 }
 
 func TestUploadBounds(t *testing.T) {

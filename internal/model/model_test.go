@@ -132,7 +132,8 @@ func TestLoadRefusesConfig(t *testing.T) {
 		"head width":         {"head_dim", 64, "head_dim"},
 		"no heads":           {"num_attention_heads", 0, "num_attention_heads"},
 		"many layers":        {"num_hidden_layers", 1 << 40, "layers"},
-		"huge":               {"vocab_size", 1 << 60, "model.embed_tokens.weight"},
+		"huge":               {"vocab_size", 1 << 60, "vocab_size"},
+		"large":              {"vocab_size", 1 << 22, "model.embed_tokens.weight"},
 		"text":               {"hidden_size", "eight", "hidden_size"},
 	}
 	for name, c := range cases {
