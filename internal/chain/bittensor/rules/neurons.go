@@ -51,7 +51,7 @@ type Axon struct {
 }
 
 // leastNeuron is the size of the smallest entry, to bound a list's length.
-const leastNeuron = 32 + 32 + 2 + 1 + 40 + 31 + 1 + 8 + 1 + 2
+const leastNeuron = 32 + 32 + 2 + 1 + 34 + 31 + 1 + 8 + 1 + 1
 
 // DecodeNeurons reads the answer of get_neurons_lite in the layout that runtimes have
 // had since the call exists. Runtimes up to 218 wrap it in a Vec<u8>.

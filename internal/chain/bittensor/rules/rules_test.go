@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"templar/internal/chain/bittensor/scale"
 	"templar/protocol"
 )
 
@@ -88,6 +89,12 @@ func FuzzCommitment(f *testing.F) {
 
 func FuzzNeurons(f *testing.F) {
 	f.Add([]byte{0})
+	two := append([]byte{8}, make([]byte, 2*leastNeuron)...)
+	if list, err := DecodeNeurons(two); err != nil || len(list) != 2 {
+		f.Fatal(list, err)
+	}
+	f.Add(two)
+	f.Add(scale.AppendVec(nil, two))
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = DecodeNeurons(b) })
 }
 

@@ -187,10 +187,46 @@ func TestHeaderRefuses(t *testing.T) {
 	}
 }
 
+// smallest is metadata of version 15 with one of everything.
+func smallest() []byte {
+	types := "\x0c" +
+		"\x00\x00\x00\x05\x03\x00" + // 0: u8
+		"\x04\x00\x00\x01\x04\x04E\x04\x01\x04f\x00\x00\x00\x00\x00\x00" + // 1: an enum of one, with a field
+		"\x08\x00\x00\x00\x04\x01\x04g\x00\x00\x00\x00" // 2: a struct of a u8
+	item := "\x04I\x00\x01\x04\x05\x00\x08\x04\x00\x00"
+	constant := "\x04C\x00\x04\x07\x00"
+	pallet := "\x04P\x01\x04P\x04" + item + "\x01\x04\x01\x04\x04" + constant + "\x01\x04\x00\x00"
+	extrinsic := "\x04\x00\x04\x00\x00\x04\x04X\x00\x00"
+	api := "\x04A\x04\x04m\x04\x04a\x00\x00\x00\x00"
+	return []byte("meta\x0f" + types + "\x04" + pallet + extrinsic + "\x00" + "\x04" + api)
+}
+
 func FuzzMetadata(f *testing.F) {
 	f.Add(raw(f, "218-v14")[:4096])
 	f.Add([]byte("meta\x0e\x00\x00"))
-	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = Decode(b) })
+	small := smallest()
+	if _, err := Decode(small); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(small)
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		if len(b) > 8<<10 {
+			return
+		}
+		m, err := Decode(b)
+		if err != nil {
+			return
+		}
+		if it, err := m.Item("P", "I"); err == nil {
+			_, _ = m.Key(it, uint8(3))
+			_, _ = m.DecodeValue(it, b[:min(len(b), 9)])
+		}
+		_, _ = m.Constant("P", "C")
+		_, _ = m.DecodeAnswer("A_m", []byte{1})
+		_, _ = m.EncodeArguments("A_m", uint8(1))
+		_, _ = m.Payload([]byte{1}, Context{})
+		_, _, _ = m.ErrorName(0, 0)
+	})
 }
 
 // One flipped byte in metadata, and every use of it: an error at most.
