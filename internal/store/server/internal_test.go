@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"templar/internal/store"
 )
@@ -100,4 +101,59 @@ func TestSharesOfPlaces(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzReadXML: no document panics, and keys come out as they were meant.
+func FuzzReadXML(f *testing.F) {
+	f.Add("<Delete><Quiet>true</Quiet><Object><Key>a</Key></Object><Object><Key>b&#x1;</Key></Object></Delete>", "a\x01")
+	f.Add("<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>\"e\"</ETag></Part></CompleteMultipartUpload>", string(marker))
+	f.Fuzz(func(t *testing.T, document, key string) {
+		if len(document) > 4<<10 || !utf8.ValidString(key) || key == "" {
+			return
+		}
+		var many deleteRequest
+		_ = readXML(strings.NewReader(document), &many)
+		var parts completeRequest
+		if readXML(strings.NewReader(document), &parts) == nil {
+			_, _ = parts.parts(nil)
+		}
+		var b strings.Builder
+		for _, r := range key {
+			fmt.Fprintf(&b, "&#x%X;", r)
+		}
+		if err := readXML(strings.NewReader("<Delete><Object><Key>"+b.String()+"</Key></Object></Delete>"), &many); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := unescape(many.Objects[len(many.Objects)-1].Key); got != key {
+			t.Fatalf("%q came out as %q", key, got)
+		}
+	})
+}
+
+// FuzzAuthenticate: nothing that a stranger sends panics, or passes without the secret.
+func FuzzAuthenticate(f *testing.F) {
+	f.Add("AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=00", "list-type=2", "20260101T000000Z")
+	f.Add("", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=key%2F20260101%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00", "")
+	s := &Server{}
+	if err := s.AddKeys(Key{AccessKey: "key", Secret: "a secret of some length"}); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, authorization, raw, date string) {
+		today := time.Now().UTC().Format("20060102") // an old request is refused before its signature is looked at
+		for _, p := range []*string{&authorization, &raw, &date} {
+			*p = strings.ReplaceAll(*p, "20260101", today)
+		}
+		date = strings.ReplaceAll(date, "T000000Z", time.Now().UTC().Format("T150405Z"))
+		r := httptest.NewRequest(http.MethodGet, "/bucket/key", nil)
+		r.Header.Set("Authorization", authorization)
+		r.Header.Set("X-Amz-Date", date)
+		q, err := parseQuery(raw)
+		if err != nil {
+			return
+		}
+		if a, err := s.authenticate(r, q); err == nil {
+			t.Fatalf("%q %q passes as %s", authorization, raw, a.accessKey)
+		}
+		_ = q.hoist(r.Header)
+	})
 }

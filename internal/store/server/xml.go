@@ -66,7 +66,7 @@ func escapeIllegal(b []byte) []byte {
 	put := func(r rune) { out = fmt.Appendf(out, "%c%x%c", marker, r, marker) }
 	for i := 0; i < len(b); {
 		r, n := utf8.DecodeRune(b[i:])
-		if number, length := reference(b[i:]); length > 0 && !legal(number) {
+		if number, length := reference(b[i:]); length > 0 && (!legal(number) || number == marker) {
 			r, n = number, length
 		}
 		switch {
