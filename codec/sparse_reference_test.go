@@ -228,7 +228,7 @@ func FuzzSparseMean(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, kind, many uint8) {
 		r := rand.New(rand.NewPCG(seed, 7))
-		l := layoutOf([]int{64, 64}, []int{43, 26}, []int{1}) // one full chunk: more inputs in the time
+		l := layoutOf([]int{64, 128}, []int{43, 26}, []int{100}, []int{1}) // few chunks, of all forms: more inputs in the time
 		c := newSparse(t, l, func(s *SparseSpec) {
 			s.Levels, s.Update = Levels(1)<<(kind%4), Levels4<<(kind>>2&1)
 			s.TopK, s.MaxPeers = 1<<r.IntN(13), 1+r.IntN(20)
